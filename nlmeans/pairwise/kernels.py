@@ -1,0 +1,250 @@
+"""Every loop of the core. Nothing here raises, allocates or validates: `run` prepares what the kernels are given.
+
+How a tile is laid out. A row of the tile is cut into as many equal segments as a vector has lanes; element t of the
+segments, side by side, is vector t. A step along x is then a step to the next vector: every load is aligned, sliding
+sums need no shuffles, and the code reads as if for a single pixel. Each row carries a halo of vectors on both sides;
+at its ends lane l repeats what lane l ± 1 holds.
+
+How scores are summed. Features come scaled so that a squared difference counts fixed-point steps of the weight's
+exponent. Adding 2**mantissa to it rounds it to a whole step that stands in the low bits of the float; sliding sums of
+these integers are exact, so no rounding piles up however far they slide, and a score does not depend on where a tile
+began. Each squared difference is clipped where it alone makes the weight vanish, which changes no weight.
+"""
+
+from __future__ import annotations
+
+from .._jit import inline, kernel, row
+from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, store, to_next_lane, to_previous_lane
+
+
+@row
+def gather(image, factors, planes, rows, columns, tile):  # type: ignore[no-untyped-def]
+    """Copy the image, each channel times its factor, into the tile's layout; index tables mirror at the border."""
+    k = 0
+    for c in range(image.shape[0]):
+        for z in planes:
+            for y in rows:
+                source = image[c, z, y]
+                for t in range(columns.shape[0]):
+                    for lane in range(columns.shape[1]):
+                        tile[k] = source[columns[t, lane]] * factors[c]
+                        k += 1
+
+
+@inline
+def squared_difference(features, slices, i, j, one, clip):  # type: ignore[no-untyped-def]
+    """Squared difference over the channels and slices of a patch, clipped, as fixed-point bits.
+
+    ``slices[0]`` is their number, the others say how far each is from the first.
+    """
+    d = load(features, i) - load(features, j)
+    square = d * d + one
+    for p in range(1, slices[0]):
+        d = load(features, i + slices[p]) - load(features, j + slices[p])
+        square = square + d * d
+    return bits(smaller(square, clip))
+
+
+@row
+def start_columns(features, slices, i, j, step, sums, first, count, height, one, clip):  # type: ignore[no-untyped-def]
+    """Sum the first ``height`` rows of squared differences, column by column."""
+    unit, limit = fill(one), fill(clip)
+    nothing = bits(unit)
+    for t in range(count):
+        total = nothing - nothing
+        for k in range(height):
+            u = k * step + t
+            total = total + (squared_difference(features, slices, i + u, j + u, unit, limit) - nothing)
+        store(sums, first + t, total)
+
+
+@inline
+def slide_column(features, slices, i, j, back, sums, at, one, clip):  # type: ignore[no-untyped-def]
+    """Move a column sum down by one row: the row at ``i`` enters, the row ``back`` above it leaves."""
+    new = squared_difference(features, slices, i, j, one, clip)
+    old = squared_difference(features, slices, i - back, j - back, one, clip)
+    column = load(sums, at) + (new - old)
+    store(sums, at, column)
+    return column
+
+
+@row
+def weigh_row(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):  # type: ignore[no-untyped-def]
+    """Slide the column sums down by one row and a box of ``width`` columns along them; each score becomes a weight."""
+    unit, limit, bias, shift, end = fill(fixed[0]), fill(fixed[1]), fill(fixed[2]), fill(fixed[3]), fill(fixed[4])
+    zero = bias - bias
+    score = zero - bias
+    for t in range(width - 1):
+        score = score + slide_column(features, slices, i + t, j + t, back, sums, first + t, unit, limit)
+    for t in range(count):
+        u = t + width - 1
+        score = score + slide_column(features, slices, i + u, j + u, back, sums, first + u, unit, limit)
+        store(weights, at + t, exp2_fixed(larger(score, zero), shift, end))
+        score = score - load(sums, first + t)
+
+
+@row
+def mask_row(weights, at, count, real, i, step, first, last):  # type: ignore[no-untyped-def]
+    """Take the weight of pairs with an end outside the image: there are none where ``first <= t < last``."""
+    for t in range(count):
+        if t < first or t >= last:
+            store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
+
+
+@row
+def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):  # type: ignore[no-untyped-def]
+    """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
+
+    ``span`` is (first, last, start, reach, count). Pixel t of ``first <= t < last`` meets displacement g in
+    ``weights[w + t + g * w_step]`` and ``values[v + t + g * v_step]``, for the g of ``0 <= g < count`` that satisfy
+    ``start <= t - g < start + reach``.
+    """
+    first, last, start, reach, count = span
+    for t in range(first, last):
+        total = load(sums, at + t)
+        top = load(sums, at + plane + t)
+        numerator = load(sums, at + 2 * plane + t)
+        for g in range(max(0, t - start - reach + 1), min(count, t - start + 1)):
+            weight = load(weights, w + t + g * w_step)
+            total = total + weight
+            top = larger(weight, top)
+            numerator = numerator + weight * load(values, v + t + g * v_step)
+        store(sums, at + t, total)
+        store(sums, at + plane + t, top)
+        store(sums, at + 2 * plane + t, numerator)
+
+
+@row
+def add_channel(sums, at, weights, w, w_step, values, v, v_step, span):  # type: ignore[no-untyped-def]
+    """Add up the weighted values of one more channel, as `tally` does for the first."""
+    first, last, start, reach, count = span
+    for t in range(first, last):
+        numerator = load(sums, at + t)
+        for g in range(max(0, t - start - reach + 1), min(count, t - start + 1)):
+            numerator = numerator + load(weights, w + t + g * w_step) * load(values, v + t + g * v_step)
+        store(sums, at + t, numerator)
+
+
+@row
+def fold_halo(sums, at, count, halo, take_larger):  # type: ignore[no-untyped-def]
+    """Hand what a lane gathered for the pixels of its neighbours over to them; beyond the outer lanes it is dropped."""
+    for k in range(halo):
+        t = at + count + halo - 1 - k
+        mine, theirs = to_next_lane(load(sums, t)), load(sums, t - count)
+        store(sums, t - count, larger(mine, theirs) if take_larger else mine + theirs)
+    for k in range(halo):
+        t = at - halo + k
+        mine, theirs = to_previous_lane(load(sums, t)), load(sums, t + count)
+        store(sums, t + count, larger(mine, theirs) if take_larger else mine + theirs)
+
+
+@row
+def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant):  # type: ignore[no-untyped-def]
+    """Add the pixel itself, weighted by ``top_share`` of the largest weight plus ``constant``, and divide."""
+    for t in range(count):
+        own = load(sums, at + plane + t) * fill(top_share) + fill(constant)
+        total = load(sums, at + t) + own
+        store(sums, at + t, total)
+        for c in range(channels):
+            place = at + (2 + c) * plane + t
+            store(sums, place, (load(sums, place) + own * load(values, v + c * v_plane + t)) / total)
+
+
+@row
+def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y, x_first, x_last):  # type: ignore[no-untyped-def]
+    """Write a row of averages to the output; a pixel without any weight keeps its value."""
+    for lane in range(lanes):
+        start = origin + lane * count
+        for x in range(max(start, x_first), min(start + count, x_last)):
+            k = (at + x - start) * lanes + lane
+            found = sums[k] > 0
+            for c in range(image.shape[0]):
+                average = sums[k + (2 + c) * plane * lanes] / factors[c]
+                out[c, z, y, x] = average if found else image[c, z, y, x]
+
+
+@kernel
+def average_tile(features, feature_factors, values, value_factors, out, tile, tables, recipe, fixed, scratch):  # type: ignore[no-untyped-def]
+    """Compute one tile of the output. `run` says what each argument holds."""
+    z_first, z_last, y_first, y_last, x_first, x_last = tile
+    planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
+    real, slices = address(tables[3]), address(tables[4])
+    (pz, py, px), (rz, ry, rx), group, top_share, constant, shared = recipe
+    f, column_sums, weights, sums = address(scratch[0]), address(scratch[2]), address(scratch[3]), address(scratch[4])
+    g = f if shared else address(scratch[1])
+    channels, depth, height, _ = values.shape
+
+    width, lanes = columns.shape
+    margin = rx + px
+    count = width - 2 * margin
+    box = count + 2 * px
+    f_plane = rows.size * width
+    channel = planes.size * f_plane
+    s_rows, s_width = y_last - y_first, count + 2 * rx
+    plane = (z_last - z_first) * s_rows * s_width
+
+    gather(features, feature_factors, planes, rows, columns, f)
+    if not shared:
+        gather(values, value_factors, planes, rows, columns, g)
+    scratch[4][:] = 0
+
+    for dz in range(rz + 1):
+        for dy in range(-ry if dz > 0 else 0, ry + 1):
+            for d in range(-rx if dz > 0 or dy > 0 else 1, rx + 1, group):
+                size = min(group, rx + 1 - d)
+                for z in range(max(z_first - dz, 0), min(z_last, depth - dz)):
+                    # i runs over the rows of this slice where i or j = i + (dz, dy) is of this tile, and both are real
+                    i_in, j_in = z >= z_first, z + dz < z_last
+                    a, b = 0 if i_in else dy, dy if j_in else 0
+                    low, high = max(y_first - max(a, b), 0, -dy), min(y_last - min(a, b), height, height - dy)
+                    if not (i_in or j_in) or low >= high:
+                        continue
+                    i_slice = (z - z_first + rz) * f_plane + margin
+                    j_slice = i_slice + dz * f_plane + dy * width + d
+                    for k in range(size):
+                        above = (low - y_first + ry) * width - px
+                        start_columns(
+                            f, slices, i_slice + above, j_slice + above + k, width,
+                            column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
+                        )  # fmt: skip
+                    for y in range(low, high):
+                        below = (y - y_first + ry + 2 * py + 1) * width - px
+                        for k in range(size):
+                            weigh_row(
+                                f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
+                                column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
+                            )  # fmt: skip
+                            step = d + k
+                            clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
+                            mask_row(weights, k * count, count, real, margin, step, clear, end)
+                        here = pz * f_plane + (y - y_first + ry + py + 1) * width
+                        i, j = i_slice + here, j_slice + here
+                        if i_in and y_first <= y < y_last:
+                            at = ((z - z_first) * s_rows + y - y_first) * s_width + rx
+                            span = (0, count, -size, count + size, size)
+                            tally(sums, at, plane, weights, 0, count, g, j, 1, span)
+                            for c in range(1, channels):
+                                add_channel(
+                                    sums, at + (2 + c) * plane, weights, 0, count, g, j + c * channel, 1, span
+                                )
+                        if j_in and y_first <= y + dy < y_last:
+                            at = ((z + dz - z_first) * s_rows + y + dy - y_first) * s_width + rx
+                            span = (d, d + count + size - 1, d, count, size)
+                            tally(sums, at, plane, weights, -d, count - 1, g, i - d, -1, span)
+                            for c in range(1, channels):
+                                add_channel(
+                                    sums, at + (2 + c) * plane, weights, -d, count - 1, g, i - d + c * channel, -1, span
+                                )
+
+    origin = max(x_first - rx, 0)
+    for z in range(z_last - z_first):
+        for y in range(s_rows):
+            at = (z * s_rows + y) * s_width + rx
+            for k in range(2 + channels):
+                fold_halo(sums, at + k * plane, count, rx, k == 1)
+            v = (z + rz + pz) * f_plane + (y + ry + py + 1) * width + margin
+            divide_row(sums, at, plane, g, v, channel, count, channels, top_share, constant)
+            scatter_row(
+                sums, at, plane, count, lanes, origin, values, value_factors, out,
+                z_first + z, y_first + y, x_first, x_last,
+            )  # fmt: skip

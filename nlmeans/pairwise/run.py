@@ -1,0 +1,271 @@
+"""Runs the core: cuts the image into tiles and hands them to the kernels on threads."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._lanes import BYTES, MANTISSA, aligned, lanes
+from .._progress import Progress
+from . import kernels
+from .spec import VANISH, PairwiseSpec, Radii
+
+GROUP = 11
+"""Displacements along x whose weights are kept at once: their rows should stay in the first-level cache."""
+ROWS, SLICES, COLUMNS = 64, 16, 512
+"""Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Output pixels [first, last) along each axis that one task writes."""
+
+    z: tuple[int, int]
+    y: tuple[int, int]
+    x: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """How a score becomes an integer: steps of the weight's binary exponent, as fine as the sums allow.
+
+    ``factor`` scales features so that a squared difference counts steps; ``one`` is added to put a step at the unit
+    of the float's last place; ``clip`` bounds the sum; ``bias`` and ``end`` are in steps, and shifting left by
+    ``shift`` puts the exponent's whole part where a float keeps its exponent.
+    """
+
+    factor: float
+    one: float
+    clip: float
+    bias: int
+    shift: int
+    end: int
+
+    @classmethod
+    def of(cls, spec: PairwiseSpec, dtype: np.dtype) -> FixedPoint:
+        """Choose the finest steps for which a patch of clipped differences still fits the integer sum."""
+        mantissa = MANTISSA[dtype]
+        _, y, x = spec.patch_radius
+        room = min(2.0**mantissa, (2.0 ** (8 * dtype.itemsize - 1) - 1) / ((2 * y + 1) * (2 * x + 1))) - 2
+        vanish = -math.log2(VANISH)
+        scale = spec.scale * math.log2(math.e)
+        # A decay within a millionth of the bias is a step to float32: steeper would only coarsen the steps.
+        scale = min(scale, 2.0**20 / spec.bias) if spec.bias > 0 else scale
+        bias = spec.bias * scale
+        places = math.floor(math.log2(room / (vanish + bias)))
+        step = 2.0**places
+        free, end = round(bias * step), round(vanish * step) + 1
+        return cls(
+            factor=math.sqrt(scale * step),
+            one=2.0**mantissa,
+            clip=2.0**mantissa + free + end,
+            bias=free,
+            shift=mantissa - places,
+            end=end,
+        )
+
+    def typed(self, dtype: np.dtype) -> tuple[Any, ...]:
+        """Return the kernel's numbers in the kernel's types."""
+        real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
+        return real(self.one), real(self.clip), whole(self.bias), whole(self.shift), whole(self.end)
+
+
+def mirror(first: int, last: int, side: int) -> np.ndarray:
+    """Return the pixels that the positions [first, last) read, mirrored at both ends without repeating the edge."""
+    period = max(2 * (side - 1), 1)
+    position = np.arange(first, last) % period
+    return np.minimum(position, period - position) if side > 1 else np.zeros(last - first, np.intp)
+
+
+def tile_sides(sides: Radii, spec: PairwiseSpec) -> Radii:
+    """Return the largest tile's sides; they depend on the image and the recipe only, never on the threads."""
+    depth, height, width = sides
+    rz, ry, rx = spec.search_radius
+    slices = min(depth, max(SLICES, 2 * rz))
+    rows = min(height, max(ROWS if depth == 1 else ROWS // 2, (4 if depth == 1 else 2) * ry))
+    columns = width if width <= 2 * COLUMNS else max(COLUMNS, 8 * rx)
+    return _balanced(depth, slices), _balanced(height, rows), _balanced(width, columns)
+
+
+def _balanced(side: int, wanted: int) -> int:
+    return math.ceil(side / math.ceil(side / wanted))
+
+
+def tiles(sides: Radii, spec: PairwiseSpec) -> list[Tile]:
+    """Cut the image into tiles."""
+
+    def cuts(side: int, length: int) -> Iterator[tuple[int, int]]:
+        return ((start, min(start + length, side)) for start in range(0, side, length))
+
+    z, y, x = tile_sides(sides, spec)
+    return [Tile(a, b, c) for a in cuts(sides[0], z) for b in cuts(sides[1], y) for c in cuts(sides[2], x)]
+
+
+class _Job:
+    """One call's constants, and what each of its tiles needs."""
+
+    def __init__(
+        self, features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float] | None, out: np.ndarray
+    ) -> None:
+        self.features, self.values, self.spec, self.out = features, values, spec, out
+        self.dtype = values.dtype
+        self.lanes = lanes(self.dtype)
+        self.fixed = FixedPoint.of(spec, self.dtype)
+        self.factors = self.fixed.factor * np.asarray([1.0] * len(features) if gains is None else gains, np.float64)
+        self.shared = features is values
+        if self.shared:
+            self.value_factors = self.factors
+        else:  # keeps weighted sums clear of the type's limits
+            peak = max(float(np.abs(values).max(initial=0)), np.finfo(self.dtype).tiny)
+            self.value_factors = np.full(len(values), 2.0 ** -math.frexp(peak)[1])
+        top = {"max": (1, 0), "one": (0, 1), "zero": (0, 0)}[spec.centre]
+        self.recipe = (
+            spec.patch_radius, spec.search_radius, GROUP, self.dtype.type(top[0]), self.dtype.type(top[1]), self.shared
+        )  # fmt: skip
+        self.scratch = threading.local()
+
+    def geometry(self, tile: Tile) -> tuple[int, int, int, int]:
+        """Return slices, rows, vectors a row and pixels a lane of the tile's features."""
+        (rz, ry, rx), (pz, py, px) = self.spec.search_radius, self.spec.patch_radius
+        first, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, self.values.shape[3])
+        count = math.ceil((last - first) / self.lanes)
+        slices = tile.z[1] - tile.z[0] + 2 * (rz + pz)
+        return slices, tile.y[1] - tile.y[0] + 2 * (ry + py) + 1, count + 2 * (rx + px), count
+
+    def tables(self, tile: Tile) -> tuple[Any, ...]:
+        """Return where each plane, row and column of the tile's features comes from, and which columns are real."""
+        (rz, ry, rx), (pz, py, px) = self.spec.search_radius, self.spec.patch_radius
+        _, depth, height, side = self.values.shape
+        slices, rows, width, count = self.geometry(tile)
+        origin, margin = max(tile.x[0] - rx, 0), rx + px
+        steps = np.arange(-margin, count + margin)[:, None]
+        starts = origin + count * np.arange(self.lanes)
+        position = starts + steps
+        columns = mirror(int(position.min()), int(position.max()) + 1, side)[position - position.min()]
+        real = (position >= 0) & (position < side)
+        flat_real = aligned(width, self.dtype)
+        flat_real[:] = real.ravel()
+        # Along t the columns that are real in every lane form one interval, since each lane's do.
+        inner = np.flatnonzero(real.all(axis=1)) - margin
+        span = (int(inner[0]), int(inner[-1]) + 1) if inner.size else (0, 0)
+        plane = rows * width
+        patch = [c * slices * plane + k * plane for c in range(len(self.features)) for k in range(2 * pz + 1)]
+        patch[0] = len(patch)
+        return (
+            mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth),
+            mirror(tile.y[0] - ry - py - 1, tile.y[1] + ry + py, height),
+            np.ascontiguousarray(columns),
+            flat_real,
+            np.asarray(patch, np.intp),
+            span,
+        )
+
+    def buffers(self, tile: Tile) -> tuple[np.ndarray, ...]:
+        """Return this thread's scratch arrays, made when its first tile comes."""
+        slices, rows, width, count = self.geometry(tile)
+        px, rx = self.spec.patch_radius[2], self.spec.search_radius[2]
+        outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * (count + 2 * rx)
+        needed = (
+            (len(self.features) * slices * rows * width, self.dtype),
+            (0 if self.shared else len(self.values) * slices * rows * width, self.dtype),
+            (GROUP * (count + 2 * px), np.dtype(f"i{self.dtype.itemsize}")),
+            (GROUP * count, self.dtype),
+            ((2 + len(self.values)) * outputs, self.dtype),
+        )
+        held = getattr(self.scratch, "arrays", None)
+        if held is None or any(a.nbytes < BYTES * n for a, (n, _) in zip(held, needed, strict=True)):
+            held = self.scratch.arrays = tuple(aligned(n, dtype) for n, dtype in needed)
+        return tuple(a[: n * BYTES // a.itemsize] for a, (n, _) in zip(held, needed, strict=True))
+
+    def __call__(self, tile: Tile) -> None:
+        """Compute one tile."""
+        kernels.average_tile(
+            self.features, self.factors, self.values, self.value_factors, self.out,
+            (*tile.z, *tile.y, *tile.x), self.tables(tile), self.recipe, self.fixed.typed(self.dtype),
+            self.buffers(tile),
+        )  # fmt: skip
+
+
+def pairwise_average(
+    features: np.ndarray,
+    values: np.ndarray,
+    spec: PairwiseSpec,
+    *,
+    gains: Sequence[float] | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Average the values around each pixel by the likeness of the features around it.
+
+    Parameters
+    ----------
+    features : ndarray, shape (F, Z, Y, X)
+        What scores are taken from; float32 or float64, finite. Where it is ``values`` itself, it is read once.
+    values : ndarray, shape (C, Z, Y, X)
+        What is averaged; of the features' type and sides.
+    spec : PairwiseSpec
+        The recipe. A search radius that leaves the image is capped to it.
+    gains : sequence of float, optional
+        Factor of each feature channel, 1 by default.
+    threads : int, optional
+        Threads to run on; by default the CPUs that this process may use. The result is the same, bit for bit.
+    progress : callable, optional
+        Called as ``progress(tiles done, tiles)`` in the calling thread; if it raises, the work stops.
+    out : ndarray, optional
+        Where to write the result: shape and type of ``values``, not overlapping the inputs.
+
+    Returns
+    -------
+    ndarray, shape (C, Z, Y, X)
+
+    Notes
+    -----
+    Time grows with pixels · window · channels and, save for slices, not with the patch. Memory beyond the output:
+    a few megabytes a thread, growing with the search radius.
+    """
+    out = np.empty_like(values) if out is None else out
+    job = _Job(features, values, _capped(spec, values.shape[1:]), gains, out)
+    run_tasks(job, tiles(values.shape[1:], job.spec), threads or available_cpus(), progress)
+    return out
+
+
+def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
+    z, y, x = (min(r, side - 1) for r, side in zip(spec.search_radius, sides, strict=True))
+    return PairwiseSpec(spec.patch_radius, (z, y, x), spec.scale, spec.bias, spec.centre)
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_tasks(work: Callable[[Any], None], tasks: Sequence[Any], threads: int, progress: Progress | None) -> None:
+    """Run ``work`` on every task; an exception, Ctrl-C included, ends it as soon as the running tasks have."""
+    if min(threads, len(tasks)) <= 1:
+        for done, task in enumerate(tasks, 1):
+            work(task)
+            if progress:
+                progress(done, len(tasks))
+        return
+    pool = ThreadPoolExecutor(min(threads, len(tasks)), thread_name_prefix="nlmeans")
+    try:
+        pending = {pool.submit(work, task) for task in tasks}
+        while pending:
+            # The time-out lets Ctrl-C through on systems whose lock waits it cannot interrupt.
+            finished, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                if progress:
+                    progress(len(tasks) - len(pending), len(tasks))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

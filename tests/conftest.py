@@ -1,0 +1,20 @@
+"""What all tests share: where optional data lies, and settings of the property tests."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# A first example may have to compile a kernel: no deadline. The seed is fixed, so that a failure can be had again.
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
+settings.load_profile("default")
+
+
+@pytest.fixture
+def shared():
+    """Return the folder of public image sets, or skip visibly where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no image sets at {SHARED}")
+    return SHARED
