@@ -47,7 +47,7 @@ def jobs(draw):
 @given(jobs(), st.integers(1, 4))
 def test_average_equals_naive(job, threads):
     features, values, spec = job
-    ref = naive.pairwise_average(features, values, spec)
+    ref = naive.pairwise_average(features, features, values, spec)
     comp = run.pairwise_average(features, values, spec, threads=threads)
     assert comp.dtype == values.dtype
     assert_averages_equal(ref, comp, values.dtype)
@@ -70,7 +70,7 @@ def test_tiles_equal_naive(dtype, sides, patch, search, monkeypatch):
     values = np.random.default_rng(1).normal(0, 1, (1, *sides)).astype(dtype)
     spec = nlm_spec(1, patch, search)
     assert_averages_equal(
-        naive.pairwise_average(values, values, spec), run.pairwise_average(values, values, spec, threads=3), dtype
+        naive.pairwise_average(values, values, values, spec), run.pairwise_average(values, values, spec, threads=3), dtype
     )
 
 
@@ -84,7 +84,7 @@ def test_high_dynamic_range(peak, radius):
     clean[..., 20, ::7] = peak / 3
     values = (clean + rng.normal(0, 1, clean.shape)).astype(np.float32)
     spec = nlm_spec(1, (0, radius, radius), (0, 5, 5))
-    ref = naive.pairwise_average(values, values, spec)
+    ref = naive.pairwise_average(values, values, values, spec)
     comp = run.pairwise_average(values, values, spec)
     dark = clean == 10
     ulp = np.finfo(np.float32).eps * peak
@@ -101,7 +101,7 @@ def test_near_the_limits_of_float32(unit):
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), sigma=unit)
     comp = run.pairwise_average(values, values, spec)
     guided = run.pairwise_average(values, values.copy(), spec)
-    ref = naive.pairwise_average(values, values, spec)
+    ref = naive.pairwise_average(values, values, values, spec)
     np.testing.assert_allclose(comp, ref, rtol=2e-5)
     np.testing.assert_allclose(guided, ref, rtol=2e-5)
 
@@ -112,7 +112,7 @@ def test_strength_from_a_step_to_a_wide_decay(strength, bias, seed):
     values = np.random.default_rng(seed).normal(0, 1, (1, 1, 12, 17)).astype(np.float32)
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), strength=strength)
     spec = dataclasses.replace(spec, bias=spec.bias * bias)
-    ref, comp = naive.pairwise_average(values, values, spec), run.pairwise_average(values, values, spec)
+    ref, comp = naive.pairwise_average(values, values, values, spec), run.pairwise_average(values, values, spec)
     # A steep decay amplifies the features' own rounding: d² is good to about 1e-7 of itself.
     slack = 1e-4 + 2e-6 / strength**2
     assert np.median(np.abs(ref - comp)) < slack
@@ -145,7 +145,7 @@ def test_a_pixel_without_any_likeness_keeps_its_value(centre):
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), centre=centre)
     comp = run.pairwise_average(values, values, spec)
     assert comp[0, 0, 7, 7] == values[0, 0, 7, 7]
-    assert_averages_equal(naive.pairwise_average(values, values, spec), comp, np.float32)
+    assert_averages_equal(naive.pairwise_average(values, values, values, spec), comp, np.float32)
 
 
 def test_an_average_stays_between_its_pixels():
@@ -159,7 +159,7 @@ def test_gains_scale_the_features_only():
     values = np.random.default_rng(8).normal(0, 1, (2, 1, 20, 20))
     spec = nlm_spec(2, (0, 1, 1), (0, 3, 3))
     features = values * np.array([2.0, 0.5]).reshape(2, 1, 1, 1)
-    ref = naive.pairwise_average(features, values, spec)
+    ref = naive.pairwise_average(features, features, values, spec)
     assert_averages_equal(ref, run.pairwise_average(values, values, spec, gains=[2.0, 0.5]), np.float64)
 
 

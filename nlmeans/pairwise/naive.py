@@ -9,34 +9,55 @@ import numpy as np
 from .spec import VANISH, PairwiseSpec
 
 
-def pairwise_average(features: np.ndarray, values: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
-    """Average ``values`` (C, Z, Y, X) by the likeness of ``features`` (F, Z, Y, X), in float64."""
-    features, values = features.astype(np.float64), values.astype(np.float64)
-    sides = values.shape[1:]
-    patch = list(product(*(range(-r, r + 1) for r in spec.patch_radius)))
-    window = product(*(range(-r, r + 1) for r in spec.search_radius))
-    padded = np.pad(features, [(0, 0), *((r, r) for r in spec.halo)], mode="reflect")
+def pairwise_average(query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+    """Average ``value`` (C, Z, Y, X) around each pixel of ``query`` by the likeness of ``key``, in float64."""
+    queries, keys = patches(query, spec), patches(key, spec)
+    values = value.reshape(len(value), -1).astype(np.float64)
+    at, of = positions(query), positions(key)
+    output = np.zeros((len(value), len(queries)))
+    for i in range(len(queries)):
+        near = np.ones(len(keys), bool) if spec.search_radius is None else (abs(of - at[i]) <= spec.search_radius).all(1)
+        itself = (of == at[i]).all(1) & (query.shape[1:] == key.shape[1:])
+        if spec.weight == "gaussian" or spec.centre == "zero":
+            near &= ~itself
+        f = weights(scores(queries[i], keys[near], spec), spec)
+        count = f.sum() if spec.normalise == "sum" else len(f)
+        total = values[:, near] @ f
+        if spec.weight == "gaussian":
+            own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
+            if count + own == 0:
+                own = 1.0
+            total, count = total + own * values[:, itself].sum(1), count + own
+        output[:, i] = total / count if count else 0
+    return output.reshape(len(value), *query.shape[1:])
 
-    def shifted(offset: tuple[int, ...]) -> np.ndarray:
-        starts = [halo + step for halo, step in zip(spec.halo, offset, strict=True)]
-        return padded[(slice(None), *(slice(s, s + n) for s, n in zip(starts, sides, strict=True)))]
 
-    numerator, denominator, largest = np.zeros_like(values), np.zeros(sides), np.zeros(sides)
-    for d in window:
-        if d == (0, 0, 0) or any(abs(step) >= side for step, side in zip(d, sides, strict=True)):
-            continue
-        score = sum(
-            ((shifted(k) - shifted(tuple(a + b for a, b in zip(k, d, strict=True)))) ** 2).sum(0) for k in patch
-        )
-        weight = np.exp(-np.maximum(score - spec.bias, 0) * spec.scale)
-        weight[weight < VANISH] = 0
-        i = tuple(slice(max(-step, 0), side - max(step, 0)) for step, side in zip(d, sides, strict=True))
-        j = tuple(slice(max(step, 0), side - max(-step, 0)) for step, side in zip(d, sides, strict=True))
-        numerator[:, *i] += weight[i] * values[:, *j]
-        denominator[i] += weight[i]
-        largest[i] = np.maximum(largest[i], weight[i])
+def patches(image: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+    """Return the patch around every pixel, mirrored at the border, as rows (pixels, patch · channels)."""
+    padded = np.pad(image.astype(np.float64), [(0, 0), *((r, r) for r in spec.patch_radius)], mode="reflect")
+    sides = image.shape[1:]
+    offsets = product(*(range(2 * r + 1) for r in spec.patch_radius))
+    shifted = [padded[:, z : z + sides[0], y : y + sides[1], x : x + sides[2]] for z, y, x in offsets]
+    return np.stack(shifted).reshape(len(shifted) * len(image), -1).T
 
-    centre = {"max": largest, "one": np.ones(sides), "zero": np.zeros(sides)}[spec.centre]
-    total = denominator + centre
-    kept = total == 0
-    return np.where(kept, values, (numerator + centre * values) / np.where(kept, 1, total))
+
+def positions(image: np.ndarray) -> np.ndarray:
+    """Return the (z, y, x) of every pixel."""
+    return np.indices(image.shape[1:]).reshape(3, -1).T
+
+
+def scores(query: np.ndarray, keys: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+    """Return the score of one patch with each of the others."""
+    if spec.score == "distance":
+        return ((query - keys) ** 2).sum(1)
+    return keys @ query if spec.score == "dot" else (query + keys).sum(1)
+
+
+def weights(score: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+    """Return the weights of one pixel's scores; those of exp are divided by the largest, which cancels."""
+    if spec.weight == "gaussian":
+        f = np.exp(-np.maximum(score - spec.bias, 0) * spec.scale)
+        return np.where(f < VANISH, 0, f)
+    if spec.weight == "exp":
+        return np.exp(score * spec.scale - (score * spec.scale).max(initial=-np.inf))
+    return score * spec.scale if spec.weight == "linear" else np.maximum(score * spec.scale, 0)

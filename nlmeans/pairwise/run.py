@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,13 +53,13 @@ class FixedPoint:
         """Choose the finest steps for which a patch of clipped differences still fits the integer sum."""
         mantissa = MANTISSA[dtype]
         _, y, x = spec.patch_radius
-        room = min(2.0**mantissa, (2.0 ** (8 * dtype.itemsize - 1) - 1) / ((2 * y + 1) * (2 * x + 1))) - 2
+        room = min(2.0**mantissa, (2.0 ** (8 * dtype.itemsize - 1) - 1) / ((2 * y + 1) * (2 * x + 1)))
         vanish = -math.log2(VANISH)
         scale = spec.scale * math.log2(math.e)
         # A decay within a millionth of the bias is a step to float32: steeper would only coarsen the steps.
         scale = min(scale, 2.0**20 / spec.bias) if spec.bias > 0 else scale
         bias = spec.bias * scale
-        places = math.floor(math.log2(room / (vanish + bias)))
+        places = math.floor(math.log2(room / (vanish + bias + 1)))  # 1: room for the steps beyond the end
         step = 2.0**places
         free, end = round(bias * step), round(vanish * step) + 1
         return cls(
@@ -239,7 +239,7 @@ def pairwise_average(
 
 def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
     z, y, x = (min(r, side - 1) for r, side in zip(spec.search_radius, sides, strict=True))
-    return PairwiseSpec(spec.patch_radius, (z, y, x), spec.scale, spec.bias, spec.centre)
+    return replace(spec, search_radius=(z, y, x))
 
 
 def available_cpus() -> int:

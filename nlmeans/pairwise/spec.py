@@ -2,50 +2,103 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+Score = Literal["distance", "dot", "sum"]
+Weight = Literal["gaussian", "exp", "linear", "relu"]
+Normalise = Literal["sum", "count"]
 Centre = Literal["max", "one", "zero"]
 Radii = tuple[int, int, int]
 
 VANISH = 2.0**-32
-"""A weight below this is none: the pair is left out."""
+"""A gaussian weight below this is none: the pair is left out."""
+
+ROWS: dict[tuple[str, str, str], str] = {
+    ("distance", "gaussian", "sum"): "non-local means, or learned distance",
+    ("dot", "exp", "sum"): "gaussian and embedded gaussian",
+    ("dot", "linear", "count"): "dot product",
+    ("sum", "relu", "count"): "concatenation",
+}
+"""Score, weight and normaliser go together in these ways only."""
 
 
 @dataclass(frozen=True)
 class PairwiseSpec:
     """What to average, and how: an immutable recipe.
 
-    The output at pixel i is the average of the pixels j of the search window around i, each weighted by
+    The output at pixel i is y_i = 1/C_i · Σ_j f(s_ij) · g_j, over the pixels j of the search window around i.
 
-        f(s_ij) = exp(−max(s_ij − bias, 0) · scale),  0 where that is below `VANISH`
+    ========== ============================ =================== ========================== ============
+    score      s_ij                         weight              f(s)                       normalise
+    ========== ============================ =================== ========================== ============
+    distance   Σ_k Σ_c (q_c,i+k − k_c,j+k)² gaussian            exp(−max(s − bias, 0) · scale) sum: Σ_j f
+    dot        Σ_k Σ_c q_c,i+k · k_c,j+k    exp                 exp(s · scale)             sum: Σ_j f
+    dot        the same                     linear              s · scale                  count of j
+    sum        Σ_k (q_i+k + k_j+k)          relu                max(s · scale, 0)          count of j
+    ========== ============================ =================== ========================== ============
 
-    where the score s_ij = Σ_k Σ_c (x_c,i+k − x_c,j+k)² sums the squared differences of the patches around i and j,
-    over all channels c. Patches that reach over the border of the image read mirrored pixels (without repeating the
-    edge); only real pixels are averaged.
+    k runs over the patch, c over the channels (one, for the sum). Patches that reach over the border of the image
+    read mirrored pixels (without repeating the edge); only real pixels are averaged. A gaussian weight below
+    `VANISH` is 0.
 
     Parameters
     ----------
-    patch_radius, search_radius : tuple of 3 int
+    patch_radius : tuple of 3 int
         Half-widths in pixels along (z, y, x), at least 0; the widths are 2·radius + 1.
+    search_radius : tuple of 3 int, or None
+        The window around each pixel, likewise; ``None`` for every pixel, of keys on any grid.
     scale : float
-        Decay of the weight with the score, above 0, in the score's inverse units.
+        Decay of a gaussian weight with the score, in the score's inverse units, above 0; for the other weights the
+        factor of the score, any finite number.
     bias : float
-        The part of a score that is not held against a pair: what noise alone brings, at least 0.
+        The part of a distance that is not held against a pair, what noise alone brings; at least 0.
     centre : {"max", "one", "zero"}
-        Weight of the pixel itself: the largest weight of its window, 1, or 0. A pixel whose weights all vanish
-        keeps its value.
+        The pixel itself. With the gaussian weight: weighted by the largest weight of its window, by 1, or by 0; a
+        pixel whose weights all vanish keeps its value. With the others: one of the j ("one"), or left out ("zero").
+    score, weight, normalise : str
+        A line of the table above.
+
+    Raises
+    ------
+    ValueError
+        For a combination outside the table, or a value out of its range.
     """
 
     patch_radius: Radii
-    search_radius: Radii
+    search_radius: Radii | None
     scale: float
     bias: float = 0.0
     centre: Centre = "max"
+    score: Score = "distance"
+    weight: Weight = "gaussian"
+    normalise: Normalise = "sum"
+
+    def __post_init__(self) -> None:
+        row = (self.score, self.weight, self.normalise)
+        if row not in ROWS:
+            rows = "; ".join(f"{', '.join(names)} ({what})" for names, what in ROWS.items())
+            raise ValueError(f"score, weight and normalise must be one of: {rows}; got {', '.join(map(str, row))}")
+        for name in ("patch_radius", "search_radius"):
+            radii = getattr(self, name)
+            if radii is None and name == "search_radius":
+                continue
+            if len(radii) != 3 or any(not isinstance(r, int) or r < 0 for r in radii):
+                raise ValueError(f"{name} must be 3 whole numbers of at least 0, along (z, y, x); got {radii!r}")
+        if not math.isfinite(self.scale) or (self.scale <= 0 and self.weight == "gaussian"):
+            raise ValueError(f"scale must be finite, and above 0 for a gaussian weight; got {self.scale!r}")
+        if not 0 <= self.bias < math.inf or (self.bias and self.weight != "gaussian"):
+            raise ValueError(f"bias must be at least 0, and 0 unless the weight is gaussian; got {self.bias!r}")
+        centres = ("max", "one", "zero") if self.weight == "gaussian" else ("one", "zero")
+        if self.centre not in centres:
+            raise ValueError(f"centre must be one of {centres} for the weight {self.weight}; got {self.centre!r}")
 
     @property
     def halo(self) -> Radii:
-        """How far along (z, y, x) the input reaches that one output pixel depends on."""
+        """How far along (z, y, x) the input reaches that one output pixel depends on; a window is needed."""
+        if self.search_radius is None:
+            raise ValueError("a search over the whole image has no halo: every pixel depends on all")
         z, y, x = (p + s for p, s in zip(self.patch_radius, self.search_radius, strict=True))
         return z, y, x
 

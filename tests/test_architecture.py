@@ -1,0 +1,87 @@
+"""The rules of the house, read from the syntax trees: imports run downward, numba stays in its place."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "nlmeans"
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
+FLOORS = [  # a module imports from its own floor or from those below
+    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
+    {"nlmeans._lanes", "nlmeans._checks"},
+    {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.noise"},
+    {"nlmeans.pairwise.run", "nlmeans.plan"},
+    {"nlmeans.denoise"},
+    {"nlmeans"},
+]
+
+
+def imports(path, name, top_only=False):
+    """Return the full names of the modules that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_only else ast.walk(tree)
+    found = set()
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                home = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*home, base] if base else home)
+            inner = {f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in MODULES}
+            found |= inner or {base}
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nlmeans_knows_nothing_above_it(name):
+    roots = {module.split(".")[0] for module in imports(MODULES[name], name)}
+    assert not roots & {"torch", "nonlocal_block", "benchmarks", "tests"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_run_downward(name):
+    floor = next((k for k, names in enumerate(FLOORS) if name in names), None)
+    if floor is None:
+        pytest.skip("not on a floor")
+    below = set().union(*FLOORS[: floor + 1])
+    ours = {module for module in imports(MODULES[name], name) if module.startswith("nlmeans")}
+    assert ours <= below | {name.rpartition(".")[0]} - {"nlmeans"}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_leaves_import_nothing_of_ours(name):
+    assert {m for m in imports(MODULES[name], name) if m.startswith("nlmeans")} <= LEAVES[name]
+
+
+def test_only_one_file_jits_and_only_run_calls_kernels():
+    for name, path in MODULES.items():
+        used = imports(path, name)
+        if name not in ("nlmeans._jit", "nlmeans._lanes"):
+            assert not {m for m in used if m.split(".")[0] in ("numba", "llvmlite")}, name
+        if name != "nlmeans.pairwise.run":
+            assert "nlmeans.pairwise.kernels" not in used, name
+
+
+def test_kernels_cannot_raise_and_checks_cannot_loop_over_pixels():
+    kernels = ast.parse(MODULES["nlmeans.pairwise.kernels"].read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(kernels) if isinstance(node, ast.Raise | ast.Assert)]
+
+
+def test_import_stays_light():
+    code = (
+        "import sys, nlmeans; "
+        "print(*[m for m in ('numba', 'scipy', 'torch', 'skimage', 'PIL', 'rich', 'typer') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
