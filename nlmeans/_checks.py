@@ -97,7 +97,7 @@ def _default_axes(shape: tuple[int, ...], channel: int | None) -> str:
     space = len(shape) - (channel is not None)
     if space > 3:
         raise ValueError(
-            f"an array of {len(shape)} dimensions needs its axes named, such as axes='NYXC' or 'NZYX'; got shape {shape}"
+            f"an array of {len(shape)} dimensions needs names for its axes, as in axes='NYXC'; got shape {shape}"
         )
     axes = "ZYX"[3 - space :]
     return axes if channel is None else axes[:channel] + "C" + axes[channel:]

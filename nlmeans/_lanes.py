@@ -101,10 +101,10 @@ _register(operator.truediv, "fdiv", None)
 
 
 @intrinsic
-def address(typing, array):  # type: ignore[no-untyped-def]
+def address(typing, array):
     """Return where a flat array's data begins: a pointer costs a function call one register and no reference count."""
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         return context.make_array(sig.args[0])(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), lower
@@ -116,11 +116,11 @@ def _place(context: Any, builder: Any, data: Any, index: Any, vector: Vector) ->
 
 
 @intrinsic
-def load(typing, data, index):  # type: ignore[no-untyped-def]
+def load(typing, data, index):
     """Return the ``index``-th vector from the address ``data`` on."""
     vector = Vector(data.dtype)
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         value = builder.load(_place(context, builder, *args, vector))
         value.align = BYTES
         return value
@@ -129,10 +129,10 @@ def load(typing, data, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def store(typing, data, index, value):  # type: ignore[no-untyped-def]
+def store(typing, data, index, value):
     """Write ``value`` as the ``index``-th vector from the address ``data`` on."""
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         builder.store(args[2], _place(context, builder, args[0], args[1], value)).align = BYTES
         return context.get_dummy_value()
 
@@ -140,11 +140,11 @@ def store(typing, data, index, value):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def fill(typing, number):  # type: ignore[no-untyped-def]
+def fill(typing, number):
     """Return a vector with ``number`` in every lane."""
     vector = Vector(number)
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         kind = context.get_value_type(vector)
         undefined, index = ir.Constant(kind, ir.Undefined), ir.IntType(32)
         first = builder.insert_element(undefined, args[0], index(0))
@@ -154,10 +154,10 @@ def fill(typing, number):  # type: ignore[no-untyped-def]
 
 
 def _choice(comparison: str) -> Any:
-    def choose(typing, a, b):  # type: ignore[no-untyped-def]
+    def choose(typing, a, b):
         """Return the one or the other in each lane; the second where the two do not compare (NaN)."""
 
-        def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        def lower(context, builder, sig, args):
             real = isinstance(a.dtype, types.Float)
             compare = builder.fcmp_ordered if real else builder.icmp_signed
             return builder.select(compare(comparison, *args), *args)
@@ -172,21 +172,42 @@ larger = _choice(">")
 
 
 @intrinsic
-def bits(typing, a):  # type: ignore[no-untyped-def]
+def where_above(typing, a, b, x):
+    """Return ``x`` in the lanes where ``a > b``, and 0 in the others."""
+
+    def lower(context, builder, sig, args):
+        above = builder.fcmp_ordered(">", args[0], args[1])
+        return builder.select(above, args[2], ir.Constant(args[2].type, None))
+
+    return x(a, b, x), lower
+
+
+@intrinsic
+def unless_nan(typing, a, b):
+    """Return ``a``, and NaN in the lanes where ``b`` is NaN."""
+
+    def lower(context, builder, sig, args):
+        return builder.select(builder.fcmp_unordered("uno", args[1], args[1]), args[1], args[0])
+
+    return a(a, b), lower
+
+
+@intrinsic
+def bits(typing, a):
     """Return the bits of floating-point lanes as integers."""
     vector = Vector(_INTEGER[a.dtype])
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         return builder.bitcast(args[0], context.get_value_type(vector))
 
     return vector(a), lower
 
 
 def _shift(step: int) -> Any:
-    def shift(typing, a):  # type: ignore[no-untyped-def]
+    def shift(typing, a):
         """Return the lanes moved by one, with zero in the lane that becomes free."""
 
-        def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+        def lower(context, builder, sig, args):
             zeros = ir.Constant(args[0].type, None)
             order = [lane - step if 0 <= lane - step < a.count else a.count for lane in range(a.count)]
             mask = ir.Constant(ir.VectorType(ir.IntType(32), a.count), order)
@@ -202,7 +223,7 @@ to_previous_lane = _shift(-1)
 
 
 @intrinsic
-def exp2_fixed(typing, x, shift, end):  # type: ignore[no-untyped-def]
+def exp2_fixed(typing, x, shift, end):
     """Return 2**-(x / 2**(mantissa bits - shift)) for integers ``0 <= x < end``, and 0 for ``x >= end``.
 
     The fixed point lets the whole part of the exponent land in the exponent's bits and the fraction in the mantissa's
@@ -211,7 +232,7 @@ def exp2_fixed(typing, x, shift, end):  # type: ignore[no-untyped-def]
     real = _FLOAT[x.dtype]
     vector = Vector(real)
 
-    def lower(context, builder, sig, args):  # type: ignore[no-untyped-def]
+    def lower(context, builder, sig, args):
         x, shift, end = args
         floats, integers = context.get_value_type(vector), x.type
         mantissa = MANTISSA[np.dtype(str(real))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 
@@ -54,10 +54,9 @@ class Report:
         return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
-@overload
-def denoise(image: Any, sigma: Any = ..., *, full_output: Literal[False] = ..., **options: Any) -> np.ndarray: ...
-@overload
-def denoise(image: Any, sigma: Any = ..., *, full_output: Literal[True], **options: Any) -> tuple[np.ndarray, Report]: ...
+def denoise(
+    image: Any, sigma: Any = ..., *, full_output: Literal[True], **options: Any
+) -> tuple[np.ndarray, Report]: ...
 def denoise(
     image: Any,
     sigma: Any = None,
@@ -73,7 +72,7 @@ def denoise(
     progress: bool | Progress | None = None,
     out: np.ndarray | None = None,
     full_output: bool = False,
-) -> np.ndarray | tuple[np.ndarray, Report]:
+) -> Any:
     """Remove noise from an image by non-local means.
 
     Every pixel becomes a weighted average of the pixels in a window around it, and the weight says how alike their

@@ -43,7 +43,9 @@ def test_foreign_byte_order(order):
     np.testing.assert_array_equal(result, nlmeans.denoise(image.astype(image.dtype.newbyteorder("=")), sigma=10))
 
 
-@given(st.sampled_from([(slice(None), slice(None, None, -1)), (slice(None, None, 2), slice(1, None, 3)), (slice(5, 9),)]))
+@given(
+    st.sampled_from([(slice(None), slice(None, None, -1)), (slice(None, None, 2), slice(1, None, 3)), (slice(5, 9),)])
+)
 def test_any_strides_and_read_only(cut):
     image = NOISY[cut]
     image.flags.writeable = False
@@ -199,7 +201,7 @@ BAD = [
     (dict(image=COLOUR), "channel_axis=-1"),
     (dict(image=np.zeros((9, 9, 4))), "axes='ZYX'"),
     (dict(image=np.zeros((3, 9, 9))), "channel_axis=0"),
-    (dict(image=np.zeros((9, 9, 9, 9))), "axes named"),
+    (dict(image=np.zeros((9, 9, 9, 9))), "names for its axes"),
     (dict(channel_axis=2), "channel_axis must be one of"),
     (dict(channel_axis=0), "at least 3 dimensions"),
     (dict(image=COLOUR, channel_axis=1.5), "whole number"),

@@ -70,7 +70,9 @@ def test_tiles_equal_naive(dtype, sides, patch, search, monkeypatch):
     values = np.random.default_rng(1).normal(0, 1, (1, *sides)).astype(dtype)
     spec = nlm_spec(1, patch, search)
     assert_averages_equal(
-        naive.pairwise_average(values, values, values, spec), run.pairwise_average(values, values, spec, threads=3), dtype
+        naive.pairwise_average(values, values, values, spec),
+        run.pairwise_average(values, values, spec, threads=3),
+        dtype,
     )
 
 

@@ -18,7 +18,7 @@ from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, sto
 
 
 @row
-def gather(image, factors, planes, rows, columns, tile):  # type: ignore[no-untyped-def]
+def gather(image, factors, planes, rows, columns, tile):
     """Copy the image, each channel times its factor, into the tile's layout; index tables mirror at the border."""
     k = 0
     for c in range(image.shape[0]):
@@ -32,7 +32,7 @@ def gather(image, factors, planes, rows, columns, tile):  # type: ignore[no-unty
 
 
 @inline
-def squared_difference(features, slices, i, j, one, clip):  # type: ignore[no-untyped-def]
+def squared_difference(features, slices, i, j, one, clip):
     """Squared difference over the channels and slices of a patch, clipped, as fixed-point bits.
 
     ``slices[0]`` is their number, the others say how far each is from the first.
@@ -46,7 +46,7 @@ def squared_difference(features, slices, i, j, one, clip):  # type: ignore[no-un
 
 
 @row
-def start_columns(features, slices, i, j, step, sums, first, count, height, one, clip):  # type: ignore[no-untyped-def]
+def start_columns(features, slices, i, j, step, sums, first, count, height, one, clip):
     """Sum the first ``height`` rows of squared differences, column by column."""
     unit, limit = fill(one), fill(clip)
     nothing = bits(unit)
@@ -59,7 +59,7 @@ def start_columns(features, slices, i, j, step, sums, first, count, height, one,
 
 
 @inline
-def slide_column(features, slices, i, j, back, sums, at, one, clip):  # type: ignore[no-untyped-def]
+def slide_column(features, slices, i, j, back, sums, at, one, clip):
     """Move a column sum down by one row: the row at ``i`` enters, the row ``back`` above it leaves."""
     new = squared_difference(features, slices, i, j, one, clip)
     old = squared_difference(features, slices, i - back, j - back, one, clip)
@@ -69,7 +69,7 @@ def slide_column(features, slices, i, j, back, sums, at, one, clip):  # type: ig
 
 
 @row
-def weigh_row(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):  # type: ignore[no-untyped-def]
+def weigh_row(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):
     """Slide the column sums down by one row and a box of ``width`` columns along them; each score becomes a weight."""
     unit, limit, bias, shift, end = fill(fixed[0]), fill(fixed[1]), fill(fixed[2]), fill(fixed[3]), fill(fixed[4])
     zero = bias - bias
@@ -84,7 +84,7 @@ def weigh_row(features, slices, i, j, back, sums, first, weights, at, count, wid
 
 
 @row
-def mask_row(weights, at, count, real, i, step, first, last):  # type: ignore[no-untyped-def]
+def mask_row(weights, at, count, real, i, step, first, last):
     """Take the weight of pairs with an end outside the image: there are none where ``first <= t < last``."""
     for t in range(count):
         if t < first or t >= last:
@@ -92,7 +92,7 @@ def mask_row(weights, at, count, real, i, step, first, last):  # type: ignore[no
 
 
 @row
-def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):  # type: ignore[no-untyped-def]
+def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):
     """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
 
     ``span`` is (first, last, start, reach, count). Pixel t of ``first <= t < last`` meets displacement g in
@@ -115,7 +115,7 @@ def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):  # type
 
 
 @row
-def add_channel(sums, at, weights, w, w_step, values, v, v_step, span):  # type: ignore[no-untyped-def]
+def add_channel(sums, at, weights, w, w_step, values, v, v_step, span):
     """Add up the weighted values of one more channel, as `tally` does for the first."""
     first, last, start, reach, count = span
     for t in range(first, last):
@@ -126,7 +126,7 @@ def add_channel(sums, at, weights, w, w_step, values, v, v_step, span):  # type:
 
 
 @row
-def fold_halo(sums, at, count, halo, take_larger):  # type: ignore[no-untyped-def]
+def fold_halo(sums, at, count, halo, take_larger):
     """Hand what a lane gathered for the pixels of its neighbours over to them; beyond the outer lanes it is dropped."""
     for k in range(halo):
         t = at + count + halo - 1 - k
@@ -139,7 +139,7 @@ def fold_halo(sums, at, count, halo, take_larger):  # type: ignore[no-untyped-de
 
 
 @row
-def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant):  # type: ignore[no-untyped-def]
+def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant):
     """Add the pixel itself, weighted by ``top_share`` of the largest weight plus ``constant``, and divide."""
     for t in range(count):
         own = load(sums, at + plane + t) * fill(top_share) + fill(constant)
@@ -151,7 +151,7 @@ def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, 
 
 
 @row
-def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y, x_first, x_last):  # type: ignore[no-untyped-def]
+def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y, x_first, x_last):
     """Write a row of averages to the output; a pixel without any weight keeps its value."""
     for lane in range(lanes):
         start = origin + lane * count
@@ -164,7 +164,7 @@ def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y
 
 
 @kernel
-def average_tile(features, feature_factors, values, value_factors, out, tile, tables, recipe, fixed, scratch):  # type: ignore[no-untyped-def]
+def average_tile(features, feature_factors, values, value_factors, out, tile, tables, recipe, fixed, scratch):
     """Compute one tile of the output. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
@@ -224,9 +224,7 @@ def average_tile(features, feature_factors, values, value_factors, out, tile, ta
                             span = (0, count, -size, count + size, size)
                             tally(sums, at, plane, weights, 0, count, g, j, 1, span)
                             for c in range(1, channels):
-                                add_channel(
-                                    sums, at + (2 + c) * plane, weights, 0, count, g, j + c * channel, 1, span
-                                )
+                                add_channel(sums, at + (2 + c) * plane, weights, 0, count, g, j + c * channel, 1, span)
                         if j_in and y_first <= y + dy < y_last:
                             at = ((z + dz - z_first) * s_rows + y + dy - y_first) * s_width + rx
                             span = (d, d + count + size - 1, d, count, size)

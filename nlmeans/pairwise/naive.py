@@ -15,8 +15,9 @@ def pairwise_average(query: np.ndarray, key: np.ndarray, value: np.ndarray, spec
     values = value.reshape(len(value), -1).astype(np.float64)
     at, of = positions(query), positions(key)
     output = np.zeros((len(value), len(queries)))
+    radius = np.inf if spec.search_radius is None else spec.search_radius
     for i in range(len(queries)):
-        near = np.ones(len(keys), bool) if spec.search_radius is None else (abs(of - at[i]) <= spec.search_radius).all(1)
+        near = (abs(of - at[i]) <= radius).all(1)
         itself = (of == at[i]).all(1) & (query.shape[1:] == key.shape[1:])
         if spec.weight == "gaussian" or spec.centre == "zero":
             near &= ~itself

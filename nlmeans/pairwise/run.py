@@ -87,7 +87,7 @@ def mirror(first: int, last: int, side: int) -> np.ndarray:
 def tile_sides(sides: Radii, spec: PairwiseSpec) -> Radii:
     """Return the largest tile's sides; they depend on the image and the recipe only, never on the threads."""
     depth, height, width = sides
-    rz, ry, rx = spec.search_radius
+    rz, ry, rx = spec.window
     slices = min(depth, max(SLICES, 2 * rz))
     rows = min(height, max(ROWS if depth == 1 else ROWS // 2, (4 if depth == 1 else 2) * ry))
     columns = width if width <= 2 * COLUMNS else max(COLUMNS, 8 * rx)
@@ -112,7 +112,12 @@ class _Job:
     """One call's constants, and what each of its tiles needs."""
 
     def __init__(
-        self, features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float] | None, out: np.ndarray
+        self,
+        features: np.ndarray,
+        values: np.ndarray,
+        spec: PairwiseSpec,
+        gains: Sequence[float] | None,
+        out: np.ndarray,
     ) -> None:
         self.features, self.values, self.spec, self.out = features, values, spec, out
         self.dtype = values.dtype
@@ -127,13 +132,13 @@ class _Job:
             self.value_factors = np.full(len(values), 2.0 ** -math.frexp(peak)[1])
         top = {"max": (1, 0), "one": (0, 1), "zero": (0, 0)}[spec.centre]
         self.recipe = (
-            spec.patch_radius, spec.search_radius, GROUP, self.dtype.type(top[0]), self.dtype.type(top[1]), self.shared
+            spec.patch_radius, spec.window, GROUP, self.dtype.type(top[0]), self.dtype.type(top[1]), self.shared
         )  # fmt: skip
         self.scratch = threading.local()
 
     def geometry(self, tile: Tile) -> tuple[int, int, int, int]:
         """Return slices, rows, vectors a row and pixels a lane of the tile's features."""
-        (rz, ry, rx), (pz, py, px) = self.spec.search_radius, self.spec.patch_radius
+        (rz, ry, rx), (pz, py, px) = self.spec.window, self.spec.patch_radius
         first, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, self.values.shape[3])
         count = math.ceil((last - first) / self.lanes)
         slices = tile.z[1] - tile.z[0] + 2 * (rz + pz)
@@ -141,7 +146,7 @@ class _Job:
 
     def tables(self, tile: Tile) -> tuple[Any, ...]:
         """Return where each plane, row and column of the tile's features comes from, and which columns are real."""
-        (rz, ry, rx), (pz, py, px) = self.spec.search_radius, self.spec.patch_radius
+        (rz, ry, rx), (pz, py, px) = self.spec.window, self.spec.patch_radius
         _, depth, height, side = self.values.shape
         slices, rows, width, count = self.geometry(tile)
         origin, margin = max(tile.x[0] - rx, 0), rx + px
@@ -170,7 +175,7 @@ class _Job:
     def buffers(self, tile: Tile) -> tuple[np.ndarray, ...]:
         """Return this thread's scratch arrays, made when its first tile comes."""
         slices, rows, width, count = self.geometry(tile)
-        px, rx = self.spec.patch_radius[2], self.spec.search_radius[2]
+        px, rx = self.spec.patch_radius[2], self.spec.window[2]
         outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * (count + 2 * rx)
         needed = (
             (len(self.features) * slices * rows * width, self.dtype),
@@ -238,7 +243,7 @@ def pairwise_average(
 
 
 def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
-    z, y, x = (min(r, side - 1) for r, side in zip(spec.search_radius, sides, strict=True))
+    z, y, x = (min(r, side - 1) for r, side in zip(spec.window, sides, strict=True))
     return replace(spec, search_radius=(z, y, x))
 
 

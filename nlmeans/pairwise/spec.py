@@ -51,7 +51,7 @@ class PairwiseSpec:
         The window around each pixel, likewise; ``None`` for every pixel, of keys on any grid.
     scale : float
         Decay of a gaussian weight with the score, in the score's inverse units, above 0; for the other weights the
-        factor of the score, any finite number.
+        factor of the score, finite and not 0.
     bias : float
         The part of a distance that is not held against a pair, what noise alone brings; at least 0.
     centre : {"max", "one", "zero"}
@@ -86,8 +86,8 @@ class PairwiseSpec:
                 continue
             if len(radii) != 3 or any(not isinstance(r, int) or r < 0 for r in radii):
                 raise ValueError(f"{name} must be 3 whole numbers of at least 0, along (z, y, x); got {radii!r}")
-        if not math.isfinite(self.scale) or (self.scale <= 0 and self.weight == "gaussian"):
-            raise ValueError(f"scale must be finite, and above 0 for a gaussian weight; got {self.scale!r}")
+        if not math.isfinite(self.scale) or self.scale == 0 or (self.scale < 0 and self.weight == "gaussian"):
+            raise ValueError(f"scale must be finite, not 0, and positive for a gaussian weight; got {self.scale!r}")
         if not 0 <= self.bias < math.inf or (self.bias and self.weight != "gaussian"):
             raise ValueError(f"bias must be at least 0, and 0 unless the weight is gaussian; got {self.bias!r}")
         centres = ("max", "one", "zero") if self.weight == "gaussian" else ("one", "zero")
@@ -97,10 +97,15 @@ class PairwiseSpec:
     @property
     def halo(self) -> Radii:
         """How far along (z, y, x) the input reaches that one output pixel depends on; a window is needed."""
-        if self.search_radius is None:
-            raise ValueError("a search over the whole image has no halo: every pixel depends on all")
-        z, y, x = (p + s for p, s in zip(self.patch_radius, self.search_radius, strict=True))
+        z, y, x = (p + s for p, s in zip(self.patch_radius, self.window, strict=True))
         return z, y, x
+
+    @property
+    def window(self) -> Radii:
+        """The search radius, where there is a window."""
+        if self.search_radius is None:
+            raise ValueError("a search over the whole image has no window: every pixel depends on all")
+        return self.search_radius
 
     @property
     def patch_size(self) -> int:

@@ -1,0 +1,328 @@
+"""Runs the core for query, key and value apart: forward and adjoint of every row of the table."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .._lanes import BYTES, MANTISSA, aligned, lanes
+from . import kernels_apart as kernels
+from .run import available_cpus, mirror, run_tasks
+from .spec import VANISH, PairwiseSpec
+
+GROUP = 12
+"""Partners whose scores are kept at once; a multiple of the four that are scored together."""
+BLOCK = 48
+"""Keys that are spread over all lanes at once, when every key is met."""
+ROW = 64
+"""Vectors in a row of queries, when every key is met."""
+TILE_BYTES = 8 << 20
+"""What the far side of a tile may take: it should stay near the second-level cache."""
+
+KINDS = {"gaussian": kernels.GAUSSIAN, "exp": kernels.EXP, "linear": kernels.LINEAR, "relu": kernels.RELU}
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What the adjoint needs from the forward pass, as (1, Z, Y, X) arrays, beside the output.
+
+    ``normaliser`` is C_i; ``top`` the largest weight, or score for exp; ``own`` the pixel's own weight.
+    """
+
+    output: np.ndarray
+    normaliser: np.ndarray
+    top: np.ndarray
+    own: np.ndarray
+
+
+def attend(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec, *, threads: int | None = None
+) -> Averages:
+    """Average the values around each pixel of the query by the likeness of the keys there.
+
+    Parameters
+    ----------
+    query : ndarray, shape (E, Z, Y, X)
+        Embedding of the pixels that are computed; float32 or float64.
+    key : ndarray, shape (E, Z', Y', X')
+        Embedding of the pixels that are averaged. Its sides may differ where ``spec.search_radius`` is None.
+    value : ndarray, shape (C, Z', Y', X')
+        What is averaged.
+    spec : PairwiseSpec
+        The recipe; radii beyond the image are capped to it.
+    threads : int, optional
+        Threads to run on; the result is the same, bit for bit.
+
+    Returns
+    -------
+    Averages
+        The output (C, Z, Y, X) and what `attend_adjoint` needs.
+
+    Notes
+    -----
+    Time grows with pixels · partners · (patch · E + C). Memory: linear in the pixels; no map of pairs is made.
+    """
+    work = _Work(query, key, value, spec, threads)
+    sums = work.run(kernels.FORWARD, (work.query,), (work.key, value), len(value) + 2)
+    numerator, total, top = sums[:-2], sums[-2:-1], sums[-1:]
+    if spec.normalise == "count":
+        normaliser = work.partners()
+        return Averages(_divide(numerator, normaliser), normaliser, top, np.zeros_like(top))
+    own = np.zeros_like(total)
+    if spec.weight == "gaussian" and work.same_grid:
+        own = {"max": top, "one": np.ones_like(total), "zero": own}[spec.centre]
+        own = np.where(total + own == 0, 1, own).astype(total.dtype)
+        numerator = numerator + own * value
+    return Averages(_divide(numerator, total + own), total + own, top, own)
+
+
+def attend_adjoint(
+    query: np.ndarray,
+    key: np.ndarray,
+    value: np.ndarray,
+    spec: PairwiseSpec,
+    averages: Averages,
+    gradient: np.ndarray,
+    *,
+    threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+    """Carry the gradient of a loss from the output of `attend` back to its inputs.
+
+    Parameters
+    ----------
+    query, key, value, spec, threads
+        As for `attend`.
+    averages : Averages
+        What `attend` returned for them.
+    gradient : ndarray, shape (C, Z, Y, X)
+        Of the loss with respect to the output.
+
+    Returns
+    -------
+    d_query, d_key, d_value : ndarray
+        Of the inputs' shapes.
+    d_scale, d_bias : float
+        With respect to the recipe's numbers.
+
+    Notes
+    -----
+    Gathers only: every pixel collects its own gradient from its partners, so nothing depends on the threads. About
+    four times the work of the forward pass.
+    """
+    work = _Work(query, key, value, spec, threads)
+    dtype = value.dtype
+    gradient = np.ascontiguousarray(gradient, dtype)
+    share = _divide(np.ones_like(averages.normaliser), averages.normaliser)
+    mean = np.zeros_like(share)
+    own_gain = np.zeros_like(share)
+    if spec.normalise == "sum":
+        mean = (gradient * averages.output).sum(0, keepdims=True, dtype=dtype)
+    if spec.centre == "max" and work.same_grid:
+        own_gain = (gradient * value).sum(0, keepdims=True, dtype=dtype) - mean
+    stats = np.concatenate([share, mean, averages.top, own_gain])
+
+    embedding = len(work.query)
+    near = work.run(
+        kernels.QUERY_SIDE, (work.query, gradient, stats), (work.key, value), embedding + 2
+    )  # fmt: skip
+    far = work.run(
+        kernels.KEY_SIDE, (work.key, value), (work.query, gradient, stats), embedding + len(value) + 2
+    )  # fmt: skip
+    d_value = far[embedding:-2]
+    if work.same_grid:
+        d_value = d_value + averages.own * share * gradient
+    d_query, d_key = near[:embedding] * spec.scale, far[:embedding] * spec.scale
+    if spec.score == "distance":
+        d_query = 2 * (work.query * near[-2] * spec.scale - d_query)
+        d_key = 2 * (work.key * far[-2] * spec.scale - d_key)
+    slopes, moments = (float(plane.sum(dtype=np.float64)) for plane in near[-2:])
+    d_bias = -spec.scale * slopes if spec.weight == "gaussian" else 0.0
+    return (
+        work.fold(d_query.astype(dtype, copy=False), 0, query),
+        work.fold(d_key.astype(dtype, copy=False), 1, key),
+        d_value.astype(dtype, copy=False),
+        moments / work.factor,
+        d_bias,
+    )
+
+
+def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Divide; 0 where there was no partner at all."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
+
+
+class _Work:
+    """One call's constants, and the tiles of its passes."""
+
+    def __init__(
+        self, query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec, threads: int | None
+    ) -> None:
+        self.dtype = value.dtype
+        self.lanes = lanes(self.dtype)
+        self.same_grid = query.shape[1:] == key.shape[1:]
+        self.domain = spec.search_radius is None
+        self.threads = threads or available_cpus()
+        radii = spec.search_radius or (0, 0, 0)
+        z, y, x = (min(r, side - 1) for r, side in zip(radii, query.shape[1:], strict=True))
+        self.spec = replace(spec, search_radius=None if self.domain else (z, y, x))
+        self.radii = (z, y, x)
+        self.alone = self.same_grid and (spec.weight == "gaussian" or spec.centre == "zero")
+        self.query, self.key = self.embed(query, 0), self.embed(key, 1)
+        binary = spec.weight in ("gaussian", "exp")
+        self.factor = spec.scale * (math.log2(math.e) if binary else 1.0)
+
+    def embed(self, image: np.ndarray, side: int) -> np.ndarray:
+        """Unfold patches into channels; a_i + b_j becomes the dot product of (a_i, 1) and (1, b_j)."""
+        if self.spec.patch_size > 1:
+            z, y, x = image.shape[1:]
+            source = np.arange(z * y * x).reshape(z, y, x)[self.patch_sources(image)]
+            image = image.reshape(len(image), -1)[:, source].reshape(-1, z, y, x)
+        if self.spec.score == "sum":
+            total = image.sum(0, keepdims=True, dtype=self.dtype)
+            image = np.concatenate([total, np.ones_like(total)][:: -1 if side else 1])
+        return np.ascontiguousarray(image)
+
+    def patch_sources(self, image: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return the (z, y, x) that each patch pixel of each pixel reads, broadcast to (patch, Z, Y, X)."""
+        sides, radii = image.shape[1:], self.spec.patch_radius
+        offsets = np.indices([2 * r + 1 for r in radii]).reshape(3, -1)
+        places = []
+        for axis, (side, radius) in enumerate(zip(sides, radii, strict=True)):
+            table = mirror(-radius, side + radius, side)
+            shape = [-1 if k == axis + 1 else 1 for k in range(4)]
+            places.append(table[offsets[axis][:, None, None, None] + np.arange(side).reshape(shape)])
+        return tuple(places)
+
+    def fold(self, gradient: np.ndarray, side: int, image: np.ndarray) -> np.ndarray:
+        """Carry a gradient back through `embed`."""
+        if self.spec.score == "sum":
+            own = gradient[1:] if side else gradient[:1]
+            gradient = np.repeat(own, len(image) * self.spec.patch_size, axis=0)
+        if self.spec.patch_size == 1:
+            return gradient
+        z, y, x = image.shape[1:]
+        places = np.arange(z * y * x).reshape(z, y, x)[self.patch_sources(image)].ravel()
+        rows = gradient.reshape(len(image), -1)
+        folded = [np.bincount(places, row, minlength=z * y * x) for row in rows]
+        return np.stack(folded).reshape(image.shape).astype(self.dtype)
+
+    def partners(self) -> np.ndarray:
+        """Return how many partners each pixel has."""
+        counts = np.ones((1, *self.query.shape[1:]), self.dtype)
+        if self.domain:
+            counts *= math.prod(self.key.shape[1:])
+        else:
+            for axis, (side, radius) in enumerate(zip(self.query.shape[1:], self.radii, strict=True)):
+                k = np.arange(side)
+                here = np.minimum(k + radius, side - 1) - np.maximum(k - radius, 0) + 1
+                counts *= here.astype(self.dtype).reshape([-1 if a == axis + 1 else 1 for a in range(4)])
+        return counts - self.dtype.type(self.alone)
+
+    def run(self, mode: int, near: Sequence[np.ndarray], far: Sequence[np.ndarray], planes: int) -> np.ndarray:
+        """Let every near pixel meet its partners; return the sums, (planes, Z, Y, X) of the near side."""
+        sides = near[0].shape[1:]
+        near, far = ([np.ascontiguousarray(a, self.dtype) for a in side] for side in (near, far))
+        if self.domain:
+            near, far = ([a.reshape(len(a), 1, 1, -1) for a in side] for side in (near, far))
+        nothing = np.empty((0, 1, 1, 1), self.dtype)
+        near, far = (tuple([*side, nothing][:3]) for side in (near, far))
+        out = np.empty((planes, *near[0].shape[1:]), self.dtype)
+        task = _Pass(self, mode, near, far, out)
+        run_tasks(task, task.tiles(), self.threads, None)
+        return out.reshape(planes, *sides)
+
+
+class _Pass:
+    """The tiles of one pass: forward, or one side of the adjoint."""
+
+    def __init__(
+        self, work: _Work, mode: int, near: tuple[np.ndarray, ...], far: tuple[np.ndarray, ...], out: np.ndarray
+    ) -> None:
+        self.work, self.mode, self.near, self.far, self.out = work, mode, near, far, out
+        self.far_channels = sum(len(a) for a in far)
+        self.near_channels = sum(len(a) for a in near)
+        self.scratch = threading.local()
+
+    def tiles(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Cut the near side into tiles, by its shape only."""
+        depth, height, width = self.near[0].shape[1:]
+        if self.work.domain:
+            step = ROW * self.work.lanes
+            return [(0, 1, 0, 1, x, min(x + step, width)) for x in range(0, width, step)]
+        rz, ry, rx = self.work.radii
+        row = (math.ceil(width / self.work.lanes) + 2 * rx) * BYTES * self.far_channels * (2 * rz + 1)
+        rows = max(1, min(height, ry + 8, TILE_BYTES // row - 2 * ry))
+        return [
+            (z, z + 1, y, min(y + rows, height), 0, width) for z in range(depth) for y in range(0, height, rows)
+        ]  # fmt: skip
+
+    def __call__(self, tile: tuple[int, int, int, int, int, int]) -> None:
+        """Compute one tile."""
+        work, spec = self.work, self.work.spec
+        z0, z1, y0, y1, x0, x1 = tile
+        rz, ry, rx = work.radii
+        count = min(math.ceil((x1 - x0) / work.lanes), ROW) if work.domain else math.ceil((x1 - x0) / work.lanes)
+        position = x0 + count * np.arange(work.lanes) + np.arange(count)[:, None]
+        width = self.near[0].shape[3]
+        near_tables = (np.arange(z0, z1), np.arange(y0, y1), mirror(0, int(position.max()) + 1, width)[position])
+        far_position = position if work.domain else _with_margin(position, rx, count)
+        low = int(far_position.min())
+        sides = self.far[0].shape[1:]
+        far_tables = (
+            mirror(z0 - rz, z1 + rz, sides[0]),
+            mirror(y0 - ry, y1 + ry, sides[1]),
+            mirror(low, int(far_position.max()) + 1, sides[2])[far_position - low],
+        )
+        arrays = self.buffers(count, near_tables, far_tables)
+        if not work.domain:
+            arrays[2][: far_position.size] = ((far_position >= 0) & (far_position < sides[2])).ravel()
+        real = work.dtype.type
+        outcast = {"gaussian": 1e30, "exp": -1e30}.get(spec.weight, 0)
+        numbers = (
+            real(work.factor), real(spec.bias * work.factor), real(0), real(1e30), real(1), real(outcast)
+        )  # fmt: skip
+        ones = np.ones(max(self.near_channels, self.far_channels))
+        kernels.meet_tile(
+            self.mode, KINDS[spec.weight], self.near, self.far, self.out, tile, (near_tables, far_tables),
+            (work.radii, work.domain, work.alone, GROUP, BLOCK, ones), numbers, _power(spec, work.dtype), arrays,
+        )  # fmt: skip
+
+    def buffers(self, count: int, near_tables: Any, far_tables: Any) -> tuple[np.ndarray, ...]:
+        """Return this thread's scratch arrays."""
+        vectors = near_tables[0].size * near_tables[1].size * count
+        partners = BLOCK if self.work.domain else far_tables[0].size * far_tables[1].size * far_tables[2].shape[0]
+        needed = (
+            self.near_channels * vectors,
+            self.far_channels * partners + 3,  # scores are taken four partners at a time
+            BLOCK if self.work.domain else far_tables[2].shape[0],
+            GROUP * count,
+            GROUP * count,
+            count,
+            len(self.out) * count,
+        )
+        held = getattr(self.scratch, "arrays", None)
+        if held is None or any(a.nbytes < BYTES * n for a, n in zip(held, needed, strict=True)):
+            held = self.scratch.arrays = tuple(aligned(n, self.work.dtype) for n in needed)
+        return held
+
+
+def _with_margin(position: np.ndarray, radius: int, count: int) -> np.ndarray:
+    return position[0] + np.arange(-radius, count + radius)[:, None]
+
+
+def _power(spec: PairwiseSpec, dtype: np.dtype) -> tuple[Any, ...]:
+    """Return how `kernels_apart.exp2_minus` counts: unit, limit and scale as floats, shift and end as integers.
+
+    A gaussian weight ends at `VANISH`; an exponential one, relative to the largest, far below the type's precision.
+    """
+    mantissa = MANTISSA[dtype]
+    ends = round(-math.log2(VANISH)) if spec.weight == "gaussian" or dtype.itemsize == 4 else 60
+    places = mantissa - 6
+    real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
+    end = (ends << places) + 1
+    return real(2.0**mantissa), real(2.0**mantissa + end), real(2.0**places), whole(mantissa - places), whole(end)
