@@ -55,9 +55,6 @@ class Report:
 
 
 def denoise(
-    image: Any, sigma: Any = ..., *, full_output: Literal[True], **options: Any
-) -> tuple[np.ndarray, Report]: ...
-def denoise(
     image: Any,
     sigma: Any = None,
     *,

@@ -32,63 +32,77 @@ def gather(image, factors, planes, rows, columns, tile):
 
 
 @inline
-def squared_difference(features, slices, i, j, one, clip):
-    """Squared difference over the channels and slices of a patch, clipped, as fixed-point bits.
+def squared_differences(features, slices, i, j, one, clip):
+    """Squared differences of i with j and with j + 1, over the channels and slices of a patch, clipped, as bits.
 
-    ``slices[0]`` is their number, the others say how far each is from the first.
+    ``slices[0]`` is the number of channels and slices, the others say how far each is from the first.
     """
-    d = load(features, i) - load(features, j)
-    square = d * d + one
+    x = load(features, i)
+    d, e = x - load(features, j), x - load(features, j + 1)
+    a, b = d * d + one, e * e + one
     for p in range(1, slices[0]):
-        d = load(features, i + slices[p]) - load(features, j + slices[p])
-        square = square + d * d
-    return bits(smaller(square, clip))
+        x = load(features, i + slices[p])
+        d, e = x - load(features, j + slices[p]), x - load(features, j + slices[p] + 1)
+        a, b = a + d * d, b + e * e
+    return bits(smaller(a, clip)), bits(smaller(b, clip))
 
 
 @row
 def start_columns(features, slices, i, j, step, sums, first, count, height, one, clip):
-    """Sum the first ``height`` rows of squared differences, column by column."""
+    """Sum the first ``height`` rows of squared differences, column by column, for two displacements."""
     unit, limit = fill(one), fill(clip)
     nothing = bits(unit)
     for t in range(count):
-        total = nothing - nothing
+        a = b = nothing - nothing
         for k in range(height):
             u = k * step + t
-            total = total + (squared_difference(features, slices, i + u, j + u, unit, limit) - nothing)
-        store(sums, first + t, total)
+            c, d = squared_differences(features, slices, i + u, j + u, unit, limit)
+            a, b = a + (c - nothing), b + (d - nothing)
+        store(sums, first + t, a)
+        store(sums, first + count + t, b)
 
 
 @inline
-def slide_column(features, slices, i, j, back, sums, at, one, clip):
-    """Move a column sum down by one row: the row at ``i`` enters, the row ``back`` above it leaves."""
-    new = squared_difference(features, slices, i, j, one, clip)
-    old = squared_difference(features, slices, i - back, j - back, one, clip)
-    column = load(sums, at) + (new - old)
-    store(sums, at, column)
-    return column
+def slide_columns(features, slices, i, j, back, sums, at, box, one, clip):
+    """Move two column sums down by one row: the row at ``i`` enters, the row ``back`` above it leaves."""
+    a, b = squared_differences(features, slices, i, j, one, clip)
+    c, d = squared_differences(features, slices, i - back, j - back, one, clip)
+    a, b = load(sums, at) + (a - c), load(sums, at + box) + (b - d)
+    store(sums, at, a)
+    store(sums, at + box, b)
+    return a, b
 
 
 @row
-def weigh_row(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):
-    """Slide the column sums down by one row and a box of ``width`` columns along them; each score becomes a weight."""
+def weigh_rows(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):
+    """Slide the column sums down by one row and a box of ``width`` columns along them; each score becomes a weight.
+
+    Two displacements at a time, since they share a load for each of their own.
+    """
     unit, limit, bias, shift, end = fill(fixed[0]), fill(fixed[1]), fill(fixed[2]), fill(fixed[3]), fill(fixed[4])
     zero = bias - bias
-    score = zero - bias
+    a = b = zero - bias
+    box = count + width - 1
     for t in range(width - 1):
-        score = score + slide_column(features, slices, i + t, j + t, back, sums, first + t, unit, limit)
+        c, d = slide_columns(features, slices, i + t, j + t, back, sums, first + t, box, unit, limit)
+        a, b = a + c, b + d
     for t in range(count):
         u = t + width - 1
-        score = score + slide_column(features, slices, i + u, j + u, back, sums, first + u, unit, limit)
-        store(weights, at + t, exp2_fixed(larger(score, zero), shift, end))
-        score = score - load(sums, first + t)
+        c, d = slide_columns(features, slices, i + u, j + u, back, sums, first + u, box, unit, limit)
+        a, b = a + c, b + d
+        store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
+        store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
+        a, b = a - load(sums, first + t), b - load(sums, first + box + t)
 
 
 @row
 def mask_row(weights, at, count, real, i, step, first, last):
     """Take the weight of pairs with an end outside the image: there are none where ``first <= t < last``."""
-    for t in range(count):
-        if t < first or t >= last:
-            store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
+    clear = min(max(first, 0), count)
+    for t in range(clear):
+        store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
+    for t in range(max(clear, last), count):
+        store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
 
 
 @row
@@ -201,7 +215,7 @@ def average_tile(features, feature_factors, values, value_factors, out, tile, ta
                         continue
                     i_slice = (z - z_first + rz) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
-                    for k in range(size):
+                    for k in range(0, size, 2):
                         above = (low - y_first + ry) * width - px
                         start_columns(
                             f, slices, i_slice + above, j_slice + above + k, width,
@@ -209,11 +223,12 @@ def average_tile(features, feature_factors, values, value_factors, out, tile, ta
                         )  # fmt: skip
                     for y in range(low, high):
                         below = (y - y_first + ry + 2 * py + 1) * width - px
-                        for k in range(size):
-                            weigh_row(
+                        for k in range(0, size, 2):
+                            weigh_rows(
                                 f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
                                 column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
                             )  # fmt: skip
+                        for k in range(size):
                             step = d + k
                             clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
                             mask_row(weights, k * count, count, real, margin, step, clear, end)

@@ -17,8 +17,8 @@ from .._progress import Progress
 from . import kernels
 from .spec import VANISH, PairwiseSpec, Radii
 
-GROUP = 11
-"""Displacements along x whose weights are kept at once: their rows should stay in the first-level cache."""
+GROUP = 22
+"""Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
 ROWS, SLICES, COLUMNS = 64, 16, 512
 """Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
 
@@ -178,7 +178,7 @@ class _Job:
         px, rx = self.spec.patch_radius[2], self.spec.window[2]
         outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * (count + 2 * rx)
         needed = (
-            (len(self.features) * slices * rows * width, self.dtype),
+            (len(self.features) * slices * rows * width + 1, self.dtype),  # an odd group's last pair looks beyond
             (0 if self.shared else len(self.values) * slices * rows * width, self.dtype),
             (GROUP * (count + 2 * px), np.dtype(f"i{self.dtype.itemsize}")),
             (GROUP * count, self.dtype),
