@@ -18,7 +18,8 @@ FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
     {"nlmeans._lanes", "nlmeans._checks"},
     {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.noise"},
-    {"nlmeans.pairwise.kernels_apart", "nlmeans.pairwise.run", "nlmeans.plan"},
+    {"nlmeans.pairwise.kernels_apart", "nlmeans.pairwise.kernels_patchwise", "nlmeans.plan"},
+    {"nlmeans.pairwise.run"},
     {"nlmeans.denoise", "nlmeans.pairwise.attend"},
     {"nlmeans"},
 ]

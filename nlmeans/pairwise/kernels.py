@@ -165,8 +165,11 @@ def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, 
 
 
 @row
-def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y, x_first, x_last):
-    """Write a row of averages to the output; a pixel without any weight keeps its value."""
+def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, shares, own, z, y, x_first, x_last):
+    """Write a row of averages to the output; a pixel without any weight keeps its value.
+
+    Where they are wanted, ``shares`` get 1 / C_i and the pixel's own weight; ``own`` is how `divide_row` made it.
+    """
     for lane in range(lanes):
         start = origin + lane * count
         for x in range(max(start, x_first), min(start + count, x_last)):
@@ -175,10 +178,14 @@ def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, z, y
             for c in range(image.shape[0]):
                 average = sums[k + (2 + c) * plane * lanes] / factors[c]
                 out[c, z, y, x] = average if found else image[c, z, y, x]
+            if shares.shape[0] > 0:
+                weight = sums[k + plane * lanes] * own[0] + own[1]
+                shares[0, z, y, x] = 1 / sums[k] if found else 1
+                shares[1, z, y, x] = weight if found else 1
 
 
 @kernel
-def average_tile(features, feature_factors, values, value_factors, out, tile, tables, recipe, fixed, scratch):
+def average_tile(features, feature_factors, values, value_factors, out, shares, tile, tables, recipe, fixed, scratch):
     """Compute one tile of the output. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
@@ -258,6 +265,6 @@ def average_tile(features, feature_factors, values, value_factors, out, tile, ta
             v = (z + rz + pz) * f_plane + (y + ry + py + 1) * width + margin
             divide_row(sums, at, plane, g, v, channel, count, channels, top_share, constant)
             scatter_row(
-                sums, at, plane, count, lanes, origin, values, value_factors, out,
+                sums, at, plane, count, lanes, origin, values, value_factors, out, shares, (top_share, constant),
                 z_first + z, y_first + y, x_first, x_last,
             )  # fmt: skip

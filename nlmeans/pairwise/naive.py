@@ -33,6 +33,26 @@ def pairwise_average(query: np.ndarray, key: np.ndarray, value: np.ndarray, spec
     return output.reshape(len(value), *query.shape[1:])
 
 
+def patchwise_average(features: np.ndarray, values: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+    """Average every patch of ``values`` with those like it, then what overlaps at a pixel, in float64."""
+    rows, at = patches(features, spec), positions(features)
+    blocks = patches(values, spec).reshape(len(rows), spec.patch_size, len(values))
+    around = np.indices([2 * r + 1 for r in spec.patch_radius]).reshape(3, -1).T - spec.patch_radius
+    total, count = np.zeros(values.shape), np.zeros(values.shape[1:])
+    for i in range(len(rows)):
+        near = (abs(at - at[i]) <= spec.window).all(1)
+        near[i] = False
+        f = weights(scores(rows[i], rows[near], spec), spec)
+        own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
+        own = 1.0 if f.sum() + own == 0 else own
+        average = (np.tensordot(f, blocks[near], 1) + own * blocks[i]) / (f.sum() + own)
+        for place, pixel in zip(at[i] + around, average, strict=True):
+            if (place >= 0).all() and (place < values.shape[1:]).all():
+                total[:, *place] += pixel
+                count[*place] += 1
+    return total / count
+
+
 def patches(image: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
     """Return the patch around every pixel, mirrored at the border, as rows (pixels, patch · channels)."""
     padded = np.pad(image.astype(np.float64), [(0, 0), *((r, r) for r in spec.patch_radius)], mode="reflect")

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from .._lanes import BYTES, MANTISSA, aligned, lanes
-from .._progress import Progress
-from . import kernels
+from .._progress import Progress, part
+from . import kernels, kernels_patchwise
 from .spec import VANISH, PairwiseSpec, Radii
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
+PATCHWISE_GROUP = 8
+"""The same for patchwise averaging, which also keeps their rows over the height of a patch."""
 ROWS, SLICES, COLUMNS = 64, 16, 512
 """Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
 
@@ -118,8 +120,11 @@ class _Job:
         spec: PairwiseSpec,
         gains: Sequence[float] | None,
         out: np.ndarray,
+        shares: np.ndarray | None = None,
     ) -> None:
         self.features, self.values, self.spec, self.out = features, values, spec, out
+        self.shares = np.empty((0, 1, 1, 1), values.dtype) if shares is None else shares
+        self.overlap: Radii = (0, 0, 0)
         self.dtype = values.dtype
         self.lanes = lanes(self.dtype)
         self.fixed = FixedPoint.of(spec, self.dtype)
@@ -138,20 +143,24 @@ class _Job:
 
     def geometry(self, tile: Tile) -> tuple[int, int, int, int]:
         """Return slices, rows, vectors a row and pixels a lane of the tile's features."""
-        (rz, ry, rx), (pz, py, px) = self.spec.window, self.spec.patch_radius
-        first, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, self.values.shape[3])
-        count = math.ceil((last - first) / self.lanes)
-        slices = tile.z[1] - tile.z[0] + 2 * (rz + pz)
-        return slices, tile.y[1] - tile.y[0] + 2 * (ry + py) + 1, count + 2 * (rx + px), count
+        (rz, ry, rx), (pz, py, px), (oz, oy, ox) = self.spec.window, self.spec.patch_radius, self.overlap
+        last = min(tile.x[1] + rx + ox, self.values.shape[3])
+        count = math.ceil((last - self.origin(tile)) / self.lanes)
+        slices = tile.z[1] - tile.z[0] + 2 * (rz + pz + oz)
+        return slices, tile.y[1] - tile.y[0] + 2 * (ry + py + oy) + 1, count + 2 * (rx + px), count
+
+    def origin(self, tile: Tile) -> int:
+        """Return the first column whose pairs are computed."""
+        return max(tile.x[0] - self.spec.window[2] - self.overlap[2], 0)
 
     def tables(self, tile: Tile) -> tuple[Any, ...]:
         """Return where each plane, row and column of the tile's features comes from, and which columns are real."""
-        (rz, ry, rx), (pz, py, px) = self.spec.window, self.spec.patch_radius
+        (rz, ry, rx), (pz, py, px), (oz, oy, _) = self.spec.window, self.spec.patch_radius, self.overlap
         _, depth, height, side = self.values.shape
         slices, rows, width, count = self.geometry(tile)
-        origin, margin = max(tile.x[0] - rx, 0), rx + px
+        margin = rx + px
         steps = np.arange(-margin, count + margin)[:, None]
-        starts = origin + count * np.arange(self.lanes)
+        starts = self.origin(tile) + count * np.arange(self.lanes)
         position = starts + steps
         columns = mirror(int(position.min()), int(position.max()) + 1, side)[position - position.min()]
         real = (position >= 0) & (position < side)
@@ -164,8 +173,8 @@ class _Job:
         patch = [c * slices * plane + k * plane for c in range(len(self.features)) for k in range(2 * pz + 1)]
         patch[0] = len(patch)
         return (
-            mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth),
-            mirror(tile.y[0] - ry - py - 1, tile.y[1] + ry + py, height),
+            mirror(tile.z[0] - rz - pz - oz, tile.z[1] + rz + pz + oz, depth),
+            mirror(tile.y[0] - ry - py - oy - 1, tile.y[1] + ry + py + oy, height),
             np.ascontiguousarray(columns),
             flat_real,
             np.asarray(patch, np.intp),
@@ -174,27 +183,65 @@ class _Job:
 
     def buffers(self, tile: Tile) -> tuple[np.ndarray, ...]:
         """Return this thread's scratch arrays, made when its first tile comes."""
-        slices, rows, width, count = self.geometry(tile)
-        px, rx = self.spec.patch_radius[2], self.spec.window[2]
-        outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * (count + 2 * rx)
-        needed = (
-            (len(self.features) * slices * rows * width + 1, self.dtype),  # an odd group's last pair looks beyond
-            (0 if self.shared else len(self.values) * slices * rows * width, self.dtype),
-            (GROUP * (count + 2 * px), np.dtype(f"i{self.dtype.itemsize}")),
-            (GROUP * count, self.dtype),
-            ((2 + len(self.values)) * outputs, self.dtype),
-        )
+        needed = self.needs(tile)
         held = getattr(self.scratch, "arrays", None)
         if held is None or any(a.nbytes < BYTES * n for a, (n, _) in zip(held, needed, strict=True)):
             held = self.scratch.arrays = tuple(aligned(n, dtype) for n, dtype in needed)
         return tuple(a[: n * BYTES // a.itemsize] for a, (n, _) in zip(held, needed, strict=True))
 
+    def needs(self, tile: Tile) -> list[tuple[int, np.dtype]]:
+        """Return the vectors and types of the scratch arrays."""
+        slices, rows, width, count = self.geometry(tile)
+        outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * (count + 2 * self.spec.window[2])
+        return [
+            (len(self.features) * slices * rows * width + 1, self.dtype),  # an odd group's last pair looks beyond
+            (0 if self.shared else len(self.values) * slices * rows * width, self.dtype),
+            (GROUP * (count + 2 * self.spec.patch_radius[2]), np.dtype(f"i{self.dtype.itemsize}")),
+            (GROUP * count, self.dtype),
+            ((2 + len(self.values)) * outputs, self.dtype),
+        ]
+
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
         kernels.average_tile(
-            self.features, self.factors, self.values, self.value_factors, self.out,
+            self.features, self.factors, self.values, self.value_factors, self.out, self.shares,
             (*tile.z, *tile.y, *tile.x), self.tables(tile), self.recipe, self.fixed.typed(self.dtype),
             self.buffers(tile),
+        )  # fmt: skip
+
+
+class _PatchwiseJob(_Job):
+    """The second pass of patchwise averaging; ``shares`` hold 1 / C_i and own weights from the first."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.overlap = self.spec.patch_radius
+
+    def needs(self, tile: Tile) -> list[tuple[int, np.dtype]]:
+        """Return the vectors and types of the scratch arrays."""
+        slices, rows, width, count = self.geometry(tile)
+        _, py, px = self.spec.patch_radius
+        box = count + 2 * px
+        outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * width
+        features, values, *_ = super().needs(tile)
+        return [
+            features,
+            values,
+            (PATCHWISE_GROUP * box, np.dtype(f"i{self.dtype.itemsize}")),
+            (PATCHWISE_GROUP * count, self.dtype),
+            (len(self.values) * outputs, self.dtype),
+            (2 * slices * rows * width + PATCHWISE_GROUP, self.dtype),
+            (2 * PATCHWISE_GROUP * box * (2 * py + 1), self.dtype),
+            (2 * PATCHWISE_GROUP * box, self.dtype),
+        ]
+
+    def __call__(self, tile: Tile) -> None:
+        """Compute one tile."""
+        kernels_patchwise.patchwise_tile(
+            self.features, self.factors, self.values, self.value_factors, self.shares, self.out,
+            (*tile.z, *tile.y, *tile.x), self.tables(tile),
+            (self.spec.patch_radius, self.spec.window, PATCHWISE_GROUP, self.shared, self.origin(tile)),
+            (*self.fixed.typed(self.dtype), np.ones(2)), self.buffers(tile),
         )  # fmt: skip
 
 
@@ -237,8 +284,14 @@ def pairwise_average(
     a few megabytes a thread, growing with the search radius.
     """
     out = np.empty_like(values) if out is None else out
-    job = _Job(features, values, _capped(spec, values.shape[1:]), gains, out)
-    run_tasks(job, tiles(values.shape[1:], job.spec), threads or available_cpus(), progress)
+    spec, sides = _capped(spec, values.shape[1:]), values.shape[1:]
+    threads, cut = threads or available_cpus(), tiles(sides, spec)
+    if spec.aggregation == "pixel":
+        run_tasks(_Job(features, values, spec, gains, out), cut, threads, progress)
+        return out
+    shares = np.empty((2, *sides), values.dtype)
+    run_tasks(_Job(features, values, spec, gains, out, shares), cut, threads, part(progress, 0, 2))
+    run_tasks(_PatchwiseJob(features, values, spec, gains, out, shares), cut, threads, part(progress, 1, 2))
     return out
 
 

@@ -10,6 +10,7 @@ Score = Literal["distance", "dot", "sum"]
 Weight = Literal["gaussian", "exp", "linear", "relu"]
 Normalise = Literal["sum", "count"]
 Centre = Literal["max", "one", "zero"]
+Aggregation = Literal["pixel", "patch"]
 Radii = tuple[int, int, int]
 
 VANISH = 2.0**-32
@@ -59,6 +60,9 @@ class PairwiseSpec:
         pixel whose weights all vanish keeps its value. With the others: one of the j ("one"), or left out ("zero").
     score, weight, normalise : str
         A line of the table above.
+    aggregation : {"pixel", "patch"}
+        With the gaussian weight: a pixel is averaged with pixels, or each patch with patches, its weights summing to
+        1, and then the averages that overlap at a pixel are averaged.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class PairwiseSpec:
     score: Score = "distance"
     weight: Weight = "gaussian"
     normalise: Normalise = "sum"
+    aggregation: Aggregation = "pixel"
 
     def __post_init__(self) -> None:
         row = (self.score, self.weight, self.normalise)
@@ -94,10 +99,17 @@ class PairwiseSpec:
         if self.centre not in centres:
             raise ValueError(f"centre must be one of {centres} for the weight {self.weight}; got {self.centre!r}")
 
+        if self.aggregation not in ("pixel", "patch") or (self.aggregation == "patch" and self.weight != "gaussian"):
+            raise ValueError(
+                "aggregation must be 'pixel', or 'patch' with a gaussian weight; "
+                f"got {self.aggregation!r} with the weight {self.weight}"
+            )
+
     @property
     def halo(self) -> Radii:
         """How far along (z, y, x) the input reaches that one output pixel depends on; a window is needed."""
-        z, y, x = (p + s for p, s in zip(self.patch_radius, self.window, strict=True))
+        reach = 2 if self.aggregation == "patch" else 1
+        z, y, x = (reach * p + s for p, s in zip(self.patch_radius, self.window, strict=True))
         return z, y, x
 
     @property
