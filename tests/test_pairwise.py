@@ -58,8 +58,8 @@ def test_average_equals_naive(job, threads):
     ("sides", "patch", "search"),
     [
         ((1, 150, 33), (0, 2, 2), (0, 4, 5)),  # several tiles of rows
-        ((1, 12, 1300), (0, 1, 2), (0, 2, 7)),  # several tiles of columns
-        ((40, 40, 11), (1, 1, 1), (2, 2, 2)),  # tiles of slices and rows
+        ((1, 6, 700), (0, 1, 2), (0, 2, 7)),  # several tiles of columns
+        ((36, 24, 7), (1, 1, 1), (2, 2, 2)),  # tiles of slices and rows
         ((1, 70, 40), (0, 1, 1), (0, 69, 39)),  # the whole image
         ((1, 9, 5), (0, 6, 7), (0, 3, 3)),  # patches larger than the image
     ],
