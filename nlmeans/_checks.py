@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ _REMEDY = {
 
 def image(array: Any) -> np.ndarray:
     """Return an array of at least two dimensions with pixels of a type that can be filtered."""
-    if isinstance(array, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray):  # naming it would import it
         raise TypeError("the image must be a plain array: a masked array's mask would be lost; pass its .data")
     array = np.asarray(array)
     if array.dtype.newbyteorder("=").name not in DTYPES:

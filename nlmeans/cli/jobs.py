@@ -1,0 +1,77 @@
+"""Which file is read and which is written for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+from .. import io
+
+logger = logging.getLogger("nlmeans")
+
+Job = tuple[Path, Path]
+
+
+def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
+    """Pair every input with its output.
+
+    Several inputs, or a folder, go to a folder under their own names; one file goes to a file, or into a folder that
+    exists or is written with a slash at the end.
+
+    Returns
+    -------
+    list of (Path, Path)
+        What to read and what to write.
+    Path or None
+        The folder to write to, which may not exist yet.
+
+    Raises
+    ------
+    typer.BadParameter
+        If an output has the name of no format, or two inputs would go to the same output.
+    """
+    target = Path(output)
+    into_folder = target.is_dir() or output.endswith(("/", os.sep))
+    if len(inputs) == 1 and not inputs[0].is_dir() and not into_folder:
+        _check_name(target, "OUT")
+        return [(inputs[0], target)], None
+    if (target.exists() and not target.is_dir()) or (target.suffix.lower() in io.FORMATS and not into_folder):
+        raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
+    found: dict[Path, Path] = {}
+    for source in files(inputs):
+        place = target / source.name
+        _check_name(place, "IN")
+        if place in found:
+            raise typer.BadParameter(
+                f"two pictures would both be written to {place}: {found[place]} and {source}", param_hint="IN"
+            )
+        found[place] = source
+    return [(source, place) for place, source in found.items()], target
+
+
+def files(inputs: Iterable[Path]) -> Iterator[Path]:
+    """Yield files, for a folder the pictures in it (not those in folders within)."""
+    for path in inputs:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
+        pictures = [item for item in inside if item.suffix.lower() in io.FORMATS]
+        others = [item.name for item in inside if item.suffix.lower() not in io.FORMATS]
+        if others:
+            shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+            logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)
+        if not pictures:
+            raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(io.FORMATS)}")
+        yield from pictures
+
+
+def _check_name(path: Path, what: str) -> None:
+    try:
+        io.format_of(path)
+    except io.PictureError as error:
+        raise typer.BadParameter(f"{path}: {error}", param_hint=what) from None

@@ -1,0 +1,141 @@
+"""JPEG: decoded and encoded by Pillow; all that is not pixels is copied segment by segment."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .picture import Picture, PictureError, Request, check_plain, colours
+
+logger = logging.getLogger("nlmeans")
+
+START_OF_SCAN, JFIF, APP1, APP2, APP14, APP15, COMMENT = 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+#: Horizontal and vertical sampling of the three components, and Pillow's number for it.
+SAMPLINGS: dict[Any, int] = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1)): 1, ((2, 2), (1, 1), (1, 1)): 2}
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a file was compressed, and its segments beside the pixels."""
+
+    tables: list[list[int]]
+    subsampling: int
+    progressive: bool
+    as_rgb: bool
+    jfif: bytes | None
+    segments: list[bytes]
+
+
+def read(request: Request) -> Picture:
+    """Read a grey or colour JPEG."""
+    from PIL import JpegImagePlugin
+
+    data = request.path.read_bytes()
+    # Not `Image.open`: its limit on pixels is a global one and only warns.
+    image = JpegImagePlugin.JpegImageFile(BytesIO(data))
+    request.check_size(*image.size)
+    if image.mode not in ("L", "RGB"):
+        raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
+    pixels = np.array(image)
+    grey = pixels.ndim == 2
+    segments = _segments(data)
+    if any(_is(segment, APP2, b"MPF\0") for segment in segments):
+        logger.warning("%s: only the first of the pictures in the file is kept", request.path)
+    return Picture(
+        pixels,
+        request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
+        request.channel_axis,
+        icc=image.info.get("icc_profile"),
+        exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
+        dpi=image.info.get("dpi"),
+        native=_coding(image, segments, request.path),
+    )
+
+
+def check(picture: Picture) -> None:
+    """Refuse what a JPEG cannot hold."""
+    check_plain(picture, "JPEG", ("uint8",))
+    if picture.alpha is not None:
+        raise PictureError("a JPEG has no alpha: this picture has; write a PNG or TIFF instead")
+    if max(picture.pixels.shape) > 65535:
+        raise PictureError(f"a JPEG has at most 65535 pixels a side: this picture has shape {picture.pixels.shape}")
+
+
+def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
+    """Write 8-bit grey or colour."""
+    from PIL import Image
+
+    check(picture)
+    pixels = colours(picture)
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
+    coding = picture.native if isinstance(picture.native, Coding) else None
+    options: dict[str, Any] = {"quality": 95 if jpeg_quality is None else jpeg_quality, "subsampling": 0}
+    if coding:
+        options |= {"subsampling": coding.subsampling, "progressive": coding.progressive, "keep_rgb": coding.as_rgb}
+        if jpeg_quality is None:
+            del options["quality"]  # it would scale the tables
+            options["qtables"] = coding.tables
+    else:
+        exif = b"Exif\0\0" + picture.exif if picture.exif else b""
+        options |= {"icc_profile": picture.icc, "exif": exif, "dpi": picture.dpi or (0, 0)}
+    stream = BytesIO()
+    image.save(stream, "JPEG", **options)
+    data = stream.getvalue()
+    part.write_bytes(_with_segments(data, coding) if coding else data)
+
+
+def _segments(data: bytes) -> list[bytes]:
+    """Return all segments before the pixels, each with its marker."""
+    found, position = [], 2
+    while data[position + 1] != START_OF_SCAN:
+        if data[position + 1] == 0xFF:  # fill bytes may precede a marker
+            position += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        found.append(data[position : position + 2 + length])
+        position += 2 + length
+    return found
+
+
+def _is(segment: bytes, marker: int, name: bytes) -> bool:
+    return segment[1] == marker and segment[4:].startswith(name)
+
+
+def _coding(image: Any, segments: list[bytes], path: Path) -> Coding:
+    tables = [list(image.quantization[component[3]]) for component in image.layer]
+    while len(tables) > 1 and tables[-1] == tables[-2]:
+        tables.pop()  # the encoder uses the last one for all components that follow
+    sampling = tuple(tuple(component[1:3]) for component in image.layer)
+    if len(sampling) == 3 and sampling not in SAMPLINGS:
+        logger.warning("%s: the unusual chroma subsampling is written back as none (4:4:4)", path)
+    kept = [
+        segment
+        for segment in segments
+        if JFIF < segment[1] <= APP15 or segment[1] == COMMENT
+        # The encoder writes its own of the one; the other's offsets point to pictures that are not written.
+        if not _is(segment, APP14, b"Adobe") and not _is(segment, APP2, b"MPF\0")
+    ]
+    return Coding(
+        tables,
+        SAMPLINGS.get(sampling, 0),
+        bool(image.info.get("progressive")),
+        len(sampling) == 3 and image.info.get("adobe_transform") == 0,
+        next((segment for segment in segments if _is(segment, JFIF, b"JFIF\0")), None),
+        kept,
+    )
+
+
+def _with_segments(data: bytes, coding: Coding) -> bytes:
+    """Put the segments of the file that was read in place of the encoder's."""
+    position, ours = 2, b""
+    if data[position + 1] == JFIF:
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        ours = data[position : position + 2 + length]
+        position += 2 + length
+    return b"".join((data[:2], coding.jfif or ours, *coding.segments, data[position:]))

@@ -1,0 +1,37 @@
+"""NumPy's own files: an array and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from . import exif
+from .picture import Picture, PictureError, Request
+
+
+def read(request: Request) -> Picture:
+    """Read an array; its axes are named only where two dimensions leave no choice."""
+    with request.path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(file)
+        # Looked at before loading: `np.load` would first reserve what a damaged header asks for.
+        size, there = int(np.prod(shape, dtype=object)) * dtype.itemsize, request.path.stat().st_size - file.tell()
+    if dtype.hasobject:
+        raise PictureError("an NPY file must hold plain numbers: this one holds Python objects")
+    if there < size:
+        raise PictureError(f"the file is cut short: {shape} pixels of {dtype} take {size:,} bytes, there are {there:,}")
+    axes = request.axes or ("YX" if len(shape) == 2 and not request.names_axes else None)
+    return Picture(np.load(request.path, allow_pickle=False), axes, request.channel_axis)
+
+
+def check(picture: Picture) -> None:
+    """Refuse nothing: an NPY file holds any array."""
+
+
+def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
+    """Write the array, alpha as its last channel; upright, since there is no place for an orientation."""
+    pixels = exif.upright(picture.with_alpha(), exif.orientation(picture.exif))
+    with part.open("wb") as file:  # given a name, np.save would add an ending
+        np.save(file, pixels, allow_pickle=False)

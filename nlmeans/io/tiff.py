@@ -1,0 +1,320 @@
+"""TIFF, single pictures and stacks, by tifffile.
+
+Where a file's pixels lie in one uncompressed piece, the file is copied and the pixels in it are replaced: all that any
+program wrote into it stays. Other files are written anew, with what `Origin` carries over.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import codecs, exif
+from .picture import Picture, PictureError, Request
+
+logger = logging.getLogger("nlmeans")
+
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE = 0, 1, 2, 3
+DESCRIPTION, SOFTWARE, DATE, SUB_IFDS, LAYERS, PROFILE, DNG_VERSION = 270, 305, 306, 330, 37724, 34675, 50706
+SENSOR = {32803, 34892}  # colour filter array and linear raw
+#: Tags that stay true of the filtered picture: names, credits, orientation, XMP, IPTC, Photoshop's resources, GeoTIFF.
+KEPT = (
+    269,
+    271,
+    272,
+    274,
+    285,
+    315,
+    316,
+    33432,
+    700,
+    33723,
+    34377,
+    33550,
+    33922,
+    34264,
+    34735,
+    34736,
+    34737,
+    42112,
+    42113,
+)
+PER_INCH = {2: 1.0, 3: 2.54}  # resolution units
+MOST_SHRUNK = 1100  # deflate gets at most 1032 to 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a picture was read from, and what of it is written back."""
+
+    path: Path
+    kind: str
+    axes: str
+    in_place: bool
+    compressed: bool
+    photometric: int
+    extrasamples: tuple[int, ...]
+    resolution: tuple[float, float] | None
+    unit: int
+    imagej: dict[str, Any] | None
+    ome: str | None
+    tags: dict[int, tuple[int, Any, Any]] = field(repr=False)
+
+
+def read(request: Request) -> Picture:
+    """Read the one picture or stack of a TIFF."""
+    from tifffile import TiffFile
+
+    codecs.provide()
+    with TiffFile(request.path) as tif:
+        series = _only_series(tif, request)
+        page = series.keyframe
+        _check(tif, series, page, request)
+        try:
+            array = series.asarray()
+        except (ValueError, ImportError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
+                raise
+            raise PictureError(
+                f"{error}: install it with pip install imagecodecs, or save the file uncompressed"
+            ) from None
+        origin = _origin(tif, series, page, request)
+        lookup = page.colormap if page.photometric == PALETTE and origin.kind not in ("imagej", "ome") else None
+        described = {274, exif.EXIF_IFD, exif.GPS_IFD} & set(page.tags.keys())
+        if lookup is not None:
+            logger.warning("%s: palette colours are written back as RGB", request.path)
+            array, origin = _look_up(array, lookup, origin)
+    pixels, alpha, axes = _split(array, origin)
+    if not request.names_axes and not set(axes) <= set("TZCYX"):
+        raise PictureError(
+            "a file with several pages must say what they are, by OME or ImageJ metadata, or else you must: this has "
+            f"shape {pixels.shape}; {_advice(axes)}"
+        )
+    profile = origin.tags.get(PROFILE)
+    scale = PER_INCH.get(origin.unit)
+    return Picture(
+        pixels,
+        request.axes or (None if request.names_axes else axes),
+        request.channel_axis,
+        alpha,
+        icc=bytes(profile[2]) if profile else None,
+        exif=exif.from_tiff(request.path) if described else None,
+        dpi=(origin.resolution[0] * scale, origin.resolution[1] * scale) if origin.resolution and scale else None,
+        native=origin,
+    )
+
+
+def check(picture: Picture) -> None:
+    """Refuse nothing: a TIFF holds what can be filtered."""
+
+
+def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
+    """Write back into a copy of the file that was read, or a new file."""
+    import tifffile
+
+    origin = picture.native
+    if not isinstance(origin, Origin):
+        _write_new(part, picture)
+        return
+    array = _join(picture, origin)
+    if origin.in_place:
+        shutil.copyfile(origin.path, part)
+        stored = tifffile.memmap(part, mode="r+")
+        stored[...] = array.reshape(stored.shape)
+        stored.flush()
+        return
+    # A palette is left here only with ImageJ and OME, where it colours shades for display.
+    shown = MIN_IS_BLACK if origin.photometric == PALETTE else origin.photometric
+    options: dict[str, Any] = {"photometric": shown, "metadata": None}
+    if "S" in origin.axes:
+        options["planarconfig"] = "contig" if origin.axes.endswith("S") else "separate"
+        options["extrasamples"] = origin.extrasamples
+    if origin.imagej is not None:
+        options |= {"imagej": True, "metadata": origin.imagej | {"axes": origin.axes}}
+    elif origin.ome is not None:
+        options["description"] = origin.ome
+    elif len(origin.axes.replace("S", "")) > 2 and set(origin.axes) <= set("TZCYXS"):
+        options["metadata"] = {"axes": origin.axes}
+    if origin.resolution and origin.imagej is not None:
+        options["resolution"] = origin.resolution
+    elif origin.resolution:
+        options |= {"resolution": origin.resolution, "resolutionunit": origin.unit}
+    if origin.compressed and origin.imagej is None:
+        options |= {"compression": "zlib", "predictor": array.dtype.kind in "iu"}
+    _imwrite(part, array, picture.exif, origin.tags, options)
+
+
+def _only_series(tif: Any, request: Request) -> Any:
+    first = tif.pages[0]
+    if DNG_VERSION in first.tags or first.photometric in SENSOR:
+        raise PictureError("camera RAW cannot be read: develop it first, without denoising, to a 16-bit TIFF")
+    series = [s for s in tif.series if s.keyframe is not None and not (s.keyframe.is_reduced or s.keyframe.is_mask)]
+    if len(series) != 1:
+        shapes = ", ".join(str(s.shape) for s in series[:4])
+        raise PictureError(f"a TIFF must hold one picture or stack: this holds {len(series)}, of shapes {shapes}")
+    if len(tif.series) > 1 or len(series[0].levels) > 1:
+        logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", request.path)
+    return series[0]
+
+
+def _check(tif: Any, series: Any, page: Any, request: Request) -> None:
+    """Refuse what cannot be filtered, and what would fill the memory, before it is unpacked."""
+    request.check_size(page.imagewidth, page.imagelength)
+    if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE):
+        kind = getattr(page.photometric, "name", page.photometric)
+        raise PictureError(f"a TIFF must be grey, RGB or palette: this one is {kind}; convert it to RGB first")
+    if page.bitspersample == 1:
+        raise PictureError("pixels must have shades: this TIFF has 1 bit a pixel, black or white")
+    if getattr(series, "is_multifile", False):
+        raise PictureError("a stack must be in one file: this one names others")
+    size = tif.filehandle.size
+    if series.nbytes > MOST_SHRUNK * size:
+        raise PictureError(
+            f"a file is taken for a decompression bomb if it says that it unpacks to more than {MOST_SHRUNK} times its "
+            f"size: {series.nbytes:,} bytes from {size:,}"
+        )
+    if series.dataoffset is not None:
+        end = series.dataoffset + series.nbytes
+    else:
+        pages = list(series.pages)
+        if None in pages:
+            raise PictureError(f"a stack must be complete: {pages.count(None)} of {len(pages)} pages are missing")
+        end = max(o + n for p in pages for o, n in zip(p.dataoffsets, p.databytecounts, strict=False))
+    if end > size:
+        raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
+
+
+def _origin(tif: Any, series: Any, page: Any, request: Request) -> Origin:
+    tags = {
+        tag.code: (int(tag.dtype), tag.count, tag.value)
+        for tag in page.tags.values()
+        if tag.code in (*KEPT, DESCRIPTION, SOFTWARE, DATE, PROFILE)
+    }
+    if LAYERS in page.tags:
+        logger.warning("%s: Photoshop's layers are not written back, only the picture", request.path)
+    alone = len(tif.series) == 1 and len(series.levels) == 1 and not {SUB_IFDS, LAYERS} & set(page.tags.keys())
+    x, y = (page.tags.valueof(code) for code in (282, 283))
+    resolution = (x[0] / x[1], y[0] / y[1]) if x and y and x[1] and y[1] else None
+    return Origin(
+        request.path.resolve(),
+        series.kind.lower(),
+        series.axes,
+        series.dataoffset is not None and alone,
+        page.compression != 1,
+        int(page.photometric),
+        tuple(int(sample) for sample in page.extrasamples),
+        resolution,
+        int(page.tags.valueof(296, default=2)),
+        dict(tif.imagej_metadata) if tif.is_imagej else None,
+        _plain_ome(tif.ome_metadata) if tif.is_ome else None,
+        tags,
+    )
+
+
+def _plain_ome(xml: str) -> str:
+    """Return the metadata for a file whose pages follow each other in the order that it names."""
+    from xml.etree import ElementTree
+
+    root = ElementTree.fromstring(xml)
+    space = root.tag.partition("}")[0] + "}"
+    ElementTree.register_namespace("", space[1:-1])
+    root.attrib.pop("UUID", None)
+    for pixels in root.iter(f"{space}Pixels"):
+        places = pixels.findall(f"{space}TiffData")
+        for place in places[1:]:
+            pixels.remove(place)
+        for place in places[:1]:
+            place.clear()
+    return ElementTree.tostring(root, encoding="us-ascii", xml_declaration=True).decode()
+
+
+def _split(array: np.ndarray, origin: Origin) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Return pixels without alpha, the alpha, and the pixels' axes. Samples go last."""
+    if "S" in origin.axes and "C" in origin.axes:
+        raise PictureError(f"a stack must have one axis of channels: this has colours and channels, axes {origin.axes}")
+    if "S" not in origin.axes:
+        return array, None, origin.axes
+    array = np.moveaxis(array, origin.axes.index("S"), -1)
+    axes = origin.axes.replace("S", "")
+    if origin.photometric == RGB:
+        pixels, alpha = array[..., :3], array[..., 3:]
+    elif origin.extrasamples in ((1,), (2,)):
+        return array[..., 0], array[..., 1:], axes
+    else:
+        return array, None, axes + "C"
+    return pixels, alpha if alpha.shape[-1] else None, axes + "C"
+
+
+def _join(picture: Picture, origin: Origin) -> np.ndarray:
+    """Undo `_split`."""
+    array = picture.with_alpha()
+    return np.moveaxis(array, -1, origin.axes.index("S")) if "S" in origin.axes else array
+
+
+def _look_up(indices: np.ndarray, lookup: np.ndarray, origin: Origin) -> tuple[np.ndarray, Origin]:
+    from dataclasses import replace
+
+    colours = (lookup.T >> 8).astype(np.uint8)  # 16-bit entries of an 8-bit picture
+    return colours[indices], replace(origin, axes=origin.axes + "S", photometric=RGB, in_place=False)
+
+
+def _advice(axes: str) -> str:
+    """Return what --axes may be for a file with pages of unknown kind."""
+    if sum(axis not in "CYX" for axis in axes) > 1:
+        return "add --axes with one letter a dimension: N separate images, T time, Z depth, C channels, Y, X"
+    volume, video, images = ("".join(axis if axis in "CYX" else letter for axis in axes) for letter in "ZTN")
+    return f"add --axes {volume} for a volume, {video} for a video, {images} for separate images"
+
+
+def _write_new(part: Path, picture: Picture) -> None:
+    """Write pixels that did not come from a TIFF."""
+    pixels, axes = picture.pixels, picture.dimensions
+    rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3
+    options: dict[str, Any] = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
+    if rgb:
+        options["planarconfig"] = "contig"
+        pixels = np.moveaxis(pixels, axes.index("C"), -1)
+    elif len(axes) > 2:
+        options["metadata"] = {"axes": axes.replace("N", "I")}
+    if picture.alpha is not None:
+        options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
+        pixels = picture.with_alpha()
+    if picture.dpi:
+        options |= {"resolution": picture.dpi, "resolutionunit": "inch"}
+    tags: dict[int, tuple[int, Any, Any]] = {}
+    if picture.icc:
+        tags[PROFILE] = (7, len(picture.icc), picture.icc)
+    if picture.exif:
+        parsed = exif.load(picture.exif)
+        tags |= {code: (2, None, str(parsed[code])) for code in exif.CREDITS if parsed.get(code)}
+        tags[exif.ORIENTATION] = (3, 1, exif.orientation(picture.exif))
+    _imwrite(part, pixels, picture.exif, tags, options)
+
+
+def _imwrite(
+    part: Path, array: np.ndarray, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
+) -> None:
+    import tifffile
+
+    given = {code: value for code, (_, _, value) in tags.items()}
+    extra = [(code, dtype, count, value, True) for code, (dtype, count, value) in tags.items() if code in KEPT]
+    if options["metadata"] is None and "description" not in options:
+        options["description"] = given.get(DESCRIPTION)
+    tifffile.imwrite(
+        part,
+        array,
+        byteorder=">" if options.get("imagej") else "<",
+        software=given.get(SOFTWARE, "nlmeans"),
+        datetime=given.get(DATE),
+        iccprofile=given.get(PROFILE),
+        extratags=extra,
+        **options,
+    )
+    # Their offsets have 32 bits; and ImageJ's files are big-endian, and have no camera.
+    if (ifds := exif.directories(block)) and array.nbytes < 2**31 and not options.get("imagej"):
+        exif.append(part, ifds)
