@@ -1,0 +1,166 @@
+"""The command line: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from . import environment, report, schema
+from .cases import SPEED
+from .competitors import METHODS
+from .runner import run_case
+
+IN_CHECKOUT = (environment.ROOT / "pyproject.toml").exists()
+RESULTS = Path(__file__).parent / "results" if IN_CHECKOUT else Path("benchmark-results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 where all went well, 1 where a method failed, 2 for usage, 130 where interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except OSError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    main_parser = argparse.ArgumentParser("python -m benchmarks", description="Measure this library and its peers.")
+    commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
+    cases = {case.name: case for case in SPEED}
+
+    speed = commands.add_parser("speed", help="seconds and memory, beside the peers'", description=run_speed.__doc__)
+    some = partial(chosen, cases, "case")
+    speed.add_argument("--only", type=some, metavar="GLOBS", help=f"cases, of: {', '.join(cases)}")
+    some = partial(chosen, METHODS, "method")
+    speed.add_argument("--methods", type=some, metavar="GLOBS", help=f"methods, of: {', '.join(METHODS)}")
+    speed.add_argument("--threads", type=thread_counts, metavar="N,N", help="thread counts (default: 1,2 on 2 CPUs)")
+    speed.add_argument("--repeat", type=at_least_one, metavar="N", help="rounds (default: 7; with --quick 1)")
+    speed.add_argument("--quick", action="store_true", help="small pictures: shows that all works, times mean nothing")
+    speed.add_argument("--json", action="store_true", help="print the result file instead of the table")
+    speed.add_argument("--out", type=Path, metavar="FILE", help="where to write the result file")
+    speed.set_defaults(run=run_speed)
+
+    show = commands.add_parser("report", help="print a result file as a table")
+    show.add_argument("file", type=Path)
+    show.add_argument("--markdown", action="store_true", help="as Markdown, for the README")
+    show.set_defaults(run=run_report)
+    return main_parser
+
+
+def run_speed(options: argparse.Namespace) -> int:
+    """Measure speed and memory.
+
+    A run of everything is written to results/VERSION/MACHINE/speed.json beside this program, or to the file that
+    --out names; a part of it, or a quick run, only where --out is given. GLOBS are names or patterns, parted by
+    commas.
+    """
+    wanted = {method.name for method in options.methods or METHODS.values()}
+    cases = [case.quick() if options.quick else case for case in options.only or SPEED]
+    work = {case: [METHODS[name] for name in case.methods if name in wanted] for case in cases}
+    work = {case: methods for case, methods in work.items() if methods}
+    if not work:
+        print("benchmarks: none of the methods asked for takes part in the cases asked for", file=sys.stderr)
+        return 2
+    counts = options.threads or ([largest()] if options.quick else sorted({1, largest()}))
+    repeat = options.repeat or (1 if options.quick else 7)
+    result: schema.Record = {
+        "schema": schema.VERSION,
+        "suite": "speed",
+        "version": environment.own_version(),
+        "complete": False,
+        "quick": options.quick,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "threads": counts,
+        **environment.describe(),
+        "cases": [],
+    }
+    part = bool(options.only or options.methods or options.threads or options.quick)
+    path = options.out or (None if part else default_path(result))
+    unfinished = path.with_name(path.name + ".unfinished") if path else None
+    if unfinished:
+        schema.write(result, unfinished)  # finds out now, not after minutes, that it cannot
+
+    try:
+        for case, methods in work.items():
+            print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
+            for record in run_case(case, methods, counts, repeat):
+                result["cases"].append(record)
+                if unfinished:
+                    schema.write(result, unfinished)
+        result["complete"] = True
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept", file=sys.stderr)
+
+    if path and unfinished and result["complete"]:
+        schema.write(result, unfinished)
+        os.replace(unfinished, path)
+        print(f"written to {path}", file=sys.stderr)
+    if options.json:
+        sys.stdout.write(schema.text(result))
+    else:
+        report.show(result, sys.stdout)
+    if not result["complete"]:
+        return 130
+    return int(any(method["status"] == "failed" for case in result["cases"] for method in case["methods"]))
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Print a result file."""
+    try:
+        result = schema.read(options.file)
+    except ValueError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    if options.markdown:
+        sys.stdout.write(report.markdown(result))
+    else:
+        report.show(result, sys.stdout)
+    return 0
+
+
+def chosen(offered: Mapping[str, Any], what: str, globs: str) -> list[Any]:
+    """Return what the comma-separated patterns name; one that names nothing is an error."""
+    patterns = globs.split(",")
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in offered):
+            raise argparse.ArgumentTypeError(f"no {what} is named {pattern!r}; there are {', '.join(offered)}")
+    return [item for name, item in offered.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def largest() -> int:
+    """Return the largest thread count that is measured unless others are asked for."""
+    return min(2, environment.available_cpus())
+
+
+def thread_counts(text: str) -> list[int]:
+    """Return thread counts, sorted; more threads than CPUs is an error, since it would time the scheduler."""
+    cpus = environment.available_cpus()
+    counts = sorted({at_least_one(number) for number in text.split(",")})
+    if counts[-1] > cpus:
+        raise argparse.ArgumentTypeError(f"at most {cpus} threads, the CPUs this process may use, not {text}")
+    return counts
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number above 0."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def default_path(result: schema.Record) -> Path:
+    """Return where the result of a whole run belongs."""
+    return RESULTS / result["version"] / environment.slug(result["machine"]) / f"{result['suite']}.json"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,190 @@
+"""What is measured: pictures that come with scikit-image, seeded noise, parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+PEAK = 255.0
+"""White in the pictures, and in a float or uint8 image made of one."""
+
+Kind = Literal["call", "program", "memory", "first-call", "import"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A noisy picture in the type that a method takes, with all that belongs to it in that type's units."""
+
+    noisy: np.ndarray
+    clean: np.ndarray
+    sigma: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A clean picture and the same with noise, both float32 and neither rounded nor clipped."""
+
+    clean: np.ndarray
+    noisy: np.ndarray
+    sigma: float
+
+    def image(self, dtype: str) -> Image:
+        """Return the picture in a type; integers fill their range, and noise is rounded and clipped to it."""
+        kind = np.dtype(dtype)
+        if kind.kind == "f":
+            return Image(self.noisy.astype(kind), self.clean, self.sigma, PEAK)
+        peak = float(np.iinfo(kind).max)
+        scale = np.float32(peak / PEAK)
+        noisy = np.clip(np.rint(self.noisy * scale), 0, peak).astype(kind)
+        return Image(noisy, self.clean * scale, self.sigma * float(scale), peak)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure.
+
+    Attributes
+    ----------
+    name : str
+        What ``--only`` finds it by.
+    kind : {"call", "program", "memory", "first-call", "import"}
+        How it is measured: a call in this process; a whole program that reads and writes PNG; the memory, or the
+        first call, of a fresh process; an import.
+    methods : tuple of str
+        Names of `competitors.METHODS`.
+    source : str
+        Picture of `skimage.data`, its middle cut out or tiled to ``shape``.
+    shape : tuple of int
+        Rows and columns.
+    sigma, seed : float, int
+        Gaussian noise on the scale of 255, and where it starts.
+    patch_radius, search_radius : int
+        Half-widths.
+    strength : float
+        h/σ of the methods that subtract the noise's own share; `competitors` says what the others take.
+    each_thread_count : bool
+        Whether it is run for each of the thread counts asked for, or for the largest only.
+    rounds : int or None
+        A fixed number of rounds, whatever ``--repeat`` says.
+    gain_db : float
+        What the PSNR must rise by.
+    reference : bool
+        Whether parts of the answer are compared with the definition, computed slowly.
+    """
+
+    name: str
+    kind: Kind
+    methods: tuple[str, ...]
+    source: str = "camera"
+    shape: tuple[int, int] = (512, 512)
+    sigma: float = 25.0
+    seed: int = 1000
+    patch_radius: int = 3
+    search_radius: int = 10
+    strength: float = 0.6
+    each_thread_count: bool = True
+    rounds: int | None = None
+    gain_db: float = 5.0
+    reference: bool = True
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        (rows, columns), p, w = self.shape, self.patch_size, self.window_size
+        colour = "colour" if self.colour else "grey"
+        what = f"{colour} {columns}×{rows}, patch {p}×{p}, window {w}×{w}"
+        return {
+            "call": what,
+            "program": f"whole process: load a PNG, denoise, save; {what}",
+            "memory": f"memory beyond the input's; {what}",
+            "first-call": f"first call of a process; {what}",
+            "import": "import, where NumPy is imported already",
+        }[self.kind]
+
+    @property
+    def patch_size(self) -> int:
+        """Full width of the patch."""
+        return 2 * self.patch_radius + 1
+
+    @property
+    def window_size(self) -> int:
+        """Full width of the search window."""
+        return 2 * self.search_radius + 1
+
+    @property
+    def colour(self) -> bool:
+        """Whether the picture has a last axis of three channels."""
+        return self.source == "astronaut"
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all that the numbers depend on, as it stands in result files."""
+        fields = asdict(self) | {"shape": list(self.shape)}
+        for shown_elsewhere in ("name", "kind", "methods"):
+            del fields[shown_elsewhere]
+        return fields
+
+    def quick(self) -> Case:
+        """Return the case so small that all cases together take seconds."""
+        rows, columns = (min(side, 128) for side in self.shape)
+        rounds = None if self.rounds is None else 1
+        return replace(self, shape=(rows, columns), search_radius=min(self.search_radius, 5), rounds=rounds)
+
+    def picture(self) -> Picture:
+        """Make the picture: the same numbers at every run and on every machine."""
+        import skimage.data
+
+        clean = np.asarray(getattr(skimage.data, self.source)(), np.float32)
+        for axis, side in enumerate(self.shape):
+            clean = clean.take(np.arange(side) + (clean.shape[axis] - side) // 2, axis, mode="wrap")
+        noise = np.random.default_rng(self.seed).standard_normal(clean.shape, np.float32)
+        return Picture(clean, clean + np.float32(self.sigma) * noise, self.sigma)
+
+
+EVERYONE = ("nlmeans-float32", "nlmeans-uint8", "opencv", "scikit-image")
+
+SPEED = (
+    Case("grey-p7-w21", "call", EVERYONE),
+    Case("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
+    Case(
+        "colour-p7-w21",
+        "call",
+        EVERYONE,
+        source="astronaut",
+        gain_db=2.0,  # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
+    ),
+    Case("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
+    Case(
+        "photograph-24mp",
+        "call",
+        ("nlmeans-uint8",),
+        source="astronaut",
+        shape=(4000, 6000),
+        each_thread_count=False,
+        rounds=1,
+    ),
+    Case(
+        "memory-r10",
+        "memory",
+        ("nlmeans-float32",),
+        shape=(4096, 4096),
+        each_thread_count=False,
+        rounds=3,
+    ),
+    Case(
+        "memory-r64",
+        "memory",
+        ("nlmeans-float32",),
+        shape=(4096, 4096),
+        search_radius=64,
+        each_thread_count=False,
+        rounds=1,
+        reference=False,  # the definition would take minutes here
+    ),
+    Case("import", "import", ("nlmeans-float32",), each_thread_count=False),
+    Case("first-call", "first-call", ("nlmeans-float32",), each_thread_count=False, rounds=3),
+    Case("program-png", "program", ("nlmeans-uint8", "opencv", "scikit-image")),
+)
+"""The cases of ``python -m benchmarks speed``."""

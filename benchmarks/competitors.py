@@ -1,0 +1,265 @@
+"""The methods that are measured: what each is called with, and what it cannot do."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cases import Case
+from .checks import Likeness
+
+if TYPE_CHECKING:
+    from nlmeans.pairwise.spec import Centre, PairwiseSpec
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function with the arguments that it is measured with; as text, what a user would write."""
+
+    function: Callable[..., Any]
+    name: str
+    image: np.ndarray
+    arguments: dict[str, Any]
+
+    def __call__(self) -> Any:
+        """Run it."""
+        return self.function(self.image, **self.arguments)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(['image', *(f'{key}={value!r}' for key, value in self.arguments.items())])})"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method, and the type of image it is given.
+
+    Attributes
+    ----------
+    name : str
+        What ``--methods`` finds it by.
+    package, module : str
+        What pip installs, and what Python imports.
+    dtype : str
+        The type of its images.
+    own : bool
+        Whether it is this project's.
+    note : str
+        What a reader must know to compare it with others: above all, what it cannot do.
+    """
+
+    name: str
+    package: str
+    module: str
+    dtype: str
+    own: bool = False
+    note: str = ""
+
+    @property
+    def install(self) -> str:
+        """The line that installs it."""
+        return f"pip install {self.package}"
+
+    def missing(self) -> str | None:
+        """Say why the method cannot be used here, or None."""
+        try:
+            importlib.import_module(self.module)
+        except ImportError as error:
+            return f"{self.module} cannot be imported: {error}"
+        return None
+
+    def version(self) -> str:
+        """Return the version that is measured: the imported module's own word where it has one."""
+        found = getattr(importlib.import_module(self.module), "__version__", None)
+        return str(found or metadata.version(self.package))
+
+    def threads(self, wanted: int) -> int:
+        """Return the number of threads it will use where ``wanted`` are allowed."""
+        return wanted
+
+    def pin(self, threads: int) -> None:
+        """Set the threads of a module that keeps them as a setting; the others take them as an argument."""
+
+    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+        """Return the call to measure on an image of the method's type."""
+        raise NotImplementedError
+
+    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+        """Return the command that denoises an 8-bit PNG file as a whole process."""
+        raise NotImplementedError
+
+    def likeness(self, case: Case, sigma: float) -> Likeness | None:
+        """Return how near it must come to the definition; None where no recipe describes what it computes."""
+        return None
+
+
+def recipe(case: Case, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
+    """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's recipe."""
+    from nlmeans.pairwise.spec import PairwiseSpec
+
+    terms = case.patch_size**2 * (3 if case.colour else 1)
+    return PairwiseSpec(
+        (0, case.patch_radius, case.patch_radius),
+        (0, case.search_radius, case.search_radius),
+        scale=1 / (h**2 * terms),
+        bias=2 * sigma**2 * terms,
+        centre=centre,
+    )
+
+
+@dataclass(frozen=True)
+class Nlmeans(Method):
+    """The classical side of this library."""
+
+    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+        """Return a call with every parameter stated, so that no default has a say."""
+        import nlmeans
+
+        arguments = {
+            "sigma": sigma,
+            "strength": case.strength,
+            "patch_radius": case.patch_radius,
+            "search_radius": case.search_radius,
+            "centre": "max",
+            "channel_axis": -1 if case.colour else None,
+            "threads": threads,
+        }
+        return Call(nlmeans.denoise, "nlmeans.denoise", image, arguments)
+
+    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+        """Return the command line with the same parameters stated."""
+        given = {
+            "sigma": f"{case.sigma:g}",
+            "strength": case.strength,
+            "patch-radius": case.patch_radius,
+            "search-radius": case.search_radius,
+            "centre": "max",
+            "threads": threads,
+        }
+        flags = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        return [sys.executable, "-m", "nlmeans", "denoise", source, target, *flags]
+
+    def likeness(self, case: Case, sigma: float) -> Likeness:
+        """Return the definition itself."""
+        limit = 1e-9 if self.dtype == "float64" else 1e-3
+        return Likeness(recipe(case, case.strength * sigma, sigma, "max"), exact=True, limit=limit)
+
+
+@dataclass(frozen=True)
+class OpenCV(Method):
+    """OpenCV's NLM on the processor.
+
+    It takes no σ, so h has to make up for the noise's own share 2σ² in every distance. The h used here gave the best
+    PSNR at σ = 25 among multiples of 0.05 σ on training pictures; `README.md` has the figures.
+    """
+
+    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+        """Return a call by keywords alone: the third positional argument of the function is not what one thinks."""
+        import cv2
+
+        arguments: dict[str, Any] = {"dst": None, "h": self.h(case) * sigma}
+        if case.colour:
+            arguments["hColor"] = 0.6 * sigma
+        arguments |= {"templateWindowSize": case.patch_size, "searchWindowSize": case.window_size}
+        name = "fastNlMeansDenoisingColored" if case.colour else "fastNlMeansDenoising"
+        return Call(getattr(cv2, name), f"cv2.{name}", image, arguments)
+
+    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+        """Return a short program that does the same."""
+        call = self.call(case, np.empty(0), case.sigma, threads)
+        code = (
+            f"import sys, cv2; cv2.setNumThreads({threads}); "
+            f"image = cv2.imread(sys.argv[1], cv2.IMREAD_UNCHANGED); cv2.imwrite(sys.argv[2], {call})"
+        )
+        return [sys.executable, "-c", code, source, target]
+
+    def h(self, case: Case) -> float:
+        """Return the tuned h/σ."""
+        if case.colour:
+            return 0.55
+        return 0.9 if case.patch_radius >= 3 else 0.85
+
+    def pin(self, threads: int) -> None:
+        """Set the threads, and see that they are set."""
+        import cv2
+
+        cv2.setNumThreads(threads)
+        if cv2.getNumThreads() != threads:
+            raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
+
+    def likeness(self, case: Case, sigma: float) -> Likeness | None:
+        """Return the plain exp(−d²/h²); the coloured call works in another colour space."""
+        if case.colour:
+            return None
+        return Likeness(recipe(case, self.h(case) * sigma, 0.0, "one"), exact=False, limit=50.0)
+
+
+@dataclass(frozen=True)
+class ScikitImage(Method):
+    """The fast mode of scikit-image's NLM."""
+
+    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+        """Return the call that the documentation recommends where σ is known: h = 0.6 σ with ``sigma``."""
+        from skimage.restoration import denoise_nl_means
+
+        arguments = {
+            "patch_size": case.patch_size,
+            "patch_distance": case.search_radius,
+            "h": case.strength * sigma,
+            "fast_mode": True,
+            "sigma": sigma,
+            "preserve_range": True,
+            "channel_axis": -1 if case.colour else None,
+        }
+        return Call(denoise_nl_means, "denoise_nl_means", image, arguments)
+
+    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+        """Return a short program that does the same."""
+        call = self.call(case, np.empty(0), case.sigma, threads)
+        code = (
+            "import sys, numpy as np; from skimage.io import imread, imsave; "
+            "from skimage.restoration import denoise_nl_means; "
+            f"image = imread(sys.argv[1]).astype(np.float32); result = {call}; "
+            "imsave(sys.argv[2], np.clip(np.rint(result), 0, 255).astype(np.uint8))"
+        )
+        return [sys.executable, "-c", code, source, target]
+
+    def threads(self, wanted: int) -> int:
+        """Return 1: it has no more, whatever the machine has."""
+        return 1
+
+    def likeness(self, case: Case, sigma: float) -> Likeness:
+        """Return its recipe: it sums patches one pixel narrower than it divides by."""
+        h = case.strength * sigma * case.patch_size / (case.patch_size - 1)
+        return Likeness(recipe(case, h, sigma, "one"), exact=False, limit=30.0)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Nlmeans("nlmeans-float32", "nlmeans", "nlmeans", "float32", own=True),
+        Nlmeans("nlmeans-float64", "nlmeans", "nlmeans", "float64", own=True),
+        Nlmeans("nlmeans-uint8", "nlmeans", "nlmeans", "uint8", own=True),
+        Nlmeans("nlmeans-uint16", "nlmeans", "nlmeans", "uint16", own=True),
+        OpenCV(
+            "opencv",
+            "opencv-python-headless",
+            "cv2",
+            "uint8",
+            note="8-bit images only; takes no σ; colour in 8-bit Lab, lightness and colours apart",
+        ),
+        ScikitImage(
+            "scikit-image",
+            "scikit-image",
+            "skimage",
+            "float32",
+            note="fast mode, which has one thread only; its patches are one pixel narrower than asked",
+        ),
+    )
+}
+"""Every method by name."""

@@ -1,0 +1,228 @@
+"""Runs cases: each method is checked, then timed or weighed, and leaves a record with its numbers or a reason."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import fresh
+from .cases import Case, Picture
+from .checks import Finding, Judge
+from .competitors import Method
+from .environment import for_child
+from .schema import Record
+from .timing import Timings, describe, interleave, pinned, ratios, summary, timed
+
+
+@dataclass
+class Entry:
+    """A method on its way through a case: how it is run, how its answer is had, who judges it, and its record."""
+
+    method: Method
+    record: Record
+    judge: Judge
+    run: Callable[[], Any]
+    answer: Callable[[Any], Any]
+
+
+def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repeat: int) -> Iterator[Record]:
+    """Measure one case, at each thread count or, where the case says so, at the largest alone.
+
+    Parameters
+    ----------
+    case : Case
+        What to measure.
+    methods : sequence of Method
+        Those of the case's methods that were asked for.
+    counts : sequence of int
+        Threads that each may use.
+    repeat : int
+        Rounds, where the case does not fix them.
+
+    Yields
+    ------
+    dict
+        The case at one thread count as it stands in result files. A method that is not installed, or that gave a
+        wrong answer, is in it with the reason, and without a time.
+    """
+    rounds = case.rounds or repeat
+    missing = {method.name: method.missing() for method in methods}
+    picture = case.picture() if case.kind in ("call", "program") else None
+    judges: dict[str, Judge] = {}
+    for threads in counts if case.each_thread_count else [max(counts)]:
+        records = []
+        able = []
+        for method in methods:
+            record = blank(method, threads)
+            records.append(record)
+            if reason := missing[method.name]:
+                record |= {"status": "skipped", "reason": reason, "install": method.install}
+            else:
+                record["version"] = method.version()
+                able.append((method, record))
+        if picture:
+            _contest(case, able, picture, judges, threads, rounds)
+        else:
+            for method, record in able:
+                _alone(case, method, record, threads, rounds)
+        yield {
+            "name": case.name,
+            "kind": case.kind,
+            "title": case.title,
+            "parameters": case.parameters(),
+            "threads": threads,
+            "rounds": rounds,
+            "methods": records,
+        }
+
+
+def blank(method: Method, threads: int) -> Record:
+    """Return a method's record before anything is known about its answer."""
+    return {
+        "name": method.name,
+        "own": method.own,
+        "package": method.package,
+        "version": None,
+        "dtype": method.dtype,
+        "note": method.note,
+        "threads": method.threads(threads),
+        "call": None,
+        "status": "failed",
+        "reason": "not run",
+        "install": None,
+        "checks": [],
+        "measures": {},
+        "ratios": {},
+    }
+
+
+def fail(record: Record, reason: str) -> None:
+    """Take from a record all that only a right answer may have."""
+    record.pop("first_call_s", None)
+    record |= {"status": "failed", "reason": reason, "measures": {}, "ratios": {}}
+
+
+def accept(record: Record, findings: Iterable[Finding]) -> bool:
+    """Note what was found in a record; what failed is its reason."""
+    findings = list(findings)
+    record["checks"] = [finding.record() for finding in findings]
+    wrong = [str(finding) for finding in findings if not finding.passed]
+    if wrong:
+        fail(record, "wrong answer: " + "; ".join(wrong))
+    return not wrong
+
+
+def _contest(
+    case: Case,
+    able: Sequence[tuple[Method, Record]],
+    picture: Picture,
+    judges: dict[str, Judge],
+    threads: int,
+    rounds: int,
+) -> None:
+    """Check, then time side by side. The judges are kept from one thread count to the next."""
+    in_process = case.kind == "call"
+    enter = _call if in_process else _program
+    with tempfile.TemporaryDirectory() as folder:
+        ready = []
+        for method, record in able:
+            try:
+                if method.name not in judges:
+                    image = picture.image(method.dtype if in_process else "uint8")
+                    judges[method.name] = Judge.of(case, image, method.likeness(case, image.sigma))
+                ready.append(enter(case, method, record, judges[method.name], threads, Path(folder)))
+            except Exception as error:
+                fail(record, describe(error))
+        with pinned(threads) if in_process else nullcontext():  # now, since it can pin only what has been loaded
+            entries = {entry.method.name: entry for entry in ready if _first(entry)}
+            timings = interleave(
+                {name: entry.run for name, entry in entries.items()},
+                rounds,
+                lambda name, answer: entries[name].judge.fault(entries[name].answer(answer)),
+            )
+    for entry in entries.values():
+        _settle(entry, timings, in_process)
+    _compare([entry for entry in entries.values() if entry.record["status"] == "measured"], timings)
+
+
+def _call(case: Case, method: Method, record: Record, judge: Judge, threads: int, _: Path) -> Entry:
+    method.pin(threads)
+    call = method.call(case, judge.image.noisy, judge.image.sigma, threads)
+    record["call"] = str(call)
+    return Entry(method, record, judge, call, lambda answer: answer)
+
+
+def _program(case: Case, method: Method, record: Record, judge: Judge, threads: int, folder: Path) -> Entry:
+    from PIL import Image
+
+    source, target = folder / "noisy.png", folder / f"{method.name}.png"
+    Image.fromarray(judge.image.noisy).save(source)
+    command = method.command(case, str(source), str(target), threads)
+    shown = ["python", *method.command(case, "noisy.png", "denoised.png", threads)[1:]]
+    record["call"] = subprocess.list2cmdline(shown)
+
+    def load(_: Any) -> np.ndarray:
+        with Image.open(target) as file:
+            answer = np.asarray(file)
+        target.unlink()  # so that no program finds its work done
+        return answer
+
+    environment = for_child(method.threads(threads))
+    return Entry(method, record, judge, lambda: fresh.run(command, environment), load)
+
+
+def _first(entry: Entry) -> bool:
+    """Run a method for the first time, which is reported apart, and tell whether its answer is right."""
+    try:
+        answer, reading = timed(entry.run)
+        entry.record["first_call_s"] = reading.seconds
+        return accept(entry.record, entry.judge.examine(entry.answer(answer)))
+    except Exception as error:
+        fail(entry.record, describe(error))
+        return False
+
+
+def _settle(entry: Entry, timings: Timings, in_process: bool) -> None:
+    """Put a method's times, or why it has none, into its record."""
+    name, record = entry.method.name, entry.record
+    if name in timings.faults:
+        fail(record, timings.faults[name])
+        return
+    assert entry.judge.accepted is not None
+    measures = {"seconds": summary(timings.seconds(name), "s")}
+    if in_process:
+        measures["cores"] = summary(timings.cores(name), "cores kept busy")
+    measures["psnr"] = summary([entry.judge.psnr(entry.judge.accepted)], "dB")
+    record |= {"status": "measured", "reason": None, "measures": measures}
+
+
+def _compare(entries: Sequence[Entry], timings: Timings) -> None:
+    """Give each of our own methods its ratios to the peers; where there is none, to the first of our own."""
+    others = [entry for entry in entries if not entry.method.own] or list(entries[:1])
+    for entry in entries:
+        if entry.method.own:
+            mine = timings.seconds(entry.method.name)
+            entry.record["ratios"] = {
+                other.method.name: ratios(mine, timings.seconds(other.method.name))
+                for other in others
+                if other is not entry
+            }
+
+
+def _alone(case: Case, method: Method, record: Record, threads: int, rounds: int) -> None:
+    """Measure what only a fresh process can show."""
+    try:
+        measures, findings, call = fresh.measure(case, method, threads, rounds)
+    except Exception as error:
+        fail(record, describe(error))
+        return
+    record["call"] = call
+    if accept(record, findings):
+        record |= {"status": "measured", "reason": None, "measures": measures}

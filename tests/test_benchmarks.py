@@ -1,0 +1,409 @@
+"""The benchmarks: wrong answers get no time, absent peers are seen, statistics are right, the command line works."""
+
+import copy
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from benchmarks import environment, report, schema
+from benchmarks.__main__ import main
+from benchmarks.cases import SPEED, Case
+from benchmarks.checks import Finding, psnr
+from benchmarks.child import peak_memory
+from benchmarks.competitors import METHODS, Call, Method
+from benchmarks.runner import run_case
+from benchmarks.timing import interleave, ratios, summary, timed
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = Case("tiny", "call", ("nlmeans-float32",), shape=(48, 40), patch_radius=1, search_radius=3, gain_db=1.0)
+OURS = METHODS["nlmeans-float32"]
+
+
+@dataclass(frozen=True)
+class Fake(Method):
+    """A peer whose answers a test chooses: the array to return for the image, at the n-th call."""
+
+    answers: tuple = ()
+
+    def call(self, case, image, sigma, threads):
+        calls = iter(range(99))
+        return Call(lambda noisy: self.answers[min(next(calls), len(self.answers) - 1)](noisy), "fake", image, {})
+
+
+def fake(*answers, module="numpy"):
+    return Fake("fake", "fake-package", module, "float32", answers=answers)
+
+
+def smooth(noisy):
+    return (noisy + np.roll(noisy, 1, 0) + np.roll(noisy, 1, 1) + np.roll(noisy, (1, 1), (0, 1))) / 4
+
+
+def spoilt(noisy):
+    answer = smooth(noisy)
+    answer[3, 4] = np.nan
+    return answer
+
+
+def broken(noisy):
+    raise MemoryError("no room")
+
+
+@pytest.fixture(scope="module")
+def result():
+    """Return a real, tiny result: ours, a peer that works, one that is wrong, one that is not installed."""
+    methods = [OURS, fake(smooth), replace(fake(spoilt), name="wrong"), replace(fake(module="absent_x"), name="absent")]
+    return {
+        "schema": schema.VERSION,
+        "suite": "speed",
+        "version": environment.own_version(),
+        "complete": True,
+        "quick": True,
+        "date": "2025-01-01T00:00:00+00:00",
+        "threads": [1],
+        **environment.describe(),
+        "cases": list(run_case(TINY, methods, [1], 3)),
+    }
+
+
+def record_of(method, case=TINY):
+    (record,) = next(run_case(case, [method], [1], 2))["methods"]
+    return record
+
+
+# --- answers before times ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ((spoilt,), "values that are not finite is 1"),
+        ((lambda noisy: noisy,), "PSNR gained"),
+        ((lambda noisy: smooth(noisy)[1:],), "shape and type"),
+        ((lambda noisy: smooth(noisy).astype(np.float64),), "shape and type"),
+        ((lambda noisy: None,), "shape and type"),
+        ((broken,), "MemoryError: no room"),
+        ((smooth, smooth, spoilt), "differs from the one that was checked"),
+        ((smooth, broken), "MemoryError: no room"),
+    ],
+)
+def test_a_wrong_answer_is_a_failure_and_never_a_time(answers, reason):
+    record = record_of(fake(*answers))
+    assert record["status"] == "failed"
+    assert reason in record["reason"]
+    assert not record["measures"]
+    assert not record["ratios"]
+    assert "first_call_s" not in record
+
+
+def test_ours_is_held_against_the_definition(monkeypatch):
+    assert record_of(OURS)["status"] == "measured"
+    call = type(OURS).call
+    monkeypatch.setattr(
+        type(OURS), "call", lambda self, case, *rest: call(self, replace(case, strength=1.05 * case.strength), *rest)
+    )
+    record = record_of(OURS)
+    assert record["status"] == "failed"
+    assert "difference from the definition" in record["reason"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("source", ["camera", "astronaut"])
+def test_every_method_gives_a_right_answer(name, source):
+    method = METHODS[name]
+    if reason := method.missing():
+        pytest.skip(reason)
+    case = replace(TINY, source=source, shape=(64, 64), patch_radius=2, search_radius=4)
+    record = record_of(method, case)
+    assert record["status"] == "measured", record["reason"]
+    assert method.dtype == record["dtype"]
+
+
+def test_a_failing_method_takes_no_time_from_the_others(result):
+    records = {record["name"]: record for record in result["cases"][0]["methods"]}
+    assert {name: record["status"] for name, record in records.items()} == {
+        "nlmeans-float32": "measured",
+        "fake": "measured",
+        "wrong": "failed",
+        "absent": "skipped",
+    }
+    ours, peer = records["nlmeans-float32"], records["fake"]
+    assert list(ours["ratios"]) == ["fake"]
+    assert peer["ratios"] == {}
+    ours_s, peer_s = (record["measures"]["seconds"]["values"] for record in (ours, peer))
+    assert ours["ratios"]["fake"]["values"] == [b / a for a, b in zip(ours_s, peer_s, strict=True)]
+    assert len(ours_s) == 3
+
+
+def test_a_missing_peer_is_a_visible_skip(result):
+    record = result["cases"][0]["methods"][-1]
+    assert "absent_x" in record["reason"]
+    assert record["install"] == "pip install fake-package"
+    assert not record["measures"]
+    assert "SKIPPED" in report.markdown(result)
+    assert "pip install fake-package" in report.markdown(result)
+
+
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+def test_summary_of_known_numbers():
+    assert summary([5, 1, 3, 2, 4], "s") == {
+        "unit": "s", "values": [5, 1, 3, 2, 4], "median": 3, "quartiles": [2, 4]
+    }  # fmt: skip
+    assert summary([1, 2], "s")["quartiles"] == [1.25, 1.75]
+    assert summary([7], "s") == {"unit": "s", "values": [7], "median": 7, "quartiles": [7, 7]}
+
+
+def test_ratios_pair_the_times_of_a_round():
+    found = ratios([1.0, 2.0, 4.0], [3.0, 4.0, 20.0])
+    assert found["values"] == [3, 2, 5]
+    assert found["median"] == 3
+    with pytest.raises(ValueError, match="zip"):
+        ratios([1.0], [1.0, 2.0])
+
+
+def test_rounds_interleave_and_the_order_rotates():
+    order = []
+    calls = {name: lambda name=name: order.append(name) for name in "abc"}
+    timings = interleave(calls, 3, lambda name, answer: None)
+    assert "".join(order) == "abcbcacab"
+    assert all(len(timings.seconds(name)) == 3 for name in "abc")
+    assert interleave({}, 3, lambda name, answer: None).readings == {}
+
+
+def test_the_clock_measures_and_hands_back_the_answer():
+    answer, reading = timed(lambda: time.sleep(0.02) or "done")
+    assert answer == "done"
+    assert reading.seconds >= 0.02
+    assert reading.cpu_seconds < reading.seconds
+
+
+def test_psnr_and_findings_of_known_numbers():
+    image = np.zeros((4, 4), np.float32)
+    assert psnr(image + 25.5, image, 255) == pytest.approx(20)
+    assert psnr(image, image, 255) == np.inf
+    assert Finding("x", 2.0, ">=", 2).passed
+    assert not Finding("x", 2.1, "<=", 2).passed
+    assert not Finding("x", np.nan, "<=", 2).passed
+    assert Finding("x", np.nan, "<=", 2).record()["value"] is None
+
+
+def test_peak_memory_sees_what_was_freed():
+    before = peak_memory()
+    np.ones(1 << 24)
+    assert peak_memory() >= max(before, 1 << 27)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_the_same_each_time_and_fit_the_type():
+    case = replace(TINY, shape=(600, 520))
+    picture, again = case.picture(), case.picture()
+    assert np.array_equal(picture.noisy, again.noisy)
+    assert not np.array_equal(picture.noisy, replace(case, seed=1).picture().noisy)
+    assert picture.clean.shape == (600, 520)
+    assert abs(float((picture.noisy - picture.clean).std()) - case.sigma) < 0.1
+    deep = picture.image("uint16")
+    assert deep.noisy.dtype == np.uint16
+    assert deep.sigma == pytest.approx(case.sigma * 257)
+    assert abs(float((deep.noisy - deep.clean)[(deep.noisy > 0) & (deep.noisy < 65535)].std()) / deep.sigma - 1) < 0.1
+
+
+# --- result files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_real_result_is_valid_and_survives_its_file(result, tmp_path):
+    path = tmp_path / "deep" / "speed.json"
+    schema.write(result, path)
+    assert schema.read(path) == result
+    assert [file.name for file in path.parent.iterdir()] == ["speed.json"]
+
+
+def remove(*keys):
+    def damage(result):
+        place = result
+        for key in keys[:-1]:
+            place = place[key]
+        del place[keys[-1]]
+
+    return damage
+
+
+def put(value, *keys):
+    def damage(result):
+        place = result
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+
+    return damage
+
+
+ONE = ("cases", 0, "methods", 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        remove("machine"),
+        remove("git", "commit"),
+        remove("cases", 0, "parameters", "seed"),
+        remove(*ONE, "measures", "seconds", "quartiles"),
+        put(2, "schema"),
+        put("yesterday", "date"),
+        put(0, "cases", 0, "threads"),
+        put(True, "surprise"),
+        put("fast", *ONE, "measures", "seconds", "median"),
+        put([], *ONE, "measures", "seconds", "values"),
+        put([], *ONE, "checks"),
+        put(False, *ONE, "checks", 0, "passed"),
+        put("failed", *ONE, "status"),
+        put("measured", "cases", 0, "methods", 2, "status"),
+        put(1.0, "cases", 0, "methods", 2, "first_call_s"),
+        put(None, "cases", 0, "methods", 3, "reason"),
+    ],
+)
+def test_a_broken_result_is_not_written(result, damage, tmp_path):
+    bad = copy.deepcopy(result)
+    damage(bad)
+    with pytest.raises(jsonschema.ValidationError):
+        schema.write(bad, tmp_path / "bad.json")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    with pytest.raises(ValueError, match="no result file"):
+        schema.read(tmp_path / "bad.json")
+
+
+def test_nan_is_not_written(result, tmp_path):
+    bad = copy.deepcopy(result)
+    bad["cases"][0]["methods"][0]["measures"]["seconds"]["median"] = float("nan")
+    with pytest.raises(ValueError, match="JSON"):
+        schema.write(bad, tmp_path / "bad.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_machine_names_make_folder_names():
+    described = {"cpu": "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz", "cpus_available": 2}
+    assert environment.slug(described) == "intel-xeon-gold-6248-2-cpus"
+
+
+def test_names_of_cases_are_unique_and_their_methods_exist():
+    assert len({case.name for case in SPEED}) == len(SPEED)
+    assert {name for case in SPEED for name in case.methods} <= set(METHODS)
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_quick_run_writes_a_valid_file_and_prints_tables(tmp_path, capsys):
+    path = tmp_path / "speed.json"
+    arguments = ["--quick", "--only", "grey-p7*,types", "--methods", "nlmeans-*", "--threads", "1", "--repeat", "2"]
+    assert main(["speed", *arguments, "--out", str(path)]) == 0
+    printed = capsys.readouterr().out
+    written = schema.read(path)
+    assert written["complete"]
+    assert written["quick"]
+    assert [case["name"] for case in written["cases"]] == ["grey-p7-w21", "types"]
+    assert all(name in printed for name in ("nlmeans-uint8", "nlmeans-float64", "grey-p7-w21"))
+    assert not path.with_name("speed.json.unfinished").exists()
+
+    assert main(["report", str(path), "--markdown"]) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 2 + 3
+    assert len({line.count("|") for line in table}) == 1
+
+
+def test_opencv_and_scikit_image_take_part():
+    pytest.importorskip("cv2", reason="pip install opencv-python-headless")
+    command = [sys.executable, "-m", "benchmarks", "speed", "--quick", "--only", "grey-p7*", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    schema.validate(found)
+    assert found["settings"]["SKIMAGE_NO_DISPATCHING"] == "1"
+    records = {record["name"]: record for record in found["cases"][0]["methods"]}
+    assert {record["status"] for record in records.values()} == {"measured"}
+    assert records["scikit-image"]["threads"] == 1
+    assert set(records["nlmeans-float32"]["ratios"]) == {"opencv", "scikit-image"}
+    assert "dst=None, h=22.5" in records["opencv"]["call"]
+
+
+@pytest.mark.parametrize("name", ["memory-r10", "import", "first-call", "program-png"])
+def test_fresh_processes_are_measured(name, tmp_path):
+    path = tmp_path / "speed.json"
+    methods = ["--methods", "nlmeans-*,scikit-image"]
+    assert main(["speed", "--quick", "--only", name, *methods, "--out", str(path)]) == 0
+    ours = schema.read(path)["cases"][0]["methods"][0]
+    assert ours["own"]
+    expected = {
+        "memory-r10": {"extra_memory", "extra_copies"},
+        "import": {"import"},
+        "first-call": {"compiled_first_call", "cached_first_call"},
+        "program-png": {"seconds", "psnr"},
+    }[name]
+    assert set(ours["measures"]) == expected
+    assert all(summary["median"] > 0 for summary in ours["measures"].values())
+
+
+def test_an_interrupted_run_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
+    def interrupted(case, methods, counts, repeat):
+        if case.name == "types":
+            raise KeyboardInterrupt
+        yield from run_case(replace(TINY, name=case.name), methods[:1], counts, repeat)
+
+    monkeypatch.setattr("benchmarks.__main__.run_case", interrupted)
+    path = tmp_path / "speed.json"
+    assert main(["speed", "--quick", "--only", "grey-p7*,types", "--out", str(path)]) == 130
+    assert not path.exists()
+    kept = schema.read(path.with_name("speed.json.unfinished"))
+    assert not kept["complete"]
+    assert [case["name"] for case in kept["cases"]] == ["grey-p7-w21"]
+    assert "Interrupted" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_failure_shows_in_the_exit_code(monkeypatch, capsys):
+    monkeypatch.setitem(METHODS, "nlmeans-float32", replace(fake(spoilt), name="nlmeans-float32"))
+    assert main(["speed", "--quick", "--only", "grey-p7*", "--methods", "nlmeans-float32"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "nothing"], "no case is named 'nothing'"),
+        (["--methods", "bm4d"], "no method is named 'bm4d'"),
+        (["--threads", "0"], "at least 1"),
+        (["--threads", "100000"], "at most"),
+        (["--threads", "two"], "whole number"),
+        (["--repeat", "0"], "at least 1"),
+        (["--only", "import", "--methods", "opencv"], "none of the methods"),
+    ],
+)
+def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
+    try:
+        code = main(["speed", *arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_result_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("benchmarks.__main__.run_case", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").touch()
+    assert main(["speed", "--quick", "--out", str(tmp_path / "file" / "speed.json")]) == 2
+    assert "file" in capsys.readouterr().err
+
+
+def test_report_of_a_wrong_file(tmp_path, capsys):
+    (tmp_path / "x.json").write_text("[]")
+    assert main(["report", str(tmp_path / "x.json")]) == 1
+    assert "no result file" in capsys.readouterr().err
