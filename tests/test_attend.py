@@ -25,7 +25,7 @@ def jobs(draw, dtypes=(np.float32, np.float64)):
     keys = sides
     if not window and draw(st.booleans()):
         keys = tuple(-(-side // 2) for side in sides)
-        patch, centre = (0, 0, 0), "zero" if gaussian and keys != sides else centre
+        patch = (0, 0, 0)
     scale = draw(st.sampled_from([0.1, 0.7])) * (1 if gaussian else draw(st.sampled_from([1, -1])))
     spec = PairwiseSpec(patch, search, scale, draw(st.sampled_from([0.0, 0.8])) * gaussian, centre, *row)
     embedding, channels = 1 if row[0] == "sum" else draw(st.integers(1, 6)), draw(st.integers(1, 6))

@@ -15,16 +15,17 @@ def pairwise_average(query: np.ndarray, key: np.ndarray, value: np.ndarray, spec
     values = value.reshape(len(value), -1).astype(np.float64)
     at, of = positions(query), positions(key)
     output = np.zeros((len(value), len(queries)))
+    same_grid = query.shape[1:] == key.shape[1:]
     radius = np.inf if spec.search_radius is None else spec.search_radius
     for i in range(len(queries)):
         near = (abs(of - at[i]) <= radius).all(1)
-        itself = (of == at[i]).all(1) & (query.shape[1:] == key.shape[1:])
+        itself = (of == at[i]).all(1) & same_grid
         if spec.weight == "gaussian" or spec.centre == "zero":
             near &= ~itself
         f = weights(scores(queries[i], keys[near], spec), spec)
         count = f.sum() if spec.normalise == "sum" else len(f)
         total = values[:, near] @ f
-        if spec.weight == "gaussian":
+        if spec.weight == "gaussian" and same_grid:
             own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
             if count + own == 0:
                 own = 1.0

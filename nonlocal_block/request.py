@@ -1,0 +1,61 @@
+"""Request: what is asked of a backend, a recipe of the core and the tensors that it applies to."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nlmeans.pairwise.spec import PairwiseSpec
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recipe and its arguments, checked: the only thing that a backend is given.
+
+    Parameters
+    ----------
+    query : Tensor, shape (B, C, Z, Y, X)
+        float32 or float64, as the two below; 16-bit tensors come widened, since weights are computed in float32.
+    key : Tensor, shape (B, C, Z', Y', X')
+        On the query's grid, unless the search is over the whole image.
+    value : Tensor, shape (B, V, Z', Y', X')
+        What is averaged.
+    spec : PairwiseSpec
+        The recipe. ``search_radius`` is None for the whole image, else within it. Where ``scale`` or ``bias`` are
+        tensors, the recipe holds 1 and 0 in their place: take them from here, or ask for `recipe`.
+    scale, bias : float or Tensor
+        As the recipe's. A tensor has no dimensions and may require a gradient; only a distance comes with one.
+    dtype : torch.dtype
+        What the caller's tensors were of, and the result will be cast to.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    spec: PairwiseSpec
+    scale: float | Tensor
+    bias: float | Tensor
+    dtype: torch.dtype
+
+    @property
+    def whole(self) -> bool:
+        """Whether every key is searched."""
+        return self.spec.search_radius is None
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """The names of score, weight and normaliser."""
+        return self.spec.score, self.spec.weight, self.spec.normalise
+
+    @property
+    def same_grid(self) -> bool:
+        """Whether query and key lie on one grid, so that a pixel can meet itself."""
+        return self.query.shape[2:] == self.key.shape[2:]
+
+    def recipe(self) -> PairwiseSpec:
+        """Return the recipe with the numbers that tensors hold; waits for their device."""
+        scale, bias = (n.detach().item() if isinstance(n, Tensor) else n for n in (self.scale, self.bias))
+        return dataclasses.replace(self.spec, scale=scale, bias=bias)
