@@ -1,0 +1,39 @@
+"""Every Python line of the README runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_python_blocks_run(capsys):
+    rng = np.random.default_rng(0)
+    names = {
+        "image": rng.normal(100, 10, (40, 50)),
+        "photo": rng.integers(0, 256, (40, 50, 3), dtype=np.uint8),
+        "stack": rng.normal(100, 10, (3, 30, 30)).astype(np.float32),
+        "volume": rng.normal(100, 10, (6, 30, 30)).astype(np.float32),
+    }
+    assert len(BLOCKS) >= 3
+    for block in BLOCKS:
+        if "torch" in block:
+            pytest.importorskip("torch")
+        exec(block, names)
+    assert "sigma" in capsys.readouterr().out
+
+
+def test_a_block_leaves_a_trained_network_as_it_was():
+    torch = pytest.importorskip("torch")
+    block = next(block for block in BLOCKS if "insert" in block)
+    before, insertion = block.rsplit("network.insert", 1)
+    names = {"torch": torch}
+    exec("from nonlocal_block import NonLocalBlock2d\n" + before, names)
+    names["network"].eval()
+    x = torch.rand(2, 3, 20, 20)
+    ref = names["network"](x)
+    exec("network.insert" + insertion, names)
+    assert torch.equal(names["network"](x), ref)
