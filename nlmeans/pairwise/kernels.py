@@ -21,14 +21,15 @@ from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, sto
 def gather(image, factors, planes, rows, columns, tile):
     """Copy the image, each channel times its factor, into the tile's layout; index tables mirror at the border."""
     k = 0
+    places = columns.ravel()
     for c in range(image.shape[0]):
+        factor = factors[c]
         for z in planes:
             for y in rows:
                 source = image[c, z, y]
-                for t in range(columns.shape[0]):
-                    for lane in range(columns.shape[1]):
-                        tile[k] = source[columns[t, lane]] * factors[c]
-                        k += 1
+                for x in places:
+                    tile[k] = source[x] * factor
+                    k += 1
 
 
 @inline
