@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds BSD68 and Set12")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
-    record = {}
+    record: dict[str, Any] = {}
     for name in SETS:
         files = sorted(path for path in (options.data / name).iterdir() if path.suffix == ".png")
         record[name] = {"pictures": len(files), "rows": [row for s in SIGMAS for row in measure(files, s)]}

@@ -21,7 +21,7 @@ GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
 PATCHWISE_GROUP = 8
 """The same for patchwise averaging, which also keeps their rows over the height of a patch."""
-ROWS, SLICES, COLUMNS = 64, 16, 512
+ROWS, SLICES, COLUMNS = 96, 16, 512
 """Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
 
 
@@ -91,7 +91,7 @@ def tile_sides(sides: Radii, spec: PairwiseSpec) -> Radii:
     depth, height, width = sides
     rz, ry, rx = spec.window
     slices = min(depth, max(SLICES, 2 * rz))
-    rows = min(height, max(ROWS if depth == 1 else ROWS // 2, (4 if depth == 1 else 2) * ry))
+    rows = min(height, max(ROWS if depth == 1 else ROWS // 3, (4 if depth == 1 else 2) * ry))
     columns = width if width <= 2 * COLUMNS else max(COLUMNS, 8 * rx)
     return _balanced(depth, slices), _balanced(height, rows), _balanced(width, columns)
 
