@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import environment, report, schema
-from .cases import SPEED
-from .competitors import METHODS
 from .runner import run_case
+from .suites import SUITES, Suite
 
 IN_CHECKOUT = (environment.ROOT / "pyproject.toml").exists()
 RESULTS = Path(__file__).parent / "results" if IN_CHECKOUT else Path("benchmark-results")
@@ -35,19 +34,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     main_parser = argparse.ArgumentParser("python -m benchmarks", description="Measure this library and its peers.")
     commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
-    cases = {case.name: case for case in SPEED}
-
-    speed = commands.add_parser("speed", help="seconds and memory, beside the peers'", description=run_speed.__doc__)
-    some = partial(chosen, cases, "case")
-    speed.add_argument("--only", type=some, metavar="GLOBS", help=f"cases, of: {', '.join(cases)}")
-    some = partial(chosen, METHODS, "method")
-    speed.add_argument("--methods", type=some, metavar="GLOBS", help=f"methods, of: {', '.join(METHODS)}")
-    speed.add_argument("--threads", type=thread_counts, metavar="N,N", help="thread counts (default: 1,2 on 2 CPUs)")
-    speed.add_argument("--repeat", type=at_least_one, metavar="N", help="rounds (default: 7; with --quick 1)")
-    speed.add_argument("--quick", action="store_true", help="small pictures: shows that all works, times mean nothing")
-    speed.add_argument("--json", action="store_true", help="print the result file instead of the table")
-    speed.add_argument("--out", type=Path, metavar="FILE", help="where to write the result file")
-    speed.set_defaults(run=run_speed)
+    for suite in SUITES:
+        add_suite(commands.add_parser(suite.name, help=suite.about, description=run_suite.__doc__), suite)
 
     show = commands.add_parser("report", help="print a result file as a table")
     show.add_argument("file", type=Path)
@@ -56,25 +44,42 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
-def run_speed(options: argparse.Namespace) -> int:
+def add_suite(command: argparse.ArgumentParser, suite: Suite) -> None:
+    """Add a suite's options to its command."""
+    cases = {case.name: case for case in suite.cases}
+    some = partial(chosen, cases, "case")
+    command.add_argument("--only", type=some, metavar="GLOBS", help=f"cases, of: {', '.join(cases)}")
+    some = partial(chosen, suite.methods, "method")
+    command.add_argument("--methods", type=some, metavar="GLOBS", help=f"methods, of: {', '.join(suite.methods)}")
+    command.add_argument("--threads", type=thread_counts, metavar="N,N", help="thread counts (default: 1,2 on 2 CPUs)")
+    rounds = f"rounds (default: {suite.rounds}; with --quick 1)"
+    command.add_argument("--repeat", type=at_least_one, metavar="N", help=rounds)
+    command.add_argument("--quick", action="store_true", help="small inputs: shows that all works, times mean nothing")
+    command.add_argument("--json", action="store_true", help="print the result file instead of the table")
+    command.add_argument("--out", type=Path, metavar="FILE", help="where to write the result file")
+    command.set_defaults(run=run_suite, suite=suite)
+
+
+def run_suite(options: argparse.Namespace) -> int:
     """Measure speed and memory.
 
-    A run of everything is written to results/VERSION/MACHINE/speed.json beside this program, or to the file that
+    A run of everything is written to results/VERSION/MACHINE/SUITE.json beside this program, or to the file that
     --out names; a part of it, or a quick run, only where --out is given. GLOBS are names or patterns, parted by
     commas.
     """
-    wanted = {method.name for method in options.methods or METHODS.values()}
-    cases = [case.quick() if options.quick else case for case in options.only or SPEED]
-    work = {case: [METHODS[name] for name in case.methods if name in wanted] for case in cases}
+    suite: Suite = options.suite
+    wanted = {method.name for method in options.methods or suite.methods.values()}
+    cases = [case.quick() for case in options.only or suite.quick] if options.quick else options.only or suite.cases
+    work = {case: [suite.methods[name] for name in case.methods if name in wanted] for case in cases}
     work = {case: methods for case, methods in work.items() if methods}
     if not work:
         print("benchmarks: none of the methods asked for takes part in the cases asked for", file=sys.stderr)
         return 2
     counts = options.threads or ([largest()] if options.quick else sorted({1, largest()}))
-    repeat = options.repeat or (1 if options.quick else 7)
+    repeat = options.repeat or (1 if options.quick else suite.rounds)
     result: schema.Record = {
         "schema": schema.VERSION,
-        "suite": "speed",
+        "suite": suite.name,
         "version": environment.own_version(),
         "complete": False,
         "quick": options.quick,

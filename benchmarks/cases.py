@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
 PEAK = 255.0
 """White in the pictures, and in a float or uint8 image made of one."""
+
+WARM_UP = 64
+"""Side of the cut-out that loads a method's code before the memory of a whole image is looked at."""
 
 Kind = Literal["call", "program", "memory", "first-call", "import"]
 
@@ -51,10 +55,56 @@ class Case:
     name : str
         What ``--only`` finds it by.
     kind : {"call", "program", "memory", "first-call", "import"}
-        How it is measured: a call in this process; a whole program that reads and writes PNG; the memory, or the
-        first call, of a fresh process; an import.
+        How it is measured: a call in this process; a whole program that reads and writes PNG; the memory and the
+        seconds, or the first call, of a fresh process; an import.
     methods : tuple of str
-        Names of `competitors.METHODS`.
+        Names of the suite's methods.
+    each_thread_count : bool
+        Whether it is run for each of the thread counts asked for, or for the largest only.
+    rounds : int or None
+        A fixed number of rounds, whatever ``--repeat`` says.
+    """
+
+    name: str
+    kind: Kind
+    methods: tuple[str, ...]
+    each_thread_count: bool = True
+    rounds: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all that the numbers depend on, as it stands in result files."""
+        shown_elsewhere = ("name", "kind", "methods")
+        fields = {name: value for name, value in asdict(self).items() if name not in shown_elsewhere}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+    def quick(self) -> Self:
+        """Return the case so small that all cases together take seconds."""
+        raise NotImplementedError
+
+    def subject(self) -> Any:
+        """Make what the methods are given: the same numbers at every run and on every machine."""
+        raise NotImplementedError
+
+    def warm_up(self, given: Any) -> Any:
+        """Cut a little out of what a method is given, to load its code before memory is looked at."""
+        raise NotImplementedError
+
+    def copy_bytes(self) -> int:
+        """Return the bytes of a float32 copy of the input, in which memory is told."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PictureCase(Case):
+    """A picture to be denoised.
+
+    Attributes
+    ----------
     source : str
         Picture of `skimage.data`, its middle cut out or tiled to ``shape``.
     shape : tuple of int
@@ -65,19 +115,12 @@ class Case:
         Half-widths.
     strength : float
         h/σ of the methods that subtract the noise's own share; `competitors` says what the others take.
-    each_thread_count : bool
-        Whether it is run for each of the thread counts asked for, or for the largest only.
-    rounds : int or None
-        A fixed number of rounds, whatever ``--repeat`` says.
     gain_db : float
         What the PSNR must rise by.
     reference : bool
         Whether parts of the answer are compared with the definition, computed slowly.
     """
 
-    name: str
-    kind: Kind
-    methods: tuple[str, ...]
     source: str = "camera"
     shape: tuple[int, int] = (512, 512)
     sigma: float = 25.0
@@ -85,8 +128,6 @@ class Case:
     patch_radius: int = 3
     search_radius: int = 10
     strength: float = 0.6
-    each_thread_count: bool = True
-    rounds: int | None = None
     gain_db: float = 5.0
     reference: bool = True
 
@@ -99,7 +140,7 @@ class Case:
         return {
             "call": what,
             "program": f"whole process: load a PNG, denoise, save; {what}",
-            "memory": f"memory beyond the input's; {what}",
+            "memory": f"fresh process: seconds, and memory beyond the input's; {what}",
             "first-call": f"first call of a process; {what}",
             "import": "import, where NumPy is imported already",
         }[self.kind]
@@ -119,21 +160,14 @@ class Case:
         """Whether the picture has a last axis of three channels."""
         return self.source == "astronaut"
 
-    def parameters(self) -> dict[str, Any]:
-        """Return all that the numbers depend on, as it stands in result files."""
-        fields = asdict(self) | {"shape": list(self.shape)}
-        for shown_elsewhere in ("name", "kind", "methods"):
-            del fields[shown_elsewhere]
-        return fields
-
-    def quick(self) -> Case:
-        """Return the case so small that all cases together take seconds."""
+    def quick(self) -> Self:
+        """Return the case on at most 128×128 pixels."""
         rows, columns = (min(side, 128) for side in self.shape)
         rounds = None if self.rounds is None else 1
         return replace(self, shape=(rows, columns), search_radius=min(self.search_radius, 5), rounds=rounds)
 
-    def picture(self) -> Picture:
-        """Make the picture: the same numbers at every run and on every machine."""
+    def subject(self) -> Picture:
+        """Make the picture."""
         import skimage.data
 
         clean = np.asarray(getattr(skimage.data, self.source)(), np.float32)
@@ -142,21 +176,30 @@ class Case:
         noise = np.random.default_rng(self.seed).standard_normal(clean.shape, np.float32)
         return Picture(clean, clean + np.float32(self.sigma) * noise, self.sigma)
 
+    def warm_up(self, given: tuple[np.ndarray, float]) -> tuple[np.ndarray, float]:
+        """Return a corner of the image."""
+        image, sigma = given
+        return image[:WARM_UP, :WARM_UP].copy(), sigma
+
+    def copy_bytes(self) -> int:
+        """Return the bytes of a float32 copy of the image."""
+        return math.prod(self.shape) * (3 if self.colour else 1) * np.dtype(np.float32).itemsize
+
 
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", "opencv", "scikit-image")
 
-SPEED = (
-    Case("grey-p7-w21", "call", EVERYONE),
-    Case("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
-    Case(
+SPEED: tuple[PictureCase, ...] = (
+    PictureCase("grey-p7-w21", "call", EVERYONE),
+    PictureCase("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
+    PictureCase(
         "colour-p7-w21",
         "call",
         EVERYONE,
         source="astronaut",
         gain_db=2.0,  # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
     ),
-    Case("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
-    Case(
+    PictureCase("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
+    PictureCase(
         "photograph-24mp",
         "call",
         ("nlmeans-uint8",),
@@ -165,7 +208,7 @@ SPEED = (
         each_thread_count=False,
         rounds=1,
     ),
-    Case(
+    PictureCase(
         "memory-r10",
         "memory",
         ("nlmeans-float32",),
@@ -173,7 +216,7 @@ SPEED = (
         each_thread_count=False,
         rounds=3,
     ),
-    Case(
+    PictureCase(
         "memory-r64",
         "memory",
         ("nlmeans-float32",),
@@ -183,8 +226,8 @@ SPEED = (
         rounds=1,
         reference=False,  # the definition would take minutes here
     ),
-    Case("import", "import", ("nlmeans-float32",), each_thread_count=False),
-    Case("first-call", "first-call", ("nlmeans-float32",), each_thread_count=False, rounds=3),
-    Case("program-png", "program", ("nlmeans-uint8", "opencv", "scikit-image")),
+    PictureCase("import", "import", ("nlmeans-float32",), each_thread_count=False),
+    PictureCase("first-call", "first-call", ("nlmeans-float32",), each_thread_count=False, rounds=3),
+    PictureCase("program-png", "program", ("nlmeans-uint8", "opencv", "scikit-image")),
 )
 """The cases of ``python -m benchmarks speed``."""

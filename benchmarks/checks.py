@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+
+from .timing import summary
 
 if TYPE_CHECKING:
     from nlmeans.pairwise.spec import PairwiseSpec
 
-    from .cases import Case, Image
+    from .cases import Image, PictureCase
 
 BLOCK = 16
 """Side of the squares in which an answer is compared with the definition."""
@@ -60,9 +62,26 @@ class Likeness:
     limit: float
 
 
-@dataclass
-class Judge:
+class Judge(Protocol):
     """Judges one method's answers to one case."""
+
+    @property
+    def given(self) -> tuple[Any, ...]:
+        """What the method is called with, between the case and the threads."""
+
+    def examine(self, answer: Any) -> list[Finding]:
+        """Look at a method's first answer from all sides."""
+
+    def fault(self, answer: Any) -> str | None:
+        """Say what is wrong with a later answer, or None."""
+
+    def quality(self) -> dict[str, Any]:
+        """Return measures of how good the accepted answer is, as they stand in result files."""
+
+
+@dataclass
+class PictureJudge:
+    """Judges denoised pictures."""
 
     image: Image
     gain_db: float
@@ -71,9 +90,14 @@ class Judge:
     defined: dict[tuple[int, ...], np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, case: Case, image: Image, likeness: Likeness | None) -> Judge:
+    def of(cls, case: PictureCase, image: Image, likeness: Likeness | None) -> PictureJudge:
         """Return the judge that a case asks for."""
         return cls(image, case.gain_db, likeness if case.reference else None)
+
+    @property
+    def given(self) -> tuple[np.ndarray, float]:
+        """The noisy image, and its noise."""
+        return self.image.noisy, self.image.sigma
 
     def examine(self, answer: Any) -> list[Finding]:
         """Look at a method's first answer from all sides; where all findings pass, it is what later ones must be."""
@@ -95,6 +119,11 @@ class Judge:
         """Say what is wrong with a later answer: it has to be the accepted one again."""
         same = np.array_equal(answer, self.accepted) if self.accepted is not None else False
         return None if same else "a timed answer differs from the one that was checked"
+
+    def quality(self) -> dict[str, Any]:
+        """Return the accepted answer's PSNR."""
+        assert self.accepted is not None
+        return {"psnr": summary([self.psnr(self.accepted)], "dB")}
 
     def psnr(self, answer: np.ndarray) -> float:
         """Return the PSNR of an answer, clipped to the range of the picture, against the clean one."""

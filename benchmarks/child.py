@@ -1,20 +1,32 @@
-"""A fresh process that measures one thing about itself: ``python -m benchmarks.child < order.json``."""
+"""A fresh process that measures one thing about itself: ``python -m benchmarks.child ORDER``, a pickled `Order`."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
+import mmap
+import pickle
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .cases import Case
-from .competitors import METHODS, Method
+from .competitors import Method
 from .timing import timed
 
-WARM_UP = 64
-"""Side of the cut-out whose denoising loads the code before memory is looked at."""
+
+@dataclass(frozen=True)
+class Order:
+    """What a fresh process is told: what to do, with what, and the file that the pickled answer goes to."""
+
+    case: Case
+    method: Method
+    given: tuple[Any, ...]
+    threads: int
+    answer: Path
 
 
 def peak_memory() -> int:
@@ -35,36 +47,46 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def memory(method: Method, case: Case, image: np.ndarray, sigma: float, threads: int) -> tuple[Any, float]:
-    """Return the answer and the bytes that a call holds at its peak beyond what was held before it.
-
-    The process's peak may lie before the call: then the number is too large, never too small.
-    """
+def held_memory() -> int:
+    """Return the bytes that are held now; give back what is free, and forget the peak, where the system can."""
     import psutil
 
-    method.call(case, image[:WARM_UP, :WARM_UP].copy(), sigma, threads)()
-    call = method.call(case, image, sigma, threads)
-    before = psutil.Process().memory_info().rss
-    answer = call()
-    return answer, float(peak_memory() - before)
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):  # glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):  # Linux
+        Path("/proc/self/clear_refs").write_text("5")
+    return int(psutil.Process().memory_info().rss)
 
 
-def first_call(method: Method, case: Case, image: np.ndarray, sigma: float, threads: int) -> tuple[Any, float]:
+def memory(order: Order) -> tuple[Any, dict[str, float]]:
+    """Return the answer, the seconds of a call, the cores it kept busy, and the bytes at its peak beyond those before.
+
+    Where the system cannot forget a peak that lay before the call, the bytes are too many, never too few.
+    """
+    call, case = order.method.call, order.case
+    call(case, *case.warm_up(order.given), order.threads)()
+    ready = call(case, *order.given, order.threads)
+    before = held_memory()
+    answer, reading = timed(ready)
+    extra = max(peak_memory() - before, mmap.PAGESIZE)
+    return answer, {"extra_memory": extra, "seconds": reading.seconds, "cores": reading.cpu_seconds / reading.seconds}
+
+
+def first_call(order: Order) -> tuple[Any, dict[str, float]]:
     """Return the answer and the seconds of the first call of this process, with the package itself imported."""
-    answer, reading = timed(method.call(case, image, sigma, threads))
-    return answer, reading.seconds
+    answer, reading = timed(order.method.call(order.case, *order.given, order.threads))
+    return answer, {"seconds": reading.seconds}
 
 
 def main() -> None:
-    """Read an order from standard input, save the answer where it says, and print the call and its number."""
-    order = json.load(sys.stdin)
-    method, case = METHODS[order["method"]], Case(**order["case"])
-    image, sigma, threads = np.load(order["image"]), order["sigma"], order["threads"]
-    method.pin(threads)
-    task = {"memory": memory, "first-call": first_call}[case.kind]
-    answer, value = task(method, case, image, sigma, threads)
-    np.save(order["answer"], answer)
-    json.dump({"value": value, "call": str(method.call(case, image, sigma, threads))}, sys.stdout)
+    """Carry out an order: save the answer where it says, and print the call and the numbers."""
+    order: Order = pickle.loads(Path(sys.argv[1]).read_bytes())
+    order.method.pin(order.threads)
+    answer, numbers = {"memory": memory, "first-call": first_call}[order.case.kind](order)
+    order.answer.write_bytes(pickle.dumps(answer))
+    call = order.method.call(order.case, *order.given, order.threads)
+    json.dump({"numbers": numbers, "call": str(call)}, sys.stdout)
 
 
 if __name__ == "__main__":

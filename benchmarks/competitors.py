@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cases import Case
-from .checks import Likeness
+from .cases import Picture, PictureCase
+from .checks import Judge, Likeness, PictureJudge
+from .environment import own_version
 
 if TYPE_CHECKING:
     from nlmeans.pairwise.spec import Centre, PairwiseSpec
@@ -35,9 +36,13 @@ class Call:
         return f"{self.name}({', '.join(['image', *(f'{key}={value!r}' for key, value in self.arguments.items())])})"
 
 
+class CannotRun(RuntimeError):
+    """Said by a method that is installed and cannot work on this machine, which is no failure of an answer."""
+
+
 @dataclass(frozen=True)
 class Method:
-    """A method, and the type of image it is given.
+    """A method, and the type of what it is given.
 
     Attributes
     ----------
@@ -46,9 +51,11 @@ class Method:
     package, module : str
         What pip installs, and what Python imports.
     dtype : str
-        The type of its images.
+        The type of its input.
     own : bool
         Whether it is this project's.
+    yardstick : bool
+        Whether our other methods are compared with it though it is our own.
     note : str
         What a reader must know to compare it with others: above all, what it cannot do.
     """
@@ -58,6 +65,7 @@ class Method:
     module: str
     dtype: str
     own: bool = False
+    yardstick: bool = False
     note: str = ""
 
     @property
@@ -75,6 +83,8 @@ class Method:
 
     def version(self) -> str:
         """Return the version that is measured: the imported module's own word where it has one."""
+        if self.own:
+            return own_version()
         found = getattr(importlib.import_module(self.module), "__version__", None)
         return str(found or metadata.version(self.package))
 
@@ -85,20 +95,38 @@ class Method:
     def pin(self, threads: int) -> None:
         """Set the threads of a module that keeps them as a setting; the others take them as an argument."""
 
-    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+    def judge(self, case: Any, subject: Any) -> Judge:
+        """Return who tells whether its answers to a case are right; ``subject`` is the case's."""
+        raise NotImplementedError
+
+    def call(self, case: Any, *given: Any) -> Callable[[], Any]:
+        """Return the call to measure, on what its judge says it is given and a number of threads."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Denoiser(Method):
+    """A method that takes a noisy picture."""
+
+    def judge(self, case: PictureCase, subject: Picture) -> PictureJudge:
+        """Return the judge of its answers for the picture in its type; a PNG file has 8 bits."""
+        image = subject.image("uint8" if case.kind == "program" else self.dtype)
+        return PictureJudge.of(case, image, self.likeness(case, image.sigma))
+
+    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return the call to measure on an image of the method's type."""
         raise NotImplementedError
 
-    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+    def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return the command that denoises an 8-bit PNG file as a whole process."""
         raise NotImplementedError
 
-    def likeness(self, case: Case, sigma: float) -> Likeness | None:
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
         """Return how near it must come to the definition; None where no recipe describes what it computes."""
         return None
 
 
-def recipe(case: Case, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
+def recipe(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
     """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's recipe."""
     from nlmeans.pairwise.spec import PairwiseSpec
 
@@ -113,10 +141,10 @@ def recipe(case: Case, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
 
 
 @dataclass(frozen=True)
-class Nlmeans(Method):
+class Nlmeans(Denoiser):
     """The classical side of this library."""
 
-    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call with every parameter stated, so that no default has a say."""
         import nlmeans
 
@@ -131,7 +159,7 @@ class Nlmeans(Method):
         }
         return Call(nlmeans.denoise, "nlmeans.denoise", image, arguments)
 
-    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+    def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return the command line with the same parameters stated."""
         given = {
             "sigma": f"{case.sigma:g}",
@@ -144,21 +172,21 @@ class Nlmeans(Method):
         flags = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         return [sys.executable, "-m", "nlmeans", "denoise", source, target, *flags]
 
-    def likeness(self, case: Case, sigma: float) -> Likeness:
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness:
         """Return the definition itself."""
         limit = 1e-9 if self.dtype == "float64" else 1e-3
         return Likeness(recipe(case, case.strength * sigma, sigma, "max"), exact=True, limit=limit)
 
 
 @dataclass(frozen=True)
-class OpenCV(Method):
+class OpenCV(Denoiser):
     """OpenCV's NLM on the processor.
 
     It takes no σ, so h has to make up for the noise's own share 2σ² in every distance. The h used here gave the best
     PSNR at σ = 25 among multiples of 0.05 σ on training pictures; `README.md` has the figures.
     """
 
-    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call by keywords alone: the third positional argument of the function is not what one thinks."""
         import cv2
 
@@ -169,7 +197,7 @@ class OpenCV(Method):
         name = "fastNlMeansDenoisingColored" if case.colour else "fastNlMeansDenoising"
         return Call(getattr(cv2, name), f"cv2.{name}", image, arguments)
 
-    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+    def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return a short program that does the same."""
         call = self.call(case, np.empty(0), case.sigma, threads)
         code = (
@@ -178,7 +206,7 @@ class OpenCV(Method):
         )
         return [sys.executable, "-c", code, source, target]
 
-    def h(self, case: Case) -> float:
+    def h(self, case: PictureCase) -> float:
         """Return the tuned h/σ."""
         if case.colour:
             return 0.55
@@ -192,7 +220,7 @@ class OpenCV(Method):
         if cv2.getNumThreads() != threads:
             raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
 
-    def likeness(self, case: Case, sigma: float) -> Likeness | None:
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
         """Return the plain exp(−d²/h²); the coloured call works in another colour space."""
         if case.colour:
             return None
@@ -200,10 +228,10 @@ class OpenCV(Method):
 
 
 @dataclass(frozen=True)
-class ScikitImage(Method):
+class ScikitImage(Denoiser):
     """The fast mode of scikit-image's NLM."""
 
-    def call(self, case: Case, image: np.ndarray, sigma: float, threads: int) -> Call:
+    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return the call that the documentation recommends where σ is known: h = 0.6 σ with ``sigma``."""
         from skimage.restoration import denoise_nl_means
 
@@ -218,7 +246,7 @@ class ScikitImage(Method):
         }
         return Call(denoise_nl_means, "denoise_nl_means", image, arguments)
 
-    def command(self, case: Case, source: str, target: str, threads: int) -> list[str]:
+    def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return a short program that does the same."""
         call = self.call(case, np.empty(0), case.sigma, threads)
         code = (
@@ -233,13 +261,13 @@ class ScikitImage(Method):
         """Return 1: it has no more, whatever the machine has."""
         return 1
 
-    def likeness(self, case: Case, sigma: float) -> Likeness:
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness:
         """Return its recipe: it sums patches one pixel narrower than it divides by."""
         h = case.strength * sigma * case.patch_size / (case.patch_size - 1)
         return Likeness(recipe(case, h, sigma, "one"), exact=False, limit=30.0)
 
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Denoiser] = {
     method.name: method
     for method in (
         Nlmeans("nlmeans-float32", "nlmeans", "nlmeans", "float32", own=True),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .cases import Case, Image
-from .checks import Finding, Judge
+from .cases import Case
+from .checks import Finding
+from .child import Order
 from .competitors import Method
 from .environment import for_child
 from .timing import summary
@@ -31,11 +30,9 @@ IMPORT = (
 )
 
 
-def run(command: Sequence[str], environment: dict[str, str], given: str | None = None) -> str:
+def run(command: Sequence[str], environment: dict[str, str]) -> str:
     """Run a program and return what it printed; one that fails is an error that ends with its last words."""
-    done = subprocess.run(
-        command, env=environment, input=given, capture_output=True, text=True, encoding="utf-8", check=False
-    )  # fmt: skip
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         words = done.stderr.strip().splitlines() or ["without a word"]
         raise RuntimeError(f"the program ended with {done.returncode}: {words[-1]}")
@@ -46,63 +43,55 @@ def measure(case: Case, method: Method, threads: int, rounds: int) -> Measured:
     """Measure a case of kind memory, first-call or import; the findings tell whether the answers are right."""
     if case.kind == "import":
         return _imports(method, threads, rounds)
-    image = case.picture().image(method.dtype)
     with tempfile.TemporaryDirectory() as folder:
-        order = _Order(case, method, image, threads, Path(folder))
-        return (_memory if case.kind == "memory" else _first_call)(order, rounds)
+        errand = _Errand(case, method, threads, Path(folder))
+        measures = (_memory if case.kind == "memory" else _first_call)(errand, rounds)
+        return measures, errand.findings, errand.call
 
 
-class _Order:
-    """What a child process is told, again and again; all its answers have to be the first one."""
+class _Errand:
+    """An order for fresh processes, one after another; all their answers have to be right."""
 
-    def __init__(self, case: Case, method: Method, image: Image, threads: int, folder: Path) -> None:
-        self.image, self.threads, self.folder = image, threads, folder
-        self.judge = Judge.of(case, image, method.likeness(case, image.sigma))
+    def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
+        self.case, self.threads, self.folder = case, threads, folder
+        self.judge = method.judge(case, case.subject())
         self.findings: list[Finding] = []
         self.call = ""
-        np.save(folder / "image.npy", image.noisy)
-        self.text = json.dumps(
-            {
-                "method": method.name,
-                "case": asdict(case),
-                "image": str(folder / "image.npy"),
-                "answer": str(folder / "answer.npy"),
-                "sigma": image.sigma,
-                "threads": threads,
-            }
-        )
+        order = Order(case, method, self.judge.given, threads, folder / "answer")
+        (folder / "order").write_bytes(pickle.dumps(order))
 
-    def __call__(self, **settings: str) -> float:
-        """Have it done by a fresh process and return the number that it found."""
-        command = [sys.executable, "-m", "benchmarks.child"]
-        told = json.loads(run(command, for_child(self.threads, **settings), self.text))
+    def __call__(self, **settings: str) -> dict[str, float]:
+        """Have it done by a fresh process and return the numbers that it found."""
+        command = [sys.executable, "-m", "benchmarks.child", str(self.folder / "order")]
+        told = json.loads(run(command, for_child(self.threads, **settings)))
         self.call = told["call"]
-        answer = np.load(self.folder / "answer.npy")
+        answer = pickle.loads((self.folder / "answer").read_bytes())
         if not self.findings:
             self.findings = self.judge.examine(answer)
         elif fault := self.judge.fault(answer):
             raise RuntimeError(fault)
-        return float(told["value"])
+        numbers: dict[str, float] = told["numbers"]
+        return numbers
 
 
-def _memory(order: _Order, rounds: int) -> Measured:
-    extra = [order() for _ in range(rounds)]
-    copy = order.image.noisy.size * np.dtype(np.float32).itemsize
-    measures = {
+def _memory(errand: _Errand, rounds: int) -> dict[str, Any]:
+    found = [errand() for _ in range(rounds)]
+    extra = [numbers["extra_memory"] for numbers in found]
+    return {
+        "seconds": summary([numbers["seconds"] for numbers in found], "s"),
+        "cores": summary([numbers["cores"] for numbers in found], "cores kept busy"),
         "extra_memory": summary(extra, "bytes"),
-        "extra_copies": summary([number / copy for number in extra], "float32 copies of the image"),
+        "extra_copies": summary([number / errand.case.copy_bytes() for number in extra], "float32 copies of the input"),
     }
-    return measures, order.findings, order.call
 
 
-def _first_call(order: _Order, rounds: int) -> Measured:
+def _first_call(errand: _Errand, rounds: int) -> dict[str, Any]:
     compiled, cached = [], []
     for k in range(rounds):
-        cache = order.folder / f"cache-{k}"  # an empty folder: all is compiled; full: all is found
-        compiled.append(order(NUMBA_CACHE_DIR=str(cache)))
-        cached.append(order(NUMBA_CACHE_DIR=str(cache)))
-    measures = {"compiled_first_call": summary(compiled, "s"), "cached_first_call": summary(cached, "s")}
-    return measures, order.findings, order.call
+        cache = str(errand.folder / f"cache-{k}")  # an empty folder: all is compiled; full: all is found
+        compiled.append(errand(NUMBA_CACHE_DIR=cache)["seconds"])
+        cached.append(errand(NUMBA_CACHE_DIR=cache)["seconds"])
+    return {"compiled_first_call": summary(compiled, "s"), "cached_first_call": summary(cached, "s")}
 
 
 def _imports(method: Method, threads: int, rounds: int) -> Measured:

@@ -11,11 +11,11 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skimage
 from skimage.io import imread
 from skimage.restoration import estimate_sigma
 
@@ -26,7 +26,7 @@ SETS = ("BSD68", "Set12")
 SIGMAS = (2, 5, 10, 15, 25, 50, 75)
 METHODS: dict[str, Callable[[np.ndarray], float]] = {
     f"nlmeans {nlmeans.__version__}": nlmeans.estimate_sigma,
-    f"scikit-image {skimage.__version__}": estimate_sigma,
+    f"scikit-image {version('scikit-image')}": estimate_sigma,
 }
 
 

@@ -6,11 +6,12 @@ from typing import IO
 
 from .schema import Record
 
-HEADERS = ("threads", "method", "median (middle half)", "times as fast as", "PSNR dB", "first call s")
+HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) as", "PSNR dB", "first call s")
 
 FORMS = {
     "seconds": (1.0, "s"),
     "import": (1e3, "ms import"),
+    "extra_memory": (1e-6, "MB"),
     "extra_copies": (1.0, "copies"),
     "compiled_first_call": (1.0, "s compiled"),
     "cached_first_call": (1.0, "s cached"),

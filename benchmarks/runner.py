@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from . import fresh
-from .cases import Case, Picture
+from .cases import Case, PictureCase
 from .checks import Finding, Judge
-from .competitors import Method
+from .competitors import CannotRun, Denoiser, Method
 from .environment import for_child
 from .schema import Record
 from .timing import Timings, describe, interleave, pinned, ratios, summary, timed
+
+COMPARED = (("seconds", "times as fast", ""), ("extra_memory", "times as small", " (memory)"))
+"""The measures that ratios are taken of: their units, and how they are told apart."""
 
 
 @dataclass
@@ -54,7 +57,8 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
     """
     rounds = case.rounds or repeat
     missing = {method.name: method.missing() for method in methods}
-    picture = case.picture() if case.kind in ("call", "program") else None
+    contest = case.kind in ("call", "program")
+    subject = case.subject() if contest else None
     judges: dict[str, Judge] = {}
     for threads in counts if case.each_thread_count else [max(counts)]:
         records = []
@@ -63,15 +67,16 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
             record = blank(method, threads)
             records.append(record)
             if reason := missing[method.name]:
-                record |= {"status": "skipped", "reason": reason, "install": method.install}
+                skip(record, reason, method.install)
             else:
                 record["version"] = method.version()
                 able.append((method, record))
-        if picture:
-            _contest(case, able, picture, judges, threads, rounds)
+        if contest:
+            _contest(case, able, subject, judges, threads, rounds)
         else:
             for method, record in able:
                 _alone(case, method, record, threads, rounds)
+        _compare([(method, record) for method, record in able if record["status"] == "measured"])
         yield {
             "name": case.name,
             "kind": case.kind,
@@ -109,6 +114,23 @@ def fail(record: Record, reason: str) -> None:
     record |= {"status": "failed", "reason": reason, "measures": {}, "ratios": {}}
 
 
+def skip(record: Record, reason: str, install: str | None = None) -> None:
+    """Note why a method takes no part, and what would install it."""
+    fail(record, reason)
+    record |= {"status": "skipped", "install": install}
+
+
+@contextmanager
+def excused(record: Record) -> Iterator[None]:
+    """Make what is raised a record's reason: a method takes none of the others with it."""
+    try:
+        yield
+    except CannotRun as error:
+        skip(record, str(error))
+    except Exception as error:
+        fail(record, describe(error))
+
+
 def accept(record: Record, findings: Iterable[Finding]) -> bool:
     """Note what was found in a record; what failed is its reason."""
     findings = list(findings)
@@ -122,7 +144,7 @@ def accept(record: Record, findings: Iterable[Finding]) -> bool:
 def _contest(
     case: Case,
     able: Sequence[tuple[Method, Record]],
-    picture: Picture,
+    subject: Any,
     judges: dict[str, Judge],
     threads: int,
     rounds: int,
@@ -133,13 +155,10 @@ def _contest(
     with tempfile.TemporaryDirectory() as folder:
         ready = []
         for method, record in able:
-            try:
+            with excused(record):
                 if method.name not in judges:
-                    image = picture.image(method.dtype if in_process else "uint8")
-                    judges[method.name] = Judge.of(case, image, method.likeness(case, image.sigma))
+                    judges[method.name] = method.judge(case, subject)
                 ready.append(enter(case, method, record, judges[method.name], threads, Path(folder)))
-            except Exception as error:
-                fail(record, describe(error))
         with pinned(threads) if in_process else nullcontext():  # now, since it can pin only what has been loaded
             entries = {entry.method.name: entry for entry in ready if _first(entry)}
             timings = interleave(
@@ -149,12 +168,11 @@ def _contest(
             )
     for entry in entries.values():
         _settle(entry, timings, in_process)
-    _compare([entry for entry in entries.values() if entry.record["status"] == "measured"], timings)
 
 
 def _call(case: Case, method: Method, record: Record, judge: Judge, threads: int, _: Path) -> Entry:
     method.pin(threads)
-    call = method.call(case, judge.image.noisy, judge.image.sigma, threads)
+    call = method.call(case, *judge.given, threads)
     record["call"] = str(call)
     return Entry(method, record, judge, call, lambda answer: answer)
 
@@ -162,8 +180,10 @@ def _call(case: Case, method: Method, record: Record, judge: Judge, threads: int
 def _program(case: Case, method: Method, record: Record, judge: Judge, threads: int, folder: Path) -> Entry:
     from PIL import Image
 
+    assert isinstance(case, PictureCase)
+    assert isinstance(method, Denoiser)
     source, target = folder / "noisy.png", folder / f"{method.name}.png"
-    Image.fromarray(judge.image.noisy).save(source)
+    Image.fromarray(judge.given[0]).save(source)
     command = method.command(case, str(source), str(target), threads)
     shown = ["python", *method.command(case, "noisy.png", "denoised.png", threads)[1:]]
     record["call"] = subprocess.list2cmdline(shown)
@@ -180,13 +200,11 @@ def _program(case: Case, method: Method, record: Record, judge: Judge, threads: 
 
 def _first(entry: Entry) -> bool:
     """Run a method for the first time, which is reported apart, and tell whether its answer is right."""
-    try:
+    with excused(entry.record):
         answer, reading = timed(entry.run)
         entry.record["first_call_s"] = reading.seconds
         return accept(entry.record, entry.judge.examine(entry.answer(answer)))
-    except Exception as error:
-        fail(entry.record, describe(error))
-        return False
+    return False
 
 
 def _settle(entry: Entry, timings: Timings, in_process: bool) -> None:
@@ -195,34 +213,30 @@ def _settle(entry: Entry, timings: Timings, in_process: bool) -> None:
     if name in timings.faults:
         fail(record, timings.faults[name])
         return
-    assert entry.judge.accepted is not None
     measures = {"seconds": summary(timings.seconds(name), "s")}
     if in_process:
         measures["cores"] = summary(timings.cores(name), "cores kept busy")
-    measures["psnr"] = summary([entry.judge.psnr(entry.judge.accepted)], "dB")
-    record |= {"status": "measured", "reason": None, "measures": measures}
+    record |= {"status": "measured", "reason": None, "measures": measures | entry.judge.quality()}
 
 
-def _compare(entries: Sequence[Entry], timings: Timings) -> None:
+def _compare(measured: Sequence[tuple[Method, Record]]) -> None:
     """Give each of our own methods its ratios to the peers; where there is none, to the first of our own."""
-    others = [entry for entry in entries if not entry.method.own] or list(entries[:1])
-    for entry in entries:
-        if entry.method.own:
-            mine = timings.seconds(entry.method.name)
-            entry.record["ratios"] = {
-                other.method.name: ratios(mine, timings.seconds(other.method.name))
-                for other in others
-                if other is not entry
+    others = [pair for pair in measured if pair[0].yardstick or not pair[0].own] or measured[:1]
+    for method, record in measured:
+        for measure, unit, label in COMPARED:
+            if not method.own or measure not in record["measures"]:
+                continue
+            mine = record["measures"][measure]["values"]
+            record["ratios"] |= {
+                other.name + label: ratios(mine, theirs["measures"][measure]["values"], unit)
+                for other, theirs in others
+                if other is not method
             }
 
 
 def _alone(case: Case, method: Method, record: Record, threads: int, rounds: int) -> None:
     """Measure what only a fresh process can show."""
-    try:
-        measures, findings, call = fresh.measure(case, method, threads, rounds)
-    except Exception as error:
-        fail(record, describe(error))
-        return
-    record["call"] = call
-    if accept(record, findings):
-        record |= {"status": "measured", "reason": None, "measures": measures}
+    with excused(record):
+        measures, findings, record["call"] = fresh.measure(case, method, threads, rounds)
+        if accept(record, findings):
+            record |= {"status": "measured", "reason": None, "measures": measures}

@@ -116,9 +116,9 @@ def summary(values: Sequence[float], unit: str) -> dict[str, Any]:
     return {"unit": unit, "values": numbers, "median": median, "quartiles": [lower, upper]}
 
 
-def ratios(seconds: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
+def ratios(ours: Sequence[float], theirs: Sequence[float], unit: str = "times as fast") -> dict[str, Any]:
     """Summarise how many times as fast a method was as another one, each ratio from the two times of one round."""
-    return summary([theirs / ours for ours, theirs in zip(seconds, others, strict=True)], "times as fast")
+    return summary([other / own for own, other in zip(ours, theirs, strict=True)], unit)
 
 
 @contextmanager

@@ -14,20 +14,24 @@ import pytest
 
 from benchmarks import environment, report, schema
 from benchmarks.__main__ import main
-from benchmarks.cases import SPEED, Case
+from benchmarks.cases import PictureCase
 from benchmarks.checks import Finding, psnr
-from benchmarks.child import peak_memory
-from benchmarks.competitors import METHODS, Call, Method
+from benchmarks.child import held_memory, peak_memory
+from benchmarks.competitors import METHODS, Call, Denoiser
+from benchmarks.learned_cases import LEARNED, TensorCase
+from benchmarks.learned_checks import views
+from benchmarks.learned_competitors import LEARNED_METHODS, REFERENCE, TensorMethod, oracle
 from benchmarks.runner import run_case
+from benchmarks.suites import SUITES
 from benchmarks.timing import interleave, ratios, summary, timed
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = Case("tiny", "call", ("nlmeans-float32",), shape=(48, 40), patch_radius=1, search_radius=3, gain_db=1.0)
+TINY = PictureCase("tiny", "call", ("nlmeans-float32",), shape=(48, 40), patch_radius=1, search_radius=3, gain_db=1.0)
 OURS = METHODS["nlmeans-float32"]
 
 
 @dataclass(frozen=True)
-class Fake(Method):
+class Fake(Denoiser):
     """A peer whose answers a test chooses: the array to return for the image, at the n-th call."""
 
     answers: tuple = ()
@@ -201,20 +205,175 @@ def test_peak_memory_sees_what_was_freed():
     assert peak_memory() >= max(before, 1 << 27)
 
 
+def test_an_earlier_peak_is_forgotten():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system cannot forget a peak")
+    np.ones(1 << 24)
+    held = held_memory()
+    assert peak_memory() - held < 1 << 26
+
+
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
 def test_pictures_are_the_same_each_time_and_fit_the_type():
     case = replace(TINY, shape=(600, 520))
-    picture, again = case.picture(), case.picture()
+    picture, again = case.subject(), case.subject()
     assert np.array_equal(picture.noisy, again.noisy)
-    assert not np.array_equal(picture.noisy, replace(case, seed=1).picture().noisy)
+    assert not np.array_equal(picture.noisy, replace(case, seed=1).subject().noisy)
     assert picture.clean.shape == (600, 520)
     assert abs(float((picture.noisy - picture.clean).std()) - case.sigma) < 0.1
     deep = picture.image("uint16")
     assert deep.noisy.dtype == np.uint16
     assert deep.sigma == pytest.approx(case.sigma * 257)
     assert abs(float((deep.noisy - deep.clean)[(deep.noisy > 0) & (deep.noisy < 65535)].std()) / deep.sigma - 1) < 0.1
+
+
+# --- tensors ----------------------------------------------------------------------------------------------------------
+
+WINDOWED = TensorCase("windowed", "call", (), shape=(1, 3, 40, 36), search_radius=2)
+FILTERED = replace(WINDOWED, row="nlm", shape=(1, 1, 44, 40), patch_radius=1, sigma=25.0, strength=0.6)
+WHOLE = replace(WINDOWED, shape=(1, 3, 16, 16), search_radius="image")
+
+
+@pytest.fixture
+def torch():
+    """Return torch, and give it its threads back."""
+    torch = pytest.importorskip("torch", reason="pip install torch")
+    threads = torch.get_num_threads()
+    yield torch
+    torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Attention(TensorMethod):
+    """A method whose function a test chooses: the reference's, changed."""
+
+    changed: object = None
+
+    def function(self, case, threads):
+        right = REFERENCE.function(case, threads)[0]
+        return lambda *inputs: self.changed(right, *inputs), "changed"
+
+
+def changed(function):
+    return Attention("changed", "torch", "torch", "float32", changed=function)
+
+
+def slope(factor):
+    def function(right, query, key, value):
+        key = key.detach() + factor * (key - key.detach())
+        return right(query, key, value)
+
+    return function
+
+
+@pytest.mark.parametrize("case", [WINDOWED, WHOLE])
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda right, *inputs: right(*inputs) * 1.001, "of the output from the reference in"),
+        (slope(1.001), "of the gradient of key from the reference in"),
+        (lambda right, *inputs: right(*inputs) * np.nan, "values that are not finite"),
+        (lambda right, *inputs: right(*inputs).double(), "right shapes"),
+        (lambda right, *inputs: right(inputs[0].detach(), *inputs[1:]), "RuntimeError"),
+    ],
+)
+def test_a_wrong_average_or_gradient_is_a_failure(torch, case, function, reason):
+    record = record_of(changed(function), case)
+    assert record["status"] == "failed"
+    assert reason in record["reason"]
+    assert not record["measures"]
+
+
+def test_an_average_that_is_wrong_when_timed_is_a_failure(torch):
+    calls = iter(range(99))
+    record = record_of(changed(lambda right, *inputs: right(*inputs) * (1 if next(calls) == 0 else 1.001)), WINDOWED)
+    assert record["status"] == "failed"
+    assert record["reason"].startswith("wrong answer when timed")
+
+
+def test_an_answer_of_the_wrong_shape_is_a_failure(torch):
+    case = replace(WINDOWED, backward=False)
+    record = record_of(changed(lambda right, *inputs: right(*inputs)[..., 1:]), case)
+    assert "right shapes" in record["reason"]
+    assert record_of(changed(lambda right, *inputs: right(*inputs)), case)["status"] == "measured"
+    assert record_of(changed(slope(1.0)), WINDOWED)["status"] == "measured"
+
+
+@pytest.mark.parametrize("case", [WINDOWED, replace(WINDOWED, row="distance"), FILTERED])
+def test_the_answer_is_expected_from_as_much_as_it_depends_on(torch, case):
+    inputs, gradient = case.subject()
+    whole = REFERENCE.call(case, tuple(x.astype(float) for x in inputs), gradient.astype(float), 1)()
+    assert len(views(case)) == 2
+    for view in views(case):
+        assert view.around[0].stop - view.around[0].start < case.shape[2]
+        for ref, comp in zip(whole, oracle(case.problem()).expected(view), strict=True):
+            assert comp.shape[2:] == (16, 16)
+            assert np.abs(ref[(..., *view.compared)] - comp).max() <= 1e-10 * np.abs(ref).max()
+
+
+def test_the_reference_over_all_pixels_is_computed_once(torch, monkeypatch):
+    case = replace(WHOLE, seed=7)
+    known = oracle(case.problem())
+    monkeypatch.setattr(known, "solve", lambda given: pytest.fail("computed"))
+    answer = REFERENCE.call(case, *case.subject(), 1)()
+    assert all(finding.passed for finding in REFERENCE.judge(case, case.subject()).examine(answer))
+    judge = changed(None).judge(case, case.subject())
+    assert all(finding.passed for finding in judge.examine(answer))
+    assert not all(finding.passed for finding in judge.examine(tuple(x * 1.001 for x in answer)))
+
+
+def test_rows_of_the_table_have_their_inputs():
+    sizes = {case.row: [x.shape[1] for x in case.subject()[0]] for case in LEARNED}
+    assert sizes == {"exp": [32] * 3, "distance": [32] * 2, "linear": [32] * 3, "relu": [1, 1, 32], "nlm": [1]}
+    assert all(len(case.subject()[0]) == len(case.inputs) for case in LEARNED)
+
+
+def test_what_cannot_be_compiled_is_a_visible_skip(torch, monkeypatch):
+    def uncompiled(function, **_):
+        def fail(*_, **__):
+            raise RuntimeError("no C++ compiler")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", uncompiled)
+    flex = LEARNED_METHODS["torch-flex"]
+    record = record_of(flex, replace(WINDOWED, backward=False))
+    assert record["status"] == "skipped"
+    assert "no C++ compiler" in record["reason"]
+    assert not record["measures"]
+
+
+def test_every_learned_method_but_the_compiled_one_takes_part(torch, tmp_path, capsys):
+    path = tmp_path / "learned.json"
+    methods = ["--methods", "block-*,nlmeans,torch-unfold"]
+    assert main(["learned", "--quick", *methods, "--out", str(path)]) == 0
+    written = schema.read(path)
+    assert written["suite"] == "learned"
+    assert written["packages"]["torch"]
+    found = {case["name"]: {record["name"]: record for record in case["methods"]} for case in written["cases"]}
+    assert {record["status"] for case in found.values() for record in case.values()} == {"measured"}
+    fresh = found["window-exp-fresh"]["block-numba"]
+    assert set(fresh["measures"]) == {"seconds", "cores", "extra_memory", "extra_copies"}
+    assert set(fresh["ratios"]) == {"torch-unfold", "torch-unfold (memory)"}
+    assert set(found["whole-exp"]["block-numba"]["ratios"]) == {"block-sdpa"}
+    assert set(found["nlm-forward"]["block-numba"]["ratios"]) == {"nlmeans"}
+    assert "gradient of value" in str(found["window-exp"]["torch-unfold"]["checks"])
+    assert "search_radius=3" in found["window-distance"]["block-numba"]["call"]
+    assert "torch-unfold" in capsys.readouterr().out
+
+
+def test_without_torch_every_learned_method_is_a_visible_skip():
+    code = (
+        "import sys; sys.modules['torch'] = None; from benchmarks.__main__ import main; "
+        "sys.exit(main(['learned', '--quick', '--json']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    records = [record for case in json.loads(done.stdout)["cases"] for record in case["methods"]]
+    assert {record["status"] for record in records} == {"skipped"}
+    assert {record["install"] for record in records} == {"pip install torch", "pip install nlmeans[learned]"}
 
 
 # --- result files -----------------------------------------------------------------------------------------------------
@@ -295,9 +454,11 @@ def test_machine_names_make_folder_names():
     assert environment.slug(described) == "intel-xeon-gold-6248-2-cpus"
 
 
-def test_names_of_cases_are_unique_and_their_methods_exist():
-    assert len({case.name for case in SPEED}) == len(SPEED)
-    assert {name for case in SPEED for name in case.methods} <= set(METHODS)
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_names_of_cases_are_unique_and_their_methods_exist(suite):
+    assert len({case.name for case in suite.cases}) == len(suite.cases)
+    assert {name for case in suite.cases for name in case.methods} == set(suite.methods)
+    assert set(suite.quick) <= set(suite.cases)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -344,7 +505,7 @@ def test_fresh_processes_are_measured(name, tmp_path):
     ours = schema.read(path)["cases"][0]["methods"][0]
     assert ours["own"]
     expected = {
-        "memory-r10": {"extra_memory", "extra_copies"},
+        "memory-r10": {"seconds", "cores", "extra_memory", "extra_copies"},
         "import": {"import"},
         "first-call": {"compiled_first_call", "cached_first_call"},
         "program-png": {"seconds", "psnr"},
