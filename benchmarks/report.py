@@ -44,8 +44,13 @@ def _unmeasured(method: Record) -> tuple[str, ...]:
 
 def _summary(summary: Record, factor: float, unit: str) -> str:
     median, (lower, upper) = summary["median"] * factor, (value * factor for value in summary["quartiles"])
-    spread = f" ({lower:.3g}–{upper:.3g})" if len(summary["values"]) > 1 else ""
-    return f"{median:.3g}{spread} {unit}".strip()
+    spread = f" ({_number(lower)}–{_number(upper)})" if len(summary["values"]) > 1 else ""
+    return f"{_number(median)}{spread} {unit}".strip()
+
+
+def _number(value: float) -> str:
+    """Return three digits, or all before the point."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def footer(result: Record) -> str:
