@@ -39,7 +39,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
     if len(inputs) == 1 and not inputs[0].is_dir() and not into_folder:
         _check_name(target, "OUT")
         return [(inputs[0], target)], None
-    if (target.exists() and not target.is_dir()) or (target.suffix.lower() in io.FORMATS and not into_folder):
+    if (target.exists() and not target.is_dir()) or (io.ending(target) in io.FORMATS and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     found: dict[Path, Path] = {}
     for source in files(inputs):
@@ -60,8 +60,8 @@ def files(inputs: Iterable[Path]) -> Iterator[Path]:
             yield path
             continue
         inside = sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
-        pictures = [item for item in inside if item.suffix.lower() in io.FORMATS]
-        others = [item.name for item in inside if item.suffix.lower() not in io.FORMATS]
+        pictures = [item for item in inside if io.ending(item) in io.FORMATS]
+        others = [item.name for item in inside if io.ending(item) not in io.FORMATS]
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)

@@ -1,6 +1,6 @@
-"""Picture files: PNG, JPEG, TIFF and NPY, read with all that they say besides the pixels, and written back with it.
+"""Picture files: PNG, JPEG, TIFF, NPY and NIfTI, read with all that they say besides the pixels, and written back.
 
-Importing this is cheap: Pillow and tifffile are imported when a file needs them.
+Importing this is cheap: Pillow, tifffile and nibabel are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,22 @@ import importlib
 import os
 from pathlib import Path
 
+from . import nifti
 from .atomic import check_target, replacing
 from .picture import Picture, PictureError, Request
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Picture", "PictureError", "check", "check_target", "format_of", "read", "write"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Picture",
+    "PictureError",
+    "check",
+    "check_target",
+    "ending",
+    "format_of",
+    "read",
+    "write",
+]
 
 #: File name endings and the module that reads and writes such files.
 FORMATS = {
@@ -24,6 +36,8 @@ FORMATS = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".npy": "npy",
+    ".nii": "nifti",
+    ".nii.gz": "nifti",
 }
 
 #: Larger pictures are refused unless `read` is told otherwise. The largest cameras have about 150 million pixels.
@@ -43,7 +57,13 @@ _RAW_ADVICE = (
 _HEIF_ADVICE = (
     "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
 )
-_KNOWN = "PNG, JPEG, TIFF and NPY files can be read and written"
+_KNOWN = "PNG, JPEG, TIFF, NPY and NIfTI files can be read and written"
+
+
+def ending(path: str | os.PathLike[str]) -> str:
+    """Return the end of a file name that says its format, in small letters: ``.png``, but ``.nii.gz``."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    return "".join(suffixes[-2:] if suffixes[-2:] == [".nii", ".gz"] else suffixes[-1:])
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -54,7 +74,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     PictureError
         If files with such a name cannot be written.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = ending(path)
     try:
         return FORMATS[suffix]
     except KeyError:
@@ -73,7 +93,7 @@ def read(
     Parameters
     ----------
     path : path
-        A PNG, JPEG, TIFF or NPY file.
+        A PNG, JPEG, TIFF, NPY or NIfTI file.
     axes, channel_axis : optional
         What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
     max_pixels : int, optional
@@ -82,7 +102,8 @@ def read(
     Returns
     -------
     Picture
-        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space.
+        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
+        NIfTI are in real units.
 
     Raises
     ------
@@ -93,7 +114,7 @@ def read(
     """
     path = Path(path)
     with path.open("rb") as file:
-        head = file.read(32)
+        head = file.read(352)
     request = Request(path, axes, channel_axis, max_pixels)
     reader = importlib.import_module(f"nlmeans.io.{_recognise(path, head)}")
     try:
@@ -119,7 +140,8 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
         As `write`.
     """
     path = Path(path)
-    importlib.import_module(f"nlmeans.io.{format_of(path)}").check(picture)
+    name = format_of(path)
+    importlib.import_module(f"nlmeans.io.{name}").check(_ordered(picture, name))
     check_target(path, overwrite)
 
 
@@ -150,9 +172,16 @@ def write(
         If the file cannot be written.
     """
     path = Path(path)
-    writer = importlib.import_module(f"nlmeans.io.{format_of(path)}")
+    name = format_of(path)
+    writer = importlib.import_module(f"nlmeans.io.{name}")
+    option = ending(path) == ".nii.gz" if name == "nifti" else jpeg_quality
     with replacing(path, overwrite=overwrite) as part:
-        writer.write(part, picture, jpeg_quality)
+        writer.write(part, _ordered(picture, name), option)
+
+
+def _ordered(picture: Picture, name: str) -> Picture:
+    """Return the picture as a format takes it: other formats than NIfTI have Y before X."""
+    return picture.in_rows() if isinstance(picture.native, nifti.Origin) and name != "nifti" else picture
 
 
 def _recognise(path: Path, head: bytes) -> str:
@@ -165,6 +194,8 @@ def _recognise(path: Path, head: bytes) -> str:
         raise PictureError(_HEIF_ADVICE)
     if not head:
         raise PictureError("a picture must have content: the file is empty")
+    if nifti.recognises(head):
+        return "nifti"
     for magic, name in (
         (b"\x89PNG\r\n\x1a\n", "png"),
         (b"\xff\xd8\xff", "jpeg"),

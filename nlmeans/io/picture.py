@@ -33,6 +33,9 @@ class Picture:
         Camera metadata as a TIFF structure. Pixels are as stored: an orientation in here is yet to be applied.
     dpi : tuple of float or None
         Horizontal and vertical resolution in pixels per inch.
+    spacing : tuple of float or None
+        Sides of a pixel along those of X, Y and Z that ``axes`` names, in its order and the file's unit of length
+        (NIfTI: nearly always mm); None where the file does not say them so.
     native : object
         What only the file's own format can hold; a writer of another format ignores it.
     """
@@ -44,6 +47,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
+    spacing: tuple[float, ...] | None = None
     native: Any = None
 
     @property
@@ -57,6 +61,19 @@ class Picture:
         space = "NTZYX"[-count + 1 :] if count > 4 else "ZYX"[-count + 1 :]
         channel = self.channel_axis % count
         return space[:channel] + "C" + space[channel:]
+
+    def in_rows(self) -> Picture:
+        """Return the same picture with its axes in the order N, T, Z, Y, X, C."""
+        axes = self.dimensions
+        if len(axes) != self.pixels.ndim:
+            return self  # the names are wrong, which `nlmeans.denoise` says
+        order = sorted(range(len(axes)), key=lambda k: "NTZYXC".find(axes[k]))
+        spacing = self.spacing
+        if spacing is not None:
+            sides = dict(zip((axis for axis in axes if axis in "XYZ"), spacing, strict=True))
+            spacing = tuple(sides[axes[k]] for k in order if axes[k] in sides)
+        pixels, names = self.pixels.transpose(order), "".join(axes[k] for k in order)
+        return replace(self, pixels=pixels, axes=names, spacing=spacing)
 
     def with_alpha(self) -> np.ndarray:
         """Return the pixels with the alpha as their last channels."""

@@ -1,0 +1,253 @@
+"""NIfTI, the files of medical imaging, by nibabel: volumes, series of volumes and slices, `.nii` and `.nii.gz`.
+
+The bytes before the pixels are kept and written back as they were: affine, orientation codes, voxel sizes, units,
+scaling, intent, description and extensions stay whatever they are. Only the pixels are replaced.
+
+Source: https://nifti.nimh.nih.gov/nifti-1 and /nifti-2, the headers' definitions.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import exif
+from .picture import Picture, PictureError, Request
+
+ZIPPED = b"\x1f\x8b"
+AXES = "XYZN"
+LARGEST = 540  # bytes of a NIfTI-2 header
+MOST_SHRUNK = 1100  # deflate gets at most 1032 to 1
+MOST_EXACT = 2**53  # whole numbers that float64 holds
+SLAB = 2**24  # bytes decoded at once
+ZIP_LEVEL = 6
+NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+_SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What stands before the pixels in a file, and how a real value becomes a stored one."""
+
+    head: bytes = field(repr=False)
+    dtype: np.dtype
+    slope: float = 1.0
+    inter: float = 0.0
+
+    @property
+    def scaled(self) -> bool:
+        """Whether stored values are not the real ones."""
+        return (self.slope, self.inter) != (1.0, 0.0)
+
+    @property
+    def working(self) -> np.dtype:
+        """The type that holds the real values: stored values come back from it unchanged."""
+        if self.dtype.kind == "f" or (not self.scaled and self.dtype.itemsize < 8):
+            return self.dtype.newbyteorder("=")
+        info = np.iinfo(self.dtype)
+        steps = max(abs(info.min), info.max) + abs(self.inter / self.slope)
+        return np.dtype(np.float32 if steps < 2**22 else np.float64)
+
+    def decode(self, stored: np.ndarray) -> np.ndarray:
+        """Return real values: stored · slope + intercept."""
+        if self.dtype.itemsize == 8 and self.dtype.kind in "iu":
+            low, high = int(stored.min()), int(stored.max())
+            if max(-low, high) > MOST_EXACT:
+                raise PictureError(f"64-bit whole numbers must be within ±2**53: these span {low} to {high}")
+        if not self.scaled:
+            return stored.astype(self.working, copy=False)
+        real = np.empty(stored.shape, self.working, order="F")
+        for k in range(stored.shape[-1]):
+            real[..., k] = stored[..., k].astype(np.float64) * self.slope + self.inter
+        return real
+
+    def encode(self, real: np.ndarray) -> np.ndarray:
+        """Return stored values, for whole numbers rounded and clipped."""
+        if not self.scaled and real.dtype == self.dtype.newbyteorder("="):
+            return real.astype(self.dtype, copy=False)
+        stored = (real.astype(np.float64) - self.inter) / self.slope
+        if self.dtype.kind == "f":
+            return stored.astype(self.dtype)
+        info = np.iinfo(self.dtype)
+        return np.clip(np.rint(stored), max(info.min, -MOST_EXACT), min(info.max, MOST_EXACT)).astype(self.dtype)
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a file that begins like this is a NIfTI, or a gzip file, which may hold one."""
+    return head.startswith(ZIPPED) or head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
+
+
+def read(request: Request) -> Picture:
+    """Read real values: whole numbers as they are stored where they are not scaled, else floats."""
+    nibabel = _nibabel()
+    size = request.path.stat().st_size
+    with request.path.open("rb") as raw:
+        zipped = raw.read(2) == ZIPPED
+        raw.seek(0)
+        file: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
+        first = file.read(LARGEST)
+        header = _header(nibabel, first)
+        shape, dtype = tuple(int(side) for side in header.get_data_shape()), header.get_data_dtype()
+        axes = _axes(shape, request)
+        _check_kind(header, dtype)
+        start = int(header.get_data_offset())
+        _check_size(shape, start + math.prod(shape) * dtype.itemsize, size, zipped, request)
+        head = (first + file.read(max(start - len(first), 0)))[:start]
+        stored = _array(file, first[start:], shape, dtype)
+    slope, inter = header.get_slope_inter()
+    origin = Origin(head, dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))))
+    if not request.names_axes:
+        stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
+    zooms = tuple(float(zoom) for zoom in header.get_zooms())
+    return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), native=origin)
+
+
+def check(picture: Picture) -> None:
+    """Refuse what a new NIfTI cannot hold: colours, opacity, half floats, more than one axis of volumes."""
+    if isinstance(picture.native, Origin):
+        return
+    _nibabel()
+    axes, dtype = picture.dimensions, picture.pixels.dtype.newbyteorder("=").name
+    if dtype not in NATIVE:
+        raise PictureError(f"a NIfTI holds {', '.join(NATIVE)} pixels: these are {dtype}; write a TIFF or NPY instead")
+    if picture.alpha is not None or "C" in axes or {"T", "N"} <= set(axes) or not {"X", "Y"} <= set(axes):
+        raise PictureError(
+            "a NIfTI holds grey slices, volumes, or one series of them: this has "
+            f"{'opacity and ' if picture.alpha is not None else ''}shape {picture.pixels.shape}, axes {axes}; "
+            "write a TIFF or NPY instead"
+        )
+
+
+def write(part: Path, picture: Picture, zipped: bool) -> None:
+    """Write what stood before the pixels, or a new header, and the pixels after it."""
+    pixels, origin = picture.pixels, picture.native
+    if not isinstance(origin, Origin):
+        check(picture)
+        pixels, origin = _new(picture)
+    with part.open("wb") as raw:
+        if not zipped:
+            _write(raw, pixels, origin)
+            return
+        with gzip.GzipFile("", "wb", ZIP_LEVEL, raw, mtime=0) as file:
+            _write(file, pixels, origin)
+
+
+def _nibabel() -> Any:
+    try:
+        import nibabel
+    except ImportError:
+        raise PictureError("NIfTI files need nibabel: install it with pip install 'nlmeans[medical]'") from None
+    return nibabel
+
+
+def _header(nibabel: Any, first: bytes) -> Any:
+    """Return the header at the beginning of a file."""
+    magics = {first[344:347]: nibabel.Nifti1Header, first[4:7]: nibabel.Nifti2Header}
+    if magics.keys() & _PAIR:
+        raise PictureError("a NIfTI must be one file, .nii or .nii.gz: this is one of a pair, .hdr and .img")
+    for magic in magics.keys() & _SINGLE:
+        return magics[magic](first[: magics[magic].template_dtype.itemsize])
+    raise PictureError("a gzip file must hold a NIfTI to be read: this holds something else")
+
+
+def _axes(shape: tuple[int, ...], request: Request) -> str:
+    """Name the dimensions: x, y, z and then volumes, unless the caller does."""
+    if request.axes is not None:
+        return request.axes
+    count = len(shape)
+    if request.channel_axis is None:
+        while count > len(AXES) and shape[count - 1] == 1:
+            count -= 1
+        if 2 <= count <= len(AXES):
+            return AXES[:count]
+    elif 3 <= count <= len(AXES) + 1 and -count <= request.channel_axis < count:
+        channel = request.channel_axis % count
+        return AXES[:channel] + "C" + AXES[channel : count - 1]
+    raise PictureError(
+        f"a NIfTI must have 2 to 4 dimensions, x, y, z and volumes, besides channels: this has shape {shape}; "
+        "if it can be filtered, name each dimension with --axes (axes=), as XYZNC for vectors in a fifth"
+    )
+
+
+def _check_kind(header: Any, dtype: np.dtype) -> None:
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        name = header.get_value_label("datatype")
+        raise PictureError(
+            f"a NIfTI must hold real numbers of up to 64 bits: this holds {name}; "
+            "save the parts, the magnitude or the colours apart, each as a volume"
+        )
+
+
+def _check_size(shape: tuple[int, ...], end: int, size: int, zipped: bool, request: Request) -> None:
+    """Refuse what would fill the memory or is not there, by the header and before it is unpacked."""
+    if min(shape) < 1:
+        raise PictureError(f"a picture must have pixels: its header says {'×'.join(map(str, shape))}")
+    request.check_size(shape[0], math.prod(shape[1:2]))
+    if zipped and end > MOST_SHRUNK * size:
+        raise PictureError(
+            f"a file is taken for a decompression bomb if it says that it unpacks to more than {MOST_SHRUNK} times its "
+            f"size: this says {end:,} bytes, and has {size:,}"
+        )
+    if not zipped and end > size:
+        raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
+
+
+def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Read the pixels, in the order of the file, and to its end, where gzip says whether all was right."""
+    array = np.empty(math.prod(shape), dtype)
+    room = array.data.cast("B")
+    begun = begun[: len(room)]
+    room[: len(begun)] = begun
+    done = len(begun)
+    while done < len(room):
+        block = file.read(min(SLAB, len(room) - done))
+        if not block:
+            raise PictureError(f"the file is cut short: its pixels take {len(room):,} bytes, there are {done:,}")
+        room[done : done + len(block)] = block
+        done += len(block)
+    while isinstance(file, gzip.GzipFile) and file.read(SLAB):
+        pass
+    return array.reshape(shape, order="F")
+
+
+def _spacing(zooms: tuple[float, ...], axes: str) -> tuple[float, ...] | None:
+    """Return the voxel's sides along space, where they are lengths."""
+    sides = tuple(side for side, axis in zip(zooms, axes.upper(), strict=False) if axis in "XYZ")
+    return sides if all(0 < side < math.inf for side in sides) else None
+
+
+def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
+    """Return x, y, z and volumes, and a header of unknown orientation, for a picture from elsewhere."""
+    nibabel = _nibabel()
+    axes, pixels = picture.dimensions, picture.pixels
+    if axes == "YX":
+        pixels = exif.upright(pixels, exif.orientation(picture.exif))
+    order = [axis for axis in "XYZTN" if axis in axes]
+    pixels = pixels.transpose([axes.index(axis) for axis in order])
+    if len(order) > 2 and "Z" not in order:
+        pixels = np.expand_dims(pixels, 2)
+    kind = nibabel.Nifti1Header if max(pixels.shape) < 2**15 else nibabel.Nifti2Header
+    header = kind()
+    dtype = pixels.dtype.newbyteorder("=")
+    header.set_data_dtype(dtype)
+    header.set_data_shape(pixels.shape)
+    if picture.spacing is not None:
+        sides = dict(zip((axis for axis in axes if axis in "XYZ"), picture.spacing, strict=True))
+        header.set_zooms([sides.get(axis, 1.0) for axis in "XYZT"[: pixels.ndim]])
+    header["vox_offset"] = start = header.single_vox_offset
+    header["magic"] = header.single_magic
+    block = io.BytesIO()
+    header.write_to(block)
+    return pixels, Origin(block.getvalue().ljust(start, b"\0"), dtype)
+
+
+def _write(file: Any, pixels: np.ndarray, origin: Origin) -> None:
+    file.write(origin.head)
+    for k in range(pixels.shape[-1]):  # a slab at a time: x runs fastest in the file
+        file.write(origin.encode(pixels[..., k]).tobytes(order="F"))
