@@ -1,0 +1,253 @@
+"""The loops of the Wiener step: cosine transforms of overlapping windows, in the layout of the core's tiles.
+
+A window is 8 × 8 pixels of a plane, or of 4 slices of a volume. Its columns are transformed first, which serves all
+windows of a row; then each window takes eight neighbouring columns, which in this layout are eight neighbouring
+vectors. The way back is the same in reverse, on sums over the windows.
+"""
+
+from __future__ import annotations
+
+from .._jit import inline, kernel, row
+from .._lanes import address, fill, load, store, to_next_lane
+from ..pairwise.kernels import gather
+
+SIDE, DEPTH = 8, 4
+LONG, SHORT, ONE = 8, 9, 10
+"""Places in ``basis``, whose first eight numbers are cos(k π / 16) / 2: cos(π/8) / √2, cos(3π/8) / √2, and 1."""
+
+
+@inline
+def forward(c, a, b, d, e, f, g, h, i):
+    """Return the orthonormal cosine transform of eight vectors."""
+    c1, c2, c3, c4, c5, c6, c7 = fill(c[1]), fill(c[2]), fill(c[3]), fill(c[4]), fill(c[5]), fill(c[6]), fill(c[7])
+    s0, s1, s2, s3 = a + i, b + h, d + g, e + f
+    d0, d1, d2, d3 = a - i, b - h, d - g, e - f
+    e0, e1, f0, f1 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
+    return (
+        c4 * (e0 + e1),
+        c1 * d0 + c3 * d1 + c5 * d2 + c7 * d3,
+        c2 * f0 + c6 * f1,
+        c3 * d0 - c7 * d1 - c1 * d2 - c5 * d3,
+        c4 * (e0 - e1),
+        c5 * d0 - c1 * d1 + c7 * d2 + c3 * d3,
+        c6 * f0 - c2 * f1,
+        c7 * d0 - c5 * d1 + c3 * d2 - c1 * d3,
+    )
+
+
+@inline
+def inverse(c, x0, x1, x2, x3, x4, x5, x6, x7):
+    """Undo `forward`."""
+    c1, c2, c3, c4, c5, c6, c7 = fill(c[1]), fill(c[2]), fill(c[3]), fill(c[4]), fill(c[5]), fill(c[6]), fill(c[7])
+    e0, e1 = c4 * (x0 + x4), c4 * (x0 - x4)
+    f0, f1 = c2 * x2 + c6 * x6, c6 * x2 - c2 * x6
+    s0, s1, s2, s3 = e0 + f0, e1 + f1, e1 - f1, e0 - f0
+    d0 = c1 * x1 + c3 * x3 + c5 * x5 + c7 * x7
+    d1 = c3 * x1 - c7 * x3 - c1 * x5 - c5 * x7
+    d2 = c5 * x1 - c1 * x3 + c7 * x5 + c3 * x7
+    d3 = c7 * x1 - c5 * x3 + c3 * x5 - c1 * x7
+    return s0 + d0, s1 + d1, s2 + d2, s3 + d3, s3 - d3, s2 - d2, s1 - d1, s0 - d0
+
+
+@inline
+def eight(data, at, step):
+    """Load eight vectors ``step`` apart."""
+    return (
+        load(data, at), load(data, at + step), load(data, at + 2 * step), load(data, at + 3 * step),
+        load(data, at + 4 * step), load(data, at + 5 * step), load(data, at + 6 * step), load(data, at + 7 * step),
+    )  # fmt: skip
+
+
+@inline
+def put(data, at, step, values):
+    """Store eight vectors ``step`` apart."""
+    store(data, at, values[0])
+    store(data, at + step, values[1])
+    store(data, at + 2 * step, values[2])
+    store(data, at + 3 * step, values[3])
+    store(data, at + 4 * step, values[4])
+    store(data, at + 5 * step, values[5])
+    store(data, at + 6 * step, values[6])
+    store(data, at + 7 * step, values[7])
+
+
+@inline
+def add(data, at, step, values, weight):
+    """Add eight vectors times ``weight`` to those ``step`` apart."""
+    store(data, at, load(data, at) + weight * values[0])
+    store(data, at + step, load(data, at + step) + weight * values[1])
+    store(data, at + 2 * step, load(data, at + 2 * step) + weight * values[2])
+    store(data, at + 3 * step, load(data, at + 3 * step) + weight * values[3])
+    store(data, at + 4 * step, load(data, at + 4 * step) + weight * values[4])
+    store(data, at + 5 * step, load(data, at + 5 * step) + weight * values[5])
+    store(data, at + 6 * step, load(data, at + 6 * step) + weight * values[6])
+    store(data, at + 7 * step, load(data, at + 7 * step) + weight * values[7])
+
+
+@row
+def columns_forward(image, at, width, bands, first, count, basis):
+    """Transform eight rows of the image, column by column, into eight bands."""
+    for t in range(count):
+        put(bands, first + t, count, forward(basis, *eight(image, at + t, width)))
+
+
+@row
+def columns_inverse(bands, first, count, basis, sums, at, width):
+    """Transform bands back, and add the eight rows to the image's sums."""
+    one = fill(basis[ONE])
+    for t in range(count):
+        add(sums, at + t, width, inverse(basis, *eight(bands, first + t, count)), one)
+
+
+@row
+def slices_forward(bands, plane, basis):
+    """Transform along four slices, in place."""
+    half, long, short = fill(basis[0]), fill(basis[LONG]), fill(basis[SHORT])
+    for t in range(plane):
+        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
+        store(bands, t, half * ((a + d) + (b + c)))
+        store(bands, t + plane, long * (a - d) + short * (b - c))
+        store(bands, t + 2 * plane, half * ((a + d) - (b + c)))
+        store(bands, t + 3 * plane, short * (a - d) - long * (b - c))
+
+
+@row
+def slices_inverse(bands, plane, basis):
+    """Undo `slices_forward`."""
+    half, long, short = fill(basis[0]), fill(basis[LONG]), fill(basis[SHORT])
+    for t in range(plane):
+        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
+        e, f = half * (a + c), half * (a - c)
+        g, h = long * b + short * d, short * b - long * d
+        store(bands, t, e + g)
+        store(bands, t + plane, f + h)
+        store(bands, t + 2 * plane, f - h)
+        store(bands, t + 3 * plane, e - g)
+
+
+@inline
+def gain(pilot, variance):
+    """Return the share of a coefficient that is signal, by the pilot's coefficient."""
+    power = pilot * pilot
+    return power / (power + variance)
+
+
+@row
+def shrink_row(noisy, pilot, at, noise, where, kept, first, energy, count, step, basis):
+    """Transform a band along x for each window, and keep of each coefficient its `gain`; add up the gains' squares."""
+    for t in range(0, count, step):
+        v = load(noise, where + t)
+        p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(pilot, at + t, 1))
+        a, b, c, d, e, f, g, h = (
+            gain(p0, v), gain(p1, v), gain(p2, v), gain(p3, v), gain(p4, v), gain(p5, v), gain(p6, v), gain(p7, v)
+        )  # fmt: skip
+        total = ((a * a + b * b) + (c * c + d * d)) + ((e * e + f * f) + (g * g + h * h))
+        store(energy, t, load(energy, t) + total)
+        x0, x1, x2, x3, x4, x5, x6, x7 = forward(basis, *eight(noisy, at + t, 1))
+        put(kept, first + t, count, (a * x0, b * x1, c * x2, d * x3, e * x4, f * x5, g * x6, h * x7))
+
+
+@row
+def keep_mean(noisy, at, kept, count, step, basis):
+    """Put back the first coefficient of each window, its mean: it is not shrunk."""
+    for t in range(0, count, step):
+        store(kept, t, forward(basis, *eight(noisy, at + t, 1))[0])
+
+
+@row
+def weigh_row(energy, count, step, spread, length, basis):
+    """Turn what a window kept of the noise into its weight, and add up the weights over the pixels it covers."""
+    one = fill(basis[ONE])
+    for t in range(length):
+        store(spread, t, one - one)
+    for t in range(0, count, step):
+        weight = one / (one + load(energy, t))
+        store(energy, t, weight)
+        for k in range(SIDE):
+            store(spread, t + k, load(spread, t + k) + weight)
+
+
+@row
+def back_row(kept, first, weights, count, step, bands, band, basis):
+    """Transform a band of each window back along x, and add it up, times the window's weight."""
+    for t in range(0, count, step):
+        add(bands, band + t, 1, inverse(basis, *eight(kept, first + t, count)), load(weights, t))
+
+
+@row
+def clear(data, count, basis):
+    """Fill with zeros."""
+    zero = fill(basis[ONE]) - fill(basis[ONE])
+    for t in range(count):
+        store(data, t, zero)
+
+
+@row
+def fold_forward(sums, at, count):
+    """Hand what the windows of a lane added beyond its end over to the next lane."""
+    for k in range(SIDE - 1):
+        t = at + count + SIDE - 2 - k
+        store(sums, t - count, load(sums, t - count) + to_next_lane(load(sums, t)))
+
+
+@kernel
+def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch):
+    """Compute one tile of one channel. `run` says what each argument holds."""
+    z_first, z_last, y_first, y_last, x_first, x_last = tile
+    planes, rows, columns, (z_zero, y_zero, x_zero) = tables
+    deep, step = recipe
+    f, p, v, sums = address(scratch[0]), address(scratch[1]), address(scratch[2]), address(scratch[3])
+    f_bands, p_bands, kept = address(scratch[4]), address(scratch[5]), address(scratch[6])
+    bands, energy, spread = address(scratch[7]), address(scratch[8]), address(scratch[9])
+
+    width, lanes = columns.shape
+    count = width - (SIDE - 1)
+    plane = rows.size * width
+    total = planes.size * plane
+    band = SIDE * width
+
+    gather(noisy, basis[ONE:], planes, rows, columns, scratch[0])
+    gather(pilot, basis[ONE:], planes, rows, columns, scratch[1])
+    gather(noise, basis[ONE:], planes, rows, columns, scratch[2])
+    scratch[3][:] = 0
+
+    for z in range(planes.size - deep + 1):
+        for y in range(0, rows.size - SIDE + 1, step):
+            for k in range(deep):
+                at = (z + k) * plane + y * width
+                columns_forward(f, at, width, f_bands, k * band, width, basis)
+                columns_forward(p, at, width, p_bands, k * band, width, basis)
+            if deep > 1:
+                slices_forward(f_bands, band, basis)
+                slices_forward(p_bands, band, basis)
+            clear(energy, count, basis)
+            middle = (z + deep // 2) * plane + (y + SIDE // 2) * width + SIDE // 2
+            for k in range(deep * SIDE):
+                shrink_row(
+                    f_bands, p_bands, k * width, v, middle, kept, k * SIDE * count, energy, count, step, basis
+                )  # fmt: skip
+            keep_mean(f_bands, 0, kept, count, step, basis)
+            weigh_row(energy, count, step, spread, width, basis)
+            clear(bands, deep * band, basis)
+            for k in range(deep * SIDE):
+                back_row(kept, k * SIDE * count, energy, count, step, bands, k * width, basis)
+            if deep > 1:
+                slices_inverse(bands, band, basis)
+            for k in range(deep):
+                at = (z + k) * plane + y * width
+                columns_inverse(bands, k * band, width, basis, sums, at, width)
+                for r in range(SIDE):
+                    for t in range(width):
+                        here = total + at + r * width + t
+                        store(sums, here, load(sums, here) + load(spread, t))
+
+    for z in range(z_first, z_last):
+        for y in range(y_first, y_last):
+            at = (z - z_zero) * plane + (y - y_zero) * width
+            fold_forward(sums, at, count)
+            fold_forward(sums, total + at, count)
+            for lane in range(lanes):
+                start = x_zero + lane * count
+                for x in range(max(start, x_first), min(start + count, x_last)):
+                    k = (at + x - start) * lanes + lane
+                    out[z, y, x] = scratch[3][k] / scratch[3][k + total * lanes]

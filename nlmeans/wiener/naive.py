@@ -1,0 +1,32 @@
+"""The definition of the Wiener step in plain NumPy and SciPy: the oracle that the kernel is tested against."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from scipy.fft import dctn, idctn
+
+
+def wiener(
+    noisy: np.ndarray, pilot: np.ndarray, noise: np.ndarray, sides: tuple[int, int, int], step: int
+) -> np.ndarray:
+    """Shrink windows of ``noisy`` (Z, Y, X) by the spectrum of ``pilot``; ``noise`` holds each pixel's variance."""
+    before = [side - 1 for side in sides]
+    padded = [np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)]
+    total, weights = np.zeros(padded[0].shape), np.zeros(padded[0].shape)
+    starts = [
+        [n + corner for corner in range(-n, side) if stride == 1 or corner % stride == 0]
+        for n, side, stride in zip(before, noisy.shape, (1, step, step), strict=True)
+    ]
+    for corner in product(*starts):
+        window = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
+        x, p = (dctn(array[window], norm="ortho") for array in padded[:2])
+        middle = tuple(first + side // 2 for first, side in zip(corner, sides, strict=True))
+        gain = p**2 / (p**2 + padded[2][middle])
+        weight = 1 / (1 + (gain**2).sum())
+        gain[0, 0, 0] = 1
+        total[window] += weight * idctn(gain * x, norm="ortho")
+        weights[window] += weight
+    inside = tuple(slice(n, n + side) for n, side in zip(before, noisy.shape, strict=True))
+    return total[inside] / weights[inside]

@@ -1,0 +1,53 @@
+"""The Wiener step against its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tolerances import assert_averages_equal
+
+from nlmeans.wiener import naive, run
+
+
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 20), st.integers(1, 40)),
+    st.sampled_from([1, 2, 4]),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 999),
+)
+def test_step_equals_naive(sides, step, dtype, seed):
+    rng = np.random.default_rng(seed)
+    noisy, pilot = (rng.normal(2, 1, sides).astype(dtype) for _ in range(2))
+    noise = rng.uniform(0.1, 2, sides).astype(dtype)
+    ref = naive.wiener(noisy, pilot, noise, run.window_sides(sides[0]), step)
+    comp = run.wiener(noisy[None], pilot[None], noise[None], step=step, threads=2)[0]
+    assert comp.dtype == dtype
+    assert_averages_equal(ref, comp, dtype)
+
+
+@pytest.mark.parametrize("sides", [(1, 45, 23), (1, 9, 130), (11, 9, 10)])
+def test_tiles_and_threads_change_nothing(sides, monkeypatch):
+    rng = np.random.default_rng(0)
+    noisy, pilot = (rng.normal(0, 1, (2, *sides)) for _ in range(2))
+    noise = np.ones((1, *sides))
+    whole = run.wiener(noisy, pilot, noise)
+    monkeypatch.setattr(run, "ROWS", 16)
+    monkeypatch.setattr(run, "COLUMNS", 40)
+    monkeypatch.setattr(run, "SLICES", 4)
+    one, three = (run.wiener(noisy, pilot, noise, threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one, three)
+    np.testing.assert_allclose(one, whole, rtol=0, atol=1e-12)
+
+
+def test_a_perfect_pilot_leaves_less_than_a_tenth_of_the_noise():
+    y, x = np.mgrid[:64, :64]
+    clean = 50 * np.sin(x / 9.0) + 30 * np.cos(y / 7.0)
+    noisy = clean + np.random.default_rng(1).normal(0, 10, clean.shape)
+    done = run.wiener(noisy[None, None], clean[None, None], np.full((1, 1, 64, 64), 100.0))[0, 0]
+    assert np.mean((done - clean) ** 2) < 10
+
+
+def test_no_noise_keeps_the_image():
+    noisy = np.random.default_rng(2).normal(0, 1, (1, 1, 20, 20))
+    done = run.wiener(noisy, noisy, np.full((1, 1, 20, 20), 1e-30))
+    np.testing.assert_allclose(done, noisy, atol=1e-9)
