@@ -18,7 +18,7 @@ import numpy as np
 from skimage.io import imread
 
 import nlmeans
-from nlmeans.pairwise.run import available_cpus
+from nlmeans.pairwise.tiles import available_cpus
 
 SIGMAS = (5, 10, 15, 25, 35, 50, 75)
 PATCHES = (1, 2, 3, 4)

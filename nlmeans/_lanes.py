@@ -203,6 +203,17 @@ def bits(typing, a):
     return vector(a), lower
 
 
+@intrinsic
+def to_float(typing, a):
+    """Return whole lanes as floating-point numbers."""
+    vector = Vector(_FLOAT[a.dtype])
+
+    def lower(context, builder, sig, args):
+        return builder.sitofp(args[0], context.get_value_type(vector))
+
+    return vector(a), lower
+
+
 def _shift(step: int) -> Any:
     def shift(typing, a):
         """Return the lanes moved by one, with zero in the lane that becomes free."""

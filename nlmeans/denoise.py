@@ -146,7 +146,7 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
-    from .pairwise.run import available_cpus  # brings Numba, which `import nlmeans` does not
+    from .pairwise.tiles import available_cpus  # brings Numba, which `import nlmeans` does not
 
     start = time.perf_counter()
     array = _checks.image(image)

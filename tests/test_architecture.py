@@ -15,16 +15,21 @@ MODULES = {
 }
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
-    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
-    {"nlmeans._lanes", "nlmeans._checks"},
-    {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.noise"},
-    {"nlmeans.pairwise.kernels_apart", "nlmeans.pairwise.kernels_patchwise", "nlmeans.plan"},
-    {"nlmeans.pairwise.run"},
+    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.explain"},
+    {"nlmeans._lanes", "nlmeans._checks", "nlmeans.vst", "nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven"},
+    {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.pairwise.weights", "nlmeans.wiener.naive"}
+    | {name for name in MODULES if name.startswith("nlmeans.noise")},
+    {"nlmeans.pairwise.kernels_apart", "nlmeans.pairwise.kernels_patchwise", "nlmeans.wiener.kernels", "nlmeans.plan"},
+    {"nlmeans.pairwise.run", "nlmeans.wiener.run"},
     {"nlmeans.denoise", "nlmeans.pairwise.attend"},
     {"nlmeans"},
     {name for name in MODULES if name.startswith("nlmeans.io")},
     {name for name in MODULES if name.startswith(("nlmeans.cli", "nlmeans.demo", "nlmeans.__main__"))},
 ]
+
+
+RUNNERS = ("nlmeans.pairwise.run", "nlmeans.pairwise.attend", "nlmeans.wiener.run")
+PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener"}
 
 
 def imports(path, name, top_only=False):
@@ -53,10 +58,10 @@ def test_nlmeans_knows_nothing_above_it(name):
 
 
 def test_every_module_has_its_floor():
-    assert set().union(*FLOORS) | {"nlmeans.pairwise"} == set(MODULES)
+    assert set().union(*FLOORS) | PACKAGES == set(MODULES)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"nlmeans.pairwise"}))
+@pytest.mark.parametrize("name", sorted(set(MODULES) - PACKAGES))
 def test_imports_run_downward(name):
     floor = next(k for k, names in enumerate(FLOORS) if name in names)
     below = set().union(*FLOORS[: floor + 1])
@@ -74,12 +79,12 @@ def test_only_one_file_jits_and_only_run_calls_kernels():
         used = imports(path, name)
         if name not in ("nlmeans._jit", "nlmeans._lanes"):
             assert not {m for m in used if m.split(".")[0] in ("numba", "llvmlite")}, name
-        runs = name in ("nlmeans.pairwise.run", "nlmeans.pairwise.attend") or ".kernels" in name
-        assert runs or not {m for m in used if m.startswith("nlmeans.pairwise.kernels")}, name
+        runs = name in RUNNERS or ".kernels" in name
+        assert runs or not {m for m in used if ".kernels" in m}, name
 
 
 def test_kernels_cannot_raise_and_checks_cannot_loop_over_pixels():
-    for name in ("nlmeans.pairwise.kernels", "nlmeans.pairwise.kernels_apart"):
+    for name in (name for name in MODULES if ".kernels" in name):
         kernels = ast.parse(MODULES[name].read_text(encoding="utf-8"))
         assert not [node for node in ast.walk(kernels) if isinstance(node, ast.Raise | ast.Assert)]
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from .._lanes import BYTES, MANTISSA, aligned, lanes
 from . import kernels_apart as kernels
-from .run import available_cpus, mirror, run_tasks
 from .spec import VANISH, PairwiseSpec
+from .tiles import available_cpus, mirror, run_tasks
 
 GROUP = 12
 """Partners whose scores are kept at once; a multiple of the four that are scored together."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from .._jit import inline, kernel, row
 from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, store, to_next_lane, to_previous_lane
+from .kernels_uneven import start_uneven, weigh_uneven
 
 
 @row
@@ -107,12 +108,12 @@ def mask_row(weights, at, count, real, i, step, first, last):
 
 
 @row
-def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):
+def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span, valid, m):
     """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
 
     ``span`` is (first, last, start, reach, count). Pixel t of ``first <= t < last`` meets displacement g in
     ``weights[w + t + g * w_step]`` and ``values[v + t + g * v_step]``, for the g of ``0 <= g < count`` that satisfy
-    ``start <= t - g < start + reach``.
+    ``start <= t - g < start + reach``. With ``valid``, 1 or 0, only what is there counts.
     """
     first, last, start, reach, count = span
     for t in range(first, last):
@@ -121,6 +122,8 @@ def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span):
         numerator = load(sums, at + 2 * plane + t)
         for g in range(max(0, t - start - reach + 1), min(count, t - start + 1)):
             weight = load(weights, w + t + g * w_step)
+            if valid is not None:
+                weight = weight * load(address(valid), m + t + g * v_step)
             total = total + weight
             top = larger(weight, top)
             numerator = numerator + weight * load(values, v + t + g * v_step)
@@ -154,10 +157,12 @@ def fold_halo(sums, at, count, halo, take_larger):
 
 
 @row
-def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant):
+def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant, valid, m):
     """Add the pixel itself, weighted by ``top_share`` of the largest weight plus ``constant``, and divide."""
     for t in range(count):
         own = load(sums, at + plane + t) * fill(top_share) + fill(constant)
+        if valid is not None:
+            own = own * load(address(valid), m + t)
         total = load(sums, at + t) + own
         store(sums, at + t, total)
         for c in range(channels):
@@ -186,7 +191,10 @@ def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, shar
 
 
 @kernel
-def average_tile(features, feature_factors, values, value_factors, out, shares, tile, tables, recipe, fixed, scratch):
+def average_tile(
+    features, feature_factors, values, value_factors, out, shares, tile, tables, recipe, fixed, scratch,
+    kept, uneven, valid,
+):  # fmt: skip
     """Compute one tile of the output. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
@@ -208,6 +216,11 @@ def average_tile(features, feature_factors, values, value_factors, out, shares, 
     gather(features, feature_factors, planes, rows, columns, f)
     if not shared:
         gather(values, value_factors, planes, rows, columns, g)
+    if uneven is not None:
+        shape = (features.shape[0], channel, 2 * pz + 1, f_plane)
+        known, counts = address(scratch[5]), address(scratch[6])
+        gather(uneven[0], uneven[2], planes, rows, columns, scratch[5])
+        gather(uneven[1], uneven[2], planes, rows, columns, valid)
     scratch[4][:] = 0
 
     for dz in range(rz + 1):
@@ -223,35 +236,50 @@ def average_tile(features, feature_factors, values, value_factors, out, shares, 
                         continue
                     i_slice = (z - z_first + rz) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
+                    above = (low - y_first + ry) * width - px
                     for k in range(0, size, 2):
-                        above = (low - y_first + ry) * width - px
-                        start_columns(
-                            f, slices, i_slice + above, j_slice + above + k, width,
-                            column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
-                        )  # fmt: skip
+                        if uneven is None:
+                            start_columns(
+                                f, slices, i_slice + above, j_slice + above + k, width,
+                                column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
+                            )  # fmt: skip
+                    if uneven is not None:
+                        for k in range(size):
+                            start_uneven(
+                                f, known, shape, i_slice + above, j_slice + above + k, width,
+                                column_sums, counts, k * box, box, 2 * py + 1, fixed,
+                            )  # fmt: skip
                     for y in range(low, high):
                         below = (y - y_first + ry + 2 * py + 1) * width - px
+                        here = pz * f_plane + (y - y_first + ry + py + 1) * width
+                        i, j = i_slice + here, j_slice + here
                         for k in range(0, size, 2):
-                            weigh_rows(
-                                f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                            )  # fmt: skip
+                            if uneven is None:
+                                weigh_rows(
+                                    f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
+                                    column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
+                                )  # fmt: skip
+                        if uneven is not None:
+                            for k in range(size):
+                                weigh_uneven(
+                                    f, known, shape, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
+                                    column_sums, counts, k * box, weights, k * count, count, 2 * px + 1, fixed,
+                                    channel + i, channel + j + k, uneven[3],
+                                )  # fmt: skip
                         for k in range(size):
                             step = d + k
                             clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
                             mask_row(weights, k * count, count, real, margin, step, clear, end)
-                        here = pz * f_plane + (y - y_first + ry + py + 1) * width
-                        i, j = i_slice + here, j_slice + here
                         if i_in and y_first <= y < y_last:
                             at = ((z - z_first) * s_rows + y - y_first) * s_width + rx
                             span = (0, count, -size, count + size, size)
-                            tally(sums, at, plane, weights, 0, count, g, j, 1, span)
+                            tally(sums, at, plane, weights, 0, count, g, j, 1, span, valid, j)
                             for c in range(1, channels):
                                 add_channel(sums, at + (2 + c) * plane, weights, 0, count, g, j + c * channel, 1, span)
                         if j_in and y_first <= y + dy < y_last:
                             at = ((z + dz - z_first) * s_rows + y + dy - y_first) * s_width + rx
                             span = (d, d + count + size - 1, d, count, size)
-                            tally(sums, at, plane, weights, -d, count - 1, g, i - d, -1, span)
+                            tally(sums, at, plane, weights, -d, count - 1, g, i - d, -1, span, valid, i - d)
                             for c in range(1, channels):
                                 add_channel(
                                     sums, at + (2 + c) * plane, weights, -d, count - 1, g, i - d + c * channel, -1, span
@@ -264,8 +292,8 @@ def average_tile(features, feature_factors, values, value_factors, out, shares, 
             for k in range(2 + channels):
                 fold_halo(sums, at + k * plane, count, rx, k == 1)
             v = (z + rz + pz) * f_plane + (y + ry + py + 1) * width + margin
-            divide_row(sums, at, plane, g, v, channel, count, channels, top_share, constant)
+            divide_row(sums, at, plane, g, v, channel, count, channels, top_share, constant, valid, v)
             scatter_row(
-                sums, at, plane, count, lanes, origin, values, value_factors, out, shares, (top_share, constant),
+                sums, at, plane, count, lanes, origin, kept, value_factors, out, shares, (top_share, constant),
                 z_first + z, y_first + y, x_first, x_last,
             )  # fmt: skip

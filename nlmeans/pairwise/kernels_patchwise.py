@@ -11,6 +11,7 @@ from __future__ import annotations
 from .._jit import kernel, row
 from .._lanes import address, load, store
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, weigh_rows
+from .kernels_uneven import start_uneven, weigh_uneven
 
 
 @row
@@ -48,7 +49,10 @@ def covering(k, radius, side):
 
 
 @kernel
-def patchwise_tile(features, feature_factors, values, value_factors, shares, out, tile, tables, recipe, fixed, scratch):
+def patchwise_tile(
+    features, feature_factors, values, value_factors, shares, out, tile, tables, recipe, fixed, scratch,
+    kept, uneven, valid,
+):  # fmt: skip
     """Compute one tile of the output. `patchwise` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
@@ -76,6 +80,11 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
     if not shared:
         gather(values, value_factors, planes, rows, columns, g)
     gather(shares, fixed[5], planes, rows, columns, s)
+    if uneven is not None:
+        shape = (features.shape[0], channel, 2 * pz + 1, f_plane)
+        known, counts, v = address(scratch[8]), address(scratch[9]), address(valid)
+        gather(uneven[0], uneven[2], planes, rows, columns, scratch[8])
+        gather(uneven[1], uneven[2], planes, rows, columns, valid)
     scratch[4][:] = 0
 
     for dz in range(rz + 1):
@@ -91,10 +100,17 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
                     j_slice = i_slice + dz * f_plane + dy * width + d
                     above = (low - py - 1 - row_zero) * width - px
                     for k in range(0, 0 if itself else size, 2):
-                        start_columns(
-                            f, slices, i_slice + above, j_slice + above + k, width,
-                            column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
-                        )  # fmt: skip
+                        if uneven is None:
+                            start_columns(
+                                f, slices, i_slice + above, j_slice + above + k, width,
+                                column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
+                            )  # fmt: skip
+                    if uneven is not None:
+                        for k in range(0 if itself else size):
+                            start_uneven(
+                                f, known, shape, i_slice + above, j_slice + above + k, width,
+                                column_sums, counts, k * box, box, 2 * py + 1, fixed,
+                            )  # fmt: skip
                     scratch[7][:] = 0
                     for last in range(low, high + 2 * py):
                         if last < high:
@@ -104,10 +120,18 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
                                 for t in range(count):
                                     store(weights, t, load(s, channel + i_slice + here + t))
                             for k in range(0, 0 if itself else size, 2):
-                                weigh_rows(
-                                    f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                    column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                                )  # fmt: skip
+                                if uneven is None:
+                                    weigh_rows(
+                                        f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
+                                        column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
+                                    )  # fmt: skip
+                            if uneven is not None:
+                                for k in range(0 if itself else size):
+                                    weigh_uneven(
+                                        f, known, shape, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
+                                        column_sums, counts, k * box, weights, k * count, count, 2 * px + 1, fixed,
+                                        channel + i_slice + here, channel + j_slice + here + k, uneven[3],
+                                    )  # fmt: skip
                             for k in range(size):
                                 step = d + k
                                 clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
@@ -125,6 +149,8 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
                                 span = (-px, count + px, -size - px, box + size, size)
                                 for c in range(channels):
                                     add_channel(sums, at + c * plane, boxes, px, box, g, j + c * channel, 1, span)
+                                if uneven is not None:
+                                    add_channel(sums, at + channels * plane, boxes, px, box, v, j, 1, span)
                             if not itself and z_first <= z + k + dz < z_last and y_first <= p + dy < y_last:
                                 at = ((z + k + dz - z_first) * s_rows + p + dy - y_first) * width + margin
                                 span = (d - px, d + count + px + size - 1, d - px, box, size)
@@ -133,6 +159,8 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
                                     add_channel(
                                         sums, at + c * plane, boxes, w, box - 1, g, i - d + c * channel, -1, span
                                     )
+                                if uneven is not None:
+                                    add_channel(sums, at + channels * plane, boxes, w, box - 1, v, i - d, -1, span)
                         leaving = last - 2 * py
                         if leaving >= low:
                             for k in range(size):
@@ -144,13 +172,18 @@ def patchwise_tile(features, feature_factors, values, value_factors, shares, out
     for z in range(z_first, z_last):
         for y in range(y_first, y_last):
             at = ((z - z_first) * s_rows + y - y_first) * width + margin
-            for c in range(channels):
+            for c in range(channels if uneven is None else channels + 1):
                 fold_halo(sums, at + c * plane, count, margin, False)
             around = covering(z, pz, depth) * covering(y, py, height)
             for lane in range(lanes):
                 start = origin + lane * count
                 for x in range(max(start, x_first), min(start + count, x_last)):
                     k = (at + x - start) * lanes + lane
-                    patches = around * covering(x, px, side)
+                    share = around * covering(x, px, side) * scratch[4].dtype.type(1)
+                    if uneven is not None:
+                        share = scratch[4][k + channels * plane * lanes]
                     for c in range(channels):
-                        out[c, z, y, x] = scratch[4][k + c * plane * lanes] / (patches * value_factors[c])
+                        average = scratch[4][k + c * plane * lanes] / (share * value_factors[c])
+                        if uneven is not None:
+                            average = average if share > 0 else kept[c, z, y, x]
+                        out[c, z, y, x] = average

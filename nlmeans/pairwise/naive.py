@@ -9,49 +9,62 @@ import numpy as np
 from .spec import VANISH, PairwiseSpec
 
 
-def pairwise_average(query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
-    """Average ``value`` (C, Z, Y, X) around each pixel of ``query`` by the likeness of ``key``, in float64."""
+def pairwise_average(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec, variance: np.ndarray | None = None
+) -> np.ndarray:
+    """Average ``value`` (C, Z, Y, X) around each pixel of ``query`` by the likeness of ``key``, in float64.
+
+    NaN marks missing pixels. With ``variance`` (1, Z, Y, X) a score counts in units of the mean of both patches'.
+    """
     queries, keys = patches(query, spec), patches(key, spec)
+    noise = patch_noise(query, variance, spec)
+    known = np.isfinite(value).all(0).ravel()
     values = value.reshape(len(value), -1).astype(np.float64)
     at, of = positions(query), positions(key)
     output = np.zeros((len(value), len(queries)))
     same_grid = query.shape[1:] == key.shape[1:]
     radius = np.inf if spec.search_radius is None else spec.search_radius
     for i in range(len(queries)):
-        near = (abs(of - at[i]) <= radius).all(1)
+        near = (abs(of - at[i]) <= radius).all(1) & known
         itself = (of == at[i]).all(1) & same_grid
         if spec.weight == "gaussian" or spec.centre == "zero":
             near &= ~itself
-        f = weights(scores(queries[i], keys[near], spec), spec)
+        f = weights(scores(queries[i], keys[near], spec, noise[i] + noise[near] if same_grid else 2.0), spec)
         count = f.sum() if spec.normalise == "sum" else len(f)
         total = values[:, near] @ f
         if spec.weight == "gaussian" and same_grid:
-            own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
+            own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre] * known[i]
             if count + own == 0:
-                own = 1.0
-            total, count = total + own * values[:, itself].sum(1), count + own
+                own = 1.0  # a missing pixel that nothing is like stays missing
+            total, count = total + (own * values[:, itself].sum(1) if own else 0), count + own
         output[:, i] = total / count if count else 0
     return output.reshape(len(value), *query.shape[1:])
 
 
-def patchwise_average(features: np.ndarray, values: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
+def patchwise_average(
+    features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, variance: np.ndarray | None = None
+) -> np.ndarray:
     """Average every patch of ``values`` with those like it, then what overlaps at a pixel, in float64."""
     rows, at = patches(features, spec), positions(features)
+    noise = patch_noise(features, variance, spec)
     blocks = patches(values, spec).reshape(len(rows), spec.patch_size, len(values))
+    known = np.isfinite(blocks).all(2, keepdims=True)
+    blocks = np.where(known, blocks, 0)
     around = np.indices([2 * r + 1 for r in spec.patch_radius]).reshape(3, -1).T - spec.patch_radius
     total, count = np.zeros(values.shape), np.zeros(values.shape[1:])
     for i in range(len(rows)):
         near = (abs(at - at[i]) <= spec.window).all(1)
         near[i] = False
-        f = weights(scores(rows[i], rows[near], spec), spec)
+        f = weights(scores(rows[i], rows[near], spec, noise[i] + noise[near]), spec)
         own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
         own = 1.0 if f.sum() + own == 0 else own
         average = (np.tensordot(f, blocks[near], 1) + own * blocks[i]) / (f.sum() + own)
-        for place, pixel in zip(at[i] + around, average, strict=True):
+        share = (np.tensordot(f, known[near], 1) + own * known[i]) / (f.sum() + own)
+        for place, pixel, weight in zip(at[i] + around, average, share, strict=True):
             if (place >= 0).all() and (place < values.shape[1:]).all():
                 total[:, *place] += pixel
-                count[*place] += 1
-    return total / count
+                count[*place] += weight[0]
+    return np.divide(total, count, out=values.astype(np.float64), where=count > 0)
 
 
 def patches(image: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
@@ -68,10 +81,19 @@ def positions(image: np.ndarray) -> np.ndarray:
     return np.indices(image.shape[1:]).reshape(3, -1).T
 
 
-def scores(query: np.ndarray, keys: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
-    """Return the score of one patch with each of the others."""
+def patch_noise(image: np.ndarray, variance: np.ndarray | None, spec: PairwiseSpec) -> np.ndarray:
+    """Return the mean variance of every pixel's patch; 1 without a map of it."""
+    ones = np.ones((1, *image.shape[1:]))
+    return patches(ones if variance is None else variance, spec).mean(1)
+
+
+def scores(query: np.ndarray, keys: np.ndarray, spec: PairwiseSpec, noise: np.ndarray | float = 2.0) -> np.ndarray:
+    """Return the score of one patch with each of the others; ``noise`` is the sum of both patches' variances."""
     if spec.score == "distance":
-        return ((query - keys) ** 2).sum(1)
+        difference = (query - keys) ** 2
+        known = np.isfinite(difference)
+        count = np.where(known.any(1), known.mean(1), 1)
+        return np.where(known.any(1), np.where(known, difference, 0).sum(1) / count * 2 / noise, np.inf)
     return keys @ query if spec.score == "dot" else (query + keys).sum(1)
 
 

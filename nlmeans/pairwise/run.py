@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +14,7 @@ from .._lanes import BYTES, MANTISSA, aligned, lanes
 from .._progress import Progress, part
 from . import kernels, kernels_patchwise
 from .spec import VANISH, PairwiseSpec, Radii
+from .tiles import Tile, available_cpus, cut, mirror, run_tasks
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
@@ -23,15 +22,8 @@ PATCHWISE_GROUP = 8
 """The same for patchwise averaging, which also keeps their rows over the height of a patch."""
 ROWS, SLICES, COLUMNS = 96, 16, 512
 """Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """Output pixels [first, last) along each axis that one task writes."""
-
-    z: tuple[int, int]
-    y: tuple[int, int]
-    x: tuple[int, int]
+QUIETEST = 2.0**-20
+"""Least variance of a patch beside the largest: keeps their ratio in the range of float32."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +71,6 @@ class FixedPoint:
         return real(self.one), real(self.clip), whole(self.bias), whole(self.shift), whole(self.end)
 
 
-def mirror(first: int, last: int, side: int) -> np.ndarray:
-    """Return the pixels that the positions [first, last) read, mirrored at both ends without repeating the edge."""
-    period = max(2 * (side - 1), 1)
-    position = np.arange(first, last) % period
-    return np.minimum(position, period - position) if side > 1 else np.zeros(last - first, np.intp)
-
-
 def tile_sides(sides: Radii, spec: PairwiseSpec) -> Radii:
     """Return the largest tile's sides; they depend on the image and the recipe only, never on the threads."""
     depth, height, width = sides
@@ -101,13 +86,39 @@ def _balanced(side: int, wanted: int) -> int:
 
 
 def tiles(sides: Radii, spec: PairwiseSpec) -> list[Tile]:
-    """Cut the image into tiles."""
+    """Cut the image into tiles that suit the recipe."""
+    return cut(sides, tile_sides(sides, spec))
 
-    def cuts(side: int, length: int) -> Iterator[tuple[int, int]]:
-        return ((start, min(start + length, side)) for start in range(0, side, length))
 
-    z, y, x = tile_sides(sides, spec)
-    return [Tile(a, b, c) for a in cuts(sides[0], z) for b in cuts(sides[1], y) for c in cuts(sides[2], x)]
+@dataclass(frozen=True)
+class Uneven:
+    """What the kernels are told of missing pixels and of noise that differs from place to place.
+
+    ``known`` (2, Z, Y, X) is 1 where a feature is there, and the variance of each pixel's patch, at most 1; ``valid``
+    (1, Z, Y, X) is 1 where a value is there; ``values`` holds what stays where nothing is found. ``sigma`` is what
+    features are divided by, so that the variance is at most 1.
+    """
+
+    known: np.ndarray
+    valid: np.ndarray
+    values: np.ndarray
+    sigma: float
+
+    @classmethod
+    def of(cls, features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, variance: np.ndarray | None) -> Uneven:
+        """Find out what is missing (NaN), and average the variance (1, Z, Y, X) over patches."""
+        known = np.ones((2, *values.shape[1:]), values.dtype)
+        known[0] = np.isfinite(features).all(0)
+        top = 1.0
+        if variance is not None:
+            from scipy.ndimage import uniform_filter
+
+            size = [2 * r + 1 for r in spec.patch_radius]
+            mean = uniform_filter(np.asarray(variance[0], np.float64), size, mode="mirror")
+            top = float(mean.max())
+            np.maximum(mean / top, QUIETEST, out=known[1], casting="same_kind")
+        valid = np.isfinite(values).all(0, keepdims=True).astype(values.dtype)
+        return cls(known, valid, values, math.sqrt(top))
 
 
 class _Job:
@@ -121,6 +132,7 @@ class _Job:
         gains: Sequence[float] | None,
         out: np.ndarray,
         shares: np.ndarray | None = None,
+        uneven: Uneven | None = None,
     ) -> None:
         self.features, self.values, self.spec, self.out = features, values, spec, out
         self.shares = np.empty((0, 1, 1, 1), values.dtype) if shares is None else shares
@@ -139,6 +151,15 @@ class _Job:
         self.recipe = (
             spec.patch_radius, spec.window, GROUP, self.dtype.type(top[0]), self.dtype.type(top[1]), self.shared
         )  # fmt: skip
+        self.kept = values
+        self.uneven: tuple[Any, ...] | None = None
+        if uneven is not None:
+            self.kept = uneven.values
+            self.factors = self.factors / uneven.sigma
+            if self.shared:
+                self.value_factors = self.factors
+            scales = tuple(map(self.dtype.type, (2 * spec.patch_size, self.fixed.bias + self.fixed.end, 1)))
+            self.uneven = (uneven.known, uneven.valid, np.ones(2), scales)
         self.scratch = threading.local()
 
     def geometry(self, tile: Tile) -> tuple[int, int, int, int]:
@@ -189,6 +210,11 @@ class _Job:
             held = self.scratch.arrays = tuple(aligned(n, dtype) for n, dtype in needed)
         return tuple(a[: n * BYTES // a.itemsize] for a, (n, _) in zip(held, needed, strict=True))
 
+    def rest(self, tile: Tile) -> tuple[Any, ...]:
+        """Return a kernel's last arguments: scratch, what stays where nothing is found, and what is uneven."""
+        scratch = self.buffers(tile)
+        return scratch, self.kept, self.uneven, None if self.uneven is None else scratch[-1]
+
     def needs(self, tile: Tile) -> list[tuple[int, np.dtype]]:
         """Return the vectors and types of the scratch arrays."""
         slices, rows, width, count = self.geometry(tile)
@@ -199,14 +225,24 @@ class _Job:
             (GROUP * (count + 2 * self.spec.patch_radius[2]), np.dtype(f"i{self.dtype.itemsize}")),
             (GROUP * count, self.dtype),
             ((2 + len(self.values)) * outputs, self.dtype),
+            *self.needs_uneven(tile, GROUP),
         ]
+
+    def needs_uneven(self, tile: Tile, group: int) -> list[tuple[int, np.dtype]]:
+        """Return the arrays that only missing pixels and uneven noise need."""
+        if self.uneven is None:
+            return []
+        slices, rows, width, count = self.geometry(tile)
+        cells = slices * rows * width
+        columns = group * (count + 2 * self.spec.patch_radius[2])
+        return [(2 * cells + group, self.dtype), (columns, self.dtype), (cells, self.dtype)]
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
         kernels.average_tile(
             self.features, self.factors, self.values, self.value_factors, self.out, self.shares,
             (*tile.z, *tile.y, *tile.x), self.tables(tile), self.recipe, self.fixed.typed(self.dtype),
-            self.buffers(tile),
+            *self.rest(tile),
         )  # fmt: skip
 
 
@@ -223,16 +259,18 @@ class _PatchwiseJob(_Job):
         _, py, px = self.spec.patch_radius
         box = count + 2 * px
         outputs = (tile.z[1] - tile.z[0]) * (tile.y[1] - tile.y[0]) * width
+        planes = len(self.values) + (self.uneven is not None)
         features, values, *_ = super().needs(tile)
         return [
             features,
             values,
             (PATCHWISE_GROUP * box, np.dtype(f"i{self.dtype.itemsize}")),
             (PATCHWISE_GROUP * count, self.dtype),
-            (len(self.values) * outputs, self.dtype),
+            (planes * outputs, self.dtype),
             (2 * slices * rows * width + PATCHWISE_GROUP, self.dtype),
             (2 * PATCHWISE_GROUP * box * (2 * py + 1), self.dtype),
             (2 * PATCHWISE_GROUP * box, self.dtype),
+            *self.needs_uneven(tile, PATCHWISE_GROUP),
         ]
 
     def __call__(self, tile: Tile) -> None:
@@ -241,7 +279,7 @@ class _PatchwiseJob(_Job):
             self.features, self.factors, self.values, self.value_factors, self.shares, self.out,
             (*tile.z, *tile.y, *tile.x), self.tables(tile),
             (self.spec.patch_radius, self.spec.window, PATCHWISE_GROUP, self.shared, self.origin(tile)),
-            (*self.fixed.typed(self.dtype), np.ones(2)), self.buffers(tile),
+            (*self.fixed.typed(self.dtype), np.ones(2)), *self.rest(tile),
         )  # fmt: skip
 
 
@@ -251,9 +289,12 @@ def pairwise_average(
     spec: PairwiseSpec,
     *,
     gains: Sequence[float] | None = None,
+    variance: np.ndarray | None = None,
+    missing: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
     out: np.ndarray | None = None,
+    shares: np.ndarray | None = None,
 ) -> np.ndarray:
     """Average the values around each pixel by the likeness of the features around it.
 
@@ -267,12 +308,19 @@ def pairwise_average(
         The recipe. A search radius that leaves the image is capped to it.
     gains : sequence of float, optional
         Factor of each feature channel, 1 by default.
+    variance : ndarray, shape (1, Z, Y, X), optional
+        The noise of the features, above 0 somewhere: a score counts in units of the mean of both patches' variances.
+    missing : bool, default False
+        Whether there may be NaN, in features or values: pixels that are missing. A pixel that finds no value keeps
+        its own.
     threads : int, optional
         Threads to run on; by default the CPUs that this process may use. The result is the same, bit for bit.
     progress : callable, optional
         Called as ``progress(tiles done, tiles)`` in the calling thread; if it raises, the work stops.
     out : ndarray, optional
         Where to write the result: shape and type of ``values``, not overlapping the inputs.
+    shares : ndarray, shape (2, Z, Y, X), optional
+        Where to write each pixel's (or patch's) 1 / C_i and the weight of the pixel itself.
 
     Returns
     -------
@@ -280,50 +328,31 @@ def pairwise_average(
 
     Notes
     -----
-    Time grows with pixels · window · channels and, save for slices, not with the patch. Memory beyond the output:
-    a few megabytes a thread, growing with the search radius.
+    Time grows with pixels · window · channels and, save for slices, not with the patch. Missing pixels or a map of the
+    noise take about three times as long. Memory beyond the output: a few megabytes a thread, growing with the search
+    radius.
     """
     out = np.empty_like(values) if out is None else out
     spec, sides = _capped(spec, values.shape[1:]), values.shape[1:]
-    threads, cut = threads or available_cpus(), tiles(sides, spec)
-    if spec.aggregation == "pixel":
-        run_tasks(_Job(features, values, spec, gains, out), cut, threads, progress)
-        return out
-    shares = np.empty((2, *sides), values.dtype)
-    run_tasks(_Job(features, values, spec, gains, out, shares), cut, threads, part(progress, 0, 2))
-    run_tasks(_PatchwiseJob(features, values, spec, gains, out, shares), cut, threads, part(progress, 1, 2))
+    threads, pieces = threads or available_cpus(), tiles(sides, spec)
+    uneven = Uneven.of(features, values, spec, variance) if missing or variance is not None else None
+    if uneven is not None and missing:
+        same = features is values
+        values = np.where(uneven.valid > 0, values, 0)
+        features = values if same else np.where(uneven.known[:1] > 0, features, 0)
+    patchwise = spec.aggregation == "patch"
+    if patchwise and shares is None:
+        shares = np.empty((2, *sides), values.dtype)
+    # The normaliser of a patch counts all patches like it, also those whose middle is missing.
+    every = replace(uneven, valid=np.ones_like(uneven.valid)) if uneven is not None and patchwise else uneven
+    first = part(progress, 0, 2) if patchwise else progress
+    run_tasks(_Job(features, values, spec, gains, out, shares, every), pieces, threads, first)
+    if patchwise:
+        job = _PatchwiseJob(features, values, spec, gains, out, shares, uneven)
+        run_tasks(job, pieces, threads, part(progress, 1, 2))
     return out
 
 
 def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
     z, y, x = (min(r, side - 1) for r, side in zip(spec.window, sides, strict=True))
     return replace(spec, search_radius=(z, y, x))
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def run_tasks(work: Callable[[Any], None], tasks: Sequence[Any], threads: int, progress: Progress | None) -> None:
-    """Run ``work`` on every task; an exception, Ctrl-C included, ends it as soon as the running tasks have."""
-    if min(threads, len(tasks)) <= 1:
-        for done, task in enumerate(tasks, 1):
-            work(task)
-            if progress:
-                progress(done, len(tasks))
-        return
-    pool = ThreadPoolExecutor(min(threads, len(tasks)), thread_name_prefix="nlmeans")
-    try:
-        pending = {pool.submit(work, task) for task in tasks}
-        while pending:
-            # The time-out lets Ctrl-C through on systems whose lock waits it cannot interrupt.
-            finished, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-                if progress:
-                    progress(len(tasks) - len(pending), len(tasks))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
