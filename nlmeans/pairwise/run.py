@@ -13,6 +13,7 @@ import numpy as np
 from .._lanes import BYTES, MANTISSA, aligned, lanes
 from .._progress import Progress, part
 from . import kernels, kernels_patchwise
+from .domain import DomainSums, covers
 from .spec import VANISH, PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, cut, mirror, run_tasks
 
@@ -346,11 +347,31 @@ def pairwise_average(
     # The normaliser of a patch counts all patches like it, also those whose middle is missing.
     every = replace(uneven, valid=np.ones_like(uneven.valid)) if uneven is not None and patchwise else uneven
     first = part(progress, 0, 2) if patchwise else progress
-    run_tasks(_Job(features, values, spec, gains, out, shares, every), pieces, threads, first)
+    job = _Job(features, values, spec, gains, out, shares, every)
+    if uneven is None and covers(spec, sides):
+        _divide(DomainSums(job).run(threads, first), job)
+    else:
+        run_tasks(job, pieces, threads, first)
     if patchwise:
-        job = _PatchwiseJob(features, values, spec, gains, out, shares, uneven)
-        run_tasks(job, pieces, threads, part(progress, 1, 2))
+        patches = _PatchwiseJob(features, values, spec, gains, out, shares, uneven)
+        run_tasks(patches, pieces, threads, part(progress, 1, 2))
     return out
+
+
+def _divide(sums: np.ndarray, job: _Job) -> None:
+    """Add each pixel itself to its sums and divide, as `kernels.divide_row` does in a tile."""
+    total, top, *numerators = sums
+    top_share, constant = job.recipe[3:5]
+    own = top * top_share + constant
+    total = total + own
+    found = total > 0
+    for c, numerator in enumerate(numerators):
+        weighted = numerator + own * job.values[c] * job.dtype.type(job.value_factors[c])
+        average = np.divide(weighted, total * job.dtype.type(job.value_factors[c]), where=found, out=job.out[c])
+        average[~found] = job.values[c][~found]
+    if len(job.shares):
+        job.shares[0] = np.divide(1, total, where=found, out=np.ones_like(total))
+        job.shares[1] = np.where(found, own, 1)
 
 
 def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
