@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import _checks
+from .. import _checks
 
 __all__ = ["NoiseEstimate", "estimate_planes", "estimate_sigma"]
 

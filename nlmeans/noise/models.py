@@ -1,0 +1,195 @@
+"""What noise can be: plain descriptions, in the image's units.
+
+A number left out (``None``) is to be estimated from the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _checks
+
+__all__ = ["Gaussian", "PoissonGaussian", "Rician"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Additive noise with a normal distribution: x = y + σ·N(0, 1).
+
+    Parameters
+    ----------
+    sigma : float, sequence of float or ndarray, optional
+        Standard deviation in the image's units, at least 0: one number, a sequence with one a channel, or an array of
+        two or more dimensions, a map with one a pixel. Estimated from the image by default.
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        For a number that is negative or not finite. Whether a map fits the image is seen where both are known.
+
+    See Also
+    --------
+    nlmeans.estimate_sigma : the estimate.
+
+    Examples
+    --------
+    >>> from nlmeans.noise import Gaussian
+    >>> Gaussian(10)
+    Gaussian(sigma=10.0)
+    >>> Gaussian([5, 10, 5])
+    Gaussian(sigma=(5.0, 10.0, 5.0))
+    """
+
+    sigma: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma", maps=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Gaussian):
+            return NotImplemented
+        return type(self.sigma) is type(other.sigma) and bool(np.array_equal(self.sigma, other.sigma))
+
+    def __hash__(self) -> int:
+        return hash((Gaussian, self.sigma.tobytes() if isinstance(self.sigma, np.ndarray) else self.sigma))
+
+    def __repr__(self) -> str:
+        if not isinstance(self.sigma, np.ndarray):
+            return f"Gaussian(sigma={self.sigma!r})"
+        shape = " x ".join(map(str, self.sigma.shape))
+        return f"Gaussian(sigma=<map of {shape}, {self.sigma.min():.4g} to {self.sigma.max():.4g}>)"
+
+
+@dataclass(frozen=True)
+class PoissonGaussian:
+    """Counted photons, amplified, and noise of reading them out: x = gain · Poisson(y) + offset + σ·N(0, 1).
+
+    The variance grows with brightness, gain · (mean − offset) + σ², as in fluorescence microscopy, low light and
+    unprocessed camera data.
+
+    Parameters
+    ----------
+    gain : float or sequence of float, optional
+        Image units a count, above 0; a sequence has one a channel. By default all three numbers are fitted to the
+        image (`estimate_noise`).
+    offset : float or sequence of float, default 0
+        What the camera reads without light, in the image's units.
+    sigma : float or sequence of float, default 0
+        Standard deviation of the read noise in the image's units, at least 0.
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        For a gain that is not above 0, a negative σ, numbers that are not finite, an offset or σ without a gain, or
+        sequences of different lengths.
+
+    References
+    ----------
+    A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for
+    single-image raw-data", IEEE TIP 2008, doi:10.1109/TIP.2008.2001399.
+
+    Examples
+    --------
+    >>> from nlmeans.noise import PoissonGaussian
+    >>> PoissonGaussian(gain=2.5, sigma=4)
+    PoissonGaussian(gain=2.5, offset=0.0, sigma=4.0)
+    """
+
+    gain: Any = None
+    offset: Any = 0.0
+    sigma: Any = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "offset", "sigma"):
+            object.__setattr__(self, name, _numbers(getattr(self, name), name))
+        if self.offset is None or self.sigma is None:
+            raise ValueError("offset and sigma must be numbers: leave out gain alone to have all three fitted")
+        if self.gain is None and (self.offset, self.sigma) != (0.0, 0.0):
+            raise ValueError(
+                "offset and sigma must be left out where gain is, since all three are fitted to the image together; "
+                f"got offset={self.offset} and sigma={self.sigma}"
+            )
+        lengths = {len(v) for v in (self.gain, self.offset, self.sigma) if isinstance(v, tuple)}
+        if len(lengths) > 1:
+            raise ValueError(f"gain, offset and sigma must have one number a channel each; got {self!r}")
+
+
+@dataclass(frozen=True)
+class Rician:
+    """Noise of magnitude images, as MRI makes them: x = |y + σ·N(0, 1) + i·σ·N(0, 1)|.
+
+    Bright pixels have almost normal noise of σ; the darkest have the mean 1.25 σ and only 0.66 σ of noise, so what was
+    black looks grey.
+
+    Parameters
+    ----------
+    sigma : float or sequence of float, optional
+        Standard deviation in each of the two components of the complex image, in the image's units, at least 0; a
+        sequence has one a channel. Estimated from the image by default.
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        For a number that is negative or not finite.
+
+    References
+    ----------
+    H. Gudbjartsson, S. Patz, "The Rician distribution of noisy MRI data", MRM 1995, doi:10.1002/mrm.1910340618.
+
+    Examples
+    --------
+    >>> from nlmeans.noise import Rician
+    >>> Rician(12)
+    Rician(sigma=12.0)
+    """
+
+    sigma: Any = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma"))
+
+
+def _numbers(value: Any, name: str, *, maps: bool = False) -> Any:
+    """Return None, a float, a tuple of floats with one a channel, or a read-only map, all within the rules."""
+    if value is None:
+        return None
+    if isinstance(value, np.ndarray) and value.ndim > 1:
+        if not maps:
+            raise ValueError(f"{name} must be one number, or one a channel; got an array of shape {value.shape}")
+        return _map(value, name)
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value):
+        if len(value) == 0:
+            raise ValueError(f"{name} must be one number, or one a channel; got none")
+        return tuple(_number(v, name) for v in value)
+    return _number(value, name)
+
+
+def _number(value: Any, name: str) -> float:
+    number = _checks.real(value, name)
+    if name == "sigma" and number < 0:
+        raise ValueError(f"sigma must be at least 0; got {number:g}")
+    if name == "gain" and number <= 0:
+        raise ValueError(f"gain is in image units a count and must be above 0; got {number:g}")
+    return number
+
+
+def _map(value: np.ndarray, name: str) -> np.ndarray:
+    if value.dtype.kind not in "fiu":
+        raise TypeError(f"a map of {name} must hold real numbers; got dtype {value.dtype}")
+    if value.size == 0 or not np.isfinite(value).all():
+        raise ValueError(f"a map of {name} must be finite everywhere; got shape {value.shape}")
+    if value.min() < 0:
+        raise ValueError(f"a map of {name} must be at least 0 everywhere; got {float(value.min()):g}")
+    result = value.astype(np.float64)
+    result.flags.writeable = False
+    return result
