@@ -12,8 +12,8 @@ from .._lanes import address, fill, load, store, to_next_lane
 from ..pairwise.kernels import gather
 
 SIDE, DEPTH = 8, 4
-LONG, SHORT, ONE = 8, 9, 10
-"""Places in ``basis``, whose first eight numbers are cos(k π / 16) / 2: cos(π/8) / √2, cos(3π/8) / √2, and 1."""
+LONG, SHORT, POWER, ONE = 8, 9, 10, 11
+"""Places in ``basis`` after eight numbers cos(k π / 16) / 2: cos(π/8) / √2, cos(3π/8) / √2, the noise's variance, 1."""
 
 
 @inline
@@ -136,7 +136,10 @@ def gain(pilot, variance):
 def shrink_row(noisy, pilot, at, noise, where, kept, first, energy, count, step, basis):
     """Transform a band along x for each window, and keep of each coefficient its `gain`; add up the gains' squares."""
     for t in range(0, count, step):
-        v = load(noise, where + t)
+        if noise is None:
+            v = fill(basis[POWER])
+        else:
+            v = load(address(noise), where + t)
         p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(pilot, at + t, 1))
         a, b, c, d, e, f, g, h = (
             gain(p0, v), gain(p1, v), gain(p2, v), gain(p3, v), gain(p4, v), gain(p5, v), gain(p6, v), gain(p7, v)
@@ -191,14 +194,14 @@ def fold_forward(sums, at, count):
 
 
 @kernel
-def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch):
+def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch, field):
     """Compute one tile of one channel. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (z_zero, y_zero, x_zero) = tables
     deep, step = recipe
-    f, p, v, sums = address(scratch[0]), address(scratch[1]), address(scratch[2]), address(scratch[3])
-    f_bands, p_bands, kept = address(scratch[4]), address(scratch[5]), address(scratch[6])
-    bands, energy, spread = address(scratch[7]), address(scratch[8]), address(scratch[9])
+    f, p, sums = address(scratch[0]), address(scratch[1]), address(scratch[2])
+    f_bands, p_bands, kept = address(scratch[3]), address(scratch[4]), address(scratch[5])
+    bands, energy, spread = address(scratch[6]), address(scratch[7]), address(scratch[8])
 
     width, lanes = columns.shape
     count = width - (SIDE - 1)
@@ -208,8 +211,9 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch):
 
     gather(noisy, basis[ONE:], planes, rows, columns, scratch[0])
     gather(pilot, basis[ONE:], planes, rows, columns, scratch[1])
-    gather(noise, basis[ONE:], planes, rows, columns, scratch[2])
-    scratch[3][:] = 0
+    if noise is not None:
+        gather(noise, basis[ONE:], planes, rows, columns, field)
+    scratch[2][:] = 0
 
     for z in range(planes.size - deep + 1):
         for y in range(0, rows.size - SIDE + 1, step):
@@ -224,7 +228,7 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch):
             middle = (z + deep // 2) * plane + (y + SIDE // 2) * width + SIDE // 2
             for k in range(deep * SIDE):
                 shrink_row(
-                    f_bands, p_bands, k * width, v, middle, kept, k * SIDE * count, energy, count, step, basis
+                    f_bands, p_bands, k * width, field, middle, kept, k * SIDE * count, energy, count, step, basis
                 )  # fmt: skip
             keep_mean(f_bands, 0, kept, count, step, basis)
             weigh_row(energy, count, step, spread, width, basis)
@@ -250,4 +254,4 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch):
                 start = x_zero + lane * count
                 for x in range(max(start, x_first), min(start + count, x_last)):
                     k = (at + x - start) * lanes + lane
-                    out[z, y, x] = scratch[3][k] / scratch[3][k + total * lanes]
+                    out[z, y, x] = scratch[2][k] / scratch[2][k + total * lanes]

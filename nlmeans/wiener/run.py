@@ -23,13 +23,17 @@ def window_sides(depth: int) -> tuple[int, int, int]:
 class _Job:
     """One channel's constants, and what each of its tiles needs."""
 
-    def __init__(self, noisy: np.ndarray, pilot: np.ndarray, noise: np.ndarray, step: int, out: np.ndarray) -> None:
-        self.noisy, self.pilot, self.noise, self.out = noisy, pilot, noise, out
+    def __init__(
+        self, noisy: np.ndarray, pilot: np.ndarray, noise: float | np.ndarray, step: int, out: np.ndarray
+    ) -> None:
+        self.noisy, self.pilot, self.out = noisy, pilot, out
+        self.noise = noise if isinstance(noise, np.ndarray) else None
+        power = 0.0 if isinstance(noise, np.ndarray) else noise
         self.step, self.dtype = step, noisy.dtype
         self.sides = window_sides(noisy.shape[0])
         self.lanes = lanes(self.dtype)
         k = np.arange(8)
-        ends = [math.cos(math.pi / 8) / math.sqrt(2), math.cos(3 * math.pi / 8) / math.sqrt(2), 1.0]
+        ends = [math.cos(math.pi / 8) / math.sqrt(2), math.cos(3 * math.pi / 8) / math.sqrt(2), power, 1.0]
         self.basis = np.asarray([*(np.cos(k * np.pi / 16) / 2), *ends], self.dtype)
         self.scratch = threading.local()
 
@@ -48,9 +52,10 @@ class _Job:
             np.ascontiguousarray(mirror(low, int(position.max()) + 1, width)[position - low]),
             corner,
         )
+        scratch = self._buffers(len(tables[0]), len(tables[1]), len(tables[2]))
         kernels.wiener_tile(
-            self.noisy[None], self.pilot[None], self.noise[None], self.out, (*tile.z, *tile.y, *tile.x), tables,
-            (deep, self.step), self.basis, self._buffers(len(tables[0]), len(tables[1]), len(tables[2])),
+            self.noisy[None], self.pilot[None], self.noise, self.out, (*tile.z, *tile.y, *tile.x), tables,
+            (deep, self.step), self.basis, scratch, None if self.noise is None else scratch[-1],
         )  # fmt: skip
 
     def _before(self, start: int) -> int:
@@ -60,7 +65,8 @@ class _Job:
     def _buffers(self, slices: int, rows: int, width: int) -> tuple[np.ndarray, ...]:
         deep, side, _ = self.sides
         tile, band, count = slices * rows * width, deep * side * width, width - side + 1
-        needed = (tile, tile, tile, 2 * tile, band, band, deep * side * side * count, band, count, width)
+        field = 0 if self.noise is None else tile
+        needed = (tile, tile, 2 * tile, band, band, deep * side * side * count, band, count, width, field)
         held = getattr(self.scratch, "arrays", None)
         if held is None or any(a.nbytes < BYTES * n for a, n in zip(held, needed, strict=True)):
             held = self.scratch.arrays = tuple(aligned(n, self.dtype) for n in needed)
@@ -70,7 +76,7 @@ class _Job:
 def wiener(
     noisy: np.ndarray,
     pilot: np.ndarray,
-    noise: np.ndarray,
+    noise: float | np.ndarray,
     *,
     step: int = 1,
     threads: int | None = None,
@@ -82,8 +88,8 @@ def wiener(
     ----------
     noisy, pilot : ndarray, shape (C, Z, Y, X)
         The noisy image and an estimate of the clean one, float32 or float64.
-    noise : ndarray, shape (1 or C, Z, Y, X)
-        Variance of the noise.
+    noise : float or ndarray, shape (1, Z, Y, X)
+        Variance of the noise: one number, or one a pixel.
     step : {1, 2, 4}
         Windows start at every ``step``-th pixel along y and x.
     threads, progress
@@ -100,9 +106,7 @@ def wiener(
     out = np.empty_like(noisy)
     depth, height, width = noisy.shape[1:]
     tiles = cut((depth, height, width), (SLICES, ROWS, COLUMNS))
-    jobs = [
-        _Job(noisy[c], pilot[c], noise[c if len(noise) > 1 else 0], step, out[c]) for c in range(len(noisy))
-    ]  # fmt: skip
+    jobs = [_Job(*channel, noise, step, result) for *channel, result in zip(noisy, pilot, out, strict=True)]
     tasks = [(job, tile) for job in jobs for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress)
     return out
