@@ -7,9 +7,24 @@
 """
 
 # These modules need NumPy alone: Numba is imported by the first call that computes.
-from .denoise import Report, denoise
-from .noise import estimate_sigma
-from .plan import Plan, plan
+from ._progress import Cancelled
+from .denoise import Maps, Report, denoise
+from .looking import weight_map
+from .noise import estimate_noise, estimate_sigma
+from .plan import Pass, Plan
+from .prepare import plan
 
-__all__ = ["Plan", "Report", "__version__", "denoise", "estimate_sigma", "plan"]
+__all__ = [
+    "Cancelled",
+    "Maps",
+    "Pass",
+    "Plan",
+    "Report",
+    "__version__",
+    "denoise",
+    "estimate_noise",
+    "estimate_sigma",
+    "plan",
+    "weight_map",
+]
 __version__ = "0.1.0"

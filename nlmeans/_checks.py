@@ -13,6 +13,8 @@ import numpy as np
 from .layout import Layout
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
+WHOLE = sys.maxsize
+"""The search radius that takes in any image."""
 _REMEDY = {
     "b": "a mask is not an image: convert it with image.astype('uint8')",
     "c": "filter image.real and image.imag, or its magnitude",
@@ -37,13 +39,45 @@ def image(array: Any) -> np.ndarray:
     return array
 
 
-def limits(array: np.ndarray) -> tuple[float, float]:
-    """Return the least and the greatest pixel; refuse NaN and infinity."""
-    low, high = float(array.min()), float(array.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        bad = int(array.size - np.isfinite(array).sum())
-        raise ValueError(f"every pixel must be finite; got {bad} NaN or infinite: replace them before denoising")
-    return low, high
+def limits(array: np.ndarray, known: np.ndarray | None) -> tuple[float, float]:
+    """Return the least and the greatest pixel that counts."""
+    if known is None:
+        return float(array.min()), float(array.max())
+    if not known.any():
+        raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
+    low = array.min(where=known, initial=array.max() if array.dtype.kind != "f" else np.inf)
+    return float(low), float(array.max(where=known, initial=low))
+
+
+def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
+    """Return where the image has pixels, in the image's shape: inside the mask, finite; None where it has all.
+
+    A pixel that is missing in one channel is missing in all.
+    """
+    channel = layout.channel_axis
+    space = tuple(n for k, n in enumerate(array.shape) if k != channel)
+    there = None
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        if not finite.all():
+            there = finite if channel is None else finite.all(axis=channel)
+    if mask is not None:
+        given = _mask(mask, space)
+        if not given.all():
+            there = given if there is None else there & given
+    if there is None or channel is None:
+        return there
+    return np.broadcast_to(np.expand_dims(there, channel), array.shape)
+
+
+def _mask(value: Any, space: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype != np.bool_ or array.shape != space:
+        raise ValueError(
+            f"mask must be boolean, True where a pixel counts, of the image's shape without channels, {space}; "
+            f"got {array.dtype}, shape {array.shape}"
+        )
+    return array
 
 
 def layout(array: np.ndarray, axes: str | None, channel_axis: int | None) -> Layout:
@@ -127,23 +161,39 @@ def real(value: Any, name: str) -> float:
     return number
 
 
-def sigma(value: Any, channels: int, low: float, high: float) -> tuple[float, ...]:
-    """Return one standard deviation a channel."""
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and np.ndim(value) else [value]
-    if isinstance(value, str):
-        given = [value]
-    numbers = tuple(real(v, "sigma") for v in given)
-    if len(numbers) not in (1, channels):
-        raise ValueError(f"sigma must be one number, or one for each of {channels} channels; got {len(numbers)}")
-    for number in numbers:
-        if number < 0:
-            raise ValueError(f"sigma must be at least 0; got {number:g}")
-        if number > high - low > 0:
-            raise ValueError(
-                f"sigma is in the image's units and cannot exceed its range; got {number:g} for an image that spans "
-                f"{low:g} to {high:g}. If sigma was meant for 0 to 255, scale it as the image was"
-            )
-    return numbers * (channels // len(numbers))
+def like(value: np.ndarray, name: str, array: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return an array of the image's shape, with its channels or without, as planes (N, C or 1, Z, Y, X)."""
+    channel = layout.channel_axis
+    space = tuple(n for k, n in enumerate(array.shape) if k != channel)
+    if value.shape == array.shape:
+        return layout.planes(value)
+    if value.shape == space:
+        return Layout(layout.axes.replace("C", "")).planes(value)
+    shapes = f"{array.shape}" if channel is None else f"{array.shape}, or without channels {space}"
+    raise ValueError(f"{name} must have the image's shape {shapes}; got {value.shape}")
+
+
+def guide(value: Any, array: np.ndarray, layout: Layout) -> np.ndarray | None:
+    """Return the image that scores are taken from, as planes (N, C or 1, Z, Y, X)."""
+    if value is None:
+        return None
+    given = np.asarray(value)
+    if given.dtype.newbyteorder("=").name not in DTYPES:
+        raise TypeError(f"the guide's dtype must be one of {', '.join(DTYPES)}; got {given.dtype}")
+    return like(given, "guide", array, layout)
+
+
+def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]:
+    """Return a pixel's (z, y, x)."""
+    axes = layout.axes.replace("C", "")
+    sides = [n for axis, n in zip(layout.axes, array.shape, strict=True) if axis != "C"]
+    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
+    numbers = [integer(v, "at") for v in given]
+    inside = len(numbers) == len(sides) and all(-n <= v < n for v, n in zip(numbers, sides, strict=True))
+    if not inside:
+        raise ValueError(f"at must be a pixel along {', '.join(axes)} of an image of {tuple(sides)}; got {value!r}")
+    place = {axis: v % n for axis, v, n in zip(axes, numbers, sides, strict=True)}
+    return place.get("Z", place.get("T", 0)), place["Y"], place["X"]
 
 
 def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
@@ -151,6 +201,10 @@ def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
     if value is None:
         return None
     count = len(layout.space)
+    if name == "search_radius" and isinstance(value, str):
+        if value == "image":
+            return (WHOLE,) * count
+        raise ValueError(f"search_radius must be whole numbers, or 'image' for all of it; got {value!r}")
     given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
     if len(given) != count:
         raise ValueError(
@@ -162,25 +216,42 @@ def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
     return numbers
 
 
-def strength(value: Any) -> float | None:
-    """Return the decay h/σ."""
-    if value is None:
-        return None
-    number = real(value, "strength")
+def strength(value: Any) -> Any:
+    """Return the decay h/σ, or "sure"."""
+    if value is None or (isinstance(value, str) and value == "sure"):
+        return value
+    number = real(value, "strength") if not isinstance(value, str) else None
+    if number is None:
+        raise TypeError(f"strength must be a number, or 'sure' to have it chosen; got {value!r}")
     if number <= 0:
         raise ValueError(f"strength is h/σ and must be above 0; got {number:g}")
     return number
 
 
-def centre(value: Any) -> Any:
-    """Return the rule for a pixel's own weight."""
-    if value not in ("max", "one", "zero"):
-        raise ValueError(f"centre must be 'max', 'one' or 'zero'; got {value!r}")
-    return value
+def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
+    """Return one of several values; ``None`` stays."""
+    if value is None or (not isinstance(value, bool) and value in choices):
+        return value
+    raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {value!r}")
 
 
-def flag(value: Any, name: str) -> bool:
-    """Return a truth value."""
+def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
+    """Return the distance of pixels along each spatial axis."""
+    if value is None:
+        return None
+    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
+    numbers = tuple(real(v, "spacing") for v in given)
+    if len(numbers) != len(layout.space) or min(numbers) <= 0:
+        raise ValueError(
+            f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {value!r}"
+        )
+    return numbers
+
+
+def flag(value: Any, name: str) -> Any:
+    """Return a truth value; ``None`` stays."""
+    if value is None:
+        return None
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False; got {value!r}")
     return bool(value)
@@ -203,6 +274,13 @@ def progress(value: Any) -> Any:
     raise TypeError(f"progress must be True, False or a function of (done, total); got {value!r}")
 
 
+def cancel(value: Any) -> Any:
+    """Return an event, such as `threading.Event`."""
+    if value is None or callable(getattr(value, "is_set", None)):
+        return value
+    raise TypeError(f"cancel must be an event with is_set(), such as threading.Event(); got {value!r}")
+
+
 def output(out: Any, array: np.ndarray) -> np.ndarray | None:
     """Return where the result goes: an array like the image, but not on top of it."""
     if out is None:
@@ -215,15 +293,3 @@ def output(out: Any, array: np.ndarray) -> np.ndarray | None:
     if np.may_share_memory(out, array):
         raise ValueError("out must not share memory with the image: the input is never written")
     return out
-
-
-def mask(value: Any, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Return which pixels count."""
-    if value is None:
-        return None
-    array = np.asarray(value)
-    if array.dtype != np.bool_ or array.shape != shape:
-        raise ValueError(
-            f"mask must be boolean, True where a pixel counts, of shape {shape}; got {array.dtype}, shape {array.shape}"
-        )
-    return array

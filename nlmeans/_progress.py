@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 Progress = Callable[[int, int], object]
+
+
+class Cancelled(Exception):
+    """The work was stopped by the event given as ``cancel``; nothing was written."""
+
+
+def stoppable(progress: Progress | None, cancel: Any) -> Progress | None:
+    """Return a progress function that raises `Cancelled` once the event is set."""
+    if cancel is None:
+        return progress
+
+    def tell(done: int, total: int) -> None:
+        if cancel.is_set():
+            raise Cancelled(f"stopped by the cancel event at {done} of {total}")
+        if progress is not None:
+            progress(done, total)
+
+    return tell
 
 
 @contextmanager
@@ -27,3 +46,14 @@ def part(progress: Progress | None, index: int, count: int) -> Progress | None:
     if progress is None:
         return None
     return lambda done, total: progress(index * total + done, count * total)
+
+
+def shares_of(progress: Progress | None, weights: Sequence[int]) -> list[Progress | None]:
+    """Return the progress of consecutive parts whose work is as ``weights``."""
+    if progress is None:
+        return [None] * len(weights)
+
+    def tell(before: int, weight: int) -> Progress:
+        return lambda done, total: progress(before * total + weight * done, sum(weights) * total)
+
+    return [tell(sum(weights[:k]), weight) for k, weight in enumerate(weights)]

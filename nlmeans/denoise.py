@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,37 @@ from typing import Any
 import numpy as np
 
 from . import _checks
-from ._progress import Progress, bar, part
-from .pairwise.spec import Centre
-from .plan import Options, Plan, as_float, make, saturation, table
+from ._progress import Progress, bar, part, stoppable
+from .defaults import Quality
+from .layout import Layout
+from .methods import call
+from .options import Options
+from .pairwise.spec import Aggregation, Centre
+from .plan import Plan, table
+from .prepare import guide_of, prepare, saturation
+
+logger = logging.getLogger("nlmeans")
+
+PATIENCE = 10.0
+"""Seconds of expected work from which a notice is logged."""
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Where the image was averaged, and how much: the last pass's weights w, at every pixel.
+
+    Attributes
+    ----------
+    effective : ndarray
+        (Σ w)² / Σ w²: how many equally weighted pixels would average as much noise away; in the image's shape without
+        channels.
+    residual : ndarray
+        σ · sqrt(Σ w²) / Σ w: standard deviation of the noise that a pixelwise average with these weights leaves, in
+        the image's shape and units (of a stabilised image, in units of its noise). A Wiener step leaves less.
+    """
+
+    effective: np.ndarray
+    residual: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -26,11 +55,20 @@ class Report:
         Wall time of the whole call.
     threads : int
         Threads that were used at most.
+    missing : int
+        Pixels that were masked, NaN or infinite.
+    unfilled : int
+        Those of them that had no valid neighbour and kept their value.
+    maps : Maps or None
+        With ``full_output="maps"``.
     """
 
     plans: tuple[Plan, ...]
     seconds: float
     threads: int
+    missing: int = 0
+    unfilled: int = 0
+    maps: Maps | None = None
 
     @property
     def plan(self) -> Plan:
@@ -47,10 +85,17 @@ class Report:
         """Whether spatially correlated noise was noticed in any image."""
         return any(plan.correlated for plan in self.plans)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know, of all images."""
+        return tuple(dict.fromkeys(note for plan in self.plans for note in plan.notes))
+
     def __str__(self) -> str:
         rows = self.plan.rows()
         if len(self.plans) > 1:
             rows.append(("images", f"{len(self.plans)} (above: the first one's plan)"))
+        if self.missing:
+            rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
         return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
@@ -58,17 +103,29 @@ def denoise(
     image: Any,
     sigma: Any = None,
     *,
+    method: str = "nlm",
+    quality: Quality = "balanced",
+    noise: Any = None,
     axes: str | None = None,
     channel_axis: int | None = None,
-    strength: float | None = None,
+    mask: Any = None,
+    fill: bool = True,
+    guide: Any = None,
+    guide_sigma: float = 0.0,
+    strength: float | str | None = None,
     patch_radius: Any = None,
     search_radius: Any = None,
+    spacing: Any = None,
     bias: bool = True,
     centre: Centre | None = None,
+    aggregation: Aggregation | None = None,
+    passes: int | None = None,
+    wiener: bool | None = None,
     threads: int | None = None,
     progress: bool | Progress | None = None,
+    cancel: Any = None,
     out: np.ndarray | None = None,
-    full_output: bool = False,
+    full_output: bool | str = False,
 ) -> Any:
     """Remove noise from an image by non-local means.
 
@@ -80,34 +137,68 @@ def denoise(
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images; int8, int16, int32, their
-        unsigned kin, float16, float32 or float64; all pixels finite. It is never written.
-    sigma : float or sequence of float, optional
-        Standard deviation of the noise in the image's units, one for all channels or one a channel. Estimated from
-        the image by default (`estimate_sigma`). 0 returns a copy.
+        unsigned kin, float16, float32 or float64. NaN and infinite pixels count as missing. It is never written.
+    sigma : float, sequence of float or ndarray, optional
+        Standard deviation of the noise in the image's units: one for all channels, one a channel, or a map in the
+        image's shape (with its channels or without). Estimated from the image by default (`estimate_sigma`).
+        0 returns a copy.
+    method : str, default "nlm"
+        Non-local means, or a method that another package brings (entry points of the group ``nlmeans.methods``).
+    quality : {"fast", "balanced", "best"}, default "balanced"
+        "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
+        noise by the picture that the pass has found, in a third of the pass's time. "best" averages once more, patches
+        this time, with weights from that picture.
+    noise : Gaussian, PoissonGaussian, Rician or "auto", optional
+        A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
+        cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, and its exact unbiased
+        inverse follows. "auto" decides between the three and fits their numbers.
     axes : str, optional
         The array's axes: ``"YX"``, ``"YXC"``, ``"ZYX"``, ``"TYX"``, ``"NYX"`` for separate images, and so on. By
         default all axes but ``channel_axis`` are space.
     channel_axis : int, optional
         The axis of colours or other channels; short for ``axes``. An array whose first or last axis is short needs
         this or ``axes``: a colour photograph must not be taken for a thin volume.
-    strength : float, optional
-        h/σ: larger smooths more. Rule of thumb: 0.4 to 0.8; by default chosen by `plan`.
+    mask : array_like of bool, optional
+        True where a pixel counts, in the image's shape without channels. Others are missing: they contribute to no
+        pixel.
+    fill : bool, default True
+        Give missing pixels the average of valid ones around them; False leaves them as they are.
+    guide : array_like, optional
+        An image whose patches are compared in place of the noisy ones, aligned with the image and in its units, so
+        that h = strength · σ fits it; of its shape, with channels or without.
+    guide_sigma : float, default 0
+        Standard deviation of the guide's own noise.
+    strength : float or "sure", optional
+        h/σ of the first pass: larger smooths more; a second pass keeps its proportion. Rule of thumb: 0.4 to 0.8; by
+        default chosen by `plan` from the noise. "sure" chooses it for this image, by Stein's unbiased risk estimate;
+        the noise must be Gaussian, unclipped and its σ right.
     patch_radius, search_radius : int or sequence of int, optional
         Half-widths in pixels of the patches that are compared and of the window that is averaged, for all spatial
-        axes or one each. By default chosen by `plan`. A search radius beyond the image is capped to it.
+        axes or one each, in all passes. By default chosen by `plan`. A search radius beyond the image is capped to
+        it; ``"image"`` lets every pixel average every other, in time that grows with the square of the pixels.
+    spacing : sequence of float, optional
+        Distance of pixels along each spatial axis, in any unit: default radii shrink along coarse axes.
     bias : bool, default True
         Take 2σ², the distance that noise alone makes, from d²; False gives the plain exp(−d²/h²).
     centre : {"max", "one", "zero"}, optional
         Weight of the pixel itself: the largest of the others (default), 1, or 0.
+    aggregation : {"pixel", "patch"}, optional
+        Average pixels, or patches, whose averages overlap and are averaged in turn; for all passes.
+    passes : {1, 2}, optional
+        How often to average; the second time with weights from the first result.
+    wiener : bool, optional
+        Whether a Wiener step follows each pass. By default as ``quality`` has it.
     threads : int, optional
         Threads to use; by default the CPUs that this process may use. The result does not depend on it.
     progress : bool or callable, optional
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.
+    cancel : threading.Event, optional
+        Once it is set, from any thread, the work stops within a tile's time and raises `Cancelled`.
     out : ndarray, optional
-        Where to write the result: shape and dtype of the image, no memory shared with it.
-    full_output : bool, default False
-        Return a `Report` too.
+        Where to write the result: shape and dtype of the image, no memory shared with it. Written at the very end.
+    full_output : bool or "maps", default False
+        Return a `Report` too; with "maps" it holds maps of how much was averaged.
 
     Returns
     -------
@@ -122,21 +213,27 @@ def denoise(
         For a dtype or an argument of a type that cannot be meant.
     ValueError
         For a value that breaks a rule: the message states both.
+    Cancelled
+        If ``cancel`` was set.
 
     See Also
     --------
     plan : the parameters that would be chosen, without the work.
-    estimate_sigma : the noise alone.
+    weight_map : the weights of one pixel.
+    estimate_sigma, nlmeans.noise.estimate_noise : the noise alone.
 
     Notes
     -----
     Time is proportional to pixels · window · channels; the patch costs nothing extra within a plane. Computed in
-    float32, in float64 for float64 and 32-bit integers. A weight below 2⁻³² counts as none.
+    float32, in float64 for float64 and 32-bit integers. A weight below 2⁻³² counts as none. Missing pixels and maps of
+    σ take about three times as long.
 
     References
     ----------
     A. Buades, B. Coll, J.-M. Morel, "A non-local algorithm for image denoising", CVPR 2005,
-    doi:10.1109/CVPR.2005.38; "Non-Local Means Denoising", IPOL 2011, doi:10.5201/ipol.2011.bcm_nlm (bias, centre).
+    doi:10.1109/CVPR.2005.38; "Non-Local Means Denoising", IPOL 2011, doi:10.5201/ipol.2011.bcm_nlm (bias, centre,
+    patches). The Wiener step is the empirical Wiener filter of sliding cosine windows, as in G. Yu, G. Sapiro,
+    "DCT Image Denoising", IPOL 2011, doi:10.5201/ipol.2011.ys-dct, with the average in place of a threshold.
 
     Examples
     --------
@@ -146,51 +243,96 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
+    options = dict(
+        quality=quality, axes=axes, channel_axis=channel_axis, mask=mask, fill=fill, guide=guide,
+        guide_sigma=guide_sigma, strength=strength, patch_radius=patch_radius, search_radius=search_radius,
+        spacing=spacing, bias=bias, centre=centre, aggregation=aggregation, passes=passes, wiener=wiener,
+        threads=threads, progress=progress, cancel=cancel, out=out,
+    )  # fmt: skip
+    if method != "nlm":
+        result, report = call(method, image, sigma, noise, options)
+        return (result, report) if full_output else result
+
     from .pairwise.tiles import available_cpus  # brings Numba, which `import nlmeans` does not
 
     start = time.perf_counter()
     array = _checks.image(image)
-    options = Options.check(array, sigma, axes, channel_axis, strength, patch_radius, search_radius, bias, centre)
+    options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
+    parsed = Options.check(array, sigma=sigma, noise=noise, **options)
+    keep = not _checks.flag(fill, "fill")
+    wants_maps = _checks.choice(full_output, "full_output", ("maps",)) if isinstance(full_output, str) else None
     workers = _checks.threads(threads) or available_cpus()
-    result = _checks.output(out, array)
-    report_progress = _checks.progress(progress)
-    if result is None:
-        result = np.empty(array.shape, array.dtype)
+    target = _checks.output(out, array)
+    asked = _checks.progress(progress)
+    event = _checks.cancel(cancel)
 
-    sources, targets = options.layout.planes(array), options.layout.planes(result)
-    plans = []
-    with bar(report_progress) as tell:
-        for k, (source, target) in enumerate(zip(sources, targets, strict=True)):
-            values = as_float(source)
-            plan = make(values, options, saturation(array.dtype))
-            plans.append(plan)
-            _denoise_planes(values, target, source, plan, workers, part(tell, k, len(sources)))
+    result = np.empty(array.shape, array.dtype)
+    sources, targets = parsed.layout.planes(array), parsed.layout.planes(result)
+    done = []
+    with bar(asked) as shown:
+        tell = stoppable(shown, event)
+        for k, source in enumerate(sources):
+            done.append(_image(source, targets[k], parsed, k, keep, workers, part(tell, k, len(sources)), wants_maps))
+    if target is not None:
+        target[...] = result
+        result = target
     if not full_output:
         return result
-    return result, Report(tuple(plans), time.perf_counter() - start, workers)
-
-
-def _denoise_planes(
-    values: np.ndarray, target: np.ndarray, source: np.ndarray, plan: Plan, threads: int, progress: Progress | None
-) -> None:
-    from .pairwise.run import pairwise_average
-
-    if not any(plan.sigma):
-        target[...] = source
-        return
-    # A channel without noise is held against a pair as strictly as the least noisy one that has some.
-    least = min(s for s in plan.sigma if s > 0)
-    gains = [1 / (s or least) for s in plan.sigma]
-    direct = target.dtype == values.dtype and target.dtype.isnative and target.flags.c_contiguous
-    averages = pairwise_average(
-        values, values, plan.spec, gains=gains, threads=threads, progress=progress, out=target if direct else None
+    plans, missing, unfilled, maps = zip(*done, strict=True)
+    report = Report(
+        plans, time.perf_counter() - start, workers, sum(missing), sum(unfilled), _joined(maps, parsed.layout)
     )
-    for channel, sigma in enumerate(plan.sigma):
-        if sigma == 0:
-            averages[channel] = values[channel]
-    if direct:
-        return
+    return result, report
+
+
+ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
+"""Options that no plan depends on."""
+
+
+def _image(
+    source: np.ndarray,
+    target: np.ndarray,
+    options: Options,
+    index: int,
+    keep: bool,
+    threads: int,
+    progress: Progress | None,
+    maps: str | None,
+) -> tuple[Plan, int, int, Any]:
+    """Denoise one image, planes (C, Z, Y, X), into ``target``."""
+    from .nlm import average
+    from .sure import refined
+
+    planes, setting, plan = prepare(source, options, index, saturation(source.dtype))
+    guide = guide_of(planes, options, index)
+    if plan.seconds / threads > PATIENCE:
+        logger.info("about %.0f s of work on %d threads", plan.seconds / threads, threads)
+    missing = np.isnan(planes).any(axis=0)
+    if not any(setting.sigma) and not missing.any():
+        target[...] = source
+        return plan, 0, 0, None
+    averages, unfilled, looked = average(
+        planes, plan, setting, guide, threads=threads, progress=progress, maps=maps is not None
+    )
+    if options.strength == "sure":
+        plan = refined(planes, averages, plan, setting, guide, threads)
+    if setting.stabiliser is not None:
+        averages = setting.stabiliser.inverse(averages)
     if target.dtype.kind != "f":
         info = np.iinfo(target.dtype)
         np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
+    stays = missing if keep else missing & np.isnan(averages).any(axis=0)
+    if stays.any():
+        averages[:, stays] = 0
     target[...] = averages
+    if stays.any():
+        target[:, stays] = source[:, stays]
+    return plan, int(missing.sum()), unfilled, looked
+
+
+def _joined(maps: Any, layout: Layout) -> Maps | None:
+    """Return the maps of all images in the image's own axes."""
+    if maps[0] is None:
+        return None
+    effective, residual = (np.stack(planes) for planes in zip(*maps, strict=True))
+    return Maps(Layout(layout.axes.replace("C", "")).array(effective[:, None]), layout.array(residual))

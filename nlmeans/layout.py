@@ -36,6 +36,12 @@ class Layout:
         absent = [k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes)]
         return np.expand_dims(view, tuple(absent))
 
+    def array(self, planes: np.ndarray) -> np.ndarray:
+        """Return planes (N, C, Z, Y, X) as an array with these axes; what `planes` added goes."""
+        order = [axis for axis in "NCTZYX" if axis in self.axes]
+        absent = tuple(k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes))
+        return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
+
     def radii(self, radii: tuple[int, ...]) -> tuple[int, int, int]:
         """Return radii of the spatial axes as (z, y, x)."""
         z, y, x = (0, *radii)[-3:]

@@ -1,48 +1,54 @@
-"""Plan: from an image's noise to patch, search window and strength."""
+"""Plan: from an image and its noise to patches, search windows and strengths."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _checks
+from .defaults import COLOUR, DEFAULTS_VERSION, FRAMES, GREY, VOLUME, Averaging, Defaults, Quality
 from .layout import Layout
-from .noise import NoiseEstimate, estimate_planes
-from .pairwise.spec import Centre, PairwiseSpec
+from .pairwise.spec import Aggregation, Centre, PairwiseSpec
 
-DEFAULTS_VERSION = 1
-"""Raised whenever a default changes, since changed defaults change results."""
+if TYPE_CHECKING:
+    from .noise.setting import Setting
+    from .options import Options
+
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
+PAIRS = 1.5e9
+"""Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
+PATCHWISE = 3.0
+"""How much longer a pass takes that averages patches."""
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """A row of the table of defaults: good up to ``noise``, the ratio of σ to the standard deviation of the signal."""
+class Pass:
+    """One pass of averaging over the image.
 
-    noise: float
-    patch_radius: int
-    search_radius: int
+    Attributes
+    ----------
+    patch_radius, search_radius : tuple of int
+        Half-widths along the spatial axes, in pixels.
+    strength : float
+        h/σ: the larger, the smoother.
+    aggregation : {"pixel", "patch"}
+        Whether pixels are averaged, or patches and then their overlaps.
+    guided : bool
+        Whether weights come from a guide (the pass before, or the caller's) rather than from the noisy image.
+    wiener : float
+        Share of the Wiener step in the result: 0 for none.
+    """
+
+    patch_radius: tuple[int, ...]
+    search_radius: tuple[int, ...]
     strength: float
-
-
-# Tuned on training pictures only (`python -m benchmarks.tune`; every score is in benchmarks/results/0.1.0/tune.json).
-# A search radius of 14 gains at most 0.08 dB over 10, below σ = 15, and takes twice the time.
-GREY = (
-    Defaults(0.16, 1, 10, 0.45),  # σ = 5 of 255: 35.95 dB against 35.88 for 5×5 patches
-    Defaults(0.45, 1, 10, 0.80),  # σ = 10 and 15: 0.55 and 0.43 dB above 5×5
-    Defaults(0.95, 2, 10, 0.60),  # σ = 25: level with 3×3; σ = 35: 0.25 dB above it
-    Defaults(math.inf, 3, 10, 0.50),
-)
-COLOUR = (
-    Defaults(0.16, 1, 10, 0.40),  # σ = 5: 36.24 dB against 35.95 for 5×5 patches
-    Defaults(1.30, 1, 10, 0.60),  # σ = 10 to 50: 0.6 dB above 5×5 at 10, equal at 50
-    Defaults(math.inf, 2, 10, 0.45),
-)
-VOLUME = (Defaults(math.inf, 1, 5, 0.50),)
+    aggregation: Aggregation
+    guided: bool
+    wiener: float
 
 
 @dataclass(frozen=True)
@@ -53,72 +59,128 @@ class Plan:
     ----------
     axes : str
         The names of the image's axes.
+    quality : {"fast", "balanced", "best"}
+        What the table of defaults was asked for.
+    noise : str
+        The noise model with its numbers.
     sigma : tuple of float
-        Standard deviation of the noise in the image's units, one a channel.
+        Standard deviation of the noise, one a channel: in the image's units, or 1 where a transform made it so.
     estimated : bool
-        Whether σ was estimated from the image.
-    correlated : bool
-        Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking. Non-local means takes
-        such noise for detail; a larger strength helps.
-    patch_radius, search_radius : tuple of int
-        Half-widths along the spatial axes, in pixels.
-    strength : float
-        h/σ: the larger, the smoother.
+        Whether the noise was estimated from the image.
+    passes : tuple of Pass
+        What is averaged, and how.
     bias : bool
-        Whether the noise's own share 2σ² is taken from patch distances.
+        Whether the noise's own share is taken from the distances of noisy patches.
+    guide_noise : float
+        Standard deviation of the noise in a guide, in units of σ.
     centre : {"max", "one", "zero"}
         Rule for a pixel's own weight.
+    seconds : float
+        What the work is expected to take on one thread; a rough figure.
+    notes : tuple of str
+        What a user should know.
+    predicted_mse : float or None
+        With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared.
     defaults_version : int
         Version of the table that the parameters left out were taken from.
     """
 
     axes: str
+    quality: Quality
+    noise: str
     sigma: tuple[float, ...]
     estimated: bool
-    correlated: bool
-    patch_radius: tuple[int, ...]
-    search_radius: tuple[int, ...]
-    strength: float
+    passes: tuple[Pass, ...]
     bias: bool
+    guide_noise: float
     centre: Centre
+    seconds: float
+    notes: tuple[str, ...] = ()
+    predicted_mse: float | None = None
     defaults_version: int = DEFAULTS_VERSION
 
     @property
+    def patch_radius(self) -> tuple[int, ...]:
+        """The first pass's half-widths of patches."""
+        return self.passes[0].patch_radius
+
+    @property
+    def search_radius(self) -> tuple[int, ...]:
+        """The first pass's half-widths of the search window."""
+        return self.passes[0].search_radius
+
+    @property
+    def strength(self) -> float:
+        """The first pass's h/σ."""
+        return self.passes[0].strength
+
+    @property
+    def correlated(self) -> bool:
+        """Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking."""
+        return any("correlated" in note for note in self.notes)
+
+    @property
     def spec(self) -> PairwiseSpec:
-        """The core's recipe for features in units of σ."""
+        """The core's recipe for the first pass."""
+        return self.recipe(self.passes[0], len(self.sigma))
+
+    def recipe(self, step: Pass, channels: int) -> PairwiseSpec:
+        """Return the core's recipe for a pass over features in units of σ."""
         layout = Layout(self.axes)
-        unit = PairwiseSpec(layout.radii(self.patch_radius), layout.radii(self.search_radius), scale=1.0)
-        terms = unit.patch_size * len(self.sigma)
-        return PairwiseSpec(
-            unit.patch_radius,
-            unit.search_radius,
-            scale=1 / (self.strength**2 * terms),
-            bias=2.0 * terms if self.bias else 0.0,
+        spec = PairwiseSpec(
+            layout.radii(step.patch_radius),
+            layout.radii(step.search_radius),
+            scale=1.0,
             centre=self.centre,
+            aggregation=step.aggregation,
         )
+        terms = spec.patch_size * channels
+        noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
+        return replace(spec, scale=1 / (step.strength**2 * terms), bias=2.0 * terms * noise)
+
+    def times(self, factor: float) -> Plan:
+        """Return the plan with every strength multiplied."""
+        return replace(self, passes=tuple(replace(step, strength=step.strength * factor) for step in self.passes))
 
     def rows(self) -> list[tuple[str, str]]:
         """Return names and values as text, for printing."""
         sigma = " ".join(f"{s:.4g}" for s in self.sigma)
+        rows = [("axes", self.axes), ("quality", self.quality)]
+        if not self.noise.startswith("Gaussian"):
+            rows.append(("noise", self.noise))
+        rows.append(("sigma", f"{sigma} ({'estimated' if self.estimated else 'given'})"))
+        for k, step in enumerate(self.passes):
+            rows += self._pass_rows(step, f"pass {k + 1}: " if len(self.passes) > 1 else "")
+        rows += [
+            ("bias 2σ²", "taken off" if self.bias else "left in"),
+            ("centre weight", self.centre),
+            ("expected", f"{self.seconds:.2g} s on one thread"),
+            ("defaults version", str(self.defaults_version)),
+        ]
+        if self.predicted_mse is not None:
+            rows.append(("predicted MSE", f"{self.predicted_mse:.4g}"))
+        return rows + [("note", note) for note in self.notes]
+
+    def _pass_rows(self, step: Pass, name: str) -> list[tuple[str, str]]:
         space = Layout(self.axes).space
 
         def widths(radii: tuple[int, ...]) -> str:
             size = " × ".join(str(2 * r + 1) for r in radii)
             return f"{size} ({space}; radius {', '.join(map(str, dict.fromkeys(radii)))})"
 
-        rows = [
-            ("axes", self.axes),
-            ("sigma", f"{sigma} ({'estimated' if self.estimated else 'given'})"),
-            ("patch", widths(self.patch_radius)),
-            ("search window", widths(self.search_radius)),
-            ("strength h/σ", f"{self.strength:g}"),
-            ("bias 2σ²", "taken off" if self.bias else "left in"),
-            ("centre weight", self.centre),
-            ("defaults version", str(self.defaults_version)),
+        what = "patches" if step.aggregation == "patch" else "pixels"
+        weights = ", weights from the guide" if step.guided else ""
+        share = (
+            ""
+            if not step.wiener
+            else ", then a Wiener step" + ("" if step.wiener == 1 else f", taken at {step.wiener:.0%}")
+        )
+        return [
+            (f"{name}averages", what + weights + share),
+            (f"{name}patch", widths(step.patch_radius)),
+            (f"{name}search window", widths(step.search_radius)),
+            (f"{name}strength h/σ", f"{step.strength:.3g}"),
         ]
-        if self.correlated:
-            rows.append(("note", "the noise is spatially correlated (JPEG, demosaicking): try a larger strength"))
-        return rows
 
     def __str__(self) -> str:
         return table(self.rows())
@@ -130,75 +192,68 @@ def table(rows: list[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Checked arguments that `denoise` and `plan` share."""
-
-    layout: Layout
-    limits: tuple[float, float]
-    sigma: tuple[float, ...] | None
-    strength: float | None
-    patch_radius: tuple[int, ...] | None
-    search_radius: tuple[int, ...] | None
-    bias: bool
-    centre: Centre | None
-
-    @classmethod
-    def check(
-        cls,
-        image: np.ndarray,
-        sigma: Any,
-        axes: Any,
-        channel_axis: Any,
-        strength: Any,
-        patch_radius: Any,
-        search_radius: Any,
-        bias: Any,
-        centre: Any,
-    ) -> Options:
-        """Refuse what is wrong, and return the rest parsed."""
-        layout = _checks.layout(image, axes, channel_axis)
-        limits = _checks.limits(image)
-        channels = 1 if layout.channel_axis is None else image.shape[layout.channel_axis]
-        return cls(
-            layout=layout,
-            limits=limits,
-            sigma=None if sigma is None else _checks.sigma(sigma, channels, *limits),
-            strength=_checks.strength(strength),
-            patch_radius=_checks.radii(patch_radius, "patch_radius", layout),
-            search_radius=_checks.radii(search_radius, "search_radius", layout),
-            bias=_checks.flag(bias, "bias"),
-            centre=None if centre is None else _checks.centre(centre),
-        )
-
-
-def make(planes: np.ndarray, options: Options, saturation: tuple[float, float] | None) -> Plan:
-    """Choose what the caller left open, for one image (C, Z, Y, X) of floating-point numbers."""
-    if options.sigma is None:
-        estimate = estimate_planes(planes, None, saturation=saturation)
-    else:
-        estimate = NoiseEstimate(options.sigma, correlated=False)
+def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
+    """Choose what the caller left open, for one image (C, Z, Y, X) without missing pixels, its noise stabilised."""
     layout = options.layout
-    row = _row(planes, estimate.sigma, layout)
-    patch, search = [row.patch_radius] * len(layout.space), [row.search_radius] * len(layout.space)
-    if layout.space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
-        patch[0] = 0
-    search = [min(r, max(n - 1, 0)) for r, n in zip(search, planes.shape[-len(layout.space) :], strict=True)]
+    sides = planes.shape[-len(layout.space) :]
+    row = _row(planes, setting.sigma, layout)
+    steps = [row.fast] if options.quality == "fast" else [row.pilot]
+    if options.guide is not None:
+        steps = [row.guided]
+    wanted = options.passes or (2 if options.quality == "best" and options.guide is None else 1)
+    if wanted == 2:
+        steps.append(row.guided)
+    first = steps[0].strength
+    passes, capped = [], False
+    for k, step in enumerate(steps):
+        patch, search = _default_radii(step, layout, options.spacing)
+        search = options.search_radius or search
+        reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
+        capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
+        share = step.wiener if options.quality != "fast" or options.wiener else 0.0
+        strength = step.strength
+        if isinstance(options.strength, float):
+            strength *= options.strength / first
+        passes.append(
+            Pass(
+                patch_radius=options.patch_radius or patch,
+                search_radius=reach,
+                strength=strength,
+                aggregation=options.aggregation or ("pixel" if options.quality == "fast" else step.aggregation),
+                guided=k > 0 or options.guide is not None,
+                wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
+            )
+        )
     return Plan(
         axes=layout.axes,
-        sigma=estimate.sigma,
-        estimated=options.sigma is None,
-        correlated=estimate.correlated,
-        patch_radius=options.patch_radius or tuple(patch),
-        search_radius=options.search_radius or tuple(search),
-        strength=options.strength or row.strength,
+        quality=options.quality,
+        noise=repr(setting.noise),
+        sigma=setting.sigma,
+        estimated=setting.estimated,
+        passes=tuple(passes),
         bias=options.bias,
+        guide_noise=options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0,
         centre=options.centre or "max",
+        seconds=_seconds(passes, math.prod(sides), len(planes)),
+        notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
     )
 
 
+def _default_radii(
+    step: Averaging, layout: Layout, spacing: tuple[float, ...] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    patch, search = [step.patch] * len(layout.space), [step.search] * len(layout.space)
+    if layout.space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
+        patch[0], search[0] = 0, FRAMES
+    if spacing is not None:
+        finest = min(spacing)
+        patch = [round(r * finest / width) for r, width in zip(patch, spacing, strict=True)]
+        search = [max(round(r * finest / width), min(r, 1)) for r, width in zip(search, spacing, strict=True)]
+    return tuple(patch), tuple(search)
+
+
 def _row(planes: np.ndarray, sigma: tuple[float, ...], layout: Layout) -> Defaults:
-    rows = VOLUME if len(layout.space) == 3 else GREY if len(sigma) == 1 else COLOUR
+    rows = VOLUME if layout.space[0] == "Z" and len(layout.space) == 3 else GREY if len(sigma) == 1 else COLOUR
     variance = np.asarray([_variance(channel) for channel in planes])
     noise = np.square(sigma)
     signal = float(np.maximum(variance - noise, 0).mean())
@@ -209,61 +264,19 @@ def _row(planes: np.ndarray, sigma: tuple[float, ...], layout: Layout) -> Defaul
 def _variance(channel: np.ndarray) -> float:
     """Return the variance of an even sample of a channel: a row of the table asks for no more."""
     pixels = channel.reshape(-1)
-    return float(pixels[:: pixels.size // SAMPLE | 1].var(dtype=np.float64))  # odd: in step with few patterns
+    sample = pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns
+    known = np.isfinite(sample)
+    return float(sample.var(dtype=np.float64, where=known)) if known.any() else 0.0
 
 
-def plan(
-    image: Any,
-    sigma: Any = None,
-    *,
-    axes: str | None = None,
-    channel_axis: int | None = None,
-    strength: float | None = None,
-    patch_radius: Any = None,
-    search_radius: Any = None,
-    bias: bool = True,
-    centre: Centre | None = None,
-) -> Plan:
-    """Choose parameters as `denoise` would, without denoising.
-
-    Parameters
-    ----------
-    image, sigma, axes, channel_axis, strength, patch_radius, search_radius, bias, centre
-        As for `denoise`.
-
-    Returns
-    -------
-    Plan
-        What `denoise` would do; prints as a small table. Of separate images (axis N), the first one's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `denoise`.
-
-    Examples
-    --------
-    >>> import numpy as np, nlmeans
-    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
-    >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
-    0.5
-    """
-    array = _checks.image(image)
-    options = Options.check(
-        array, sigma, axes, channel_axis, strength, patch_radius, search_radius, bias, centre
-    )  # fmt: skip
-    return make(as_float(options.layout.planes(array)[0]), options, saturation(array.dtype))
+def _level(sigma: tuple[float, ...]) -> float:
+    """Return one number for the noise of all channels, the least that is none."""
+    return min((s for s in sigma if s > 0), default=1.0)
 
 
-def as_float(planes: np.ndarray) -> np.ndarray:
-    """Return planes as C-contiguous float32, or float64 where float32 would lose bits."""
-    exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
-    return np.ascontiguousarray(planes, np.float32 if exact else np.float64)
+def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:
+    def pairs(step: Pass) -> float:
+        window = math.prod(2 * r + 1 for r in step.search_radius)
+        return pixels * min(window, pixels) / 2 * (PATCHWISE if step.aggregation == "patch" else 1)
 
-
-def saturation(dtype: np.dtype) -> tuple[float, float] | None:
-    """Return the values at which an integer type clips."""
-    if dtype.kind == "f":
-        return None
-    info = np.iinfo(dtype)
-    return float(info.min), float(info.max)
+    return sum(pairs(step) for step in passes) * (0.6 + 0.4 * channels) / PAIRS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nlmeans._checks import centre as centre_rule
+from nlmeans._checks import choice
 from nlmeans.pairwise.spec import Centre
 
 from . import _checks
@@ -83,7 +83,7 @@ class NonLocalMeans2d(nn.Module):
         window = _checks.search(search_radius, 2)
         self.search_radius: Search = "image" if window is None else window[1:]
         self.strength = nn.Parameter(torch.tensor(_checks.positive(strength, "strength")))
-        self.centre: Centre = centre_rule(centre)
+        self.centre: Centre = choice(centre, "centre", ("max", "one", "zero"))
         self.bias = _checks.flag(bias, "bias")
         self.backend = _checks.one_of(backend, "backend", ("auto", *NAMES))
 

@@ -15,20 +15,27 @@ MODULES = {
 }
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
-    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.explain"},
-    {"nlmeans._lanes", "nlmeans._checks", "nlmeans.vst", "nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven"},
+    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
+    {f"nlmeans.{name}" for name in ("_lanes", "_checks", "defaults", "vst", "explain")}
+    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven"},
     {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.pairwise.weights", "nlmeans.wiener.naive"}
     | {name for name in MODULES if name.startswith("nlmeans.noise")},
-    {"nlmeans.pairwise.kernels_apart", "nlmeans.pairwise.kernels_patchwise", "nlmeans.wiener.kernels", "nlmeans.plan"},
-    {"nlmeans.pairwise.run", "nlmeans.wiener.run"},
-    {"nlmeans.denoise", "nlmeans.pairwise.attend"},
+    {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}
+    | {"nlmeans.wiener.kernels", "nlmeans.options", "nlmeans.methods"},
+    {"nlmeans.plan"},
+    {"nlmeans.pairwise.domain"},
+    {"nlmeans.pairwise.run", "nlmeans.pairwise.risk", "nlmeans.pairwise.attend", "nlmeans.wiener.run"},
+    {"nlmeans.nlm"},
+    {"nlmeans.sure"},
+    {"nlmeans.prepare"},
+    {"nlmeans.denoise", "nlmeans.looking"},
     {"nlmeans"},
     {name for name in MODULES if name.startswith("nlmeans.io")},
     {name for name in MODULES if name.startswith(("nlmeans.cli", "nlmeans.demo", "nlmeans.__main__"))},
 ]
 
 
-RUNNERS = ("nlmeans.pairwise.run", "nlmeans.pairwise.attend", "nlmeans.wiener.run")
+RUNNERS = {f"nlmeans.pairwise.{name}" for name in ("run", "attend", "domain", "risk")} | {"nlmeans.wiener.run"}
 PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener"}
 
 

@@ -303,15 +303,17 @@ def _from_differences(volume: Array, known: Flags) -> float:
     return 0.0
 
 
-def estimate_sigma(image: Any, *, channel_axis: int | None = None, mask: Any = None) -> Any:
+def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | None = None, mask: Any = None) -> Any:
     """Estimate the standard deviation of additive white Gaussian noise from the image alone.
 
     Parameters
     ----------
     image : array_like
-        A grey or multichannel image or volume, as for `denoise`; slices of a volume are pooled.
+        As for `denoise`; slices of a volume and separate images are pooled. NaN and infinity are left out.
+    axes : str, optional
+        Names of the axes, as for `denoise`.
     channel_axis : int, optional
-        The axis of colours or other channels.
+        The axis of colours or other channels; short for ``axes``.
     mask : array_like of bool, optional
         True where a pixel counts; of the image's shape, without the channels.
 
@@ -344,17 +346,20 @@ def estimate_sigma(image: Any, *, channel_axis: int | None = None, mask: Any = N
     10
     """
     array = _checks.image(image)
-    layout = _checks.layout(array, None, channel_axis)
-    _checks.limits(array)
-    shape = tuple(n for axis, n in zip(layout.axes, array.shape, strict=True) if axis != "C")
-    known = _checks.mask(mask, shape)
-    if known is not None:
-        known = known.reshape((1,) * (3 - known.ndim) + known.shape)
+    layout = _checks.layout(array, axes, channel_axis)
+    known = _checks.known(array, mask, layout)
+    _checks.limits(array, known)
     limits = None
     if array.dtype.kind != "f":
         info = np.iinfo(array.dtype)
         limits = (float(info.min), float(info.max))
-    planes = layout.planes(array)[0]
+    planes, there = pooled(layout.planes(array)), None if known is None else pooled(layout.planes(known))[0]
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
-    sigma = estimate_planes(real, known, saturation=limits).sigma
-    return sigma[0] if channel_axis is None else np.array(sigma)
+    sigma = estimate_planes(real, there, saturation=limits).sigma
+    return sigma[0] if layout.channel_axis is None else np.array(sigma)
+
+
+def pooled(planes: Array) -> Array:
+    """Return planes (N, C, Z, Y, X) as (C, N·Z, Y, X)."""
+    moved = np.moveaxis(planes, 0, 1)
+    return moved.reshape(moved.shape[0], -1, *moved.shape[3:])

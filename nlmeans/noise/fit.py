@@ -127,23 +127,16 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
     """
     array = _checks.image(image)
     layout = _checks.layout(array, axes, channel_axis)
-    shape = tuple(n for axis, n in zip(layout.axes, array.shape, strict=True) if axis != "C")
-    known = _checks.mask(mask, shape)
-    planes = _pooled(layout.planes(array))
-    if known is not None:
-        spatial = type(layout)(layout.axes.replace("C", ""))
-        known = _pooled(spatial.planes(known))[0]
+    there = _checks.known(array, mask, layout)
+    planes, known = (
+        estimate.pooled(layout.planes(array)),
+        None if there is None else estimate.pooled(layout.planes(there))[0],
+    )
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
     model = fit_planes(real, known, _limits(array.dtype)).model(real)
     if layout.channel_axis is not None:
         return model
     return PoissonGaussian(model.gain[0], model.offset[0], model.sigma[0])
-
-
-def _pooled(planes: np.ndarray) -> np.ndarray:
-    """Return (N, C, Z, Y, X) as (C, N·Z, Y, X)."""
-    moved = np.moveaxis(planes, 0, 1)
-    return moved.reshape(moved.shape[0], -1, *moved.shape[3:])
 
 
 def _limits(dtype: np.dtype) -> Limits:

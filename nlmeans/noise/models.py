@@ -159,6 +159,35 @@ class Rician:
         object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma"))
 
 
+def given(sigma: Any, model: Any, array: np.ndarray, layout: _checks.Layout, low: float, high: float) -> Any:
+    """Return a noise model whose numbers fit the image, or "auto"; a map of σ comes as planes (N, C or 1, Z, Y, X)."""
+    if sigma is not None and model is not None:
+        raise ValueError(f"give sigma or noise, not both: sigma=s means noise=Gaussian(s); got {sigma!r} and {model!r}")
+    if isinstance(model, str) and model == "auto":
+        return model
+    if model is None:
+        model = Gaussian(list(sigma) if isinstance(sigma, tuple) else sigma)
+    if not isinstance(model, Gaussian | PoissonGaussian | Rician):
+        raise TypeError(f"noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, or 'auto'; got {model!r}")
+    channels = 1 if layout.channel_axis is None else array.shape[layout.channel_axis]
+    for name in ("sigma", "gain", "offset"):
+        value = getattr(model, name, None)
+        if isinstance(value, tuple) and len(value) not in (1, channels):
+            raise ValueError(f"{name} must be one number, or one for each of {channels} channels; got {len(value)}")
+    if model.sigma is not None and (top := float(np.max(model.sigma))) > high - low > 0:
+        raise ValueError(
+            f"sigma is in the image's units and cannot exceed its range; got {top:g} for an image that spans "
+            f"{low:g} to {high:g}. If sigma was meant for 0 to 255, scale it as the image was"
+        )
+    if isinstance(model, Gaussian) and isinstance(model.sigma, tuple) and len(model.sigma) == 1:
+        return Gaussian(model.sigma[0])
+    if isinstance(model, Gaussian) and isinstance(model.sigma, np.ndarray):
+        return Gaussian(_checks.like(model.sigma, "a map of sigma", array, layout))
+    if isinstance(model, Rician) and low < 0:
+        raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
+    return model
+
+
 def _numbers(value: Any, name: str, *, maps: bool = False) -> Any:
     """Return None, a float, a tuple of floats with one a channel, or a read-only map, all within the rules."""
     if value is None:

@@ -35,7 +35,8 @@ class DomainSums:
         channels, self.depth, self.height, self.side = job.values.shape
         self.total = np.zeros((2 + channels, *job.values.shape[1:]), job.dtype)
         self.scratch = threading.local()
-        self.lock, self.done, self.waiting = threading.Lock(), 0, {}
+        self.lock, self.done = threading.Lock(), 0
+        self.waiting: dict[int, np.ndarray] = {}
 
     def run(self, threads: int, progress: Progress | None) -> np.ndarray:
         """Compute all blocks and return the sums, shape (2 + C, Z, Y, X)."""

@@ -7,7 +7,7 @@ lane l of the other by the block's first displacement, so that no lane runs over
 from __future__ import annotations
 
 from .._jit import kernel
-from .._lanes import address, fill, store
+from .._lanes import address
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, tally, weigh_rows
 
 
@@ -18,7 +18,12 @@ def domain_block(features, feature_factors, values, value_factors, sums, block, 
     planes, rows, columns, partners, real_columns, offsets = tables
     (pz, py, px), shared = recipe
     f, g = address(scratch[0]), address(scratch[0] if shared else scratch[1])
-    column_sums, weights, mine, theirs = address(scratch[2]), address(scratch[3]), address(scratch[4]), address(scratch[5])
+    column_sums, weights, mine, theirs = (
+        address(scratch[2]),
+        address(scratch[3]),
+        address(scratch[4]),
+        address(scratch[5]),
+    )
     real, slices = address(real_columns), address(offsets)
     channels, depth, height, side = values.shape
 

@@ -136,10 +136,7 @@ def gain(pilot, variance):
 def shrink_row(noisy, pilot, at, noise, where, kept, first, energy, count, step, basis):
     """Transform a band along x for each window, and keep of each coefficient its `gain`; add up the gains' squares."""
     for t in range(0, count, step):
-        if noise is None:
-            v = fill(basis[POWER])
-        else:
-            v = load(address(noise), where + t)
+        v = fill(basis[POWER]) if noise is None else load(address(noise), where + t)
         p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(pilot, at + t, 1))
         a, b, c, d, e, f, g, h = (
             gain(p0, v), gain(p1, v), gain(p2, v), gain(p3, v), gain(p4, v), gain(p5, v), gain(p6, v), gain(p7, v)

@@ -106,7 +106,7 @@ def wiener(
     out = np.empty_like(noisy)
     depth, height, width = noisy.shape[1:]
     tiles = cut((depth, height, width), (SLICES, ROWS, COLUMNS))
-    jobs = [_Job(*channel, noise, step, result) for *channel, result in zip(noisy, pilot, out, strict=True)]
+    jobs = [_Job(x, p, noise, step, result) for x, p, result in zip(noisy, pilot, out, strict=True)]
     tasks = [(job, tile) for job in jobs for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress)
     return out

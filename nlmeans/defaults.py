@@ -1,0 +1,72 @@
+"""The table of defaults: patches, windows and strengths by how strong the noise is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from .pairwise.spec import Aggregation
+
+Quality = Literal["fast", "balanced", "best"]
+
+DEFAULTS_VERSION = 2
+"""Raised whenever a default changes, since changed defaults change results."""
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """How one pass averages.
+
+    ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
+    the pass's result, 0 for none.
+    """
+
+    patch: int
+    search: int
+    strength: float
+    aggregation: Aggregation = "pixel"
+    wiener: float = 0.0
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """A row: good up to ``noise``, the ratio of σ to the standard deviation of the signal.
+
+    ``fast`` averages noisy patches and is all that quality "fast" does; ``pilot`` does too, for a Wiener step to
+    follow, which likes a little more detail and noise: quality "balanced"; ``guided`` averages by what ``pilot``
+    made of the picture: the second pass of quality "best".
+    """
+
+    noise: float
+    fast: Averaging
+    pilot: Averaging
+    guided: Averaging
+
+
+def _row(
+    noise: float, search: int, fast: tuple[int, float], pilot: tuple[int, float], guided: tuple[int, float]
+) -> Defaults:
+    return Defaults(
+        noise,
+        Averaging(fast[0], search, fast[1]),
+        Averaging(pilot[0], search, pilot[1], wiener=1.0),
+        Averaging(guided[0], search, guided[1], aggregation="patch", wiener=0.5),
+    )
+
+
+# Tuned on training pictures only (`python -m benchmarks.tune`; every score is in benchmarks/results).
+GREY = (
+    _row(0.16, 10, (1, 0.45), (1, 0.45), (1, 0.40)),
+    _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.37)),
+    _row(0.95, 10, (2, 0.60), (2, 0.55), (1, 0.32)),
+    _row(math.inf, 10, (3, 0.50), (2, 0.50), (1, 0.26)),
+)
+COLOUR = (
+    _row(0.16, 10, (1, 0.40), (1, 0.40), (1, 0.40)),
+    _row(1.30, 10, (1, 0.60), (1, 0.60), (1, 0.35)),
+    _row(math.inf, 10, (2, 0.45), (2, 0.45), (1, 0.30)),
+)
+VOLUME = (_row(math.inf, 5, (1, 0.50), (1, 0.50), (1, 0.35)),)
+FRAMES = 2
+"""Search radius along time: what was there two frames ago has mostly moved on."""

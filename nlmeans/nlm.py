@@ -1,0 +1,169 @@
+"""Non-local means of one image: the passes of a plan over the core, and the Wiener step between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ._progress import Progress, shares_of
+from .noise.setting import Setting
+from .pairwise.run import pairwise_average
+from .pairwise.spec import PairwiseSpec
+from .plan import Pass, Plan
+from .wiener.run import wiener
+
+
+def average(
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    maps: bool = False,
+) -> tuple[np.ndarray, int, tuple[np.ndarray, np.ndarray] | None]:
+    """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels.
+
+    Returns
+    -------
+    ndarray, shape (C, Z, Y, X)
+        The estimate; missing pixels are filled in.
+    int
+        How many pixels had no valid neighbour and stay missing.
+    tuple of ndarray, or None
+        If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
+    """
+    missing = bool(np.isnan(planes).any())
+    result, lost, looked = planes, 0, None
+    tells = shares_of(progress, [3 if step.aggregation == "patch" else 1 for step in plan.passes])
+    for step, tell in zip(plan.passes, tells, strict=True):
+        features = (planes if guide is None else guide) if step is plan.passes[0] else result
+        spec = plan.recipe(step, len(features))
+        factors = gains_of(setting.sigma, len(features))
+        if maps and step is plan.passes[-1]:
+            looked = _look(planes, features, spec, factors, setting, missing, threads)
+        result = pairwise_average(
+            features, planes, spec, gains=factors, variance=setting.variance,
+            missing=missing or bool(np.isnan(features).any()), threads=threads, progress=tell,
+        )  # fmt: skip
+        if missing:
+            lost = _fill(planes, result, spec)
+        if step.wiener and any(setting.sigma):
+            result = _wiener_step(planes, result, step, setting, missing, threads)
+    for channel, sigma in enumerate(setting.sigma):
+        if sigma == 0:
+            _restore(result[channel], planes[channel], None)
+    if setting.still is not None:
+        for k, still in enumerate(np.broadcast_to(setting.still, result.shape)):
+            _restore(result[k], planes[k], still)
+    return result, lost, looked
+
+
+def gains_of(sigma: Sequence[float], channels: int) -> list[float]:
+    """Return what brings channels of features to units of σ; a guide may have other channels than the image."""
+    # A channel without noise is held against a pair as strictly as the least noisy one that has some.
+    least = min((s for s in sigma if s > 0), default=1.0)
+    gains = [1 / (s or least) for s in sigma]
+    return gains if channels == len(gains) else [min(gains)] * channels
+
+
+def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -> None:
+    """Copy pixels without noise that are there."""
+    known = np.isfinite(source) if where is None else np.isfinite(source) & where
+    np.copyto(target, source, where=known)
+
+
+def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec) -> int:
+    """Give missing pixels that resemble nothing the plain average of their window; return how many have none."""
+    holes = np.isnan(result[0])
+    if not holes.any():
+        return 0
+    from scipy.ndimage import uniform_filter
+
+    known = np.isfinite(planes).all(axis=0)
+    size = [2 * min(r, n) + 1 for r, n in zip(spec.window, known.shape, strict=True)]
+    share = uniform_filter(known.astype(np.float64), size, mode="constant")
+    near = holes & (share * math.prod(size) > 0.5)
+    for channel, target in zip(planes, result, strict=True):
+        total = uniform_filter(np.where(known, channel, 0).astype(np.float64), size, mode="constant")
+        target[near] = total[near] / share[near]
+    return int((holes & ~near).sum())
+
+
+def _wiener_step(
+    planes: np.ndarray, pilot: np.ndarray, step: Pass, setting: Setting, missing: bool, threads: int | None
+) -> np.ndarray:
+    """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
+    noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
+    basis = _cosines(len(noisy)) / np.asarray([setting.sigma[c] for c in noisy])
+    guess = _known_nearest(pilot) if missing else pilot
+    there = np.where(np.isfinite(planes), planes, guess) if missing else planes
+    variance = 1.0 if setting.variance is None else setting.variance
+    clean = wiener(
+        _mix(basis, [there[c] for c in noisy]), _mix(basis, [guess[c] for c in noisy]), variance, threads=threads
+    )
+    back = _mix(np.linalg.inv(basis) * step.wiener, list(clean))
+    for k, c in enumerate(noisy):
+        pilot[c] *= 1 - step.wiener
+        pilot[c] += back[k]
+    return pilot
+
+
+def _known_nearest(planes: np.ndarray) -> np.ndarray:
+    """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0."""
+    unknown = np.isnan(planes).any(axis=0)
+    if not unknown.any():
+        return planes
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return planes[:, *nearest]
+
+
+def _cosines(count: int) -> np.ndarray:
+    """Return the orthonormal cosine transform; of red, green and blue: luma, red against blue, green against both."""
+    k, c = np.mgrid[:count, :count]
+    basis = np.cos(np.pi * k * (2 * c + 1) / (2 * count)) * math.sqrt(2 / count)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def _mix(matrix: np.ndarray, planes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return matrix · planes, without the threads that a BLAS would start."""
+    out = np.empty((len(matrix), *planes[0].shape), planes[0].dtype)
+    for target, row in zip(out, matrix, strict=True):
+        np.multiply(planes[0], row[0], out=target)
+        for factor, plane in zip(row[1:], planes[1:], strict=True):
+            target += plane * target.dtype.type(factor)
+    return out
+
+
+def _look(
+    planes: np.ndarray,
+    features: np.ndarray,
+    spec: PairwiseSpec,
+    gains: Sequence[float],
+    setting: Setting,
+    missing: bool,
+    threads: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the effective number of pixels and the noise that is left.
+
+    The square of a weight is the weight at twice the decay, so that Σ w² is one more pass.
+    """
+    sums = []
+    for factor in (1, 2):
+        shares = np.empty((2, *planes.shape[1:]), planes.dtype)
+        pairwise_average(
+            features, planes, replace(spec, scale=factor * spec.scale, aggregation="pixel"), gains=gains,
+            variance=setting.variance, missing=missing, threads=threads, shares=shares,
+        )  # fmt: skip
+        sums.append(1 / shares[0])
+    effective = np.square(sums[0]) / sums[1]
+    sigma = np.asarray(setting.sigma).reshape(-1, 1, 1, 1)
+    noise = sigma if setting.variance is None else sigma * np.sqrt(setting.variance)
+    return effective, (noise / np.sqrt(effective)).astype(planes.dtype)

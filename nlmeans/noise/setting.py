@@ -1,0 +1,99 @@
+"""From a noise model and an image to what the filter works with: Gaussian noise of known strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import vst
+from .estimate import estimate_planes
+from .fit import choose, fit_planes
+from .magnitude import estimate_rician
+from .models import Gaussian, Rician
+
+CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): try a larger strength"
+GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'"
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """The noise of one image, as the filter sees it.
+
+    Attributes
+    ----------
+    noise : Gaussian, PoissonGaussian or Rician
+        The model, its numbers filled in.
+    sigma : tuple of float
+        Standard deviation a channel, after ``stabiliser``; of a map, the root of the mean variance.
+    variance : ndarray, shape (1, Z, Y, X), or None
+        Of a map: each pixel's variance in units of the mean one.
+    still : ndarray, shape (1 or C, Z, Y, X), or None
+        Of a map: where there is no noise.
+    stabiliser : Stabiliser or None
+        What makes the noise Gaussian with σ = 1, and back.
+    estimated : bool
+        Whether a number was estimated from the image.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    noise: Any
+    sigma: tuple[float, ...]
+    variance: np.ndarray | None = None
+    still: np.ndarray | None = None
+    stabiliser: vst.Stabiliser | None = None
+    estimated: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, planes: np.ndarray, noise: Any, known: np.ndarray | None, saturation: tuple[float, float] | None
+    ) -> Setting:
+        """Fill in what is left to the image: planes (C, Z, Y, X), ``known`` (Z, Y, X) where they are not missing.
+
+        ``noise`` is a model, whose map of σ has the shape (1 or C, Z, Y, X), or "auto".
+        """
+        chosen = choose(planes, known, saturation) if isinstance(noise, str) else noise
+        estimated = chosen is not noise
+        if isinstance(chosen, Gaussian):
+            return _gaussian(planes, chosen, known, saturation, estimated)
+        if isinstance(chosen, Rician):
+            if chosen.sigma is None:
+                chosen, estimated = Rician(estimate_rician(planes, known)), True
+            if not np.min(chosen.sigma) > 0:
+                return cls(Gaussian(0.0), (0.0,) * len(planes), estimated=estimated)
+            transform = vst.rician(chosen.sigma)
+        else:
+            if chosen.gain is None:
+                chosen, estimated = fit_planes(planes, known, saturation).model(planes), True
+            transform = vst.anscombe(chosen.gain, chosen.offset, chosen.sigma)
+        return cls(chosen, (1.0,) * len(planes), stabiliser=transform, estimated=estimated)
+
+
+def _gaussian(
+    planes: np.ndarray,
+    noise: Gaussian,
+    known: np.ndarray | None,
+    saturation: tuple[float, float] | None,
+    estimated: bool,
+) -> Setting:
+    if noise.sigma is None:
+        estimate = estimate_planes(planes, known, saturation=saturation)
+        notes = [CORRELATED] if estimate.correlated else []
+        if not estimate.correlated and fit_planes(planes, known, saturation).grows:
+            notes.append(GROWS)
+        return Setting(Gaussian(estimate.sigma), estimate.sigma, estimated=True, notes=tuple(notes))
+    if not isinstance(noise.sigma, np.ndarray):
+        given = noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes)
+        return Setting(noise, given, estimated=estimated)
+    square = np.square(noise.sigma, dtype=np.float64)
+    power = square.mean(axis=(1, 2, 3), keepdims=True)
+    sigma = tuple(np.sqrt(np.broadcast_to(power[:, 0, 0, 0], len(planes))).tolist())
+    if not power.any():
+        return Setting(noise, sigma, estimated=estimated)
+    relative = (square / np.where(power > 0, power, 1))[power[:, 0, 0, 0] > 0]
+    variance = relative.mean(axis=0, keepdims=True).astype(planes.dtype)
+    still = square == 0
+    return Setting(noise, sigma, variance, still if still.any() else None, estimated=estimated)

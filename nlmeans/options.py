@@ -1,0 +1,97 @@
+"""Options: the arguments that `denoise`, `plan` and `weight_map` share, checked and parsed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _checks
+from .defaults import Quality
+from .layout import Layout
+from .noise.models import Gaussian, given
+from .pairwise.spec import Aggregation, Centre
+
+if TYPE_CHECKING:
+    from .noise.setting import Setting
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """Checked arguments that `denoise`, `plan` and `weight_map` share."""
+
+    layout: Layout
+    known: np.ndarray | None
+    noise: Any
+    quality: Quality
+    guide: np.ndarray | None
+    guide_sigma: float
+    strength: float | str | None
+    patch_radius: tuple[int, ...] | None
+    search_radius: tuple[int, ...] | None
+    spacing: tuple[float, ...] | None
+    bias: bool
+    centre: Centre | None
+    aggregation: Aggregation | None
+    passes: int | None
+    wiener: bool | None
+
+    @classmethod
+    def check(
+        cls,
+        image: np.ndarray,
+        *,
+        sigma: Any = None,
+        noise: Any = None,
+        quality: Any = "balanced",
+        axes: Any = None,
+        channel_axis: Any = None,
+        mask: Any = None,
+        guide: Any = None,
+        guide_sigma: Any = 0.0,
+        strength: Any = None,
+        patch_radius: Any = None,
+        search_radius: Any = None,
+        spacing: Any = None,
+        bias: Any = True,
+        centre: Any = None,
+        aggregation: Any = None,
+        passes: Any = None,
+        wiener: Any = None,
+    ) -> Options:
+        """Refuse what is wrong, and return the rest parsed."""
+        layout = _checks.layout(image, axes, channel_axis)
+        known = _checks.known(image, mask, layout)
+        limits = _checks.limits(image, known)
+        guided = _checks.guide(guide, image, layout)
+        own = _checks.real(guide_sigma, "guide_sigma")
+        if own < 0 or (own and guided is None):
+            raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {own:g}")
+        return cls(
+            layout=layout,
+            known=None if known is None else layout.planes(known),
+            noise=given(sigma, noise, image, layout, *limits),
+            quality=_checks.choice(quality, "quality", ("fast", "balanced", "best")) or "balanced",
+            guide=guided,
+            guide_sigma=own,
+            strength=_checks.strength(strength),
+            patch_radius=_checks.radii(patch_radius, "patch_radius", layout),
+            search_radius=_checks.radii(search_radius, "search_radius", layout),
+            spacing=_checks.spacing(spacing, layout),
+            bias=bool(_checks.flag(bias, "bias")),
+            centre=_checks.choice(centre, "centre", ("max", "one", "zero")),
+            aggregation=_checks.choice(aggregation, "aggregation", ("pixel", "patch")),
+            passes=_checks.choice(passes, "passes", (1, 2)),
+            wiener=_checks.flag(wiener, "wiener"),
+        )
+
+    def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
+        """Return the noise of the ``index``-th image, planes (C, Z, Y, X) in floating-point numbers."""
+        from .noise.setting import Setting
+
+        noise = self.noise
+        if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
+            noise = Gaussian(noise.sigma[index])
+        known = None if self.known is None else self.known[index, 0]
+        return Setting.of(planes, noise, known, saturation)

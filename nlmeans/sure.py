@@ -1,0 +1,185 @@
+"""The strength by Stein's unbiased risk estimate: the mean squared error that a plan expects, without the truth.
+
+For the plain pixelwise pass the estimate is in closed form, on some rows of the image. For all else it is taken from
+two runs on parts of the image, whose second has a little more noise: how much the result follows is the divergence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from .nlm import average
+from .noise.models import Gaussian
+from .noise.setting import Setting
+from .plan import Plan
+
+FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
+"""Multiples of the plan's own strengths that are tried."""
+SHARE = 1 / 20
+"""Share of the rows that the closed form looks at."""
+STEP = 2.0**0.5
+"""The other qualities are tried at the plan's own strengths and at these steps from them, until the risk rises."""
+MOST = 6
+BLOCK, PIXELS = 48, 1 / 24
+"""For the other qualities: side of the square parts, and their share of the image."""
+PROBE = 0.01
+"""Standard deviation of the added noise, in units of σ."""
+
+
+def tuned(
+    planes: np.ndarray, plan: Plan, setting: Setting, guide: np.ndarray | None, threads: int | None = None
+) -> Plan:
+    """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
+
+    Raises
+    ------
+    ValueError
+        Where the noise is not Gaussian: the estimate would be wrong.
+
+    Notes
+    -----
+    Takes about as long as one plain pass over the image.
+
+    References
+    ----------
+    S. Ramani, T. Blu, M. Unser, "Monte-Carlo SURE: a black-box optimization of regularization parameters for general
+    denoising algorithms", IEEE TIP 2008, doi:10.1109/TIP.2008.2001404; see `pairwise.risk` for the closed form.
+    """
+    if not isinstance(setting.noise, Gaussian):
+        raise ValueError(f"strength='sure' needs Gaussian noise; got {setting.noise!r}: give a number, or none")
+    if not any(setting.sigma):
+        return plan
+    if _plain(planes, plan, setting):
+        factors, risks = FACTORS, _closed(planes, plan, setting, threads)
+    else:
+        factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads))
+    factor, risk = _lowest(factors, risks)
+    return replace(plan.times(factor), predicted_mse=max(risk, 0.0))
+
+
+def refined(
+    planes: np.ndarray,
+    result: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None = None,
+) -> Plan:
+    """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
+    if plan.predicted_mse is None or _plain(planes, plan, setting):
+        return plan
+    total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads)
+    return replace(plan, predicted_mse=max(total / count, 0.0))
+
+
+def _plain(planes: np.ndarray, plan: Plan, setting: Setting) -> bool:
+    """Return whether the closed form holds."""
+    step = plan.passes[0]
+    pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
+    return pixelwise and setting.variance is None and not bool(np.isnan(planes).any())
+
+
+def _closed(planes: np.ndarray, plan: Plan, setting: Setting, threads: int | None) -> list[float]:
+    from .pairwise.risk import pairwise_risk
+
+    sigma = np.asarray(setting.sigma)
+    gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
+    found = pairwise_risk(planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads)
+    risks: list[float] = (found * sigma**2).mean(axis=1).tolist()
+    return risks
+
+
+def _monte_carlo(
+    planes: np.ndarray, plan: Plan, setting: Setting, guide: np.ndarray | None, threads: int | None
+) -> Callable[[float], float]:
+    parts = [_cut(planes, setting, guide, place) for place in _places(planes)]
+
+    def risk(factor: float) -> float:
+        rng, here = np.random.default_rng(0), plan.times(factor)
+        found = []
+        for noisy, noise, lead in parts:
+            result = average(noisy, here, noise, lead, threads=threads)[0]
+            found.append(_risk(noisy, result, here, noise, lead, rng, threads))
+        return sum(total for total, _ in found) / sum(count for _, count in found)
+
+    return risk
+
+
+def _risk(
+    noisy: np.ndarray,
+    result: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    rng: np.random.Generator,
+    threads: int | None,
+) -> tuple[float, int]:
+    """Return the sum of the estimated squared errors, and of how many values it is."""
+    sigma = np.asarray(setting.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
+    signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
+    moved = average(noisy + sigma * noisy.dtype.type(PROBE) * signs, plan, setting, guide, threads=threads)[0]
+    power = sigma**2 * (1.0 if setting.variance is None else setting.variance)
+    follows = signs * (moved - result) / np.where(sigma > 0, sigma * PROBE, 1)
+    error = np.square(result - noisy) - power + 2 * power * follows
+    known = np.isfinite(error)
+    return float(error.sum(where=known, dtype=np.float64)), max(int(known.sum()), 1)
+
+
+def _search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[float]]:
+    """Walk from 1 in steps towards the lower risk; return what was seen, in order."""
+    seen = {k: risk(STEP**k) for k in (-1, 0, 1)}
+    while len(seen) < MOST:
+        best = min(seen, key=lambda k: seen[k])
+        outward = best - 1 if best == min(seen) else best + 1
+        if outward in seen:
+            break
+        seen[outward] = risk(STEP**outward)
+    order = sorted(seen)
+    return tuple(STEP**k for k in order), [seen[k] for k in order]
+
+
+def _places(planes: np.ndarray) -> list[tuple[slice, ...]]:
+    """Return evenly spread parts of the image, or all of a small one."""
+    _, depth, height, width = planes.shape
+    deep = min(depth, BLOCK // 5)
+    cells = min(BLOCK, height) * min(BLOCK, width) * deep
+    wanted = max(round(PIXELS * planes[0].size / cells), 1)
+    if planes[0].size <= 4 * cells:
+        return [(slice(None),) * 3]
+    down = max(round(math.sqrt(wanted * height / width)), 1)
+    across = max(round(wanted / down), 1)
+    middle = slice((depth - deep) // 2, (depth - deep) // 2 + deep)
+
+    def starts(side: int, count: int) -> list[slice]:
+        block = min(BLOCK, side)
+        return [
+            slice(start, start + block) for start in ((2 * k + 1) * (side - block) // (2 * count) for k in range(count))
+        ]
+
+    return [(middle, y, x) for y in starts(height, down) for x in starts(width, across)]
+
+
+def _cut(
+    planes: np.ndarray, setting: Setting, guide: np.ndarray | None, place: tuple[slice, ...]
+) -> tuple[np.ndarray, Setting, np.ndarray | None]:
+    def piece(array: np.ndarray | None) -> np.ndarray | None:
+        return None if array is None else np.ascontiguousarray(array[:, *place])
+
+    part = np.ascontiguousarray(planes[:, *place])
+    return part, replace(setting, variance=piece(setting.variance), still=piece(setting.still)), piece(guide)
+
+
+def _lowest(factors: tuple[float, ...], risks: list[float]) -> tuple[float, float]:
+    """Return where a parabola through the lowest risk and its neighbours is lowest, and the risk there."""
+    k = int(np.argmin(risks))
+    if k in (0, len(risks) - 1):
+        return factors[k], risks[k]
+    left, middle, right = risks[k - 1 : k + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend > 0 else 0.0
+    step = math.log(factors[k + 1] / factors[k])
+    return factors[k] * math.exp(shift * step), middle - 0.25 * (left - right) * shift
