@@ -154,6 +154,7 @@ class Nlmeans(Denoiser):
             "patch_radius": case.patch_radius,
             "search_radius": case.search_radius,
             "centre": "max",
+            "quality": "fast",
             "channel_axis": -1 if case.colour else None,
             "threads": threads,
         }
@@ -167,6 +168,7 @@ class Nlmeans(Denoiser):
             "patch-radius": case.patch_radius,
             "search-radius": case.search_radius,
             "centre": "max",
+            "quality": "fast",
             "threads": threads,
         }
         flags = [word for name, value in given.items() for word in (f"--{name}", str(value))]

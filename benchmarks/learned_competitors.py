@@ -122,6 +122,7 @@ class Denoise(TensorMethod):
             "patch_radius": case.patch_radius,
             "search_radius": case.search_radius,
             "centre": "max",
+            "quality": "fast",
             "threads": threads,
         }
 

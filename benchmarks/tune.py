@@ -1,8 +1,9 @@
-"""Tune the table of defaults in `nlmeans/plan.py` on training images: ``python -m benchmarks.tune --data DIR``.
+"""Tune the table of defaults in `nlmeans/defaults.py` on training images: ``python -m benchmarks.tune --data DIR``.
 
-Every combination of patch radius, search radius and strength is run on the same noisy images, σ known, and scored by
-the mean PSNR. The result file lists all of them, so that a row of the table can be defended: what it gains, and what
-a neighbouring choice would lose. Test sets (Set12, BSD68, Kodak24) are never read.
+The three columns of the table are tuned one after the other, on the same noisy images, σ known: the plain pass, the
+pass that a Wiener step follows, and the second pass, which the best of the other leads. Every combination of patch
+radius and strength is scored by the mean PSNR. The result file lists all of them, so that a row of the table can be
+defended: what it gains, and what a neighbouring choice would lose. Test sets (Set12, BSD68, Kodak24) are never read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,24 +20,37 @@ import numpy as np
 from skimage.io import imread
 
 import nlmeans
+from nlmeans.nlm import average
+from nlmeans.noise.models import Gaussian
+from nlmeans.noise.setting import Setting
 from nlmeans.pairwise.tiles import available_cpus
 
 SIGMAS = (5, 10, 15, 25, 35, 50, 75)
-PATCHES = (1, 2, 3, 4)
-SEARCHES = (7, 10, 14)
-STRENGTHS = {
-    1: (0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
-    2: (0.35, 0.45, 0.55, 0.65, 0.75, 0.9),
-    3: (0.35, 0.45, 0.55, 0.65, 0.8),
+COLUMNS = ("fast", "pilot", "guided")
+GRIDS = {
+    "fast": {1: (0.4, 0.5, 0.6, 0.7, 0.8, 1.0), 2: (0.4, 0.5, 0.6, 0.7, 0.85), 3: (0.4, 0.5, 0.6, 0.75)},
+    "pilot": {1: (0.4, 0.5, 0.6, 0.7, 0.8, 1.0), 2: (0.4, 0.5, 0.6, 0.7, 0.85), 3: (0.4, 0.5, 0.6)},
+    "guided": {0: (0.3, 0.4, 0.5, 0.65), 1: (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6), 2: (0.2, 0.3, 0.4)},
 }
-STRENGTHS[4] = STRENGTHS[3]
-FOLDERS = {"grey": "Train400", "colour": "CBSD400_train"}
+FOLDERS = {"grey": "Train400", "colour": "CBSD400_train", "volume": "MRI"}
+AXES = {"grey": "YX", "colour": "YXC", "volume": "ZYX"}
+SEARCH = {"grey": 10, "colour": 10, "volume": 5}
 SIDE = 180
 
 
 def training_images(data: Path, kind: str, count: int) -> list[np.ndarray]:
-    """Return the middle squares of evenly spaced pictures of the training folder, as float32."""
-    files = sorted(path for path in (data / FOLDERS[kind]).iterdir() if path.suffix.lower() in (".png", ".jpg"))
+    """Return the middle squares of evenly spaced pictures of the training folder, as float32 of range 0 to 255.
+
+    There is one volume to train on, a T1 brain: two parts of it are taken.
+    """
+    folder = data / FOLDERS[kind]
+    if kind == "volume":
+        from nlmeans import io
+
+        volume = io.read(folder / "BRAINIX_T1.nii.gz").pixels.T.astype(np.float32)
+        parts = volume[:, 150:250, 150:250], volume[:, 250:350, 200:300]
+        return [part * (255 / volume.max()) for part in parts]
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg"))
     pictures = [imread(path) for path in files[:: max(len(files) // count, 1)][:count]]
     return [_middle(picture).astype(np.float32) for picture in pictures]
 
@@ -51,32 +66,52 @@ def psnr(result: np.ndarray, clean: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / error))
 
 
-def tune(kind: str, clean: list[np.ndarray], sigma: float) -> list[dict[str, float]]:
-    """Return mean PSNR for every combination of parameters, best first."""
-    noisy = [
-        (image + np.random.default_rng(k).normal(0, sigma, image.shape)).astype(np.float32)
-        for k, image in enumerate(clean)
-    ]
-    channel_axis = -1 if kind == "colour" else None
+class Column:
+    """One column of the table for one σ: scores of all settings, given those of the columns before."""
 
-    def score(patch: int, search: int, strength: float) -> float:
-        results = [
-            nlmeans.denoise(
-                image, sigma, channel_axis=channel_axis, patch_radius=patch, search_radius=search,
-                strength=strength, threads=1,
-            )
-            for image in noisy
-        ]  # fmt: skip
-        return float(np.mean([psnr(result, image) for result, image in zip(results, clean, strict=True)]))
+    def __init__(self, kind: str, clean: list[np.ndarray], sigma: float) -> None:
+        self.kind, self.sigma = kind, sigma
+        layout = nlmeans.plan(clean[0], sigma, axes=AXES[kind]).axes
+        self.clean = [nlmeans.layout.Layout(layout).planes(image)[0] for image in clean]
+        self.noisy = [
+            np.ascontiguousarray(planes + np.random.default_rng(k).normal(0, sigma, planes.shape), np.float32)
+            for k, planes in enumerate(self.clean)
+        ]
+        self.pilots: list[np.ndarray] = []
 
-    grid = [(p, s, h) for p, s in product(PATCHES, SEARCHES) for h in STRENGTHS[p]]
-    with ThreadPoolExecutor(available_cpus()) as pool:
-        scores = list(pool.map(lambda setting: score(*setting), grid))
-    rows = [
-        {"patch_radius": p, "search_radius": s, "strength": h, "psnr": round(value, 3)}
-        for (p, s, h), value in zip(grid, scores, strict=True)
-    ]
-    return sorted(rows, key=lambda row: -row["psnr"])
+    def run(self, column: str, patch: int, strength: float) -> list[np.ndarray]:
+        """Denoise all images with one setting."""
+        quality = {"fast": "fast", "pilot": "balanced", "guided": "best"}[column]
+        results = []
+        for k, planes in enumerate(self.noisy):
+            plan = nlmeans.plan(
+                nlmeans.layout.Layout(AXES[self.kind]).array(planes[None]), self.sigma, axes=AXES[self.kind],
+                quality=quality, patch_radius=patch, search_radius=SEARCH[self.kind], strength=strength,
+            )  # fmt: skip
+            step = replace(plan.passes[-1], strength=strength)
+            setting = Setting(Gaussian(self.sigma), (float(self.sigma),) * len(planes))
+            guide = self.pilots[k] if column == "guided" else None
+            results.append(average(planes, replace(plan, passes=(step,)), setting, guide, threads=1)[0])
+        return results
+
+    def tune(self, column: str) -> list[dict[str, float]]:
+        """Return mean PSNR for every setting, best first."""
+        grid = [(patch, strength) for patch, strengths in GRIDS[column].items() for strength in strengths]
+
+        def score(patch: int, strength: float) -> float:
+            results = self.run(column, patch, strength)
+            return float(np.mean([psnr(r, c) for r, c in zip(results, self.clean, strict=True)]))
+
+        with ThreadPoolExecutor(available_cpus()) as pool:
+            scores = list(pool.map(lambda setting: score(*setting), grid))
+        rows = [
+            {"patch_radius": p, "strength": h, "psnr": round(value, 3)}
+            for (p, h), value in zip(grid, scores, strict=True)
+        ]
+        rows.sort(key=lambda row: -row["psnr"])
+        if column == "pilot":
+            self.pilots = self.run(column, int(rows[0]["patch_radius"]), rows[0]["strength"])
+        return rows
 
 
 def noise_ratio(clean: list[np.ndarray], sigma: float) -> float:
@@ -87,25 +122,22 @@ def noise_ratio(clean: list[np.ndarray], sigma: float) -> float:
 def main(arguments: list[str] | None = None) -> int:
     """Tune on the training folders and write all scores."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tune", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds Train400 and CBSD400_train")
+    parser.add_argument("--data", type=Path, required=True, help=f"folder that holds {', '.join(FOLDERS.values())}")
     parser.add_argument("--images", type=int, default=20, help="pictures of each kind")
     parser.add_argument("--kinds", nargs="+", choices=FOLDERS, default=list(FOLDERS))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
 
     results = []
-    for kind in options.kinds:
+    for kind, sigma in product(options.kinds, SIGMAS):
         clean = training_images(options.data, kind, options.images)
-        for sigma in SIGMAS:
-            rows = tune(kind, clean, sigma)
-            results.append({"kind": kind, "sigma": sigma, "noise_ratio": noise_ratio(clean, sigma), "rows": rows})
-            best = rows[0]
-            print(f"{kind:>6} σ={sigma:<3} ratio {results[-1]['noise_ratio']:.3f}  {best}", flush=True)
-            for search in SEARCHES:
-                each = [max((r for r in rows if r["patch_radius"] == p and r["search_radius"] == search),
-                            key=lambda r: r["psnr"]) for p in PATCHES]  # fmt: skip
-                text = "   ".join(f"{r['patch_radius']}: {r['strength']} {r['psnr']:.2f}" for r in each)
-                print(f"         search {search:>2}   {text}", flush=True)
+        work, ratio = Column(kind, clean, sigma), noise_ratio(clean, sigma)
+        for column in COLUMNS:
+            rows = work.tune(column)
+            results.append({"kind": kind, "sigma": sigma, "noise_ratio": ratio, "column": column, "rows": rows})
+            each = [next(r for r in rows if r["patch_radius"] == p) for p in GRIDS[column]]
+            text = "   ".join(f"{r['patch_radius']}: {r['strength']} {r['psnr']:.2f}" for r in each)
+            print(f"{kind:>6} σ={sigma:<3} ratio {ratio:.3f}  {column:<6}  {text}", flush=True)
     record = {"nlmeans": nlmeans.__version__, "images": options.images, "side": SIDE, "results": results}
     options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _checks
-from .defaults import COLOUR, DEFAULTS_VERSION, FRAMES, GREY, VOLUME, Averaging, Defaults, Quality
+from .defaults import COLOUR, DEFAULTS_VERSION, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
 from .layout import Layout
 from .pairwise.spec import Aggregation, Centre, PairwiseSpec
 
@@ -244,7 +244,7 @@ def _default_radii(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     patch, search = [step.patch] * len(layout.space), [step.search] * len(layout.space)
     if layout.space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
-        patch[0], search[0] = 0, FRAMES
+        patch[0], search = 0, list(VIDEO)
     if spacing is not None:
         finest = min(spacing)
         patch = [round(r * finest / width) for r, width in zip(patch, spacing, strict=True)]
