@@ -104,8 +104,9 @@ def _wiener_step(
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
     clean = wiener(
-        _mix(basis, [there[c] for c in noisy]), _mix(basis, [guess[c] for c in noisy]), variance, threads=threads
-    )
+        _mix(basis, [there[c] for c in noisy]), _mix(basis, [guess[c] for c in noisy]), variance,
+        bands=setting.bands if len(noisy) == len(planes) else None, threads=threads,
+    )  # fmt: skip
     back = _mix(np.linalg.inv(basis) * step.wiener, list(clean))
     for k, c in enumerate(noisy):
         pilot[c] *= 1 - step.wiener
@@ -159,7 +160,8 @@ def _look(
     for factor in (1, 2):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
         pairwise_average(
-            features, planes, replace(spec, scale=factor * spec.scale, aggregation="pixel"), gains=gains,
+            features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
+            gains=gains,
             variance=setting.variance, missing=missing, threads=threads, shares=shares,
         )  # fmt: skip
         sums.append(1 / shares[0])

@@ -26,6 +26,8 @@ STEP = 2.0**0.5
 MOST = 6
 BLOCK, PIXELS = 48, 1 / 24
 """For the other qualities: side of the square parts, and their share of the image."""
+CLIPPED = 0.002
+"""Share of pixels at an extreme beyond which noise is taken as clipped."""
 PROBE = 0.01
 """Standard deviation of the added noise, in units of σ."""
 
@@ -50,15 +52,20 @@ def tuned(
     denoising algorithms", IEEE TIP 2008, doi:10.1109/TIP.2008.2001404; see `pairwise.risk` for the closed form.
     """
     if not isinstance(setting.noise, Gaussian):
-        raise ValueError(f"strength='sure' needs Gaussian noise; got {setting.noise!r}: give a number, or none")
+        raise ValueError(f"strength='sure' needs Gaussian noise; got {setting.text}: give a number, or none")
     if not any(setting.sigma):
         return plan
+    if setting.bands is not None:
+        return replace(plan, notes=(*plan.notes, "strength 'sure' is for white noise: the table's was taken"))
     if _plain(planes, plan, setting):
         factors, risks = FACTORS, _closed(planes, plan, setting, threads)
     else:
         factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads))
     factor, risk = _lowest(factors, risks)
-    return replace(plan.times(factor), predicted_mse=max(risk, 0.0))
+    notes = plan.notes
+    if any(np.mean((channel == channel.min()) | (channel == channel.max())) > CLIPPED for channel in planes):
+        notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
+    return replace(plan.times(factor), predicted_mse=max(risk, 0.0), notes=notes)
 
 
 def refined(

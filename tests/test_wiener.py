@@ -20,8 +20,10 @@ def test_step_equals_naive(sides, step, dtype, seed, uneven):
     rng = np.random.default_rng(seed)
     noisy, pilot = (rng.normal(2, 1, sides).astype(dtype) for _ in range(2))
     noise = (rng.uniform(0.1, 2, sides) if uneven else np.full(sides, 0.7)).astype(dtype)
-    ref = naive.wiener(noisy, pilot, noise, run.window_sides(sides[0]), step)
-    comp = run.wiener(noisy[None], pilot[None], noise[None] if uneven else 0.7, step=step, threads=2)[0]
+    bands = rng.uniform(0, 2, (8, 8)) if uneven else 1.0
+    ref = naive.wiener(noisy, pilot, noise, run.window_sides(sides[0]), step, bands)
+    given = dict(noise=noise[None], bands=bands[None]) if uneven else dict(noise=0.7)
+    comp = run.wiener(noisy[None], pilot[None], **given, step=step, threads=2)[0]
     assert comp.dtype == dtype
     assert_averages_equal(ref, comp, dtype)
 

@@ -93,11 +93,11 @@ def sample(volume: np.ndarray, known: np.ndarray, clipped: np.ndarray) -> Patche
     centre, scale = float(np.median(values)), float(np.ptp(values))
     unit = np.zeros(volume.shape, np.float32)
     unit[known] = (values - centre) / scale
-    usable = np.stack([estimate._usable(*plane)[0] for plane in zip(unit, known, clipped, strict=True)])
+    usable = np.stack([estimate.usable_in(*plane)[0] for plane in zip(unit, known, clipped, strict=True)])
     if not usable.any():
         none = np.zeros(0)
         return Patches(none, none, none, none, none, none, scale)
-    z, y, x = (index[estimate._spread(len(index), estimate.PATCH_BUDGET)] for index in np.nonzero(usable))
+    z, y, x = (index[estimate.spread(len(index), estimate.PATCH_BUDGET)] for index in np.nonzero(usable))
     texture, noise = estimate._bands(unit, z, y, x)
     return Patches(z, y, x, scale * _means(unit)[z, y, x] + centre, texture, noise, scale)
 
@@ -148,7 +148,7 @@ def _cut(order: np.ndarray, means: np.ndarray, blocks: np.ndarray) -> list[np.nd
 
 def counting(volume: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Return a sample of slices, and which of its pixels count."""
-    slices = estimate._spread(len(volume), estimate.SLICE_BUDGET)
+    slices = estimate.spread(len(volume), estimate.SLICE_BUDGET)
     volume = volume[slices]
     known = np.isfinite(volume)
     return volume, known if mask is None else known & mask[slices]

@@ -101,19 +101,19 @@ def estimate_planes(
 
 def _channel(volume: Array, mask: Flags | None, saturation: tuple[float, float] | None) -> tuple[float, float, float]:
     """Return sigma, correlation and blocking of a volume (Z, Y, X)."""
-    slices = _spread(len(volume), SLICE_BUDGET)
+    slices = spread(len(volume), SLICE_BUDGET)
     volume = volume[slices]
     known = np.isfinite(volume) if mask is None else np.isfinite(volume) & mask[slices]
     values = volume[known].astype(np.float64)
     if values.size == 0 or values.min() == values.max():
         return 0.0, 0.0, 0.0
-    low, high = _clip_levels(values, saturation)
+    low, high = clip_levels(values, saturation)
     clipped = known & ((volume <= low) | (volume >= high))
     # Near 0 and within ±1, float32 is exact enough for any range and offset, and its squares stay finite.
-    centre, scale = np.median(values[_spread(values.size, CHUNK)]), np.ptp(values)
+    centre, scale = np.median(values[spread(values.size, CHUNK)]), np.ptp(values)
     unit = np.zeros(volume.shape, np.float32)
     unit[known] = (values - centre) / scale
-    found = [_usable(*plane) for plane in zip(unit, known, clipped, strict=True)]
+    found = [usable_in(*plane) for plane in zip(unit, known, clipped, strict=True)]
     usable, share = (np.stack(parts) for parts in zip(*found, strict=True))
     if not usable.any():
         return float(scale) * _from_differences(unit, known), 0.0, 0.0
@@ -121,12 +121,12 @@ def _channel(volume: Array, mask: Flags | None, saturation: tuple[float, float] 
     return float(scale) * sigma / _censored(float(share[usable].mean())), correlation, blocking
 
 
-def _spread(count: int, most: int) -> Indices:
+def spread(count: int, most: int) -> Indices:
     """Return at most ``most`` indices below ``count``, evenly spread but in step with no grid."""
     return np.linspace(0, count - 1, min(count, most)).astype(np.intp)
 
 
-def _clip_levels(values: Array, saturation: tuple[float, float] | None) -> tuple[float, float]:
+def clip_levels(values: Array, saturation: tuple[float, float] | None) -> tuple[float, float]:
     """Return the levels at which values were cut off."""
     low, high = (-math.inf, math.inf) if saturation is None else saturation
     least, greatest = float(values.min()), float(values.max())
@@ -144,25 +144,25 @@ def _heaped(values: Array, end: float, neighbour: float) -> bool:
     return levels > PATCH and count > max(PATCH, usual)
 
 
-def _usable(plane: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array]:
+def usable_in(plane: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array]:
     """Return which patches (by their first pixel) can tell of noise, and the share of clipped pixels around each."""
     shape = tuple(max(n - PATCH + 1, 0) for n in plane.shape)
     if 0 in shape:
         return np.zeros(shape, bool), np.zeros(shape)
     # A patch that is constant along an axis is border or graphics, or quantisation has swallowed its noise. A patch
     # that touches it holds less noise than it should.
-    still = _all(plane[1:] == plane[:-1], PATCH - 1, PATCH) | _all(plane[:, 1:] == plane[:, :-1], PATCH, PATCH - 1)
-    usable = _all(known, PATCH, PATCH) & _all(_all_around(~still), PATCH, PATCH)
+    still = all_in(plane[1:] == plane[:-1], PATCH - 1, PATCH) | all_in(plane[:, 1:] == plane[:, :-1], PATCH, PATCH - 1)
+    usable = all_in(known, PATCH, PATCH) & all_in(_all_around(~still), PATCH, PATCH)
     if not (clipped.any() and usable.any()):
         return usable, np.zeros(shape)
-    share = _share(clipped)
+    share = share_in(clipped)
     # Leaving out just the patches that hold a clipped pixel would keep those whose noise is small by chance. Where
     # clipping is everywhere, the least clipped tenth of the picture has to do.
     usable &= share <= max(CLIPPED_SHARE, np.quantile(share[usable], 0.1))
     return usable, share
 
 
-def _all(flags: Flags, height: int, width: int) -> Flags:
+def all_in(flags: Flags, height: int, width: int) -> Flags:
     """Whether all flags of each window are set."""
     for axis, size in enumerate((height, width)):
         flags, done = np.moveaxis(flags, axis, 0), 1
@@ -175,10 +175,10 @@ def _all(flags: Flags, height: int, width: int) -> Flags:
 
 def _all_around(patches: Flags) -> Flags:
     """Whether all patches that hold a pixel are set, for each pixel."""
-    return _all(np.pad(patches, PATCH - 1, constant_values=True), PATCH, PATCH)
+    return all_in(np.pad(patches, PATCH - 1, constant_values=True), PATCH, PATCH)
 
 
-def _share(flags: Flags) -> Array:
+def share_in(flags: Flags) -> Array:
     """Return the share of flags set in each patch and the margin around it."""
     total = np.pad(flags.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     first = [np.maximum(np.arange(n - PATCH + 1) - MARGIN, 0) for n in flags.shape]
@@ -211,7 +211,7 @@ def _basis() -> tuple[Array, Array]:
 
 
 def _from_patches(volume: Array, usable: Flags) -> tuple[float, float, float]:
-    z, y, x = (index[_spread(len(index), PATCH_BUDGET)] for index in np.nonzero(usable))
+    z, y, x = (index[spread(len(index), PATCH_BUDGET)] for index in np.nonzero(usable))
     texture, noise = _bands(volume, z, y, x)
     flattest = np.argsort(texture)[: max(FIRST_SET, int(LAST_SET * len(texture)))]
     z, y, x, noise = z[flattest], y[flattest], x[flattest], noise[flattest]

@@ -159,7 +159,7 @@ def _fit_channel(volume: np.ndarray, mask: np.ndarray | None, saturation: Limits
     values = volume[known].astype(np.float64)
     if values.size == 0 or values.min() == values.max():
         return 0.0, 0.0, 0.0, False
-    low, high = estimate._clip_levels(values, saturation)
+    low, high = estimate.clip_levels(values, saturation)
     bright = known & (volume >= high)
     dark = known & (volume <= low)
     if dark.sum() > ZEROS * values.size and low == 0:

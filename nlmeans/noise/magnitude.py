@@ -90,7 +90,7 @@ def _by_brightness(volume: np.ndarray, mask: np.ndarray | None) -> float:
     values = volume[known].astype(np.float64)
     if values.size == 0 or values.min() == values.max():
         return 0.0
-    high = estimate._clip_levels(values, None)[1]
+    high = estimate.clip_levels(values, None)[1]
     found = bins.sample(volume, known, known & (volume >= high)).bins()
     if len(found) == 0 or found.variance.min() == 0:
         sigma = bins.plain(volume, known)

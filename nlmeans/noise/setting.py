@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from .. import vst
+from .bands import measure_bands
 from .estimate import estimate_planes
 from .fit import choose, fit_planes
 from .magnitude import estimate_rician
 from .models import Gaussian, Rician
 
-CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): try a larger strength"
+CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency"
 GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'"
 
 
@@ -31,6 +32,8 @@ class Setting:
         Of a map: each pixel's variance in units of the mean one.
     still : ndarray, shape (1 or C, Z, Y, X), or None
         Of a map: where there is no noise.
+    bands : ndarray, shape (C, 8, 8), or None
+        Of correlated noise: its power in each cosine band, as in `BandNoise`.
     stabiliser : Stabiliser or None
         What makes the noise Gaussian with σ = 1, and back.
     estimated : bool
@@ -43,9 +46,23 @@ class Setting:
     sigma: tuple[float, ...]
     variance: np.ndarray | None = None
     still: np.ndarray | None = None
+    bands: np.ndarray | None = None
     stabiliser: vst.Stabiliser | None = None
     estimated: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The model with its numbers, short."""
+
+        def short(value: Any) -> str:
+            if isinstance(value, np.ndarray):
+                return f"map of {value.min():.4g} to {value.max():.4g}"
+            numbers = dict.fromkeys(value if isinstance(value, tuple) else (value,))
+            return " ".join(f"{number:.4g}" for number in numbers)
+
+        values = ", ".join(f"{field.name} {short(getattr(self.noise, field.name))}" for field in fields(self.noise))
+        return f"{type(self.noise).__name__}, {values}"
 
     @classmethod
     def of(
@@ -81,10 +98,11 @@ def _gaussian(
 ) -> Setting:
     if noise.sigma is None:
         estimate = estimate_planes(planes, known, saturation=saturation)
-        notes = [CORRELATED] if estimate.correlated else []
-        if not estimate.correlated and fit_planes(planes, known, saturation).grows:
-            notes.append(GROWS)
-        return Setting(Gaussian(estimate.sigma), estimate.sigma, estimated=True, notes=tuple(notes))
+        bands = measure_bands(planes, known, saturation=saturation) if estimate.correlated else None
+        if bands is not None:
+            return Setting(Gaussian(bands.sigma), bands.sigma, bands=bands.power, estimated=True, notes=(CORRELATED,))
+        notes = (GROWS,) if fit_planes(planes, known, saturation).grows else ()
+        return Setting(Gaussian(estimate.sigma), estimate.sigma, estimated=True, notes=notes)
     if not isinstance(noise.sigma, np.ndarray):
         given = noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes)
         return Setting(noise, given, estimated=estimated)

@@ -126,20 +126,23 @@ def slices_inverse(bands, plane, basis):
 
 
 @inline
-def gain(pilot, variance):
-    """Return the share of a coefficient that is signal, by the pilot's coefficient."""
+def gain(pilot, variance, band):
+    """Return the share of a coefficient that is signal, by the pilot's coefficient and the noise in its band."""
     power = pilot * pilot
-    return power / (power + variance)
+    return power / (power + variance * band)
 
 
 @row
-def shrink_row(noisy, pilot, at, noise, where, kept, first, energy, count, step, basis):
+def shrink_row(noisy, pilot, at, noise, where, powers, u, kept, first, energy, count, step, basis):
     """Transform a band along x for each window, and keep of each coefficient its `gain`; add up the gains' squares."""
+    n0, n1, n2, n3 = fill(powers[u, 0]), fill(powers[u, 1]), fill(powers[u, 2]), fill(powers[u, 3])
+    n4, n5, n6, n7 = fill(powers[u, 4]), fill(powers[u, 5]), fill(powers[u, 6]), fill(powers[u, 7])
     for t in range(0, count, step):
         v = fill(basis[POWER]) if noise is None else load(address(noise), where + t)
         p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(pilot, at + t, 1))
         a, b, c, d, e, f, g, h = (
-            gain(p0, v), gain(p1, v), gain(p2, v), gain(p3, v), gain(p4, v), gain(p5, v), gain(p6, v), gain(p7, v)
+            gain(p0, v, n0), gain(p1, v, n1), gain(p2, v, n2), gain(p3, v, n3),
+            gain(p4, v, n4), gain(p5, v, n5), gain(p6, v, n6), gain(p7, v, n7),
         )  # fmt: skip
         total = ((a * a + b * b) + (c * c + d * d)) + ((e * e + f * f) + (g * g + h * h))
         store(energy, t, load(energy, t) + total)
@@ -195,7 +198,7 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch, 
     """Compute one tile of one channel. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (z_zero, y_zero, x_zero) = tables
-    deep, step = recipe
+    deep, step, powers = recipe
     f, p, sums = address(scratch[0]), address(scratch[1]), address(scratch[2])
     f_bands, p_bands, kept = address(scratch[3]), address(scratch[4]), address(scratch[5])
     bands, energy, spread = address(scratch[6]), address(scratch[7]), address(scratch[8])
@@ -225,7 +228,8 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch, 
             middle = (z + deep // 2) * plane + (y + SIDE // 2) * width + SIDE // 2
             for k in range(deep * SIDE):
                 shrink_row(
-                    f_bands, p_bands, k * width, field, middle, kept, k * SIDE * count, energy, count, step, basis
+                    f_bands, p_bands, k * width, field, middle, powers, k % SIDE,
+                    kept, k * SIDE * count, energy, count, step, basis,
                 )  # fmt: skip
             keep_mean(f_bands, 0, kept, count, step, basis)
             weigh_row(energy, count, step, spread, width, basis)

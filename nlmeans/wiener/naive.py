@@ -9,9 +9,17 @@ from scipy.fft import dctn, idctn
 
 
 def wiener(
-    noisy: np.ndarray, pilot: np.ndarray, noise: np.ndarray, sides: tuple[int, int, int], step: int
+    noisy: np.ndarray,
+    pilot: np.ndarray,
+    noise: np.ndarray,
+    sides: tuple[int, int, int],
+    step: int,
+    bands: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """Shrink windows of ``noisy`` (Z, Y, X) by the spectrum of ``pilot``; ``noise`` holds each pixel's variance."""
+    """Shrink windows of ``noisy`` (Z, Y, X) by the spectrum of ``pilot``; ``noise`` holds each pixel's variance.
+
+    ``bands`` (8, 8) holds the power of correlated noise in each coefficient.
+    """
     before = [side - 1 for side in sides]
     padded = [np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)]
     total, weights = np.zeros(padded[0].shape), np.zeros(padded[0].shape)
@@ -23,7 +31,7 @@ def wiener(
         window = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
         x, p = (dctn(array[window], norm="ortho") for array in padded[:2])
         middle = tuple(first + side // 2 for first, side in zip(corner, sides, strict=True))
-        gain = p**2 / (p**2 + padded[2][middle])
+        gain = p**2 / (p**2 + padded[2][middle] * bands)
         weight = 1 / (1 + (gain**2).sum())
         gain[0, 0, 0] = 1
         total[window] += weight * idctn(gain * x, norm="ortho")

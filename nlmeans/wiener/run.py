@@ -24,12 +24,19 @@ class _Job:
     """One channel's constants, and what each of its tiles needs."""
 
     def __init__(
-        self, noisy: np.ndarray, pilot: np.ndarray, noise: float | np.ndarray, step: int, out: np.ndarray
+        self,
+        noisy: np.ndarray,
+        pilot: np.ndarray,
+        noise: float | np.ndarray,
+        powers: np.ndarray,
+        step: int,
+        out: np.ndarray,
     ) -> None:
         self.noisy, self.pilot, self.out = noisy, pilot, out
         self.noise = noise if isinstance(noise, np.ndarray) else None
         power = 0.0 if isinstance(noise, np.ndarray) else noise
         self.step, self.dtype = step, noisy.dtype
+        self.powers = np.ascontiguousarray(powers, self.dtype)
         self.sides = window_sides(noisy.shape[0])
         self.lanes = lanes(self.dtype)
         k = np.arange(8)
@@ -55,7 +62,7 @@ class _Job:
         scratch = self._buffers(len(tables[0]), len(tables[1]), len(tables[2]))
         kernels.wiener_tile(
             self.noisy[None], self.pilot[None], self.noise, self.out, (*tile.z, *tile.y, *tile.x), tables,
-            (deep, self.step), self.basis, scratch, None if self.noise is None else scratch[-1],
+            (deep, self.step, self.powers), self.basis, scratch, None if self.noise is None else scratch[-1],
         )  # fmt: skip
 
     def _before(self, start: int) -> int:
@@ -78,6 +85,7 @@ def wiener(
     pilot: np.ndarray,
     noise: float | np.ndarray,
     *,
+    bands: np.ndarray | None = None,
     step: int = 1,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -90,6 +98,8 @@ def wiener(
         The noisy image and an estimate of the clean one, float32 or float64.
     noise : float or ndarray, shape (1, Z, Y, X)
         Variance of the noise: one number, or one a pixel.
+    bands : ndarray, shape (C, 8, 8), optional
+        Correlated noise: the power of each cosine coefficient of a window, in units of ``noise``; along z it is even.
     step : {1, 2, 4}
         Windows start at every ``step``-th pixel along y and x.
     threads, progress
@@ -106,7 +116,8 @@ def wiener(
     out = np.empty_like(noisy)
     depth, height, width = noisy.shape[1:]
     tiles = cut((depth, height, width), (SLICES, ROWS, COLUMNS))
-    jobs = [_Job(x, p, noise, step, result) for x, p, result in zip(noisy, pilot, out, strict=True)]
+    powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
+    jobs = [_Job(x, p, noise, n, step, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
     tasks = [(job, tile) for job in jobs for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress)
     return out
