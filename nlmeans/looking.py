@@ -23,7 +23,7 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
     at : sequence of int
         The pixel, (y, x), (z, y, x) or (t, y, x) in the order of the image's axes; negative from the end.
     sigma, **options
-        As for `denoise`, but for the options about the work itself.
+        As for `plan`.
 
     Returns
     -------

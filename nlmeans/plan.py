@@ -81,6 +81,8 @@ class Plan:
         What a user should know.
     predicted_mse : float or None
         With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared.
+    peak : float or None
+        White, where the image's type says what that is (uint8, uint16, uint32).
     defaults_version : int
         Version of the table that the parameters left out were taken from.
     """
@@ -97,6 +99,7 @@ class Plan:
     seconds: float
     notes: tuple[str, ...] = ()
     predicted_mse: float | None = None
+    peak: float | None = None
     defaults_version: int = DEFAULTS_VERSION
 
     @property
@@ -113,6 +116,13 @@ class Plan:
     def strength(self) -> float:
         """The first pass's h/σ."""
         return self.passes[0].strength
+
+    @property
+    def predicted_psnr(self) -> float | None:
+        """The peak signal-to-noise ratio in dB that follows from the predicted error, where white is known."""
+        if not self.predicted_mse or self.peak is None:
+            return None
+        return 10 * math.log10(self.peak**2 / self.predicted_mse)
 
     @property
     def correlated(self) -> bool:
@@ -158,7 +168,8 @@ class Plan:
             ("defaults version", str(self.defaults_version)),
         ]
         if self.predicted_mse is not None:
-            rows.append(("predicted MSE", f"{self.predicted_mse:.4g}"))
+            psnr = "" if self.predicted_psnr is None else f" (PSNR {self.predicted_psnr:.2f} dB)"
+            rows.append(("predicted MSE", f"{self.predicted_mse:.4g}{psnr}"))
         return rows + [("note", note) for note in self.notes]
 
     def _pass_rows(self, step: Pass, name: str) -> list[tuple[str, str]]:
@@ -227,7 +238,7 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
     return Plan(
         axes=layout.axes,
         quality=options.quality,
-        noise=repr(setting.noise),
+        noise=setting.text,
         sigma=setting.sigma,
         estimated=setting.estimated,
         passes=tuple(passes),

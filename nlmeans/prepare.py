@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ def prepare(
     if setting.variance is not None and setting.variance.max() > UNEVEN * setting.variance.min():
         planes = planes.astype(np.float64)
     plan = make(planes, options, setting)
+    if limits is not None and limits[0] == 0:
+        plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
         from .sure import tuned  # brings Numba
 
@@ -49,7 +52,8 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     Parameters
     ----------
     image, sigma, **options
-        As for `denoise`, but for the options about the work itself (threads, progress, cancel, out, full_output).
+        As for `denoise`, but for ``method`` and the options about the work itself (fill, threads, progress, cancel,
+        out, full_output).
 
     Returns
     -------

@@ -367,3 +367,14 @@ def test_bad_arguments_state_rule_and_value(arguments, words):
     with pytest.raises((TypeError, ValueError)) as caught:
         nlmeans.denoise(**{"image": NOISY, **arguments})
     assert words in str(caught.value)
+
+
+def test_maps_count_weights_however_small():
+    ramp = np.linspace(0, 400, 40) * np.ones((30, 1))
+    image = ramp + RNG.normal(0, 1, ramp.shape)
+    options = dict(quality="fast", patch_radius=1, search_radius=3, strength=1.5, bias=False)
+    maps = nlmeans.denoise(image, 1, full_output="maps", **options)[1].maps
+    assert maps.effective.min() >= 1
+    for place in [(5, 7), (15, 20), (29, 39)]:
+        weights = nlmeans.weight_map(image, place, 1, **options)
+        assert maps.effective[place] == pytest.approx(1 / np.sum(weights**2), rel=1e-3)

@@ -17,6 +17,10 @@ def test_python_blocks_run(capsys):
         "photo": rng.integers(0, 256, (40, 50, 3), dtype=np.uint8),
         "stack": rng.normal(100, 10, (3, 30, 30)).astype(np.float32),
         "volume": rng.normal(100, 10, (6, 30, 30)).astype(np.float32),
+        "video": rng.normal(100, 10, (4, 30, 30)).astype(np.float32),
+        "sigma_map": np.linspace(8, 12, 50) * np.ones((40, 1)),
+        "counts": 2.0 * rng.poisson(np.linspace(5, 100, 128) * np.ones((128, 1))),
+        "mri": np.hypot(rng.normal(50, 5, (64, 64)) * (np.arange(64) > 30), rng.normal(0, 5, (64, 64))),
     }
     assert len(BLOCKS) >= 3
     for block in BLOCKS:

@@ -115,6 +115,17 @@ def test_it_is_for_gaussian_noise():
     np.testing.assert_array_equal(nlmeans.denoise(CLEAN, 0, strength="sure"), CLEAN)
 
 
+def test_predicted_psnr_and_clipping_are_said():
+    noisy = np.clip(np.rint(CLEAN + RNG.normal(0, 10, CLEAN.shape)), 0, 255).astype(np.uint8)
+    plan = nlmeans.plan(noisy, 10, strength="sure", quality="fast")
+    assert plan.predicted_psnr == pytest.approx(10 * np.log10(255**2 / plan.predicted_mse))
+    assert "dB" in str(plan)
+    assert nlmeans.plan(noisy.astype(float), 10, strength="sure").predicted_psnr is None
+    clipped = np.clip(noisy, 60, 140)
+    assert any("clipped" in note for note in nlmeans.plan(clipped, 10, strength="sure").notes)
+    assert not any("clipped" in note for note in plan.notes)
+
+
 def test_tiny_images():
     for shape in [(1, 1), (3, 5), (20, 20)]:
         noisy = RNG.normal(50, 5, shape)

@@ -6,12 +6,10 @@ What a command does not need is not imported: the start of the process counts in
 from __future__ import annotations
 
 import gc
-import math
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +17,8 @@ import nlmeans
 
 from .. import io
 from .console import Console
-from .jobs import files, pairs
+from .jobs import check_name, files, pairs
+from .options import Filtering, Reading, method_name, noise_text, place, with_flags
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -30,102 +29,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
-class Centre(StrEnum):
-    """Rules for a pixel's own weight."""
-
-    max = "max"
-    one = "one"
-    zero = "zero"
-
-
-def _numbers(text: str) -> float | list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"must be a number, or one a channel, such as 12 or 9.5,8,11; got {text!r}") from None
-    if not all(0 <= number < math.inf for number in numbers):
-        raise typer.BadParameter(f"must be at least 0 and finite; got {text!r}")
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise typer.BadParameter(f"must be a number; got {text!r}") from None
-    if not 0 < number < math.inf:
-        raise typer.BadParameter(f"must be above 0 and finite; got {text!r}")
-    return number
-
-
-def _radii(text: str) -> int | list[int]:
-    try:
-        radii = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"must be a whole number, or one an axis, such as 3 or 1,3,3; got {text!r}") from None
-    if min(radii) < 0:
-        raise typer.BadParameter(f"is a radius and must be at least 0; got {text!r}")
-    return radii[0] if len(radii) == 1 else radii
-
-
-def _value(centre: Centre | None) -> Any:
-    return None if centre is None else centre.value
-
-
 Inputs = Annotated[
-    list[Path], typer.Argument(metavar="IN", help="Pictures (PNG, JPEG, TIFF, NPY), or folders of them.")
+    list[Path], typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI), or folders of them.")
 ]
-Sigma = Annotated[
-    Any,
-    typer.Option(
-        parser=_numbers,
-        metavar="NUMBER[,...]",
-        help="Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...); one number, or one "
-        "a channel. Estimated by default.",
-    ),
-]
-Axes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LETTERS",
-        help="What the dimensions are, for TIFF and NPY files that don't say so: Y, X, C channels, Z depth, T time, "
-        "N separate images; for instance ZYX.",
-    ),
-]
-ChannelAxis = Annotated[
-    int | None,
-    typer.Option(metavar="INDEX", help="Short for --axes: the dimension of the channels; the others are space."),
-]
-Strength = Annotated[
-    Any,
-    typer.Option(
-        parser=_positive, metavar="NUMBER", help="h/sigma: larger smooths more. Chosen from the noise by default."
-    ),
-]
-PatchRadius = Annotated[
-    Any,
-    typer.Option(
-        parser=_radii,
-        metavar="INT[,...]",
-        help="Half-width of the patches compared; one, or one an axis. Chosen likewise.",
-    ),
-]
-SearchRadius = Annotated[
-    Any,
-    typer.Option(
-        parser=_radii,
-        metavar="INT[,...]",
-        help="Half-width of the window searched; one, or one an axis. Chosen likewise.",
-    ),
-]
-Bias = Annotated[bool, typer.Option(help="Take the noise's own share off the distance of patches.")]
-CentreRule = Annotated[
-    Centre | None, typer.Option(help="Weight of the pixel itself: the largest of the others, 1 or 0. By default max.")
-]
-MaxPixels = Annotated[
-    int, typer.Option(min=1, metavar="INT", help="A picture of more pixels is taken for a decompression bomb.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print all that was done and chosen.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -136,114 +45,147 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command(short_help="Denoise pictures.")
+@with_flags
 def denoise(
+    *,
     inputs: Inputs,
     output: Annotated[str, typer.Argument(metavar="OUT", help="A file; for several pictures a folder.")],
-    sigma: Sigma = None,
-    axes: Axes = None,
-    channel_axis: ChannelAxis = None,
-    strength: Strength = None,
-    patch_radius: PatchRadius = None,
-    search_radius: SearchRadius = None,
-    bias: Bias = True,
-    centre: CentreRule = None,
+    asked: Filtering,
+    method: Annotated[
+        Any, typer.Option(parser=method_name, metavar="NAME", help="nlm, or what another package brings.")
+    ] = "nlm",
+    fill: Annotated[
+        bool, typer.Option(help="Give masked, NaN and infinite pixels the average of others, or leave them.")
+    ] = True,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="INT", help="Threads; the result is the same. All CPUs by default.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    reading: Reading,
     jpeg_quality: Annotated[
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
     ] = None,
-    max_pixels: MaxPixels = io.MAX_PIXELS,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all that was done and chosen.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Denoise a picture into the file OUT, or several, or those of a folder, into the folder OUT.
 
-    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, names of axes.
+    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes.
     """
     with Console(quiet, verbose) as console:
         work, folder = pairs(inputs, output)
         if jpeg_quality is not None and not any(io.format_of(target) == "jpeg" for _, target in work):
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
+        beside = asked.files(reading)
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         for source, target in work:
             with console.working_on(source):
                 io.check_target(target, overwrite)  # before the work, not after it
-                picture = io.read(source, axes=axes, channel_axis=channel_axis, max_pixels=max_pixels)
+                picture = reading.read(source)
                 io.check(target, picture, overwrite=overwrite)
+                options = asked.options(picture, beside)
+                if method != "nlm":
+                    options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(
                         picture.pixels,
-                        sigma,
-                        axes=picture.axes,
-                        channel_axis=picture.channel_axis,
-                        strength=strength,
-                        patch_radius=patch_radius,
-                        search_radius=search_radius,
-                        bias=bias,
-                        centre=_value(centre),
+                        method=method,
+                        fill=fill,
                         threads=threads,
                         progress=progress,
                         full_output=True,
+                        **options,
                     )
                 io.write(target, picture.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality)
                 console.done(target, report)
     raise typer.Exit(console.code)
 
 
-@app.command(short_help="Print the standard deviation of the noise.")
+@app.command(short_help="Print how strong the noise is.")
+@with_flags
 def estimate(
-    inputs: Inputs, axes: Axes = None, channel_axis: ChannelAxis = None, max_pixels: MaxPixels = io.MAX_PIXELS
+    *,
+    inputs: Inputs,
+    model: Annotated[
+        Literal["gaussian", "poisson"],
+        typer.Option(help="Noise of one standard deviation, or photon counts with a gain and read noise."),
+    ] = "gaussian",
+    reading: Reading,
 ) -> None:
-    """Print the noise's standard deviation: a line a file, its name, a tab, and a number a channel."""
-    from .._checks import layout
+    """Print the noise of pictures in the units of their pixels: a line a file, its name, a tab, and the noise.
 
+    That is the standard deviation, a number a channel; or poisson:gain=G,offset=O,sigma=S, as --noise takes it.
+    """
     with Console() as console:
         for source in files(inputs):
             with console.working_on(source):
-                picture = io.read(source, axes=axes, channel_axis=channel_axis, max_pixels=max_pixels)
-                channel = layout(picture.pixels, picture.axes, picture.channel_axis).channel_axis
-                sigma = nlmeans.estimate_sigma(picture.pixels, channel_axis=channel)
-                typer.echo(
-                    f"{source}\t" + " ".join(f"{value:.6g}" for value in ([sigma] if channel is None else sigma))
-                )
+                picture = reading.read(source)
+                of: dict[str, Any] = {"axes": picture.axes, "channel_axis": picture.channel_axis}
+                if model == "poisson":
+                    text = noise_text(nlmeans.estimate_noise(picture.pixels, **of))
+                else:
+                    sigma = nlmeans.estimate_sigma(picture.pixels, **of)
+                    text = " ".join(f"{value:.6g}" for value in (sigma if hasattr(sigma, "__len__") else [sigma]))
+                typer.echo(f"{source}\t{text}")
     raise typer.Exit(console.code)
 
 
 @app.command(short_help="Print the parameters that denoise would choose.")
-def plan(
-    inputs: Inputs,
-    sigma: Sigma = None,
-    axes: Axes = None,
-    channel_axis: ChannelAxis = None,
-    strength: Strength = None,
-    patch_radius: PatchRadius = None,
-    search_radius: SearchRadius = None,
-    bias: Bias = True,
-    centre: CentreRule = None,
-    max_pixels: MaxPixels = io.MAX_PIXELS,
-) -> None:
+@with_flags
+def plan(inputs: Inputs, asked: Filtering, reading: Reading) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
+        beside = asked.files(reading)
         for source in files(inputs):
             with console.working_on(source):
-                picture = io.read(source, axes=axes, channel_axis=channel_axis, max_pixels=max_pixels)
-                chosen = nlmeans.plan(
-                    picture.pixels,
-                    sigma,
-                    axes=picture.axes,
-                    channel_axis=picture.channel_axis,
-                    strength=strength,
-                    patch_radius=patch_radius,
-                    search_radius=search_radius,
-                    bias=bias,
-                    centre=_value(centre),
-                )
+                picture = reading.read(source)
+                chosen = nlmeans.plan(picture.pixels, **asked.options(picture, beside))
                 typer.echo(f"{source}\n{chosen}\n")
+    raise typer.Exit(console.code)
+
+
+@app.command(short_help="Draw which pixels one pixel is averaged with.")
+@with_flags
+def explain(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture or a volume.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Where the drawing goes: a PNG, JPEG, TIFF or NPY.")],
+    at: Annotated[
+        Any,
+        typer.Option(
+            parser=place,
+            metavar="Y,X",
+            help="The pixel: row and column from 0, negative from the end; Z,Y,X in a volume, T,Y,X in a video, N and "
+            "a comma before them in a file of several images.",
+        ),
+    ],
+    asked: Filtering,
+    reading: Reading,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Draw the weights with which denoise averages one pixel, over the picture: brighter weighs more.
+
+    Of a volume or a video, the slice that holds the pixel is drawn.
+    """
+    from .explaining import explained
+
+    check_name(output, "OUT")
+    if io.format_of(output) == "nifti":
+        raise typer.BadParameter(f"{output}: a drawing has colours, which a NIfTI cannot hold", param_hint="OUT")
+    with Console(quiet, verbose) as console:
+        beside = asked.files(reading)
+        with console.working_on(output):
+            io.check_target(output, overwrite)  # before the work, not after it
+        if console.code:
+            raise typer.Exit(console.code)
+        with console.working_on(source):
+            drawing, summary, chosen = explained(reading.read(source), at, asked, beside)
+            io.write(output, drawing, overwrite=overwrite)
+            console.drawn(output, summary, chosen)
     raise typer.Exit(console.code)
 
 

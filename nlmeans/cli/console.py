@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 import traceback
@@ -29,14 +30,14 @@ class Console:
     quiet : bool
         Errors only.
     verbose : bool
-        Everything that is logged, and a table for each picture.
+        A table for each picture, and what is odd about its file.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.code = 0
-        self._notices = _Notices(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)
+        self._notices = _Notices(logging.ERROR if quiet else logging.INFO)
         # tifffile mentions every oddity of a file, most of which are of no account.
         self._oddities = _Notices(logging.WARNING if verbose else logging.CRITICAL)
 
@@ -60,7 +61,7 @@ class Console:
         try:
             yield
         except FORESEEN as error:
-            self.fail(path, _reason(error, path))
+            self.fail(path, reason(error, path))
         except Exception as error:  # a fault of ours: it may spoil one file, not the night's work
             traceback.print_exc()
             self.fail(path, f"unexpected {type(error).__name__}: {error}; please report it")
@@ -71,15 +72,25 @@ class Console:
         self.code = 1
 
     def done(self, path: Path, report: Any) -> None:
-        """Say that a file was written, and what was done."""
+        """Say that a file was written, and what was done, as far as the method's report tells."""
+        told = [_noise(report.plan)] if hasattr(report, "plan") else []
+        if hasattr(report, "seconds"):
+            told.append(f"{report.seconds:.2f} s")
+        self._say(path, ", ".join(told) or "done", report)
+
+    def drawn(self, path: Path, summary: str, plan: Any) -> None:
+        """Say that a drawing was written, and what it shows."""
+        self._say(path, summary, plan)
+
+    def _say(self, path: Path, summary: str, details: Any) -> None:
         if self.quiet:
             return
-        sigma = " ".join(f"{value:.4g}" for value in report.sigma)
-        typer.echo(f"{path}: sigma {sigma}, {report.seconds:.2f} s")
+        typer.echo(f"{path}: {summary}")
         if self.verbose:
-            typer.echo(f"{report}\n")
-        elif report.correlated:
-            typer.echo(f"nlmeans: {path}: the noise is spatially correlated; try a larger --strength", err=True)
+            typer.echo(f"{details}\n")
+            return  # the notes are in the table
+        for note in getattr(details, "notes", ()):
+            typer.echo(f"note: {path}: {in_flags(note)}", err=True)
 
     @contextmanager
     def bar(self, name: str) -> Iterator[_Bar | None]:
@@ -136,12 +147,41 @@ class _Notices(logging.Handler):
         logger.setLevel(self._before)
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _noise(plan: Any) -> str:
+    """Return the noise that was assumed, in few figures; of a model that is not Gaussian as ``--noise`` takes it."""
+    name, _, numbers = plan.noise.partition("(")
+    if name == "Gaussian":
+        return "sigma " + " ".join(f"{value:.4g}" for value in plan.sigma)
+    short = [
+        f"{key}=" + ",".join(f"{float(number):.4g}" for number in re.findall(r"-?\d[\d.e+-]*", value))
+        for key, value in re.findall(r"(\w+)=([^=]*)(?:, |\)$)", numbers)
+    ]
+    return f"noise {name.removesuffix('Gaussian').lower()}:{','.join(short)}"
+
+
+def in_flags(text: str) -> str:
+    """Return what the library says of its arguments as flags: ``noise='auto'`` as ``--noise auto``."""
+    text = re.sub(r"\b([a-z_]+)=(?:'([^']*)'|(-?\d+)\b)", _flag, text)
+    return re.sub(r"\b(channel_axis|patch_radius|search_radius|guide_sigma)\b", lambda m: _spelled(m[0]), text)
+
+
+def _flag(found: re.Match[str]) -> str:
+    name, word, number = found.groups()
+    if name == "channel_axis" or word is not None:
+        return f"{_spelled(name)} {word or number}"
+    return found[0]
+
+
+def _spelled(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def reason(error: Exception, path: Path) -> str:
+    """Return what went wrong with a file, without the name that the reader knows."""
     if isinstance(error, MemoryError):
         return "there is not enough memory for it"
     if isinstance(error, OSError) and error.strerror:
         other = error.filename and Path(error.filename) != path
         return f"{error.strerror}: {error.filename}" if other else error.strerror
-    if "channel_axis" in str(error):  # the library speaks of its arguments
-        return f"{error} (here: --axes, --channel-axis)"
-    return str(error)
+    text = str(error) if isinstance(error, PictureError) else in_flags(str(error))
+    return text.removeprefix(f"{path} ")

@@ -37,14 +37,14 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
     target = Path(output)
     into_folder = target.is_dir() or output.endswith(("/", os.sep))
     if len(inputs) == 1 and not inputs[0].is_dir() and not into_folder:
-        _check_name(target, "OUT")
+        check_name(target, "OUT")
         return [(inputs[0], target)], None
     if (target.exists() and not target.is_dir()) or (io.ending(target) in io.FORMATS and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     found: dict[Path, Path] = {}
     for source in files(inputs):
         place = target / source.name
-        _check_name(place, "IN")
+        check_name(place, "IN")
         if place in found:
             raise typer.BadParameter(
                 f"two pictures would both be written to {place}: {found[place]} and {source}", param_hint="IN"
@@ -70,7 +70,14 @@ def files(inputs: Iterable[Path]) -> Iterator[Path]:
         yield from pictures
 
 
-def _check_name(path: Path, what: str) -> None:
+def check_name(path: Path, what: str) -> None:
+    """Refuse a name that ends like no format.
+
+    Raises
+    ------
+    typer.BadParameter
+        Naming the argument, ``what``.
+    """
     try:
         io.format_of(path)
     except io.PictureError as error:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._lanes import BYTES, MANTISSA, aligned, lanes
 from . import kernels_apart as kernels
-from .spec import VANISH, PairwiseSpec
+from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, run_tasks
 
 GROUP = 12
@@ -318,10 +318,11 @@ def _with_margin(position: np.ndarray, radius: int, count: int) -> np.ndarray:
 def _power(spec: PairwiseSpec, dtype: np.dtype) -> tuple[Any, ...]:
     """Return how `kernels_apart.exp2_minus` counts: unit, limit and scale as floats, shift and end as integers.
 
-    A gaussian weight ends at `VANISH`; an exponential one, relative to the largest, far below the type's precision.
+    A gaussian weight ends at the recipe's ``vanish``; an exponential one, relative to the largest, far below the
+    type's precision.
     """
     mantissa = MANTISSA[dtype]
-    ends = round(-math.log2(VANISH)) if spec.weight == "gaussian" or dtype.itemsize == 4 else 60
+    ends = round(-math.log2(spec.vanish)) if spec.weight == "gaussian" or dtype.itemsize == 4 else 60
     places = mantissa - 6
     real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
     end = (ends << places) + 1

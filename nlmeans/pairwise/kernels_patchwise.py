@@ -16,9 +16,10 @@ from .kernels_uneven import start_uneven, weigh_uneven
 
 @row
 def box_row(weights, at, count, radius, shares, i, j, ring, place, ring_j, columns, first, columns_j):
-    """Slide a box along a row of weights, normalised for either end; keep the row, and add it to the columns.
+    """Slide a box along a row of weights, normalised for either end, and add it to the columns.
 
-    ``ring_j`` and ``columns_j`` are how far the rows for end j lie behind those for end i.
+    It takes the place, there and in the ring, of the row that has left the box. ``ring_j`` and ``columns_j`` are how
+    far the rows for end j lie behind those for end i.
     """
     a = b = load(weights, at) - load(weights, at)
     for t in range(count + 2 * radius):
@@ -29,15 +30,17 @@ def box_row(weights, at, count, radius, shares, i, j, ring, place, ring_j, colum
         if u >= 0:
             weight = load(weights, at + u)
             a, b = a - weight * load(shares, i + u), b - weight * load(shares, j + u)
+        store(columns, first + t, load(columns, first + t) + (a - load(ring, place + t)))
+        store(
+            columns, first + columns_j + t, load(columns, first + columns_j + t) + (b - load(ring, place + ring_j + t))
+        )
         store(ring, place + t, a)
         store(ring, place + ring_j + t, b)
-        store(columns, first + t, load(columns, first + t) + a)
-        store(columns, first + columns_j + t, load(columns, first + columns_j + t) + b)
 
 
 @row
 def drop_row(ring, place, columns, first, count):
-    """Take a row that has left the box from the columns."""
+    """Take a row that has left the box from the columns, where no new one comes."""
     for t in range(count):
         store(columns, first + t, load(columns, first + t) - load(ring, place + t))
 
@@ -111,9 +114,15 @@ def patchwise_tile(
                                 f, known, shape, i_slice + above, j_slice + above + k, width,
                                 column_sums, counts, k * box, box, 2 * py + 1, fixed,
                             )  # fmt: skip
+                    scratch[6][:] = 0
                     scratch[7][:] = 0
                     for last in range(low, high + 2 * py):
-                        if last < high:
+                        ring_row = last % ring_rows * group
+                        if last >= high:
+                            for k in range(size):
+                                drop_row(ring, (ring_row + k) * box, boxes, k * box, box)
+                                drop_row(ring, (ring_row + k) * box + ring_j, boxes, (group + k) * box, box)
+                        else:
                             here = pz * f_plane + (last - row_zero) * width
                             below = (last + py - row_zero) * width - px
                             if itself:
@@ -138,7 +147,7 @@ def patchwise_tile(
                                 mask_row(weights, k * count, count, real, margin, step, clear, end)
                                 box_row(
                                     weights, k * count, count, px, s, i_slice + here, j_slice + here + k,
-                                    ring, (last % ring_rows * group + k) * box, ring_j, boxes, k * box, group * box,
+                                    ring, (ring_row + k) * box, ring_j, boxes, k * box, group * box,
                                 )  # fmt: skip
                         p = last - py
                         for k in range(-pz, pz + 1):
@@ -161,12 +170,6 @@ def patchwise_tile(
                                     )
                                 if uneven is not None:
                                     add_channel(sums, at + channels * plane, boxes, w, box - 1, v, i - d, -1, span)
-                        leaving = last - 2 * py
-                        if leaving >= low:
-                            for k in range(size):
-                                place = (leaving % ring_rows * group + k) * box
-                                drop_row(ring, place, boxes, k * box, box)
-                                drop_row(ring, place + ring_j, boxes, (group + k) * box, box)
                 d += size
 
     for z in range(z_first, z_last):

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from .spec import VANISH, PairwiseSpec
+from .spec import PairwiseSpec
 
 
 def pairwise_average(
@@ -101,7 +101,7 @@ def weights(score: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
     """Return the weights of one pixel's scores; those of exp are divided by the largest, which cancels."""
     if spec.weight == "gaussian":
         f = np.exp(-np.maximum(score - spec.bias, 0) * spec.scale)
-        return np.where(f < VANISH, 0, f)
+        return np.where(f < spec.vanish, 0, f)
     if spec.weight == "exp":
         return np.exp(score * spec.scale - (score * spec.scale).max(initial=-np.inf))
     return score * spec.scale if spec.weight == "linear" else np.maximum(score * spec.scale, 0)

@@ -12,7 +12,7 @@ import numpy as np
 from .._lanes import MANTISSA as MANTISSAS
 from .._lanes import aligned, lanes
 from . import kernels_risk
-from .spec import VANISH, PairwiseSpec
+from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, run_tasks
 
 LEAST_ROWS = 16
@@ -115,8 +115,8 @@ class _Row:
         # from units of the fixed point back to the slope of a weight, doubled for the square's derivative
         self.back = 2 * math.log(2) / 2.0**PLACES
         # a squared difference beyond this makes every decay's weight vanish
-        self.limit = self.spec.bias + 1 / float(self.decays.min()) * -math.log2(VANISH) * 2.0**PLACES
-        self.end = round(-math.log2(VANISH) * 2.0**PLACES) + 1
+        self.limit = spec.bias + 1 / float(self.decays.min()) * -math.log2(spec.vanish) * 2.0**PLACES
+        self.end = round(-math.log2(spec.vanish) * 2.0**PLACES) + 1
 
     def __call__(self, place: tuple[int, int], out: np.ndarray) -> None:
         """Look at the row y of the slice z."""

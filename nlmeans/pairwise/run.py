@@ -14,7 +14,7 @@ from .._lanes import BYTES, MANTISSA, aligned, lanes
 from .._progress import Progress, part
 from . import kernels, kernels_patchwise
 from .domain import DomainSums, covers
-from .spec import VANISH, PairwiseSpec, Radii
+from .spec import PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, cut, mirror, run_tasks
 
 GROUP = 22
@@ -49,7 +49,7 @@ class FixedPoint:
         mantissa = MANTISSA[dtype]
         _, y, x = spec.patch_radius
         room = min(2.0**mantissa, (2.0 ** (8 * dtype.itemsize - 1) - 1) / ((2 * y + 1) * (2 * x + 1)))
-        vanish = -math.log2(VANISH)
+        vanish = -math.log2(spec.vanish)
         scale = spec.scale * math.log2(math.e)
         # A decay within a millionth of the bias is a step to float32: steeper would only coarsen the steps.
         scale = min(scale, 2.0**20 / spec.bias) if spec.bias > 0 else scale

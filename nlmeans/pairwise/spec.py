@@ -14,7 +14,7 @@ Aggregation = Literal["pixel", "patch"]
 Radii = tuple[int, int, int]
 
 VANISH = 2.0**-32
-"""A gaussian weight below this is none: the pair is left out."""
+"""A gaussian weight below this is none, unless a recipe says otherwise."""
 
 ROWS: dict[tuple[str, str, str], str] = {
     ("distance", "gaussian", "sum"): "non-local means, or learned distance",
@@ -42,7 +42,7 @@ class PairwiseSpec:
 
     k runs over the patch, c over the channels (one, for the sum). Patches that reach over the border of the image
     read mirrored pixels (without repeating the edge); only real pixels are averaged. A gaussian weight below
-    `VANISH` is 0.
+    ``vanish`` is 0.
 
     Parameters
     ----------
@@ -63,6 +63,8 @@ class PairwiseSpec:
     aggregation : {"pixel", "patch"}
         With the gaussian weight: a pixel is averaged with pixels, or each patch with patches, its weights summing to
         1, and then the averages that overlap at a pixel are averaged.
+    vanish : float, default 2⁻³²
+        A gaussian weight below this is none: the pair is left out; above 0 and below 1.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class PairwiseSpec:
     weight: Weight = "gaussian"
     normalise: Normalise = "sum"
     aggregation: Aggregation = "pixel"
+    vanish: float = VANISH
 
     def __post_init__(self) -> None:
         row = (self.score, self.weight, self.normalise)
@@ -99,6 +102,8 @@ class PairwiseSpec:
         if self.centre not in centres:
             raise ValueError(f"centre must be one of {centres} for the weight {self.weight}; got {self.centre!r}")
 
+        if not 0 < self.vanish < 1:
+            raise ValueError(f"vanish must be above 0 and below 1; got {self.vanish!r}")
         if self.aggregation not in ("pixel", "patch") or (self.aggregation == "patch" and self.weight != "gaussian"):
             raise ValueError(
                 "aggregation must be 'pixel', or 'patch' with a gaussian weight; "

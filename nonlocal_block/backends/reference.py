@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from nlmeans.pairwise.spec import VANISH, PairwiseSpec, Radii
+from nlmeans.pairwise.spec import PairwiseSpec, Radii
 
 from ..request import Request
 from . import _patches
@@ -94,7 +94,7 @@ def _weights(
         return torch.exp(logit - (_finite(logit.detach().amax(2, keepdim=True)) if top is None else top))
     if spec.weight == "gaussian":
         weight = torch.exp(-F.relu(score - bias) * scale)
-        weight = weight.masked_fill(weight < VANISH, 0)
+        weight = weight.masked_fill(weight < spec.vanish, 0)
     else:
         weight = score * scale if spec.weight == "linear" else F.relu(score * scale)
     return weight if out is None else weight.masked_fill(out, 0)
