@@ -148,15 +148,10 @@ class _Notices(logging.Handler):
 
 
 def _noise(plan: Any) -> str:
-    """Return the noise that was assumed, in few figures; of a model that is not Gaussian as ``--noise`` takes it."""
-    name, _, numbers = plan.noise.partition("(")
-    if name == "Gaussian":
+    """Return the noise that was assumed, in few figures."""
+    if plan.noise.startswith("Gaussian"):
         return "sigma " + " ".join(f"{value:.4g}" for value in plan.sigma)
-    short = [
-        f"{key}=" + ",".join(f"{float(number):.4g}" for number in re.findall(r"-?\d[\d.e+-]*", value))
-        for key, value in re.findall(r"(\w+)=([^=]*)(?:, |\)$)", numbers)
-    ]
-    return f"noise {name.removesuffix('Gaussian').lower()}:{','.join(short)}"
+    return f"noise {plan.noise}"
 
 
 def in_flags(text: str) -> str:
