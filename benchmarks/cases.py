@@ -1,4 +1,4 @@
-"""What is measured: pictures that come with scikit-image, seeded noise, parameters."""
+"""What is measured: pictures that come with scikit-image, a made-up volume, seeded noise, parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 
 PEAK = 255.0
 """White in the pictures, and in a float or uint8 image made of one."""
+
+FLOOR = 64.0
+"""Black in the volume: DIPY averages squares and takes the root, which fails where noise goes below 0."""
 
 WARM_UP = 64
 """Side of the cut-out that loads a method's code before the memory of a whole image is looked at."""
@@ -63,6 +66,10 @@ class Case:
         Whether it is run for each of the thread counts asked for, or for the largest only.
     rounds : int or None
         A fixed number of rounds, whatever ``--repeat`` says.
+    multiples : bool
+        Whether each time is told as a multiple of the first method's, too.
+    note : str
+        What a reader must know of the contest: above all, who is left out of it.
     """
 
     name: str
@@ -70,6 +77,8 @@ class Case:
     methods: tuple[str, ...]
     each_thread_count: bool = True
     rounds: int | None = None
+    multiples: bool = False
+    note: str = ""
 
     @property
     def title(self) -> str:
@@ -78,7 +87,7 @@ class Case:
 
     def parameters(self) -> dict[str, Any]:
         """Return all that the numbers depend on, as it stands in result files."""
-        shown_elsewhere = ("name", "kind", "methods")
+        shown_elsewhere = ("name", "kind", "methods", "multiples", "note")
         fields = {name: value for name, value in asdict(self).items() if name not in shown_elsewhere}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
@@ -101,18 +110,20 @@ class Case:
 
 @dataclass(frozen=True)
 class PictureCase(Case):
-    """A picture to be denoised.
+    """A picture or a volume to be denoised.
 
     Attributes
     ----------
     source : str
-        Picture of `skimage.data`, its middle cut out or tiled to ``shape``.
+        Picture of `skimage.data`, or "phantom" for the volume of that name; the middle cut out or tiled to ``shape``.
     shape : tuple of int
-        Rows and columns.
+        Rows and columns, of a volume slices before them.
     sigma, seed : float, int
         Gaussian noise on the scale of 255, and where it starts.
-    patch_radius, search_radius : int
-        Half-widths.
+    patch_radius : int
+        Half-width of the patch.
+    search_radius : int or "image"
+        Half-width of the window; "image" for every pixel of the image.
     strength : float
         h/σ of the methods that subtract the noise's own share; `competitors` says what the others take.
     gain_db : float
@@ -122,11 +133,11 @@ class PictureCase(Case):
     """
 
     source: str = "camera"
-    shape: tuple[int, int] = (512, 512)
+    shape: tuple[int, ...] = (512, 512)
     sigma: float = 25.0
     seed: int = 1000
     patch_radius: int = 3
-    search_radius: int = 10
+    search_radius: int | Literal["image"] = 10
     strength: float = 0.6
     gain_db: float = 5.0
     reference: bool = True
@@ -134,9 +145,10 @@ class PictureCase(Case):
     @property
     def title(self) -> str:
         """What it is, for people."""
-        (rows, columns), p, w = self.shape, self.patch_size, self.window_size
-        colour = "colour" if self.colour else "grey"
-        what = f"{colour} {columns}×{rows}, patch {p}×{p}, window {w}×{w}"
+        picture = "volume" if len(self.shape) == 3 else "colour" if self.colour else "grey"
+        patch, window = ("×".join([str(size)] * len(self.shape)) for size in (self.patch_size, self.window_size))
+        window = "of the whole image" if self.whole else window
+        what = f"{picture} {'×'.join(map(str, reversed(self.shape)))}, patch {patch}, window {window}"
         return {
             "call": what,
             "program": f"whole process: load a PNG, denoise, save; {what}",
@@ -151,9 +163,19 @@ class PictureCase(Case):
         return 2 * self.patch_radius + 1
 
     @property
+    def whole(self) -> bool:
+        """Whether every pixel meets all others."""
+        return self.search_radius == "image"
+
+    @property
+    def reach(self) -> int:
+        """Half-width of the window in pixels; the least that holds the image from every pixel where all are met."""
+        return max(self.shape) - 1 if self.search_radius == "image" else self.search_radius
+
+    @property
     def window_size(self) -> int:
         """Full width of the search window."""
-        return 2 * self.search_radius + 1
+        return 2 * self.reach + 1
 
     @property
     def colour(self) -> bool:
@@ -161,16 +183,17 @@ class PictureCase(Case):
         return self.source == "astronaut"
 
     def quick(self) -> Self:
-        """Return the case on at most 128×128 pixels."""
-        rows, columns = (min(side, 128) for side in self.shape)
-        rounds = None if self.rounds is None else 1
-        return replace(self, shape=(rows, columns), search_radius=min(self.search_radius, 5), rounds=rounds)
+        """Return the case on at most 128×128 pixels, 48×48 where each meets all others, 32×32×32 of a volume."""
+        most = 32 if len(self.shape) == 3 else 48 if self.whole else 128
+        shape = tuple(min(side, most) for side in self.shape)
+        radius: int | Literal["image"] = "image" if self.search_radius == "image" else min(self.search_radius, 5)
+        return replace(self, shape=shape, search_radius=radius, rounds=None if self.rounds is None else 1)
 
     def subject(self) -> Picture:
         """Make the picture."""
         import skimage.data
 
-        clean = np.asarray(getattr(skimage.data, self.source)(), np.float32)
+        clean = phantom() if self.source == "phantom" else getattr(skimage.data, self.source)().astype(np.float32)
         for axis, side in enumerate(self.shape):
             clean = clean.take(np.arange(side) + (clean.shape[axis] - side) // 2, axis, mode="wrap")
         noise = np.random.default_rng(self.seed).standard_normal(clean.shape, np.float32)
@@ -184,6 +207,36 @@ class PictureCase(Case):
     def copy_bytes(self) -> int:
         """Return the bytes of a float32 copy of the image."""
         return math.prod(self.shape) * (3 if self.colour else 1) * np.dtype(np.float32).itemsize
+
+
+def phantom(side: int = 128) -> np.ndarray:
+    """Make a float32 cube from `FLOOR` to 255: nested ellipsoids, smoothly shaded, with fine tubes through them.
+
+    The ellipsoids grow with the side, the tubes are two to three voxels wide in any; edges are one voxel soft.
+    """
+    random = np.random.default_rng(0)
+    z, y, x = grid = np.meshgrid(*[np.linspace(-1, 1, side)] * 3, indexing="ij", sparse=True)
+    volume = np.zeros((side, side, side))
+
+    def paint(outside: np.ndarray, level: float) -> None:
+        """Blend in a level where ``outside``, the distance from an edge in voxels, is negative."""
+        share = np.clip(0.5 - outside, 0, 1)
+        volume[...] += share * (level - volume)
+
+    shells = [(np.zeros(3), *shell) for shell in ((0.92, 210.0), (0.86, 45.0), (0.80, 130.0), (0.62, 165.0))]
+    inner = [(random.uniform(-0.4, 0.4, 3), random.uniform(0.06, 0.2), random.uniform(20, 235)) for _ in range(14)]
+    for centre, radius, level in (*shells, *inner):
+        radii = radius * random.uniform(0.85, 1, 3)
+        distance = np.sqrt(sum(((axis - c) / r) ** 2 for axis, c, r in zip(grid, centre, radii, strict=True)))
+        paint((distance - 1) * radius * side / 2, level)
+    volume *= 1 + 0.12 * np.sin(2.5 * z + 1) * np.cos(2 * y) + 0.06 * x
+    for _ in range(10):
+        places = []
+        for axis in (y, x):
+            middle, swing, turns, start = random.uniform((-0.5, 0.05, 2, 0), (0.5, 0.3, 6, 7))
+            places.append((axis - middle - swing * np.sin(turns * z + start)) * side / 2)
+        paint(np.hypot(*places) - random.uniform(1, 1.5), random.uniform(215, 255))
+    return (FLOOR + (PEAK - FLOOR) / PEAK * np.clip(volume, 0, PEAK)).astype(np.float32)
 
 
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", "opencv", "scikit-image")
@@ -229,5 +282,37 @@ SPEED: tuple[PictureCase, ...] = (
     PictureCase("import", "import", ("nlmeans-float32",), each_thread_count=False),
     PictureCase("first-call", "first-call", ("nlmeans-float32",), each_thread_count=False, rounds=3),
     PictureCase("program-png", "program", ("nlmeans-uint8", "opencv", "scikit-image")),
+    PictureCase(
+        "volume-p3-w11",
+        "call",
+        ("nlmeans-float32", "dipy-classic", "dipy-blockwise", "scikit-image"),
+        each_thread_count=False,
+        rounds=1,
+        note="one round, since the peers take minutes",
+        source="phantom",
+        shape=(128, 128, 128),
+        sigma=15.0,
+        patch_radius=1,
+        search_radius=5,
+        strength=0.7,
+    ),
+    PictureCase(
+        "whole-image-224",
+        "call",
+        ("nlmeans-float32", "opencv"),
+        each_thread_count=False,
+        rounds=1,
+        note="one round; OpenCV's least window from which every pixel meets all others holds four times as many, "
+        "mirrored ones; scikit-image, which would take six minutes, is left out",
+        shape=(224, 224),
+        search_radius="image",
+    ),
+    PictureCase(
+        "passes-p5-w21",
+        "call",
+        ("nlmeans-float32", "nlmeans-wiener", "nlmeans-patchwise", "nlmeans-patchwise-twice", "nlmeans-best"),
+        multiples=True,
+        patch_radius=2,
+    ),
 )
 """The cases of ``python -m benchmarks speed``."""

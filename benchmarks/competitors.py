@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -130,10 +131,11 @@ def recipe(case: PictureCase, h: float, sigma: float, centre: Centre) -> Pairwis
     """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's recipe."""
     from nlmeans.pairwise.spec import PairwiseSpec
 
-    terms = case.patch_size**2 * (3 if case.colour else 1)
+    terms = case.patch_size ** len(case.shape) * (3 if case.colour else 1)
+    depth = 1 if len(case.shape) == 3 else 0
     return PairwiseSpec(
-        (0, case.patch_radius, case.patch_radius),
-        (0, case.search_radius, case.search_radius),
+        (depth * case.patch_radius, case.patch_radius, case.patch_radius),
+        (depth * case.reach, case.reach, case.reach),
         scale=1 / (h**2 * terms),
         bias=2 * sigma**2 * terms,
         centre=centre,
@@ -142,7 +144,18 @@ def recipe(case: PictureCase, h: float, sigma: float, centre: Centre) -> Pairwis
 
 @dataclass(frozen=True)
 class Nlmeans(Denoiser):
-    """The classical side of this library."""
+    """The classical side of this library: one pass over single pixels, unless ``options`` ask for more.
+
+    Attributes
+    ----------
+    options : mapping of str
+        What it is asked for besides, or instead.
+    defined : bool
+        Whether the definition of one pass describes all that it computes.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defined: bool = True
 
     def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call with every parameter stated, so that no default has a say."""
@@ -158,7 +171,7 @@ class Nlmeans(Denoiser):
             "channel_axis": -1 if case.colour else None,
             "threads": threads,
         }
-        return Call(nlmeans.denoise, "nlmeans.denoise", image, arguments)
+        return Call(nlmeans.denoise, "nlmeans.denoise", image, {**arguments, **self.options})
 
     def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return the command line with the same parameters stated."""
@@ -174,10 +187,13 @@ class Nlmeans(Denoiser):
         flags = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         return [sys.executable, "-m", "nlmeans", "denoise", source, target, *flags]
 
-    def likeness(self, case: PictureCase, sigma: float) -> Likeness:
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
         """Return the definition itself."""
+        if not self.defined:
+            return None
         limit = 1e-9 if self.dtype == "float64" else 1e-3
-        return Likeness(recipe(case, case.strength * sigma, sigma, "max"), exact=True, limit=limit)
+        spec = recipe(case, case.strength * sigma, sigma, "max")
+        return Likeness(replace(spec, aggregation=self.options.get("aggregation", "pixel")), exact=True, limit=limit)
 
 
 @dataclass(frozen=True)
@@ -223,8 +239,8 @@ class OpenCV(Denoiser):
             raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
 
     def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
-        """Return the plain exp(−d²/h²); the coloured call works in another colour space."""
-        if case.colour:
+        """Return the plain exp(−d²/h²), away from the border; the coloured call works in another colour space."""
+        if case.colour or case.whole:
             return None
         return Likeness(recipe(case, self.h(case) * sigma, 0.0, "one"), exact=False, limit=50.0)
 
@@ -239,7 +255,7 @@ class ScikitImage(Denoiser):
 
         arguments = {
             "patch_size": case.patch_size,
-            "patch_distance": case.search_radius,
+            "patch_distance": case.reach,
             "h": case.strength * sigma,
             "fast_mode": True,
             "sigma": sigma,
@@ -263,10 +279,63 @@ class ScikitImage(Denoiser):
         """Return 1: it has no more, whatever the machine has."""
         return 1
 
-    def likeness(self, case: PictureCase, sigma: float) -> Likeness:
-        """Return its recipe: it sums patches one pixel narrower than it divides by."""
+    def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
+        """Return its recipe for pictures: it sums patches one pixel narrower than it divides by."""
+        if len(case.shape) == 3:
+            return None
         h = case.strength * sigma * case.patch_size / (case.patch_size - 1)
         return Likeness(recipe(case, h, sigma, "one"), exact=False, limit=30.0)
+
+
+@dataclass(frozen=True)
+class Dipy(Denoiser):
+    """DIPY's NLM of volumes, classic or by blocks.
+
+    Both are made for magnitudes: they average squares and take the root, also where noise is said to be Gaussian. The
+    threads of the blockwise one (1.12) write to the same voxels: some come out otherwise at each call.
+    """
+
+    variant: str = "classic"
+
+    def judge(self, case: PictureCase, subject: Picture) -> PictureJudge:
+        """Return the judge of its answers; those of the blockwise variant need only be nearly the same each time."""
+        judge = super().judge(case, subject)
+        return replace(judge, again_db=60.0) if self.variant == "blockwise" else judge
+
+    @property
+    def selectable(self) -> bool:
+        """Whether this version has more than the classic one to choose from."""
+        from dipy.denoise.nlmeans import nlmeans
+
+        return "method" in inspect.signature(nlmeans).parameters
+
+    def missing(self) -> str | None:
+        """Say why the variant cannot be used here, or None."""
+        if reason := super().missing():
+            return reason
+        if self.variant != "classic" and not self.selectable:
+            return f"DIPY {self.version()} has no method={self.variant!r}; 1.12 has"
+        return None
+
+    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
+        """Return the call for Gaussian noise; it takes h from σ."""
+        from dipy.denoise.nlmeans import nlmeans
+
+        arguments: dict[str, Any] = {
+            "sigma": sigma,
+            "patch_radius": case.patch_radius,
+            "block_radius": case.reach,
+            "rician": False,
+            "num_threads": threads,
+        }
+        if self.selectable:
+            arguments["method"] = self.variant
+        return Call(nlmeans, "dipy.denoise.nlmeans.nlmeans", image, arguments)
+
+
+def more(name: str, note: str, *, defined: bool = False, **options: Any) -> Nlmeans:
+    """Return a method of ours that is asked for more than one pass over pixels."""
+    return Nlmeans(name, "nlmeans", "nlmeans", "float32", own=True, note=note, options=options, defined=defined)
 
 
 METHODS: dict[str, Denoiser] = {
@@ -276,6 +345,10 @@ METHODS: dict[str, Denoiser] = {
         Nlmeans("nlmeans-float64", "nlmeans", "nlmeans", "float64", own=True),
         Nlmeans("nlmeans-uint8", "nlmeans", "nlmeans", "uint8", own=True),
         Nlmeans("nlmeans-uint16", "nlmeans", "nlmeans", "uint16", own=True),
+        more("nlmeans-wiener", "a pass over pixels, then a Wiener step", quality="balanced"),
+        more("nlmeans-patchwise", "a pass over patches", defined=True, aggregation="patch"),
+        more("nlmeans-patchwise-twice", "two passes over patches, no Wiener step", aggregation="patch", passes=2),
+        more("nlmeans-best", "a pass over pixels, one over patches, a Wiener step after each", quality="best"),
         OpenCV(
             "opencv",
             "opencv-python-headless",
@@ -289,6 +362,15 @@ METHODS: dict[str, Denoiser] = {
             "skimage",
             "float32",
             note="fast mode, which has one thread only; its patches are one pixel narrower than asked",
+        ),
+        Dipy("dipy-classic", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; float64; averages squares"),
+        Dipy(
+            "dipy-blockwise",
+            "dipy",
+            "dipy.denoise.nlmeans",
+            "float32",
+            note="volumes only; float64; averages squares, by blocks; no two answers need be the same",
+            variant="blockwise",
         ),
     )
 }

@@ -11,6 +11,7 @@ HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) a
 FORMS = {
     "seconds": (1.0, "s"),
     "import": (1e3, "ms import"),
+    "multiple": (1.0, "times the first's"),
     "extra_memory": (1e-6, "MB"),
     "extra_copies": (1.0, "copies"),
     "compiled_first_call": (1.0, "s compiled"),
@@ -27,6 +28,12 @@ def rows(case: Record) -> list[tuple[str, ...]]:
         head = (f"{method['threads']}{busy}", f"{method['name']} {method['version'] or ''}".strip())
         found.append(head + (_measured(method) if method["status"] == "measured" else _unmeasured(method)))
     return found
+
+
+def _title(case: Record) -> str:
+    """Return what was measured, with its note; older results have none."""
+    note = case.get("note")
+    return f"{case['title']} ({note})" if note else str(case["title"])
 
 
 def _measured(method: Record) -> tuple[str, ...]:
@@ -76,7 +83,7 @@ def markdown(result: Record) -> str:
 
     table = [line(("case", *HEADERS)), line(("---",) * (len(HEADERS) + 1))]
     for case in result["cases"]:
-        table += [line((case["title"] if k == 0 else "", *cells)) for k, cells in enumerate(rows(case))]
+        table += [line((_title(case) if k == 0 else "", *cells)) for k, cells in enumerate(rows(case))]
     return "\n".join([*table, "", footer(result), ""])
 
 
@@ -92,6 +99,6 @@ def show(result: Record, file: IO[str]) -> None:
         table = Table(*HEADERS, box=None, padding=(0, 2, 0, 0))
         for method, cells in zip(case["methods"], rows(case), strict=True):
             table.add_row(*map(Text, cells), style=colours[method["status"]])
-        console.print(f"\n{case['name']}: {case['title']}", style="bold")
+        console.print(f"\n{case['name']}: {_title(case)}", style="bold")
         console.print(table)
     console.print(f"\n{footer(result)}")

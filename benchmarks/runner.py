@@ -76,11 +76,15 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
         else:
             for method, record in able:
                 _alone(case, method, record, threads, rounds)
-        _compare([(method, record) for method, record in able if record["status"] == "measured"])
+        measured = [(method, record) for method, record in able if record["status"] == "measured"]
+        _compare(measured)
+        if case.multiples:
+            _multiply(case.methods[0], [record for _, record in measured])
         yield {
             "name": case.name,
             "kind": case.kind,
             "title": case.title,
+            "note": case.note,
             "parameters": case.parameters(),
             "threads": threads,
             "rounds": rounds,
@@ -232,6 +236,15 @@ def _compare(measured: Sequence[tuple[Method, Record]]) -> None:
                 for other, theirs in others
                 if other is not method
             }
+
+
+def _multiply(first: str, measured: Sequence[Record]) -> None:
+    """Give the others' records their times as multiples of the first method's, from the two of a round."""
+    seconds = {record["name"]: record["measures"]["seconds"]["values"] for record in measured}
+    for record in measured:
+        if first in seconds and record["name"] != first:
+            multiple = ratios(seconds[first], seconds[record["name"]], f"times the time of {first}")
+            record["measures"]["multiple"] = multiple
 
 
 def _alone(case: Case, method: Method, record: Record, threads: int, rounds: int) -> None:

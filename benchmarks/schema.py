@@ -87,11 +87,13 @@ CASE = _object(
         "name": TEXT,
         "kind": TEXT,
         "title": TEXT,
+        "note": {"type": "string"},
         "parameters": {"type": "object", "required": ["sigma", "seed"]},
         "threads": COUNT,
         "rounds": COUNT,
         "methods": {"type": "array", "items": METHOD, "minItems": 1},
-    }
+    },
+    optional=("note",),
 )
 MACHINE = _object(
     {

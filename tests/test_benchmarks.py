@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import jsonschema
 import numpy as np
@@ -14,8 +15,8 @@ import pytest
 
 from benchmarks import environment, report, schema
 from benchmarks.__main__ import main
-from benchmarks.cases import PictureCase
-from benchmarks.checks import Finding, psnr
+from benchmarks.cases import SPEED, PictureCase, phantom
+from benchmarks.checks import Finding, definition, psnr
 from benchmarks.child import held_memory, peak_memory
 from benchmarks.competitors import METHODS, Call, Denoiser
 from benchmarks.learned_cases import LEARNED, TensorCase
@@ -24,10 +25,15 @@ from benchmarks.learned_competitors import LEARNED_METHODS, REFERENCE, TensorMet
 from benchmarks.runner import run_case
 from benchmarks.suites import SUITES
 from benchmarks.timing import interleave, ratios, summary, timed
+from nlmeans.pairwise.naive import pairwise_average
+from nlmeans.pairwise.spec import PairwiseSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = PictureCase("tiny", "call", ("nlmeans-float32",), shape=(48, 40), patch_radius=1, search_radius=3, gain_db=1.0)
+EVERY_PAIR = replace(TINY, shape=(24, 20), search_radius="image")
+VOLUME = replace(TINY, source="phantom", shape=(14, 16, 18), search_radius=2)
 OURS = METHODS["nlmeans-float32"]
+CASES = {case.name: case for case in SPEED}
 
 
 @dataclass(frozen=True)
@@ -106,27 +112,113 @@ def test_a_wrong_answer_is_a_failure_and_never_a_time(answers, reason):
     assert "first_call_s" not in record
 
 
-def test_ours_is_held_against_the_definition(monkeypatch):
-    assert record_of(OURS)["status"] == "measured"
-    call = type(OURS).call
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("nlmeans-float32", TINY),
+        ("nlmeans-float32", EVERY_PAIR),
+        ("nlmeans-float32", VOLUME),
+        ("nlmeans-patchwise", TINY),
+    ],
+)
+def test_ours_is_held_against_the_definition(name, case, monkeypatch):
+    ours = METHODS[name]
+    assert record_of(ours, case)["status"] == "measured"
+    call = type(ours).call
     monkeypatch.setattr(
-        type(OURS), "call", lambda self, case, *rest: call(self, replace(case, strength=1.05 * case.strength), *rest)
+        type(ours), "call", lambda self, case, *rest: call(self, replace(case, strength=1.05 * case.strength), *rest)
     )
-    record = record_of(OURS)
+    record = record_of(ours, case)
     assert record["status"] == "failed"
-    assert "difference from the definition" in record["reason"]
+    assert "difference from the definition in the middle" in record["reason"]
+    assert "difference from the definition in a corner" in record["reason"]
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("source", ["camera", "astronaut"])
+@pytest.mark.parametrize("centre", ["max", "one", "zero"])
+@pytest.mark.parametrize("search", [(1, 2, 1), (4, 6, 5)])
+def test_the_definition_of_a_part_is_that_of_the_whole(centre, search):
+    planes = np.random.default_rng(0).normal(size=(2, 4, 6, 5))
+    part = (slice(1, 3), slice(0, 4), slice(3, 5))
+    for decay in (0.02, 50.0):  # with the steep one, pixels keep their value for want of others
+        spec = PairwiseSpec((1, 0, 1), search, scale=decay, bias=0.5, centre=centre)
+        expected = pairwise_average(planes, planes, planes, spec)[:, *part]
+        assert definition(planes, spec, part) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        *((name, source) for name in METHODS if "dipy" not in name for source in ("camera", "astronaut")),
+        *((name, "phantom") for name in METHODS if name != "opencv"),
+    ],
+)
 def test_every_method_gives_a_right_answer(name, source):
     method = METHODS[name]
     if reason := method.missing():
         pytest.skip(reason)
     case = replace(TINY, source=source, shape=(64, 64), patch_radius=2, search_radius=4)
-    record = record_of(method, case)
+    record = record_of(method, VOLUME if source == "phantom" else case)
     assert record["status"] == "measured", record["reason"]
     assert method.dtype == record["dtype"]
+
+
+def test_every_pixel_meets_all_others_where_the_window_is_the_image():
+    assert "search_radius='image'" in record_of(OURS, EVERY_PAIR)["call"]
+    assert EVERY_PAIR.window_size == 2 * 23 + 1
+    assert CASES["whole-image-224"].window_size == 447
+    opencv = METHODS["opencv"]
+    if reason := opencv.missing():
+        pytest.skip(reason)
+    record = record_of(opencv, EVERY_PAIR)
+    assert record["status"] == "measured", record["reason"]
+    assert "searchWindowSize=47" in record["call"]
+
+
+def test_dipy_is_a_visible_skip_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dipy.denoise.nlmeans", None)
+    record = record_of(METHODS["dipy-classic"], VOLUME)
+    assert record["status"] == "skipped"
+    assert record["install"] == "pip install dipy"
+
+
+def test_an_older_dipy_has_the_classic_variant_alone(monkeypatch):
+    def nlmeans(arr, sigma, *, patch_radius, block_radius, rician, num_threads):
+        assert (sigma, patch_radius, block_radius, rician, num_threads) == (25.0, 1, 2, False, 1)
+        return smooth(arr)
+
+    older = ModuleType("dipy.denoise.nlmeans")
+    older.nlmeans, older.__version__ = nlmeans, "1.9.0"
+    monkeypatch.setitem(sys.modules, older.__name__, older)
+    classic, blockwise = (record_of(METHODS[f"dipy-{variant}"], VOLUME) for variant in ("classic", "blockwise"))
+    assert classic["status"] == "measured", classic["reason"]
+    assert "method" not in classic["call"]
+    assert blockwise["status"] == "skipped"
+    assert "1.9.0 has no method='blockwise'" in blockwise["reason"]
+
+
+@pytest.mark.parametrize(("change", "status"), [(0.05, "measured"), (50.0, "failed"), (np.nan, "failed")])
+def test_answers_of_dipys_blocks_need_only_be_nearly_the_same(change, status, monkeypatch):
+    calls = []
+
+    def nlmeans(arr, *, method, **_):
+        calls.append(method)
+        answer = smooth(arr)
+        if calls.count(method) > 1:
+            answer[3, 4, 5] += change
+        return answer
+
+    raced = ModuleType("dipy.denoise.nlmeans")
+    raced.nlmeans, raced.__version__ = nlmeans, "1.12.1"
+    monkeypatch.setitem(sys.modules, raced.__name__, raced)
+    assert record_of(METHODS["dipy-blockwise"], VOLUME)["status"] == status
+    assert record_of(METHODS["dipy-classic"], VOLUME)["status"] == "failed"
+
+
+def test_dipy_is_told_which_variant(monkeypatch):
+    pytest.importorskip("dipy", reason="pip install dipy")
+    monkeypatch.setattr("dipy.denoise.nlmeans.nlmeans", lambda arr, *, method="", **_: smooth(arr))
+    for variant in ("classic", "blockwise"):
+        assert f"method='{variant}'" in record_of(METHODS[f"dipy-{variant}"], VOLUME)["call"]
 
 
 def test_a_failing_method_takes_no_time_from_the_others(result):
@@ -173,6 +265,22 @@ def test_ratios_pair_the_times_of_a_round():
         ratios([1.0], [1.0, 2.0])
 
 
+def test_times_are_told_as_multiples_of_the_first_ones():
+    case = replace(TINY, methods=("fake", "second"), multiples=True)
+    methods = [fake(smooth), replace(fake(smooth), name="second")]
+    (first, second) = next(run_case(case, methods, [1], 3))["methods"]
+    assert "multiple" not in first["measures"]
+    found = second["measures"]["multiple"]
+    pairs = zip(*(record["measures"]["seconds"]["values"] for record in (first, second)), strict=True)
+    assert found["values"] == [b / a for a, b in pairs]
+    assert found["unit"] == "times the time of fake"
+    assert "times the first's" in report.rows({"methods": [second]})[0][2]
+
+    methods[0] = fake(spoilt)
+    (_, alone) = next(run_case(case, methods, [1], 3))["methods"]
+    assert "multiple" not in alone["measures"]
+
+
 def test_rounds_interleave_and_the_order_rotates():
     order = []
     calls = {name: lambda name=name: order.append(name) for name in "abc"}
@@ -193,6 +301,7 @@ def test_psnr_and_findings_of_known_numbers():
     image = np.zeros((4, 4), np.float32)
     assert psnr(image + 25.5, image, 255) == pytest.approx(20)
     assert psnr(image, image, 255) == np.inf
+    assert np.isnan(psnr(image + np.nan, image, 255))
     assert Finding("x", 2.0, ">=", 2).passed
     assert not Finding("x", 2.1, "<=", 2).passed
     assert not Finding("x", np.nan, "<=", 2).passed
@@ -227,6 +336,19 @@ def test_pictures_are_the_same_each_time_and_fit_the_type():
     assert deep.noisy.dtype == np.uint16
     assert deep.sigma == pytest.approx(case.sigma * 257)
     assert abs(float((deep.noisy - deep.clean)[(deep.noisy > 0) & (deep.noisy < 65535)].std()) / deep.sigma - 1) < 0.1
+
+
+def test_the_volume_is_the_same_each_time():
+    volume = phantom()
+    assert volume.dtype == np.float32
+    assert volume.shape == (128, 128, 128)
+    assert volume.min() == 64
+    assert 240 < volume.max() <= 255
+    assert np.array_equal(volume, phantom())
+    part = VOLUME.subject()
+    assert np.array_equal(part.clean, volume[57:71, 56:72, 55:73])
+    assert part.clean.std() > 10
+    assert VOLUME.title == "volume 18×16×14, patch 3×3×3, window 5×5×5"
 
 
 # --- tensors ----------------------------------------------------------------------------------------------------------
@@ -461,6 +583,23 @@ def test_names_of_cases_are_unique_and_their_methods_exist(suite):
     assert set(suite.quick) <= set(suite.cases)
 
 
+def test_published_results_are_read_and_their_cases_stay_what_they_were():
+    published = sorted(ROOT.glob("benchmarks/results/*/*/speed.json"))
+    assert published
+    for path in published:
+        for case in schema.read(path)["cases"]:
+            assert CASES[case["name"]].parameters() == case["parameters"]
+
+
+def test_a_note_is_shown_with_its_case(result):
+    noted = copy.deepcopy(result)
+    noted["cases"][0]["note"] = "without the others"
+    schema.validate(noted)
+    assert f"| {TINY.title} (without the others) |" in report.markdown(noted)
+    del noted["cases"][0]["note"]
+    assert f"| {TINY.title} |" in report.markdown(noted)
+
+
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
@@ -495,6 +634,21 @@ def test_opencv_and_scikit_image_take_part():
     assert records["scikit-image"]["threads"] == 1
     assert set(records["nlmeans-float32"]["ratios"]) == {"opencv", "scikit-image"}
     assert "dst=None, h=22.5" in records["opencv"]["call"]
+
+
+def test_passes_and_volumes_are_measured(tmp_path, capsys):
+    path = tmp_path / "speed.json"
+    arguments = ["--only", "passes*,volume*,whole*", "--methods", "nlmeans-*", "--threads", "1"]
+    assert main(["speed", "--quick", *arguments, "--out", str(path)]) == 0
+    found = {case["name"]: case for case in schema.read(path)["cases"]}
+    first, *others = found["passes-p5-w21"]["methods"]
+    assert "multiple" not in first["measures"]
+    assert len(others) == 4
+    assert all(record["measures"]["multiple"]["median"] > 0 for record in others)
+    assert all("patch_radius=2, search_radius=5" in record["call"] for record in (first, *others))
+    assert "scikit-image, which would take" in found["whole-image-224"]["note"]
+    assert found["volume-p3-w11"]["parameters"]["shape"] == [32, 32, 32]
+    assert "times the first's" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["memory-r10", "import", "first-call", "program-png"])
