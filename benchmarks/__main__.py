@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,23 @@ from . import environment, report, schema
 from .runner import run_case
 from .suites import SUITES, Suite
 
+STUDIES = {
+    "quality": "PSNR on Set12, BSD68, Kodak24, PolyU and FMD",
+    "sure": "how near strength='sure' comes to the best strength",
+    "noise": "how near the estimated σ comes to the true one",
+    "tune": "choose the defaults on training pictures",
+}
+"""What is measured on standard sets, which ``--data`` names."""
 IN_CHECKOUT = (environment.ROOT / "pyproject.toml").exists()
 RESULTS = Path(__file__).parent / "results" if IN_CHECKOUT else Path("benchmark-results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 where all went well, 1 where a method failed, 2 for usage, 130 where interrupted."""
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in STUDIES:
+        return int(import_module(f".{words[0]}", __package__).main(words[1:]))
+    options = parser().parse_args(words)
     try:
         return int(options.run(options))
     except OSError as error:
@@ -37,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     for suite in SUITES:
         add_suite(commands.add_parser(suite.name, help=suite.about, description=run_suite.__doc__), suite)
 
+    for name, about in STUDIES.items():
+        commands.add_parser(name, help=about, add_help=False)  # its module has the options
     show = commands.add_parser("report", help="print a result file as a table")
     show.add_argument("file", type=Path)
     show.add_argument("--markdown", action="store_true", help="as Markdown, for the README")

@@ -1,4 +1,4 @@
-"""How well σ is estimated on standard sets: ``python -m benchmarks.noise --data DIR --out FILE``.
+"""How well σ is estimated on standard sets: ``python -m benchmarks noise --data DIR --out FILE``.
 
 Standard noise (float, unclipped, seed 1000 + i for the i-th file in sorted order) is added to every picture of BSD68
 and Set12, and estimated by `nlmeans.estimate_sigma` and by scikit-image's `estimate_sigma`.
@@ -59,7 +59,7 @@ def measure(files: list[Path], sigma: float) -> list[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure on all sets and write the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.noise", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks noise", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds BSD68 and Set12")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)

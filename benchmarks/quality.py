@@ -1,8 +1,9 @@
-"""PSNR on standard sets: ``python -m benchmarks.quality --data DIR --out FILE``.
+"""PSNR on standard sets: ``python -m benchmarks quality --data DIR --out FILE``.
 
 Standard noise (float, unclipped, seed 1000 + i for the i-th file in sorted order), σ known, all other parameters left
 to the plan; scikit-image's fast mode at its documented setting. Then what cameras and JPEG make of noise, σ unknown:
-8-bit pictures that were clipped, and compressed after the noise came in, beside the PSNR of what went in.
+8-bit pictures that were clipped, and compressed after the noise came in, beside the PSNR of what went in. Last
+fluorescence microscopy, where it is photons that are counted: ``noise="auto"``.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ def documented(image: np.ndarray, sigma: float | None) -> np.ndarray:
     return result
 
 
-def methods(known: bool) -> dict[str, Denoiser]:
+def methods(known: bool, noise: str | None) -> dict[str, Denoiser]:
     """Return the methods by name; scikit-image's has no estimate of its own to compare with."""
     found: dict[str, Denoiser] = {
-        f"nlmeans {quality}": partial(ours, quality=quality) for quality in ("fast", "balanced", "best")
+        f"nlmeans {quality}": partial(ours, quality=quality, noise=noise) for quality in ("fast", "balanced", "best")
     }
     if known:
         found["nlmeans fast, sure"] = partial(ours, quality="fast", strength="sure")
@@ -68,6 +69,7 @@ class Condition:
     name: str
     sigma: float | None
     pairs: Callable[[], Iterator[tuple[str, np.ndarray, np.ndarray]]]
+    noise: str | None = None
 
 
 def standard(folder: Path, sigma: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -95,6 +97,17 @@ def camera(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         yield file.name, imread(file), clean
 
 
+def microscope(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield fluorescence images, grey where all channels are one, and the mean of fifty of each."""
+    truths = {file.name.partition("_gt")[0].removesuffix("_avg50"): file for file in folder.glob("*_gt.png")}
+    for file in sorted(folder.glob("*_noisy.png")):
+        name = file.name.removesuffix("_noisy.png").removesuffix("_001")
+        noisy, clean = (
+            picture.mean(-1) if picture.ndim == 3 else picture for picture in map(imread, (file, truths[name]))
+        )
+        yield file.name, np.rint(noisy).astype(np.uint8), clean.astype(np.float64)
+
+
 def conditions(data: Path) -> list[Condition]:
     """Return everything that is measured."""
     found = [
@@ -107,14 +120,15 @@ def conditions(data: Path) -> list[Condition]:
         for q in QUALITIES
         for sigma in JPEG_SIGMAS
     ]
-    return [*found, Condition("PolyU", None, partial(camera, data / "PolyU"))]
+    found.append(Condition("PolyU", None, partial(camera, data / "PolyU")))
+    return [*found, Condition("FMD", None, partial(microscope, data / "FMD"), noise="auto")]
 
 
 def measure(condition: Condition) -> Iterator[dict[str, Any]]:
     """Yield a record a method: mean PSNR, that of each picture, and which came out worse than they went in."""
     pairs = list(condition.pairs())
     before = [psnr(noisy.astype(np.float32), clean) for _, noisy, clean in pairs]
-    for name, method in methods(condition.sigma is not None).items():
+    for name, method in methods(condition.sigma is not None, condition.noise).items():
         each = [psnr(method(noisy, condition.sigma), clean) for _, noisy, clean in pairs]
         yield {
             "set": condition.name,
@@ -129,7 +143,7 @@ def measure(condition: Condition) -> Iterator[dict[str, Any]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure every method under every condition and write the figures of every picture."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Set12, BSD68, Kodak24 and PolyU")
     parser.add_argument("--only", default="", help="part of the name of the conditions to measure")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")

@@ -1,4 +1,4 @@
-"""How near ``strength="sure"`` comes to the best strength: ``python -m benchmarks.sure --data DIR --out FILE``.
+"""How near ``strength="sure"`` comes to the best strength: ``python -m benchmarks sure --data DIR --out FILE``.
 
 BSD68 with standard noise. Each picture is denoised with eleven strengths, the best of which by its true error is the
 oracle; then with "sure", which does not know the picture. Beside the gap in dB stand the error that was predicted and
@@ -51,7 +51,7 @@ def picture(noisy: np.ndarray, clean: np.ndarray, sigma: float, quality: Any) ->
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure all pictures and write the figures."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sure", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks sure", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds BSD68")
     parser.add_argument("--every", type=int, default=1, help="take every so many pictures")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")

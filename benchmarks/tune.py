@@ -1,4 +1,4 @@
-"""Tune the table of defaults in `nlmeans/defaults.py` on training images: ``python -m benchmarks.tune --data DIR``.
+"""Tune the table of defaults in `nlmeans/defaults.py` on training images: ``python -m benchmarks tune --data DIR``.
 
 The three columns of the table are tuned one after the other, on the same noisy images, σ known: the plain pass, the
 pass that a Wiener step follows, and the second pass, which the best of the other leads. Every combination of patch
@@ -121,7 +121,7 @@ def noise_ratio(clean: list[np.ndarray], sigma: float) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Tune on the training folders and write all scores."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tune", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks tune", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help=f"folder that holds {', '.join(FOLDERS.values())}")
     parser.add_argument("--images", type=int, default=20, help="pictures of each kind")
     parser.add_argument("--kinds", nargs="+", choices=FOLDERS, default=list(FOLDERS))

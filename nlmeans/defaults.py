@@ -55,7 +55,7 @@ def _row(
     )
 
 
-# Tuned on training pictures only (`python -m benchmarks.tune`; every score is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune`; every score is in benchmarks/results).
 GREY = (
     _row(0.16, 10, (1, 0.45), (1, 0.80), (1, 0.50)),
     _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.40)),

@@ -189,7 +189,8 @@ def denoise(
     wiener : bool, optional
         Whether a Wiener step follows each pass. By default as ``quality`` has it.
     threads : int, optional
-        Threads to use; by default the CPUs that this process may use. The result does not depend on it.
+        Threads to use; by default the CPUs that this process may use. The result does not depend on it. (Where the
+        noise is estimated, NumPy's BLAS has threads of its own.)
     progress : bool or callable, optional
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.

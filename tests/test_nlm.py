@@ -59,6 +59,8 @@ CASES = {
     "best": (NOISY, dict(quality="best")),
     "colour": (COLOUR, dict(sigma=[10, 10, 7], channel_axis=-1, quality="best")),
     "volume": (VOLUME, dict(quality="best")),
+    "colour volume": (np.stack([VOLUME, VOLUME[::-1]], axis=-1), dict(axes="ZYXC", quality="best")),
+    "colour video": (np.stack([VOLUME] * 3, axis=1), dict(axes="TCYX")),
     "video": (VOLUME, dict(axes="TYX")),
     "one patchwise pass": (NOISY, dict(quality="fast", aggregation="patch")),
     "two plain passes": (NOISY, dict(quality="fast", passes=2)),
