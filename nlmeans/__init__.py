@@ -6,11 +6,12 @@
 (64, 64)
 """
 
-# These modules need NumPy alone: Numba is imported by the first call that computes.
+# These modules need NumPy alone: Numba, and what estimates noise, are imported by the first call that needs them.
+from typing import TYPE_CHECKING, Any
+
 from ._progress import Cancelled
 from .denoise import Maps, Report, denoise
 from .looking import weight_map
-from .noise import estimate_noise, estimate_sigma
 from .plan import Pass, Plan
 from .prepare import plan
 
@@ -28,3 +29,20 @@ __all__ = [
     "weight_map",
 ]
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .noise import estimate_noise as estimate_noise
+    from .noise import estimate_sigma as estimate_sigma
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("estimate_noise", "estimate_sigma", "noise"):
+        from importlib import import_module
+
+        noise = import_module(".noise", __name__)
+        return noise if name == "noise" else getattr(noise, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "noise"})

@@ -57,10 +57,9 @@ def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
     channel = layout.channel_axis
     space = tuple(n for k, n in enumerate(array.shape) if k != channel)
     there = None
-    if array.dtype.kind == "f":
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
         finite = np.isfinite(array)
-        if not finite.all():
-            there = finite if channel is None else finite.all(axis=channel)
+        there = finite if channel is None else finite.all(axis=channel)
     if mask is not None:
         given = _mask(mask, space)
         if not given.all():

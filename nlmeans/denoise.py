@@ -13,7 +13,6 @@ from . import _checks
 from ._progress import Progress, bar, part, stoppable
 from .defaults import Quality
 from .layout import Layout
-from .methods import call
 from .options import Options
 from .pairwise.spec import Aggregation, Centre
 from .plan import Plan, table
@@ -251,6 +250,8 @@ def denoise(
         threads=threads, progress=progress, cancel=cancel, out=out,
     )  # fmt: skip
     if method != "nlm":
+        from .methods import call
+
         result, report = call(method, image, sigma, noise, options)
         return (result, report) if full_output else result
 
@@ -267,14 +268,18 @@ def denoise(
     asked = _checks.progress(progress)
     event = _checks.cancel(cancel)
 
-    result = np.empty(array.shape, array.dtype)
-    sources, targets = parsed.layout.planes(array), parsed.layout.planes(result)
-    done = []
+    sources = parsed.layout.planes(array)
+    done, results = [], []
     with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
-            done.append(_image(source, targets[k], parsed, k, keep, workers, part(tell, k, len(sources)), wants_maps))
-    if target is not None:
+            planes, *rest = _image(source, parsed, k, keep, workers, part(tell, k, len(sources)), wants_maps)
+            results.append(planes)
+            done.append(rest)
+    result = parsed.layout.array(results[0][None] if len(results) == 1 else np.stack(results))
+    if target is None:
+        result = np.ascontiguousarray(result)
+    else:
         target[...] = result
         result = target
     if not full_output:
@@ -292,15 +297,14 @@ ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
 
 def _image(
     source: np.ndarray,
-    target: np.ndarray,
     options: Options,
     index: int,
     keep: bool,
     threads: int,
     progress: Progress | None,
     maps: str | None,
-) -> tuple[Plan, int, int, Any]:
-    """Denoise one image, planes (C, Z, Y, X), into ``target``."""
+) -> tuple[np.ndarray, Plan, int, int, Any]:
+    """Denoise one image, planes (C, Z, Y, X) of any type: return them clean, and what the report says."""
     from .nlm import average
     from .sure import refined
 
@@ -308,10 +312,9 @@ def _image(
     guide = guide_of(planes, options, index)
     if plan.seconds / threads > PATIENCE:
         logger.info("about %.0f s of work on %d threads", plan.seconds / threads, threads)
-    missing = np.isnan(planes).any(axis=0)
-    if not any(setting.sigma) and not missing.any():
-        target[...] = source
-        return plan, 0, 0, None
+    missing = None if options.known is None else ~options.known[index, 0]
+    if not any(setting.sigma) and missing is None:
+        return source.copy(), plan, 0, 0, None
     averages, unfilled, looked = average(
         planes, plan, setting, guide, threads=threads, progress=progress, maps=maps is not None
     )
@@ -319,16 +322,16 @@ def _image(
         plan = refined(planes, averages, plan, setting, guide, threads)
     if setting.stabiliser is not None:
         averages = setting.stabiliser.inverse(averages)
-    if target.dtype.kind != "f":
-        info = np.iinfo(target.dtype)
-        np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-    stays = missing if keep else missing & np.isnan(averages).any(axis=0)
-    if stays.any():
+    stays = missing if keep or missing is None else missing & np.isnan(averages).any(axis=0)
+    if stays is not None:
         averages[:, stays] = 0
-    target[...] = averages
-    if stays.any():
-        target[:, stays] = source[:, stays]
-    return plan, int(missing.sum()), unfilled, looked
+    if source.dtype.kind != "f":
+        info = np.iinfo(source.dtype)
+        np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
+    result = averages.astype(source.dtype, copy=False)
+    if stays is not None:
+        result[:, stays] = source[:, stays]
+    return result, plan, 0 if missing is None else int(missing.sum()), unfilled, looked
 
 
 def _joined(maps: Any, layout: Layout) -> Maps | None:

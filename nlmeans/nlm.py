@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def average(
     tuple of ndarray, or None
         If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
     """
-    missing = bool(np.isnan(planes).any())
+    missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
     result, lost, looked = planes, 0, None
     tells = shares_of(progress, [3 if step.aggregation == "patch" else 1 for step in plan.passes])
     for step, tell in zip(plan.passes, tells, strict=True):
@@ -48,7 +49,7 @@ def average(
             looked = _look(planes, features, spec, factors, setting, missing, threads)
         result = pairwise_average(
             features, planes, spec, gains=factors, variance=setting.variance,
-            missing=missing or bool(np.isnan(features).any()), threads=threads, progress=tell,
+            missing=missing or bool(np.isnan(features.min())), threads=threads, progress=tell,
         )  # fmt: skip
         if missing:
             lost = _fill(planes, result, spec)
@@ -100,17 +101,25 @@ def _wiener_step(
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
     noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
     basis = _cosines(len(noisy)) / np.asarray([setting.sigma[c] for c in noisy])
+    unknown = np.isnan(pilot[0]) if missing else None
     guess = _known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
+    noise_bands = setting.bands if len(noisy) == len(planes) else None
+    pilots = _mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
-        _mix(basis, [there[c] for c in noisy]), _mix(basis, [guess[c] for c in noisy]), variance,
-        bands=setting.bands if len(noisy) == len(planes) else None, threads=threads,
+        _mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads
     )  # fmt: skip
-    back = _mix(np.linalg.inv(basis) * step.wiener, list(clean))
-    for k, c in enumerate(noisy):
-        pilot[c] *= 1 - step.wiener
-        pilot[c] += back[k]
+    if step.wiener < 1:
+        clean *= step.wiener
+        pilots *= 1 - step.wiener
+        clean += pilots
+    clean = _mix(np.linalg.inv(basis), clean, reuse=True)
+    if unknown is not None:
+        clean[:, unknown] = np.nan
+    if len(noisy) == len(planes):
+        return clean
+    pilot[noisy] = clean
     return pilot
 
 
@@ -133,8 +142,12 @@ def _cosines(count: int) -> np.ndarray:
     return basis
 
 
-def _mix(matrix: np.ndarray, planes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return matrix · planes, without the threads that a BLAS would start."""
+def _mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
+    """Return matrix · planes, without the threads that a BLAS would start; one plane can be scaled where it lies."""
+    if reuse and len(matrix) == 1:
+        planes *= planes.dtype.type(matrix[0, 0])
+        scaled: np.ndarray = planes
+        return scaled
     out = np.empty((len(matrix), *planes[0].shape), planes[0].dtype)
     for target, row in zip(out, matrix, strict=True):
         np.multiply(planes[0], row[0], out=target)

@@ -10,7 +10,6 @@ import numpy as np
 from . import _checks
 from .defaults import Quality
 from .layout import Layout
-from .noise.models import Gaussian, given
 from .pairwise.spec import Aggregation, Centre
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ class Options:
         wiener: Any = None,
     ) -> Options:
         """Refuse what is wrong, and return the rest parsed."""
+        from .noise.models import given
+
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
         limits = _checks.limits(image, known)
@@ -88,6 +89,7 @@ class Options:
 
     def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) in floating-point numbers."""
+        from .noise.models import Gaussian
         from .noise.setting import Setting
 
         noise = self.noise

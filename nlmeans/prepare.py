@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _checks
-from .noise.setting import Setting
 from .options import Options
 from .plan import Plan, make
+
+if TYPE_CHECKING:
+    from .noise.setting import Setting
 
 UNEVEN = 4096.0
 """Ratio of variances in one image up to which float32 holds the scores of all."""
