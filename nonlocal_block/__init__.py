@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .block import NonLocalBlock1d as NonLocalBlock1d
     from .block import NonLocalBlock2d as NonLocalBlock2d
     from .block import NonLocalBlock3d as NonLocalBlock3d
+    from .classifier import NonLocalClassifier as NonLocalClassifier
+    from .classifier import load_classifier as load_classifier
     from .functional import explain as explain
     from .functional import pairwise_attention as pairwise_attention
     from .functional import pairwise_map as pairwise_map
@@ -29,12 +31,14 @@ _HOMES = {
     "NonLocalBlock1d": "block",
     "NonLocalBlock2d": "block",
     "NonLocalBlock3d": "block",
+    "NonLocalClassifier": "classifier",
     "NonLocalMeans2d": "nlm",
     "explain": "functional",
+    "load_classifier": "classifier",
     "pairwise_attention": "functional",
     "pairwise_map": "functional",
 }
-_MODULES = ("backends", "block", "functional", "layouts", "nlm")
+_MODULES = ("backends", "block", "classifier", "functional", "layouts", "nlm")
 __all__ = sorted((*_HOMES, "layouts"))
 
 

@@ -1,0 +1,164 @@
+"""The command line: ``python -m nonlocal_block.train classifier --data DIR --out DIR``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+
+from .classifier import WEIGHTS, train_classifier
+from .folder import Row
+from .loop import Interrupted, Watcher
+
+INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
+FORESEEN = (OSError, ValueError, TypeError, FloatingPointError, MemoryError)
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _top() -> None:
+    """Train the networks of nonlocal_block."""
+
+
+@app.command(short_help="Train the digit classifier on MNIST.")
+def classifier(
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where MNIST's files lie; else they are downloaded into the user's cache."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often every image is seen.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    block: Annotated[
+        Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", "concatenation"],
+        typer.Option(help="What follows the first two stages; conv has as many parameters, but sees no other pixels."),
+    ] = "embedded_gaussian",
+    backend: Annotated[
+        Literal["auto", "sdpa", "linear", "numba", "reference"], typer.Option(help="Who computes the blocks.")
+    ] = "auto",
+    recipe: Annotated[
+        Literal["article", "fair"],
+        typer.Option(help="Plain Adam; or augmentation, one cycle, smoothed labels and a validation split."),
+    ] = "article",
+    batch: Annotated[int, typer.Option(min=1, help="Images of a step.")] = 128,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="INT", help="Take only the first so many training images.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="INT", help="Threads on the CPU; their number changes last digits.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Train NonLocalClassifier on MNIST: a line an epoch, which log.csv in DIR keeps with more digits.
+
+    Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
+    """
+    if resume and overwrite:
+        raise typer.BadParameter("either continues the run or replaces it", param_hint="--resume, --overwrite")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    logging.basicConfig(format="nonlocal_block.train: %(message)s", level=logging.ERROR if quiet else logging.WARNING)
+    with _refusals(out), _Screen(quiet) as watcher:
+        train_classifier(
+            out,
+            data,
+            epochs=epochs,
+            seed=seed,
+            block=block,
+            backend=backend,
+            recipe=recipe,
+            batch=batch,
+            limit=limit,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            watcher=watcher,
+        )
+    if not quiet:
+        typer.echo(f"{out / WEIGHTS}: done")
+
+
+@contextmanager
+def _refusals(out: Path) -> Iterator[None]:
+    """End the program with one line where the cause is known."""
+    try:
+        yield
+    except FORESEEN as error:
+        typer.echo(f"nonlocal_block.train: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        remedy = f"; --resume continues the run in {out}" if isinstance(error, Interrupted) else ""
+        typer.echo(f"nonlocal_block.train: interrupted{remedy}", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+
+
+class _Screen(Watcher):
+    """Prints a line an epoch, and on a terminal moves a bar."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._drawn = 0.0
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(
+                console=Console(stderr=True), transient=True, auto_refresh=False, redirect_stdout=sys.stdout.isatty()
+            )
+            self._task = self._bar.add_task("")
+
+    def __enter__(self) -> _Screen:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """Move the bar, at most ten times a second."""
+        if self._bar is None or time.monotonic() - self._drawn < 0.1:
+            return
+        self._drawn = time.monotonic()
+        self._bar.update(self._task, description=f"epoch {epoch}", completed=done, total=total, refresh=True)
+
+    def evaluating(self, epoch: int) -> None:
+        """Say what takes time."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"epoch {epoch}: evaluating", refresh=True)
+
+    def epoch(self, row: Row) -> None:
+        """Print an epoch's figures."""
+        if self._quiet:
+            return
+        accuracies = [
+            f"{name.removesuffix('_accuracy')} {100 * value:.2f} %"
+            for name, value in row.items()
+            if name.endswith("_accuracy")
+        ]
+        seconds = f"{row['seconds']:.1f} s + {row['evaluation_seconds']:.1f} s"
+        line = f"epoch {row['epoch']:.0f}: {', '.join(accuracies)}, loss {row['running_loss']:.4f}, {seconds}"
+        typer.echo(line)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m nonlocal_block.train")

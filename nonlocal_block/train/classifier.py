@@ -1,0 +1,336 @@
+"""The task of classifying digits: recipes, steps and figures of `NonLocalClassifier`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nlmeans.datasets import Labelled, mnist
+
+from .. import _checks
+from ..classifier import Block, NonLocalClassifier, save_classifier
+from .folder import Row
+from .loop import Setting, Watcher, train
+
+WEIGHTS = "classifier.safetensors"
+EVALUATED = 128
+"""Images that are classified at once to be counted: the memory of larger batches is given back after every layer."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to learn, with Adam.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Of Adam; with a cycle its peak.
+    cycle : bool
+        Whether the rate rises over the first fifth of the run and falls along a cosine to 0 (one cycle), or stays.
+    weight_decay : float
+        Share of the weights that is taken off, times the learning rate, at every step (AdamW).
+    smoothing : float
+        Share of the label that is spread over all classes.
+    shift, angle, stretch : float
+        Largest random shift in pixels along each axis, rotation in degrees, and change of each axis' scale.
+    validation : int
+        Training images that are held back to choose recipes on. With some, the test images are looked at once, after
+        the last epoch; else after every epoch.
+    """
+
+    learning_rate: float
+    cycle: bool = False
+    weight_decay: float = 0.0
+    smoothing: float = 0.0
+    shift: float = 0.0
+    angle: float = 0.0
+    stretch: float = 0.0
+    validation: int = 0
+
+
+RECIPES = {
+    "article": Recipe(1e-3),
+    "fair": Recipe(
+        3e-3, cycle=True, weight_decay=0.02, smoothing=0.05, shift=2.0, angle=12.0, stretch=0.12, validation=5000
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run.
+
+    Parameters
+    ----------
+    network : NonLocalClassifier
+        As trained, ready to evaluate.
+    history : list of dict
+        A row for every epoch, see `train_classifier`.
+    """
+
+    network: NonLocalClassifier
+    history: list[Row]
+
+
+class ClassifierTask:
+    """A network that learns digits; all of them lie on its device as bytes.
+
+    Parameters
+    ----------
+    training, test : Labelled
+        Images, uint8 of shape (N, 28, 28), and labels.
+    block, backend : str
+        As for `NonLocalClassifier`.
+    recipe : str
+        A name of ``RECIPES``.
+    epochs, seed, batch : int
+        As for `train_classifier`. The seed decides how the network starts, through torch's own generator.
+    device : torch.device
+        Where to compute.
+    """
+
+    def __init__(
+        self,
+        training: Labelled,
+        test: Labelled,
+        *,
+        block: Block,
+        backend: str,
+        recipe: str,
+        epochs: int,
+        seed: int,
+        batch: int,
+        device: torch.device,
+    ) -> None:
+        self.recipe = RECIPES[recipe]
+        held = self.recipe.validation
+        if len(training.images) <= held:
+            raise ValueError(
+                f"the recipe {recipe!r} holds {held} training images back and needs more; got {len(training.images)}"
+            )
+        self.device, self.batch, self.size = device, batch, len(training.images) - held
+        images, labels = _on(device, training)
+        if held:  # which ones does not depend on the seed, so that a choice between seeds cannot fit them
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(device)
+            images, labels = images[order], labels[order]
+        self.images, self.labels = images[: self.size], labels[: self.size]
+        self.sets = {"train": (self.images, self.labels)}
+        if held:
+            self.sets["validation"] = (images[self.size :], labels[self.size :])
+        self.sets["test"] = _on(device, test)
+        self.settings: Mapping[str, Setting] = {
+            "task": "classifier", "block": block, "backend": backend, "recipe": recipe, "batch": batch,
+            "data": _digest(training, test), "epochs": epochs if self.recipe.cycle else None,
+        }  # fmt: skip
+
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.network = NonLocalClassifier(block, backend=backend).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
+        )
+
+    def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
+        """Learn from some images; return the sum of their losses, and how many were right."""
+        images, labels = _scaled(self.images[samples]), self.labels[samples]
+        if self.recipe.shift or self.recipe.angle or self.recipe.stretch:
+            images = moved(images, self.recipe)
+        if self.recipe.cycle:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * one_cycle(progress)
+        self.network.train()
+        logits = self.network(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.detach() * len(labels), "accuracy": (logits.detach().argmax(1) == labels).sum()}
+
+    def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
+        """Return the mean loss and the accuracy in eval mode of every set that may be looked at."""
+        found: Row = {}
+        for name, (images, labels) in self.sets.items():
+            if name == "test" and self.recipe.validation and not last:
+                continue
+            loss, right = _assess(self.network, images, labels, pause)
+            found |= {f"{name}_loss": loss, f"{name}_accuracy": right / len(labels)}
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the network's state and the optimiser's."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def train_classifier(
+    out: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    epochs: int = 1,
+    seed: int = 0,
+    block: Block = "embedded_gaussian",
+    backend: str = "auto",
+    recipe: Literal["article", "fair"] = "article",
+    batch: int = 128,
+    limit: int | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Train `NonLocalClassifier` on MNIST.
+
+    Parameters
+    ----------
+    out : path
+        The run's folder: see `loop.train`. At the end it holds ``classifier.safetensors`` too, for `load_classifier`.
+    data : path, optional
+        Where MNIST's files lie; by default in the cache, into which they are downloaded (`nlmeans.datasets.mnist`).
+    epochs : int, default 1
+        How often every image is seen. With the recipe "article" a finished run may be resumed with more.
+    seed : int, default 0
+        0 to 2³² − 1. One seed makes all networks start alike but for the blocks, and shows them the same batches.
+    block, backend : str
+        As for `NonLocalClassifier`.
+    recipe : {"article", "fair"}, default "article"
+        "article": Adam with the learning rate 0.001, nothing else; the test images are looked at after every epoch.
+        "fair": images shifted, turned and stretched at random, smoothed labels, weight decay, a learning rate of one
+        cycle; 5000 training images are held back for choices, and the test images looked at once, at the end.
+    batch : int, default 128
+        Images of a step.
+    limit : int, optional
+        Take only the first so many training images.
+    device : str, default "auto"
+        "cpu", "cuda", "mps" …; by default the first of cuda, mps and cpu that there is.
+    resume, overwrite, watcher
+        As for `loop.train`.
+
+    Returns
+    -------
+    Result
+        The network, and for every epoch: ``running_loss``, ``running_accuracy`` (training, of every batch at its
+        turn, with dropout), then in eval mode after the epoch ``train_``, ``validation_`` and ``test_`` ``loss`` and
+        ``accuracy`` (0 to 1) of what may be looked at, ``seconds`` of training and ``evaluation_seconds``.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, ValueError, FloatingPointError, KeyboardInterrupt
+        As `nlmeans.datasets.mnist` and `loop.train`; ValueError also if an argument breaks its rule.
+
+    Notes
+    -----
+    On the CPU, the same arguments and number of threads (`torch.set_num_threads`) give the same bits.
+    """
+    for name, value, least in (("epochs", epochs, 1), ("seed", seed, 0), ("batch", batch, 1), ("limit", limit, 1)):
+        if value is not None and _checks.integer(value, name) < least:
+            raise ValueError(f"{name} must be at least {least}; got {value}")
+    if seed >= 2**32:
+        raise ValueError(f"seed must be below 2³²; got {seed}")
+    _checks.one_of(recipe, "recipe", tuple(RECIPES))
+    training, test = mnist("train", data), mnist("test", data)
+    if limit is not None:
+        training = Labelled(training.images[:limit], training.labels[:limit])
+    task = ClassifierTask(
+        training, test, block=block, backend=backend, recipe=recipe, epochs=epochs, seed=seed, batch=batch,
+        device=chosen_device(device),
+    )  # fmt: skip
+    folder = Path(out)
+    if overwrite:
+        (folder / WEIGHTS).unlink(missing_ok=True)
+    history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=watcher)
+    network = task.network.eval()
+    notes = {**task.settings, "seed": seed, "epochs": len(history), "torch": torch.__version__, "figures": history[-1]}
+    save_classifier(folder / WEIGHTS, network, notes)
+    return Result(network, history)
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return a device that is there; "auto" is the first of cuda, mps and cpu.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, or is not the name of one.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter from torch without CUDA
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be 'auto' or one that is there; got {name!r} ({reason})") from error
+    return device
+
+
+def one_cycle(progress: float) -> float:
+    """Return the share of the peak rate: from a 25th up to 1 in the first fifth, then down to 0 along a cosine."""
+    rise = 0.2
+    if progress < rise:
+        return 0.04 + 0.96 * progress / rise
+    return 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
+
+
+def moved(images: Tensor, recipe: Recipe) -> Tensor:
+    """Return images (B, 1, H, W), each shifted, turned and stretched at random; what comes into view is 0."""
+
+    def within(limit: float, *shape: int) -> Tensor:
+        return limit * (2 * torch.rand(*shape, device=images.device) - 1)
+
+    count, sides = len(images), images.shape[2:]
+    angle = within(math.radians(recipe.angle), count)
+    scale = 1 + within(recipe.stretch, 2, count)
+    rows = torch.stack(
+        [angle.cos() * scale[0], -angle.sin() * scale[1], angle.sin() * scale[0], angle.cos() * scale[1]]
+    )
+    shift = torch.stack([within(2 * recipe.shift / side, count) for side in reversed(sides)], 1)  # sides span -1 to 1
+    matrices = torch.cat([rows.T.reshape(count, 2, 2), shift[:, :, None]], 2)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+@torch.inference_mode()
+def _assess(
+    network: NonLocalClassifier, images: Tensor, labels: Tensor, pause: Callable[[], None]
+) -> tuple[float, int]:
+    """Return the mean loss in eval mode, and how many images were classified right."""
+    network.eval()
+    loss, right = 0.0, 0
+    for some, answers in zip(images.split(EVALUATED), labels.split(EVALUATED), strict=True):
+        logits = network(_scaled(some))
+        loss += float(F.cross_entropy(logits, answers, reduction="sum"))
+        right += int((logits.argmax(1) == answers).sum())
+        pause()
+    return loss / len(labels), right
+
+
+def _on(device: torch.device, digits: Labelled) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(digits.images)[:, None].to(device), torch.from_numpy(digits.labels).long().to(device)
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.float() / 255
+
+
+def _digest(*sets: Labelled) -> str:
+    """Return what tells these images and labels from others."""
+    digest = hashlib.sha256()
+    for digits in sets:
+        digest.update(digits.images.tobytes() + digits.labels.tobytes())
+    return digest.hexdigest()[:16]
