@@ -27,6 +27,7 @@ def image(*shape, seed=0):
 @EVERY
 @pytest.mark.parametrize(("block", "sides"), list(zip(BLOCKS, SIDES, strict=True)))
 def test_a_block_starts_as_the_identity_and_learns(mode, block, sides):
+    torch.manual_seed(0)  # of the concatenation, some starts have no positive score
     for options in ({}, {"norm": None}, {"sub_sample": True}, {"search_radius": 1, "patch_radius": 1}):
         layer = block(6, mode=mode, **options)
         x = image(3, 6, *sides)

@@ -12,14 +12,15 @@ from benchmarks.__main__ import STUDIES, main
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
 COLOUR = np.stack([GREY, GREY[::-1], 255 - GREY], axis=-1)
+NOISY = np.clip(COLOUR + np.random.default_rng(0).normal(0, 6, COLOUR.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture
 def data(tmp_path):
     pictures = {
         "Set12/01.png": GREY, "BSD68/a.png": GREY, "BSD68/b.png": GREY.T, "Kodak24/1.png": COLOUR,
-        "PolyU/x_real.JPG": COLOUR, "PolyU/x_mean.JPG": COLOUR, "FMD/cell_noisy.png": COLOUR, "FMD/cell_gt.png": COLOUR,
-        "FMD/dish_001_noisy.png": GREY, "FMD/dish_avg50_gt.png": GREY, "Train400/1.png": GREY, "Train400/2.png": GREY.T,
+        "PolyU/x_real.JPG": NOISY, "PolyU/x_mean.JPG": COLOUR, "FMD/cell_noisy.png": NOISY, "FMD/cell_gt.png": COLOUR,
+        "FMD/dish_001_noisy.png": NOISY[..., 0], "FMD/dish_avg50_gt.png": GREY, "Train400/1.png": GREY, "Train400/2.png": GREY.T,
         "CBSD400_train/1.jpg": COLOUR,
     }  # fmt: skip
     for name, pixels in pictures.items():
