@@ -20,8 +20,8 @@ def data(tmp_path):
     pictures = {
         "Set12/01.png": GREY, "BSD68/a.png": GREY, "BSD68/b.png": GREY.T, "Kodak24/1.png": COLOUR,
         "PolyU/x_real.JPG": NOISY, "PolyU/x_mean.JPG": COLOUR, "FMD/cell_noisy.png": NOISY, "FMD/cell_gt.png": COLOUR,
-        "FMD/dish_001_noisy.png": NOISY[..., 0], "FMD/dish_avg50_gt.png": GREY, "Train400/1.png": GREY, "Train400/2.png": GREY.T,
-        "CBSD400_train/1.jpg": COLOUR,
+        "FMD/dish_001_noisy.png": NOISY[..., 0], "FMD/dish_avg50_gt.png": GREY, "Train400/1.png": GREY,
+        "Train400/2.png": GREY.T, "CBSD400_train/1.jpg": COLOUR,
     }  # fmt: skip
     for name, pixels in pictures.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
