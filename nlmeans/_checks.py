@@ -79,6 +79,14 @@ def _mask(value: Any, space: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def saturation(dtype: np.dtype) -> tuple[float, float] | None:
+    """Return the values at which an integer type clips."""
+    if dtype.kind == "f":
+        return None
+    info = np.iinfo(dtype)
+    return float(info.min), float(info.max)
+
+
 def layout(array: np.ndarray, axes: str | None, channel_axis: int | None) -> Layout:
     """Name the array's axes."""
     if axes is not None and channel_axis is not None:

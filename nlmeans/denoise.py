@@ -16,7 +16,7 @@ from .layout import Layout
 from .options import Options
 from .pairwise.spec import Aggregation, Centre
 from .plan import Plan, table
-from .prepare import guide_of, prepare, saturation
+from .prepare import guide_of, prepare
 
 logger = logging.getLogger("nlmeans")
 
@@ -145,8 +145,8 @@ def denoise(
         Non-local means, or a method that another package brings (entry points of the group ``nlmeans.methods``).
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
-        noise by the picture that the pass has found, in a third of the pass's time. "best" averages once more, patches
-        this time, with weights from that picture.
+        noise by the picture that the pass has found, in a third to half of the pass's time. "best" averages once more,
+        patches this time, with weights from that picture.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
         cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, and its exact unbiased
@@ -308,7 +308,7 @@ def _image(
     from .nlm import average
     from .sure import refined
 
-    planes, setting, plan = prepare(source, options, index, saturation(source.dtype))
+    planes, setting, plan = prepare(source, options, index, _checks.saturation(source.dtype))
     guide = guide_of(planes, options, index)
     if plan.seconds / threads > PATIENCE:
         logger.info("about %.0f s of work on %d threads", plan.seconds / threads, threads)

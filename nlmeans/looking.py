@@ -10,7 +10,7 @@ import numpy as np
 from . import _checks
 from .layout import Layout
 from .options import Options
-from .prepare import guide_of, prepare, saturation
+from .prepare import guide_of, prepare
 
 
 def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any) -> np.ndarray:
@@ -60,7 +60,7 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
         raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
     place = _checks.pixel(at, array, parsed.layout)
     source = parsed.layout.planes(array)[0]
-    planes, setting, plan = prepare(source, parsed, 0, saturation(array.dtype))
+    planes, setting, plan = prepare(source, parsed, 0, _checks.saturation(array.dtype))
     *before, last = plan.passes
     guide = guide_of(planes, parsed, 0)
     features = planes if guide is None else guide

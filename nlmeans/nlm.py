@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._progress import Progress, shares_of
+from .noise.estimate import cosines
 from .noise.setting import Setting
 from .pairwise.run import pairwise_average
 from .pairwise.spec import PairwiseSpec
@@ -100,16 +101,15 @@ def _wiener_step(
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
     noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
-    basis = _cosines(len(noisy)) / np.asarray([setting.sigma[c] for c in noisy])
+    # of red, green and blue: luma, red against blue, green against both
+    basis = cosines(len(noisy)) / np.asarray([setting.sigma[c] for c in noisy])
     unknown = np.isnan(pilot[0]) if missing else None
     guess = _known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
     noise_bands = setting.bands if len(noisy) == len(planes) else None
     pilots = _mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
-    clean = wiener(
-        _mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads
-    )  # fmt: skip
+    clean = wiener(_mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads)
     if step.wiener < 1:
         clean *= step.wiener
         pilots *= 1 - step.wiener
@@ -132,14 +132,6 @@ def _known_nearest(planes: np.ndarray) -> np.ndarray:
 
     nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
     return planes[:, *nearest]
-
-
-def _cosines(count: int) -> np.ndarray:
-    """Return the orthonormal cosine transform; of red, green and blue: luma, red against blue, green against both."""
-    k, c = np.mgrid[:count, :count]
-    basis = np.cos(np.pi * k * (2 * c + 1) / (2 * count)) * math.sqrt(2 / count)
-    basis[0] /= math.sqrt(2)
-    return basis
 
 
 def _mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:

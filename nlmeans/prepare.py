@@ -76,18 +76,10 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     """
     array = _checks.image(image)
     parsed = Options.check(array, sigma=sigma, **options)
-    return prepare(parsed.layout.planes(array)[0], parsed, 0, saturation(array.dtype))[2]
+    return prepare(parsed.layout.planes(array)[0], parsed, 0, _checks.saturation(array.dtype))[2]
 
 
 def as_float(planes: np.ndarray) -> np.ndarray:
     """Return planes as C-contiguous float32, or float64 where float32 would lose bits."""
     exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
     return np.ascontiguousarray(planes, np.float32 if exact else np.float64)
-
-
-def saturation(dtype: np.dtype) -> tuple[float, float] | None:
-    """Return the values at which an integer type clips."""
-    if dtype.kind == "f":
-        return None
-    info = np.iinfo(dtype)
-    return float(info.min), float(info.max)

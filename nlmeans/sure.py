@@ -44,7 +44,7 @@ def tuned(
 
     Notes
     -----
-    Takes about as long as one plain pass over the image.
+    Takes one to two and a half plain passes over the image.
 
     References
     ----------

@@ -12,8 +12,8 @@ from tolerances import assert_averages_equal
 
 import nlmeans
 from nlmeans import methods
-from nlmeans.nlm import _cosines
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
+from nlmeans.noise.estimate import cosines
 from nlmeans.options import Options
 from nlmeans.pairwise import naive
 from nlmeans.prepare import prepare
@@ -41,7 +41,7 @@ def by_definition(image, sigma=None, **options):
         else:
             pilot = naive.pairwise_average(features, features, planes, spec, setting.variance)
         if step.wiener:
-            matrix = _cosines(len(planes)) / sigmas[:, 0, 0, 0]
+            matrix = cosines(len(planes)) / sigmas[:, 0, 0, 0]
             x, p = (np.tensordot(matrix, np.where(np.isfinite(a), a, pilot), 1) for a in (planes, pilot))
             noise = np.ones(x.shape[1:]) if setting.variance is None else setting.variance[0]
             clean = [wiener_naive.wiener(*c, noise, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]

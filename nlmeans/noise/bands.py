@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .estimate import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, share_in, spread
+from .estimate import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, cosines, share_in, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,13 +40,6 @@ class BandNoise:
 
     sigma: tuple[float, ...]
     power: Array
-
-
-@cache
-def cosines(size: int) -> Array:
-    """Return the orthonormal cosine transform as a matrix, one function a row."""
-    k = np.arange(size)
-    return np.cos(math.pi / size * np.outer(k, k + 0.5)) * np.sqrt(np.where(k == 0, 1, 2) / size)[:, None]
 
 
 @cache

@@ -202,10 +202,16 @@ def _censored(share: float) -> float:
 
 
 @cache
+def cosines(size: int) -> Array:
+    """Return the orthonormal cosine transform as a matrix, one function a row."""
+    k = np.arange(size)
+    return np.cos(math.pi / size * np.outer(k, k + 0.5)) * np.sqrt(np.where(k == 0, 1, 2) / size)[:, None]
+
+
+@cache
 def _basis() -> tuple[Array, Array]:
     """Return the cosine functions of the two bands, as columns."""
-    k = np.arange(PATCH)
-    rows = np.cos(math.pi / PATCH * np.outer(k, k + 0.5)) * np.sqrt(np.where(k == 0, 1, 2) / PATCH)[:, None]
+    rows, k = cosines(PATCH), np.arange(PATCH)
     basis, frequency = np.kron(rows, rows).astype(np.float32), np.add.outer(k, k).ravel()
     return basis[np.isin(frequency, TEXTURE_BAND)].T, basis[np.isin(frequency, NOISE_BAND)].T
 
@@ -349,10 +355,7 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
     layout = _checks.layout(array, axes, channel_axis)
     known = _checks.known(array, mask, layout)
     _checks.limits(array, known)
-    limits = None
-    if array.dtype.kind != "f":
-        info = np.iinfo(array.dtype)
-        limits = (float(info.min), float(info.max))
+    limits = _checks.saturation(array.dtype)
     planes, there = pooled(layout.planes(array)), None if known is None else pooled(layout.planes(known))[0]
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
     sigma = estimate_planes(real, there, saturation=limits).sigma

@@ -133,17 +133,10 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
         None if there is None else estimate.pooled(layout.planes(there))[0],
     )
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
-    model = fit_planes(real, known, _limits(array.dtype)).model(real)
+    model = fit_planes(real, known, _checks.saturation(array.dtype)).model(real)
     if layout.channel_axis is not None:
         return model
     return PoissonGaussian(model.gain[0], model.offset[0], model.sigma[0])
-
-
-def _limits(dtype: np.dtype) -> Limits:
-    if dtype.kind == "f":
-        return None
-    info = np.iinfo(dtype)
-    return float(info.min), float(info.max)
 
 
 def _flat_gain(volume: np.ndarray, sigma: float) -> float:
