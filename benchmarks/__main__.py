@@ -21,6 +21,7 @@ STUDIES = {
     "quality": "PSNR on Set12, BSD68, Kodak24, PolyU and FMD",
     "sure": "how near strength='sure' comes to the best strength",
     "noise": "how near the estimated σ comes to the true one",
+    "classifier": "what non-local blocks add to the article's classifier, on MNIST",
     "tune": "choose the defaults on training pictures",
 }
 """What is measured on standard sets, which ``--data`` names."""

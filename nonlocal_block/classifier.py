@@ -15,6 +15,7 @@ from nlmeans.io import replacing
 
 from . import _checks
 from .block import NonLocalBlock2d
+from .weights import shipped
 
 Block = Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 
@@ -179,16 +180,16 @@ def save_classifier(path: str | os.PathLike[str], network: NonLocalClassifier, n
 
 
 def load_classifier(
-    path: str | os.PathLike[str], *, backend: str = "auto"
+    path: str | os.PathLike[str] | None = None, *, backend: str = "auto"
 ) -> tuple[NonLocalClassifier, dict[str, Any]]:
-    """Return a network that was saved by `save_classifier`, ready to evaluate, and the notes that came with it.
+    """Return a trained network, ready to evaluate, and the notes that came with it: recipe, seed and accuracy.
 
     Nothing in the file is executed.
 
     Parameters
     ----------
-    path : path
-        A safetensors file.
+    path : path, optional
+        A safetensors file of `save_classifier`; by default the one that comes with the package.
     backend : str, default "auto"
         As for `NonLocalClassifier`.
 
@@ -198,9 +199,17 @@ def load_classifier(
         If there is no such file.
     ValueError
         If it is corrupt, or holds something else; the message names it.
+
+    Examples
+    --------
+    >>> network, notes = load_classifier()
+    >>> notes["figures"]["test_accuracy"] > 0.99
+    True
     """
     from safetensors import SafetensorError, safe_open
 
+    if path is None:
+        path = shipped("classifier")
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:

@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "nlmeans"
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+
+
+def modules(package):
+    """Return the files of a package by their modules' names."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+MODULES = modules("nlmeans")
+LEARNED = modules("nonlocal_block")
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
@@ -35,6 +42,20 @@ FLOORS = [  # a module imports from its own floor or from those below
 ]
 
 
+BORROWED = {"_checks", "datasets", "explain", "io", "noise", "pairwise"}
+"""What nonlocal_block takes from nlmeans, none of it a kernel."""
+STOREYS = [  # of nonlocal_block, as FLOORS
+    {"_checks", "request", "weights"},
+    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".backends." in name},
+    {"backends"},
+    {"functional"},
+    {"block", "nlm", "layouts"},
+    {"classifier", "denoiser"},
+    {"train.folder"},
+    {"train.loop"},
+    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".train." in name},
+    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".maps" in name},
+]
 RUNNERS = {f"nlmeans.pairwise.{name}" for name in ("run", "attend", "domain", "risk")} | {"nlmeans.wiener.run"}
 PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener"}
 
@@ -53,7 +74,7 @@ def imports(path, name, top_only=False):
             if node.level:
                 home = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*home, base] if base else home)
-            inner = {f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in MODULES}
+            inner = {name for alias in node.names if (name := f"{base}.{alias.name}") in MODULES | LEARNED}
             found |= inner or {base}
     return found
 
@@ -103,3 +124,21 @@ def test_import_stays_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_learned_side_borrows_no_kernels():
+    for name, path in LEARNED.items():
+        used = {module for module in imports(path, name) if module.split(".")[0] == "nlmeans"}
+        assert {module.split(".")[1] for module in used} <= BORROWED, name
+        assert not {module for module in used if ".kernels" in module}, name
+        assert not {module.split(".")[0] for module in imports(path, name)} & {"benchmarks", "tests", "numba"}, name
+
+
+@pytest.mark.parametrize("name", sorted(set(LEARNED) - {"nonlocal_block", "nonlocal_block.train"}))
+def test_the_learned_sides_imports_run_downward(name):
+    floor = next(k for k, names in enumerate(STOREYS) if name.removeprefix("nonlocal_block.") in names)
+    below = {f"nonlocal_block.{module}" for module in set().union(*STOREYS[: floor + 1])}
+    if name == "nonlocal_block.backends":
+        below |= {module for module in LEARNED if ".backends." in module}
+    ours = {module for module in imports(LEARNED[name], name) if module.startswith("nonlocal_block.")}
+    assert ours <= below

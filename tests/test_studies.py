@@ -1,6 +1,7 @@
 """The studies on standard sets run, on sets of a few small pictures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,3 +65,62 @@ def test_they_are_listed(capsys):
         main(["--help"])
     shown = capsys.readouterr().out
     assert all(name in shown for name in STUDIES)
+
+
+def test_classifier(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    from benchmarks import classifier
+    from nonlocal_block.train.classifier import RECIPES
+
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 60), ("t10k", 40)):
+        labels = np.arange(count, dtype=np.uint8) % 10
+        pixels = (40 * labels[:, None] % 251 + rng.integers(0, 5, (count, 784))).astype(np.uint8)
+        header = np.array([0x803, count, 28, 28], ">u4").tobytes()
+        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(
+            np.array([0x801, count], ">u4").tobytes() + labels.tobytes()
+        )
+    for name, value in {"SEEDS": {1: 3, 2: 2}, "LONG": 3, "FAIR": 1, "TRIAL": 1, "TRIALS": {"as it is": {}}}.items():
+        monkeypatch.setattr(classifier, name, value)
+    monkeypatch.setattr(classifier, "CLAIMS", {(1, "test"): 0.96, (3, "test"): 0.99})
+    monkeypatch.setitem(RECIPES, "fair", replace(RECIPES["fair"], validation=20))
+
+    options = ["--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out.json")]
+    assert main(["classifier", *options, "--only", "none-*"]) == 0
+    assert not (tmp_path / "out.json").exists()
+    before = (tmp_path / "runs/none-0/log.csv").stat().st_mtime_ns
+    assert main(["classifier", *options]) == 0
+    assert (tmp_path / "runs/none-0/log.csv").stat().st_mtime_ns == before  # was read, not trained again
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+
+    one, two = found["comparisons"]
+    assert (one["epochs"], one["seeds"], two["epochs"], two["seeds"]) == (1, 3, 2, 2)
+    logs = found["logs"]
+    ours = [logs[f"gaussian-{seed}"][0]["test_accuracy"] for seed in range(3)]
+    none = [logs[f"none-{seed}"][0]["test_accuracy"] for seed in range(3)]
+    assert one["accuracy"]["gaussian"]["test"]["mean"] == pytest.approx(np.mean(ours), abs=1e-5)
+    assert one["accuracy"]["gaussian"]["test"]["sd"] == pytest.approx(np.std(ours, ddof=1), abs=1e-5)
+    gain = one["gain"]["gaussian over none"]["test"]
+    assert gain["mean"] == pytest.approx(np.mean(np.subtract(ours, none)), abs=1e-5)
+    assert len(logs["embedded_gaussian-0"]) == 3
+    assert found["claims"][1]["found"]["mean"] == pytest.approx(logs["embedded_gaussian-0"][2]["test_accuracy"])
+    assert "test_accuracy" not in found["own_recipe"]["trial-as-it-is"]
+    assert found["own_recipe"]["fair-none-0"]["test_accuracy"] == logs["fair-none-0"][-1]["test_accuracy"]
+    shown = capsys.readouterr().out
+    assert "the function matters little" in shown
+    assert "not looked at" in shown
+
+
+def test_the_verdict_on_functions():
+    from benchmarks.classifier import FUNCTIONS, kinds
+
+    def verdict(means, sd, gain):
+        accuracy = {block: {"test": {"mean": m, "sd": sd}} for block, m in zip(FUNCTIONS, means, strict=True)}
+        gains = {f"{block} over none": {"test": {"mean": gain}} for block in FUNCTIONS}
+        return kinds(accuracy, gains, "test")["holds"]
+
+    near = (0.990, 0.991, 0.9905, 0.990)
+    assert verdict(near, 0.002, 0.003)
+    assert not verdict(near, 0.0005, 0.003)  # functions differ by more than seeds do
+    assert not verdict(near, 0.002, 0.0005)  # by more than a block gains

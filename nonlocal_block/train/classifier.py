@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,12 +90,14 @@ class ClassifierTask:
         Images, uint8 of shape (N, 28, 28), and labels.
     block, backend : str
         As for `NonLocalClassifier`.
-    recipe : str
-        A name of ``RECIPES``.
+    recipe : Recipe
+        How to learn.
     epochs, seed, batch : int
         As for `train_classifier`. The seed decides how the network starts, through torch's own generator.
     device : torch.device
         Where to compute.
+    blind : bool, default False
+        Leave the test images alone.
     """
 
     def __init__(
@@ -105,17 +107,18 @@ class ClassifierTask:
         *,
         block: Block,
         backend: str,
-        recipe: str,
+        recipe: Recipe,
         epochs: int,
         seed: int,
         batch: int,
         device: torch.device,
+        blind: bool = False,
     ) -> None:
-        self.recipe = RECIPES[recipe]
-        held = self.recipe.validation
+        self.recipe = recipe
+        held = recipe.validation
         if len(training.images) <= held:
             raise ValueError(
-                f"the recipe {recipe!r} holds {held} training images back and needs more; got {len(training.images)}"
+                f"this recipe holds {held} training images back and needs more; got {len(training.images)}"
             )
         self.device, self.batch, self.size = device, batch, len(training.images) - held
         images, labels = _on(device, training)
@@ -126,9 +129,10 @@ class ClassifierTask:
         self.sets = {"train": (self.images, self.labels)}
         if held:
             self.sets["validation"] = (images[self.size :], labels[self.size :])
-        self.sets["test"] = _on(device, test)
+        if not blind:
+            self.sets["test"] = _on(device, test)
         self.settings: Mapping[str, Setting] = {
-            "task": "classifier", "block": block, "backend": backend, "recipe": recipe, "batch": batch,
+            "task": "classifier", "block": block, "backend": backend, "recipe": _called(recipe), "batch": batch,
             "data": _digest(training, test), "epochs": epochs if self.recipe.cycle else None,
         }  # fmt: skip
 
@@ -186,10 +190,11 @@ def train_classifier(
     seed: int = 0,
     block: Block = "embedded_gaussian",
     backend: str = "auto",
-    recipe: Literal["article", "fair"] = "article",
+    recipe: Literal["article", "fair"] | Recipe = "article",
     batch: int = 128,
     limit: int | None = None,
     device: str = "auto",
+    blind: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     watcher: Watcher | None = None,
@@ -208,16 +213,19 @@ def train_classifier(
         0 to 2³² − 1. One seed makes all networks start alike but for the blocks, and shows them the same batches.
     block, backend : str
         As for `NonLocalClassifier`.
-    recipe : {"article", "fair"}, default "article"
+    recipe : {"article", "fair"} or Recipe, default "article"
         "article": Adam with the learning rate 0.001, nothing else; the test images are looked at after every epoch.
         "fair": images shifted, turned and stretched at random, smoothed labels, weight decay, a learning rate of one
         cycle; 5000 training images are held back for choices, and the test images looked at once, at the end.
+        Or one of your own.
     batch : int, default 128
         Images of a step.
     limit : int, optional
         Take only the first so many training images.
     device : str, default "auto"
         "cpu", "cuda", "mps" …; by default the first of cuda, mps and cpu that there is.
+    blind : bool, default False
+        Never look at the test images: for choices between recipes.
     resume, overwrite, watcher
         As for `loop.train`.
 
@@ -242,20 +250,23 @@ def train_classifier(
             raise ValueError(f"{name} must be at least {least}; got {value}")
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2³²; got {seed}")
-    _checks.one_of(recipe, "recipe", tuple(RECIPES))
+    chosen = recipe if isinstance(recipe, Recipe) else RECIPES[_checks.one_of(recipe, "recipe", tuple(RECIPES))]
     training, test = mnist("train", data), mnist("test", data)
     if limit is not None:
         training = Labelled(training.images[:limit], training.labels[:limit])
     task = ClassifierTask(
-        training, test, block=block, backend=backend, recipe=recipe, epochs=epochs, seed=seed, batch=batch,
-        device=chosen_device(device),
+        training, test, block=block, backend=backend, recipe=chosen, epochs=epochs, seed=seed, batch=batch,
+        device=chosen_device(device), blind=blind,
     )  # fmt: skip
     folder = Path(out)
     if overwrite:
         (folder / WEIGHTS).unlink(missing_ok=True)
     history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=watcher)
     network = task.network.eval()
-    notes = {**task.settings, "seed": seed, "epochs": len(history), "torch": torch.__version__, "figures": history[-1]}
+    notes = {
+        **task.settings, "seed": seed, "epochs": len(history), "recipe_in_full": asdict(chosen),
+        "torch": torch.__version__, "figures": history[-1],
+    }  # fmt: skip
     save_classifier(folder / WEIGHTS, network, notes)
     return Result(network, history)
 
@@ -318,6 +329,11 @@ def _assess(
         right += int((logits.argmax(1) == answers).sum())
         pause()
     return loss / len(labels), right
+
+
+def _called(recipe: Recipe) -> str:
+    """Return a recipe's name, or all of it where it has none."""
+    return next((name for name, known in RECIPES.items() if known == recipe), repr(recipe))
 
 
 def _on(device: torch.device, digits: Labelled) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,99 @@
+"""Trained weights that come with the package. ``index.json`` has their SHA-256, which loading compares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nlmeans.io import replacing
+
+FORMAT = 1
+"""Raised when an older version of the package could not read the index or the files."""
+FOLDER = Path(__file__).parent
+INDEX = "index.json"
+REMEDY = "Install the package again"
+
+
+def shipped(name: str, folder: Path = FOLDER) -> Path:
+    """Return the file of some trained weights, after a look at whether it is what was shipped.
+
+    Parameters
+    ----------
+    name : str
+        What the weights are called in the index, such as "classifier".
+    folder : Path, optional
+        Where index and files lie; by default in the package.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the index or the file is missing.
+    ValueError
+        If there are no weights of that name, they are of a newer format, or the file is truncated or was changed; the
+        message says which.
+    """
+    index = _read(folder)
+    if name not in index["files"]:
+        raise ValueError(f"there must be weights of that name: {', '.join(sorted(index['files']))}; got {name!r}")
+    entry = index["files"][name]
+    path = folder / entry["file"]
+    if not path.is_file():
+        raise FileNotFoundError(f"the weights {path} are missing. {REMEDY}")
+    size = path.stat().st_size
+    if size != entry["bytes"]:
+        what = "truncated" if size < entry["bytes"] else "damaged"
+        raise ValueError(f"the weights {path} are {what}: they must have {entry['bytes']} bytes; got {size}. {REMEDY}")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != entry["sha256"]:
+        raise ValueError(
+            f"the weights {path} were changed: their SHA-256 must be {entry['sha256']}; got {digest}. {REMEDY}, "
+            "or name the file to load it all the same"
+        )
+    return path
+
+
+def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Path:
+    """Copy a safetensors file to those that come with the package, and note its hash in the index.
+
+    Parameters
+    ----------
+    name : str
+        What `shipped` will know it by; weights of that name are replaced.
+    source : path
+        The file.
+    folder : Path, optional
+        Where index and files lie; by default in the package.
+    """
+    path = folder / f"{name}.safetensors"
+    with replacing(path, overwrite=True) as part:
+        shutil.copyfile(source, part)
+    content = path.read_bytes()
+    index = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
+    index["files"][name] = {
+        "file": path.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    with replacing(folder / INDEX, overwrite=True) as part:
+        part.write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        form = index["format"]
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}, the index of trained weights, is missing. {REMEDY}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not an index of trained weights: {error}") from error
+    if form != FORMAT:
+        newer = isinstance(form, int) and form > FORMAT
+        reason = "a newer version of nonlocal_block wrote it: update the package" if newer else "it is corrupt"
+        raise ValueError(f"{path} must be of format {FORMAT}; got {form!r}: {reason}")
+    return index
