@@ -72,7 +72,7 @@ def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Pa
     with replacing(path, overwrite=True) as part:
         shutil.copyfile(source, part)
     content = path.read_bytes()
-    index = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
+    index: dict[str, Any] = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
     index["files"][name] = {
         "file": path.name,
         "bytes": len(content),

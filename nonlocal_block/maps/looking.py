@@ -1,0 +1,243 @@
+"""Where a classifier found its answer: the convolutions' heat map, and the key that its second block held up most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..classifier import NonLocalClassifier
+
+GRID = 3
+"""Keys of the second block along each side: 7×7 pixels, pooled by 2, of which the last row and column drop out."""
+BOX = 8
+"""Side in input pixels of a key: 2×2 pixels, each of them pooled from 4×4."""
+BATCH = 250
+Z95 = 1.96
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found about one digit.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the set.
+    label, predicted : int
+        What it is, and what it was read as.
+    confidence, doubt : float
+        The probabilities that the network gave to what it read and to what it is.
+    digit : ndarray of uint8, shape (28, 28)
+        Bright ink on black.
+    heat, heat_true : ndarray, shape (28, 28)
+        Grad-CAM of the class that was read, and of the true one.
+    attention : ndarray, shape (3, 3)
+        How much the second block's pixels look at each key, on average.
+    """
+
+    index: int
+    label: int
+    predicted: int
+    confidence: float
+    doubt: float
+    digit: np.ndarray
+    heat: np.ndarray
+    heat_true: np.ndarray
+    attention: np.ndarray
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it was misread."""
+        return self.label != self.predicted
+
+    @property
+    def key(self) -> int:
+        """The key that is looked at most, in row-major order."""
+        return int(self.attention.argmax())
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """That key's input pixels: first row and column, and those behind the last."""
+        return key_box(self.key)
+
+
+def key_box(key: int) -> tuple[int, int, int, int]:
+    """Return the input pixels of a key of the second block: first row and column, and those behind the last."""
+    row, column = divmod(key, GRID)
+    return BOX * row, BOX * column, BOX * (row + 1), BOX * (column + 1)
+
+
+def key_attention(nl_map: Tensor) -> Tensor:
+    """Return how much each key is looked at, (B, 3, 3): the mean over the 49 queries of a map (B, 49, 9)."""
+    return nl_map.mean(1).reshape(-1, GRID, GRID)
+
+
+def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Tensor:
+    """Return where the convolutions found evidence for a class.
+
+    Parameters
+    ----------
+    network : NonLocalClassifier
+        Is used as for evaluation, and left as it was.
+    images : Tensor, shape (B, 1, 28, 28)
+        Digits, 0 to 1.
+    classes : Tensor of int64, shape (B,)
+        The class that is asked about, one an image.
+
+    Returns
+    -------
+    Tensor, shape (B, 28, 28)
+        At least 0; in units of the class's logit per pixel of the 7×7 map, enlarged bilinearly.
+
+    Notes
+    -----
+    The maps are those of the last stage before its pooling, 128 of 7×7. Each is weighted by how much the logit grows
+    with its pixels, on average; their sum counts where it is positive.
+
+    References
+    ----------
+    R. R. Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization", ICCV
+    2017, arXiv:1610.02391.
+    """
+    before = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            features = network.nl_2(network.conv_2(network.nl_1(network.conv_1(images))))
+            maps = network.conv_3[:-1](features)
+        with torch.enable_grad():
+            maps.requires_grad_()
+            logits = network.fc(network.conv_3[-1](maps).flatten(1))
+            (slopes,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
+    finally:
+        network.train(before)
+    weights = slopes.mean((2, 3), keepdim=True)
+    heat = (weights * maps.detach()).sum(1, keepdim=True).relu()
+    return F.interpolate(heat, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+def read(network: NonLocalClassifier, images: np.ndarray) -> np.ndarray:
+    """Return what a network reads in digits, uint8 of shape (N, 28, 28)."""
+    network.eval()
+    with torch.inference_mode():
+        return torch.cat([network(some).argmax(1) for some in _batches(images)]).numpy()
+
+
+def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, indices: Sequence[int]) -> Iterator[Look]:
+    """Look at some digits of a set, one after the other.
+
+    Parameters
+    ----------
+    network : NonLocalClassifier
+        With non-local blocks.
+    images, labels : ndarray
+        The set, as `nlmeans.datasets.mnist` returns it.
+    indices : sequence of int
+        Which of them.
+
+    Yields
+    ------
+    Look
+        In that order.
+
+    Raises
+    ------
+    ValueError
+        If the network has no non-local blocks.
+    """
+    network.eval()
+    chosen = np.asarray(indices, int)
+    for start in range(0, len(chosen), BATCH):
+        some = chosen[start : start + BATCH]
+        digits = next(_batches(images[some]))
+        truth = torch.from_numpy(labels[some].astype(np.int64))
+        with torch.no_grad():
+            logits, (_, second) = network.forward_with_nl_map(digits)
+        shares, found = logits.softmax(1), logits.argmax(1)
+        heat, heat_true = grad_cam(network, digits, found), grad_cam(network, digits, truth)
+        attention = key_attention(second)
+        for k, index in enumerate(some.tolist()):
+            yield Look(
+                index, int(truth[k]), int(found[k]), float(shares[k, found[k]]), float(shares[k, truth[k]]),
+                images[index], heat[k].numpy(), heat_true[k].numpy(), attention[k].numpy(),
+            )  # fmt: skip
+
+
+def _batches(images: np.ndarray) -> Iterator[Tensor]:
+    for some in torch.from_numpy(images)[:, None].split(BATCH):
+        yield some.float() / 255
+
+
+def shares(pictures: np.ndarray) -> np.ndarray:
+    """Return how much of each picture (N, 28, 28) lies in each of the nine boxes (N, 9); NaN where it is all 0."""
+    total = pictures.sum((1, 2))
+    inside = [pictures[:, a:c, b:d].sum((1, 2)) for a, b, c, d in map(key_box, range(GRID * GRID))]
+    with np.errstate(invalid="ignore"):
+        return np.stack(inside, 1) / np.where(total > 0, total, np.nan)[:, None]
+
+
+def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
+    """Return how much of pictures lies in their boxes, against boxes that know nothing of them.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (N, 28, 28)
+        Heat maps, or ink; at least 0. Where one is 0 everywhere it is left out, and counted.
+    keys : ndarray of int, shape (N,)
+        The key that each digit's block looks at most.
+
+    Returns
+    -------
+    dict
+        ``n`` and ``left_out``; ``overlap``, the mean share in the digit's own box; ``any_box``, in a random one of the
+        nine, which is what a block that looks anywhere would reach; ``others_box``, in the box of another of these
+        digits, which is what a block that likes some places for all digits would reach; ``over_any`` and
+        ``over_others``, the mean of the differences with the interval that holds it with 95 %; and ``verdict``:
+        "elsewhere" if the whole of ``over_any``'s interval is below 0, "the same place" if it is above, else "no
+        difference".
+    """
+    part = shares(pictures)
+    known = ~np.isnan(part[:, 0])
+    part, keys = part[known], keys[known]
+    n = len(part)
+    if n < 2:
+        return {"n": n, "left_out": int((~known).sum()), "verdict": "too few digits"}
+    own = part[np.arange(n), keys]
+    others = (part @ np.bincount(keys, minlength=GRID * GRID) - own) / (n - 1)  # every other digit's box, once
+    above, beyond = _interval(own - part.mean(1)), _interval(own - others)
+    verdict = "elsewhere" if above[2] < 0 else "the same place" if above[1] > 0 else "no difference"
+    return {
+        "n": n,
+        "left_out": int((~known).sum()),
+        "overlap": round(float(own.mean()), 4),
+        "any_box": round(float(part.mean()), 4),
+        "others_box": round(float(others.mean()), 4),
+        "over_any": above,
+        "over_others": beyond,
+        "verdict": verdict,
+    }
+
+
+def _interval(differences: np.ndarray) -> list[float]:
+    mean, known_to = differences.mean(), Z95 * differences.std(ddof=1) / len(differences) ** 0.5
+    return [round(float(value), 4) for value in (mean, mean - known_to, mean + known_to)]
+
+
+def compare(looks: Sequence[Look]) -> dict[str, Any]:
+    """Return `overlap` of the boxes with heat maps and with the digits' ink."""
+    if not looks:
+        return {}
+    keys = np.array([one.key for one in looks])
+    pictures = {
+        "heat_of_the_class_read": np.stack([one.heat for one in looks]),
+        "ink": np.stack([one.digit for one in looks]).astype(float),
+    }
+    if any(one.wrong for one in looks):
+        pictures["heat_of_the_true_class"] = np.stack([one.heat_true for one in looks])
+    return {name: overlap(some, keys) for name, some in pictures.items()}

@@ -1,0 +1,233 @@
+"""Figures 4 and 5 of the article from real tensors: the block's layers, and its matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nlmeans.explain import glow
+
+from ..block import NonLocalBlock2d
+
+CLOSE = 1e-4  # of the largest value: what matrices and block may differ by
+MARGIN, GAP = 24, 26
+PAPER, INK, FAINT, EDGE, FILL = (255, 255, 255), (25, 25, 25), (110, 110, 110), (60, 60, 60), (238, 242, 248)
+LEARNED = (253, 240, 224)
+TIMES = "times"
+NEGATIVE, POSITIVE = np.array([33, 102, 172.0]), np.array([178, 24, 43.0])
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A block's tensors for one input, of a batch of one.
+
+    Attributes
+    ----------
+    mode : str
+        The block's.
+    parts : dict of Tensor
+        What its layers gave: x, theta, phi, g (absent ones left out), y, out, z.
+    query, key, value : Tensor
+        What is compared and averaged, with pooling done, as matrices: (pixels, C'), (keys, C'), (keys, C').
+    scores, weights : Tensor
+        (pixels, keys): before and after the function f and the normaliser.
+    """
+
+    mode: str
+    parts: dict[str, Tensor]
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    scores: Tensor
+    weights: Tensor
+
+
+def inside(block: NonLocalBlock2d, x: Tensor) -> Inside:
+    """Run a block on one input (1, C, H, W), keep what its layers give, and redo it with matrices.
+
+    Raises
+    ------
+    RuntimeError
+        If the matrices do not give what the block gives.
+    """
+    parts: dict[str, Tensor] = {"x": x}
+
+    def keep(name: str) -> Any:
+        return lambda _, __, output: parts.__setitem__(name, output)
+
+    layers = {name: getattr(block, name) for name in ("theta", "phi", "g", "out") if hasattr(block, name)}
+    hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
+    hooks.append(block.out.register_forward_pre_hook(lambda _, inputs: parts.__setitem__("y", inputs[0])))
+    try:
+        with torch.no_grad():
+            parts["z"], weights = block(x, return_nl_map=True)
+            query, key, value = (tensor[0].flatten(1).T for tensor in block._embed(x))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    scores = query + key.T if block.mode == "concatenation" else query @ key.T
+    if block.mode == "dot_product":
+        redone = scores / len(key)
+    elif block.mode == "concatenation":
+        redone = scores.relu() / len(key)
+    else:
+        redone = scores.softmax(1)
+    average = (redone @ value).T.reshape(parts["y"].shape)
+    for what, ours, theirs in (("weights", redone, weights[0]), ("y", average, parts["y"])):
+        gap, most = float((ours - theirs).abs().max()), float(theirs.abs().max())
+        if gap > CLOSE * most:
+            raise RuntimeError(f"the matrix form must give the block's {what}; it is off by {gap:g} of {most:g}")
+    return Inside(block.mode, parts, query, key, value, scores, redone)
+
+
+def shape(tensor: Tensor, batch: bool = False) -> str:
+    """Return a tensor's shape in words: of what a layer gives, channels and sides."""
+    return " x ".join(map(str, tensor.shape[1:] if batch else tensor.shape))
+
+
+def draw_block(found: Inside) -> np.ndarray:
+    """Draw figure 4: every layer of the block with the shape of what comes out of it."""
+    from PIL import Image, ImageDraw
+
+    parts, pooled = found.parts, len(found.key) < len(found.query)
+    sheet = Image.new("RGB", (860, 830), PAPER)
+    pen = ImageDraw.Draw(sheet)
+
+    def box(x: int, y: int, name: str, size: str, learned: bool = False) -> tuple[int, int]:
+        pen.rounded_rectangle((x - 92, y - 26, x + 92, y + 26), 8, LEARNED if learned else FILL, EDGE, 2)
+        pen.text((x, y - 9), name, INK, _font(16), anchor="mm")
+        pen.text((x, y + 12), size, FAINT, _font(14), anchor="mm")
+        return x, y
+
+    def arrow(start: tuple[int, int], end: tuple[int, int], before: int = 26, after: int = 26) -> None:
+        (x1, y1), (x2, y2) = (start[0], start[1] + before), (end[0], end[1] - after)
+        pen.line((x1, y1, x2, y2), EDGE, 2)
+        length = max(((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5, 1)
+        ux, uy = (x2 - x1) / length, (y2 - y1) / length
+        base, side = (x2 - 9 * ux, y2 - 9 * uy), (5 * uy, -5 * ux)
+        pen.polygon([(x2, y2), (base[0] + side[0], base[1] + side[1]), (base[0] - side[0], base[1] - side[1])], EDGE)
+
+    top = box(440, 60, "x", shape(parts["x"], True))
+    columns = {"theta": (170, "theta: 1 x 1"), "phi": (400, "phi: 1 x 1"), "g": (630, "g: 1 x 1")}
+    ends = {}
+    for name, (column, text) in columns.items():
+        learned = name in parts
+        made = parts[name] if learned else parts["x"]
+        place = box(column, 175, text if learned else "x itself", shape(made, True), learned)
+        arrow(top, place)
+        if pooled and name != "theta":
+            tensor = found.key if name == "phi" else found.value
+            mapped = name == "phi" and found.mode == "concatenation"
+            text = "max-pool 2, b = w phi" if mapped else "max-pool 2"
+            lower = box(column, 275, text, f"{tensor.shape[1]} x {len(tensor)} keys")
+            arrow(place, lower)
+            place = lower
+        ends[name] = place
+    function = {
+        "gaussian": "f = exp(x_i x_j)", "embedded_gaussian": "f = exp(theta_i phi_j)",
+        "dot_product": "f = theta_i phi_j", "concatenation": "f = max(w theta_i + b_j, 0)",
+    }[found.mode]  # fmt: skip
+    pair = box(285, 385, function, shape(found.scores))
+    arrow(ends["theta"], pair)
+    arrow(ends["phi"], pair)
+    total = "f / sum of f (softmax)" if "gaussian" in found.mode else "f / number of keys"
+    divided = box(285, 475, total, shape(found.weights))
+    arrow(pair, divided)
+    y = box(440, 575, "y = sum of f g / C", shape(parts["y"], True))
+    arrow(divided, y)
+    arrow(ends["g"], y)
+    out = box(440, 665, "W: 1 x 1 + norm", shape(parts["out"], True), True)
+    arrow(y, out)
+    z = box(440, 770, "z = x + W(y)", shape(parts["z"], True))
+    arrow(out, z)
+    pen.line((532, 60, 790, 60, 790, 770), EDGE, 2)
+    arrow((790, 770), (532, 770), 0, 0)
+    pen.text((782, 420), "x", INK, _font(16), anchor="rm")
+    pen.text((24, 20), "The non-local block", INK, _font(20))
+    pen.text((24, 48), f"mode {found.mode}", FAINT, _font(14))
+    return np.asarray(sheet)
+
+
+def draw_matrices(found: Inside) -> np.ndarray:
+    """Draw figure 5: the block's matrices with their real values, sizes in proportion."""
+    from PIL import Image, ImageDraw
+
+    names = {"gaussian": ("x", "x, turned"), "concatenation": ("a of theta", "b of phi, turned")}.get(
+        found.mode, ("theta", "phi, turned")
+    )
+    divide = (
+        "softmax" if "gaussian" in found.mode else f"{'max(0) ' * (found.mode == 'concatenation')}/ {len(found.key)}"
+    )
+    row: list[Any] = [
+        (names[0], found.query, False), "+" if found.mode == "concatenation" else TIMES, (names[1], found.key.T, False),
+        "=", ("relation", found.scores, False), divide, ("weights", found.weights, True), TIMES,
+        ("g", found.value, False), "=", ("y", found.weights @ found.value, False),
+    ]  # fmt: skip
+    cell = max(3, min(9, 320 // len(found.query)))
+    font = _font(18)
+    tall = cell * max(len(item[1]) for item in row if not isinstance(item, str))
+    least = 84
+
+    def wide(item: Any) -> float:
+        if isinstance(item, str):
+            return 12.0 if item == TIMES else float(font.getlength(item))
+        return float(max(cell * item[1].shape[1], least))
+
+    widths = [wide(item) for item in row]
+    sheet = Image.new("RGB", (round(2 * MARGIN + sum(widths) + GAP * (len(row) - 1)), tall + 150), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((MARGIN, 14), "The same as matrices", INK, _font(20))
+    pen.text(
+        (MARGIN, 42),
+        f"mode {found.mode}; red above 0, blue below, each on a scale of its own",
+        FAINT,
+        _font(14),
+    )
+    x, middle = float(MARGIN), 76 + tall / 2
+    for item, width in zip(row, widths, strict=True):
+        if item == TIMES:  # which the font has not
+            for slope in (-6, 6):
+                pen.line((x + width / 2 - 6, middle - slope, x + width / 2 + 6, middle + slope), INK, 2)
+        elif isinstance(item, str):
+            pen.text((x + width / 2, middle), item, INK, font, anchor="mm")
+            if item == divide:
+                pen.line((x, middle + 16, x + width, middle + 16), INK, 2)
+                pen.polygon([(x + width, middle + 16), (x + width - 8, middle + 11), (x + width - 8, middle + 21)], INK)
+        else:
+            name, matrix, weight = item
+            picture = _matrix(matrix.numpy(), weight).repeat(cell, axis=0).repeat(cell, axis=1)
+            height, across, _ = picture.shape
+            left, top = round(x + (width - across) / 2), round(middle - height / 2)
+            sheet.paste(Image.fromarray(picture), (left, top))
+            pen.rectangle((left - 1, top - 1, left + across, top + height), outline=EDGE)
+            pen.text((x + width / 2, 76 + tall + 22), name, INK, _font(16), anchor="mm")
+            pen.text((x + width / 2, 76 + tall + 44), shape(matrix), FAINT, _font(14), anchor="mm")
+        x += width + GAP
+    return np.asarray(sheet)
+
+
+def _matrix(values: np.ndarray, weight: bool) -> np.ndarray:
+    """Return a matrix as colours: weights by how much they count, others by sign and size."""
+    if weight and values.min() >= 0:
+        colour, cover = glow(values / (values.max() or 1))
+        return np.rint(255 * (1 - cover) + colour * cover).astype(np.uint8)
+    share = (values / (np.abs(values).max() or 1))[..., None]
+    colour = np.where(share < 0, NEGATIVE, POSITIVE)
+    return np.rint(255 + (colour - 255) * np.abs(share)).astype(np.uint8)
+
+
+def draw(block: NonLocalBlock2d, x: Tensor) -> Sequence[tuple[str, np.ndarray]]:
+    """Return both figures for one input (1, C, H, W), by the names of their files."""
+    found = inside(block, x)
+    return [("block.png", draw_block(found)), ("matrices.png", draw_matrices(found))]
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
