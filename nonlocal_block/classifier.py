@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from nlmeans.io import replacing
-
-from . import _checks
+from . import _checks, weights
 from .block import NonLocalBlock2d
-from .weights import shipped
 
 Block = Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 
@@ -171,12 +166,7 @@ def save_classifier(path: str | os.PathLike[str], network: NonLocalClassifier, n
     OSError
         If it cannot be written.
     """
-    from safetensors.torch import save_file
-
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {"network": "NonLocalClassifier", "block": network.block, "notes": json.dumps(dict(notes))}
-    with replacing(Path(path), overwrite=True) as part:
-        save_file(state, part, metadata)
+    weights.save(path, network, {"block": network.block}, notes)
 
 
 def load_classifier(
@@ -206,24 +196,11 @@ def load_classifier(
     >>> notes["figures"]["test_accuracy"] > 0.99
     True
     """
-    from safetensors import SafetensorError, safe_open
-
-    if path is None:
-        path = shipped("classifier")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    path = weights.shipped("classifier") if path is None else path
+    arguments, state, notes = weights.load(path, "NonLocalClassifier")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    if metadata.get("network") != "NonLocalClassifier" or metadata.get("block") not in BLOCKS:
-        raise ValueError(f"{path} does not hold a NonLocalClassifier; its metadata is {metadata}")
-    network = NonLocalClassifier(metadata["block"], backend=backend)
-    try:
+        network = NonLocalClassifier(**arguments, backend=backend)
         network.load_state_dict(state)
-        notes = json.loads(metadata["notes"])
-    except (RuntimeError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} does not fit NonLocalClassifier(block={metadata['block']!r}): {error}") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not fit NonLocalClassifier({arguments}): {error}") from error
     return network.eval(), notes

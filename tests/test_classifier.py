@@ -239,6 +239,13 @@ def test_spoilt_weights_are_named(tmp_path):
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match=r"net.safetensors does not hold a NonLocalClassifier"):
         load_classifier(path)
-    save_file({"a": torch.zeros(1)}, path, {"network": "NonLocalClassifier", "block": "none", "notes": "{}"})
-    with pytest.raises(ValueError, match=r"net.safetensors does not fit NonLocalClassifier"):
-        load_classifier(path)
+    about = {"network": "NonLocalClassifier", "format": "1", "arguments": '{"block": "none"}', "notes": "{}"}
+    for changes, words in (
+        ({}, "does not fit NonLocalClassifier\\({.block.: .none.}\\)"),
+        ({"arguments": '{"blocks": 1}'}, "does not fit NonLocalClassifier"),
+        ({"arguments": "{"}, "does not say what it holds"),
+        ({"format": "2"}, "must be of format 1 or older; got 2: update the package"),
+    ):
+        save_file({"a": torch.zeros(1)}, path, about | changes)
+        with pytest.raises(ValueError, match=f"net.safetensors {words}"):
+            load_classifier(path)

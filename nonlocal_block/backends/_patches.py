@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import torch
@@ -11,8 +12,8 @@ from torch.nn import functional as F
 from nlmeans.pairwise.spec import Radii
 
 
-def mirrored(planes: Tensor, radius: Radii) -> Tensor:
-    """Pad by mirrored pixels; a radius may exceed the side, which torch's own padding refuses."""
+def mirrored(planes: Tensor, radius: Sequence[int]) -> Tensor:
+    """Pad axes from the third by mirrored pixels; a radius may exceed the side, which torch's own padding refuses."""
     for axis, r in enumerate(radius, 2):
         if r:
             side = planes.shape[axis]

@@ -116,7 +116,7 @@ def _maps(
     else:
         shown = list(look(network, images, labels, chosen))
         title = f"{len(shown)} digits that were asked for; {accuracy}"
-    sentences = [f"Block: {network.block}. {_sentence(name, found)}" for name, found in figures.items()]
+    sentences = [f"Block: {network.block}.", *(_sentence(name, found) for name, found in figures.items())]
     record = {"checkpoint": notes, "split": split, "digits": len(images), "errors": errors.tolist(), "overlap": figures}
     if not quiet:
         typer.echo("\n".join([title, *sentences]))
@@ -137,7 +137,7 @@ def _sentence(group: str, found: dict[str, Any]) -> str:
         f"Of digits {group} ({heat['n']}), {100 * heat['overlap']:.1f} % of the convolutions' heat lies in the box "
         f"that the block holds most important, {100 * heat['any_box']:.1f} % in a random one of the nine, "
         f"{100 * heat['others_box']:.1f} % in another digit's. Own less random: {100 * low:+.1f} to {100 * high:+.1f} "
-        f"points: {heat['verdict']}."
+        f"points. Verdict: {heat['verdict']}."
     )
 
 

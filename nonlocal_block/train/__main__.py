@@ -1,4 +1,4 @@
-"""The command line: ``python -m nonlocal_block.train classifier --data DIR --out DIR``."""
+"""The command line: ``python -m nonlocal_block.train classifier`` or ``denoiser``, ``--data DIR --out DIR``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 
-from .classifier import WEIGHTS, train_classifier
+from . import classifier as digits
+from . import denoiser as noise
 from .folder import Row
 from .loop import Interrupted, Watcher
 
@@ -70,13 +71,9 @@ def classifier(
 
     Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
     """
-    if resume and overwrite:
-        raise typer.BadParameter("either continues the run or replaces it", param_hint="--resume, --overwrite")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    logging.basicConfig(format="nonlocal_block.train: %(message)s", level=logging.ERROR if quiet else logging.WARNING)
+    _prepare(resume and overwrite, threads, quiet)
     with _refusals(out), _Screen(quiet) as watcher:
-        train_classifier(
+        digits.train_classifier(
             out,
             data,
             epochs=epochs,
@@ -92,7 +89,61 @@ def classifier(
             watcher=watcher,
         )
     if not quiet:
-        typer.echo(f"{out / WEIGHTS}: done")
+        typer.echo(f"{out / digits.WEIGHTS}: done")
+
+
+@app.command(short_help="Train the denoiser on Gaussian noise of all levels.")
+def denoiser(
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds Train400 and CBSD400_train.")],
+    colour: Annotated[bool, typer.Option("--colour", help="Train on colour pictures, not on grey ones.")] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    weights: Annotated[
+        Literal["learned", "raw", "none"], typer.Option(help="What weighs the non-local stage's averages.")
+    ] = "learned",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"], typer.Option(help="Of convolutions; auto is bfloat16 where it is fast.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="INT", help="Threads on the CPU; their number changes last digits.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Train NonLocalDenoiser: a line an epoch, with the PSNR at three noise levels of pictures that are held back.
+
+    Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
+    """
+    _prepare(resume and overwrite, threads, quiet)
+    with _refusals(out), _Screen(quiet) as watcher:
+        noise.train_denoiser(
+            out,
+            data,
+            colour=colour,
+            epochs=epochs,
+            seed=seed,
+            weights=weights,
+            precision=precision,
+            device=device,
+            resume=resume,
+            overwrite=overwrite,
+            watcher=watcher,
+        )
+    if not quiet:
+        typer.echo(f"{out / noise.WEIGHTS}: done")
+
+
+def _prepare(both: bool, threads: int | None, quiet: bool) -> None:
+    """Refuse a run that is to go on and be replaced; set threads, and how much is said."""
+    if both:
+        raise typer.BadParameter("either continues the run or replaces it", param_hint="--resume, --overwrite")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    logging.basicConfig(format="nonlocal_block.train: %(message)s", level=logging.ERROR if quiet else logging.WARNING)
 
 
 @contextmanager
@@ -150,14 +201,17 @@ class _Screen(Watcher):
         """Print an epoch's figures."""
         if self._quiet:
             return
-        accuracies = [
-            f"{name.removesuffix('_accuracy')} {100 * value:.2f} %"
-            for name, value in row.items()
-            if name.endswith("_accuracy")
-        ]
+        figures = [_figure(name, value) for name, value in row.items() if name.endswith("_accuracy") or "psnr" in name]
         seconds = f"{row['seconds']:.1f} s + {row['evaluation_seconds']:.1f} s"
-        line = f"epoch {row['epoch']:.0f}: {', '.join(accuracies)}, loss {row['running_loss']:.4f}, {seconds}"
+        line = f"epoch {row['epoch']:.0f}: {', '.join(figures)}, loss {row['running_loss']:.4f}, {seconds}"
         typer.echo(line)
+
+
+def _figure(name: str, value: float) -> str:
+    """Return what an epoch reached, short."""
+    if name.startswith("psnr_"):
+        return f"sigma {name.removeprefix('psnr_')}: {value:.2f} dB"
+    return f"{name.removesuffix('_accuracy')} {100 * value:.2f} %"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from nlmeans.datasets import Labelled, mnist
 
 from .. import _checks
 from ..classifier import Block, NonLocalClassifier, save_classifier
+from .device import chosen_device
 from .folder import Row
 from .loop import Setting, Watcher, train
 
@@ -269,25 +270,6 @@ def train_classifier(
     }  # fmt: skip
     save_classifier(folder / WEIGHTS, network, notes)
     return Result(network, history)
-
-
-def chosen_device(name: str) -> torch.device:
-    """Return a device that is there; "auto" is the first of cuda, mps and cpu.
-
-    Raises
-    ------
-    ValueError
-        If it is not there, or is not the name of one.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # the latter from torch without CUDA
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be 'auto' or one that is there; got {name!r} ({reason})") from error
-    return device
 
 
 def one_cycle(progress: float) -> float:

@@ -1,4 +1,4 @@
-"""Trained weights that come with the package. ``index.json`` has their SHA-256, which loading compares."""
+"""Files of trained weights, and those that come with the package: ``index.json`` has their SHA-256."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor, nn
 
 from nlmeans.io import replacing
 
@@ -54,6 +57,82 @@ def shipped(name: str, folder: Path = FOLDER) -> Path:
             "or name the file to load it all the same"
         )
     return path
+
+
+def save(
+    path: str | os.PathLike[str], network: nn.Module, arguments: Mapping[str, Any], notes: Mapping[str, Any]
+) -> None:
+    """Write a network's weights as a safetensors file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The file; one of that name is replaced.
+    network : nn.Module
+        What to save; its class is noted.
+    arguments : mapping
+        What it was made with.
+    notes : mapping
+        What to say about it: recipe, seed, figures. Both go into the file's metadata, as JSON.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {
+        "network": type(network).__name__,
+        "format": str(FORMAT),
+        "arguments": json.dumps(dict(arguments)),
+        "notes": json.dumps(dict(notes)),
+    }
+    with replacing(Path(path), overwrite=True) as part:
+        save_file(state, part, metadata)
+
+
+def load(path: str | os.PathLike[str], network: str) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:
+    """Return the arguments, weights and notes of a file that `save` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path
+        A safetensors file.
+    network : str
+        The class that it must be of.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is corrupt, of a newer format, or holds something else; the message names it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    if metadata.get("network") != network:
+        raise ValueError(f"{path} does not hold a {network}; its metadata is {metadata}")
+    try:
+        form, arguments, notes = (
+            int(metadata["format"]),
+            json.loads(metadata["arguments"]),
+            json.loads(metadata["notes"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} does not say what it holds: {error!r}") from error
+    if form > FORMAT:
+        raise ValueError(f"{path} must be of format {FORMAT} or older; got {form}: update the package")
+    return arguments, state, notes
 
 
 def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Path:

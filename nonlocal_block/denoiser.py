@@ -1,0 +1,240 @@
+"""NonLocalDenoiser: a small network around non-local means with learned weights, for every noise level."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import _checks
+from .backends._patches import mirrored
+from .functional import pairwise_attention
+
+Weights = Literal["learned", "raw", "none"]
+
+WEIGHTS = ("learned", "raw", "none")
+LEAST = 1e-4
+"""σ is taken for at least this, a fortieth of a grey level in 255: of less noise nothing is averaged."""
+MULTIPLE = 8
+"""The sides that the network works on: it halves them three times."""
+
+
+class NonLocalStage(nn.Module):
+    """Non-local means with learned weights: it starts as the classical filter.
+
+    y_i = 1/C_i · Σ_j exp(−‖θ_i − θ_j‖²) · x_j over a window around i, with θ = gain · σ^−exponent · E(guide), where E
+    is a convolution as large as the patch. The pixel itself weighs 1.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the guide that make up the picture whose patches are compared.
+    more : int
+        Further channels of the guide; E starts without them.
+    patch_radius, search_radius : int
+        Half-width of the patches, and of the window.
+    strength : float
+        h/σ that it starts with.
+    weights : {"learned", "raw", "none"}, default "learned"
+        Whether E learns; or stays the raw patch, so that only gain and exponent learn; or the stage gives back x.
+
+    Notes
+    -----
+    ``forward(x, guide, sigma)`` takes x (B, V, H, W), a guide (B, channels + more, H, W) and σ of a shape that goes
+    with (B, 1, H, W), and returns the shape of x. E starts as the extraction of patches, mirrored at the border, the
+    exponent at 1 and the gain at 1/(strength · √(channels · P)) for patches of P pixels. Before it has learned anything
+    it is therefore the pairwise average of `nlmeans` with bias 0 and centre "one", and the same core computes it.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        more: int,
+        patch_radius: int,
+        search_radius: int,
+        strength: float,
+        weights: Weights = "learned",
+    ) -> None:
+        super().__init__()
+        self.weights = _checks.one_of(weights, "weights", WEIGHTS)
+        self.patch_radius, self.search_radius = patch_radius, search_radius
+        side = 2 * patch_radius + 1
+        terms = channels * side**2
+        self.embed = nn.Conv2d(channels + more, terms, side, bias=False)
+        self.log_gain = nn.Parameter(torch.tensor(-math.log(strength) - 0.5 * math.log(terms)))
+        self.exponent = nn.Parameter(torch.tensor(1.0))
+        nn.init.zeros_(self.embed.weight)
+        with torch.no_grad():
+            self.embed.weight[:, :channels] = torch.eye(terms).reshape(terms, channels, side, side)
+        self.embed.requires_grad_(self.weights == "learned")
+
+    def forward(self, x: Tensor, guide: Tensor, sigma: Tensor) -> Tensor:
+        """Return the averages, see the class."""
+        if self.weights == "none":
+            return x
+        r = self.patch_radius
+        gain = self.log_gain.exp() * sigma.clamp(min=LEAST) ** -self.exponent
+        theta = self.embed(mirrored(guide, (r, r))) * gain
+        average = pairwise_attention(
+            theta, theta, x.to(theta.dtype), search_radius=self.search_radius,
+            score="distance", weight="gaussian", normalise="sum",
+        )  # fmt: skip
+        return average.to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """Return what the stage's printed line says."""
+        return f"patch_radius={self.patch_radius}, search_radius={self.search_radius}, weights={self.weights!r}"
+
+
+class NonLocalDenoiser(nn.Module):
+    """Take Gaussian noise of a known level from grey or colour images.
+
+    A U-Net on the picture's 2×2 phases, at a half, a quarter and an eighth of its size, proposes a clean picture. Then
+    the noisy phases are averaged non-locally, with weights that come from the proposal's patches (`NonLocalStage`):
+    non-local means with a guide. A last few layers make the result from both. Nothing has an offset.
+
+    Parameters
+    ----------
+    channels : int, default 1
+        1 for grey images, 3 for colour.
+    widths : tuple of 3 int, default (64, 80, 80)
+        Channels at a half, a quarter and an eighth of the size.
+    blocks : tuple of 3 int, default (2, 1, 1)
+        Residual blocks of two 3×3 convolutions at each size, on the way down and again on the way up.
+    last : int, default 2
+        Residual blocks behind the non-local stage.
+    more : int, default 8
+        Learned channels that go to the stage beside the phases, to be compared and averaged.
+    search_radius : int, default 7
+        Half-width of the stage's window in units of two pixels: matches lie an even number of pixels away.
+    strength : float, default 0.5
+        h/σ that the stage starts with.
+    weights : {"learned", "raw", "none"}, default "learned"
+        What weighs the stage's averages, see `NonLocalStage`; the last two are there for comparison.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter breaks its rule; in the forward pass, if x or sigma do.
+
+    Notes
+    -----
+    ``forward(x, sigma)`` takes x of shape (B, channels, H, W), in which 0 to 1 span black to white, and the standard
+    deviation of its noise in these units: a number, one an image (B,), or a map (B or 1, 1, H, W). It returns the shape
+    of x, without clipping. Images may have any sides; the network sees them mirrored to multiples of 8.
+
+    An untrained network returns x. The default one has 905,330 parameters and takes 136,000 multiplications a pixel,
+    besides the stage's 225 pairs for every four pixels.
+
+    References
+    ----------
+    Non-local means with learned embeddings: T. Plötz, S. Roth, "Neural nearest neighbors networks", NeurIPS 2018,
+    arXiv:1810.12575; a classical average before a network: B. Guo et al., "Fast, nonlocal and neural", 2024,
+    arXiv:2403.03488. Noise level as input: K. Zhang, W. Zuo, L. Zhang, "FFDNet", IEEE TIP 2018, arXiv:1710.04026.
+    Networks without offsets: S. Mohan et al., ICLR 2020, arXiv:1906.05478.
+
+    Examples
+    --------
+    >>> import torch
+    >>> denoiser = NonLocalDenoiser()
+    >>> denoiser(torch.rand(1, 1, 37, 50), 0.1).shape
+    torch.Size([1, 1, 37, 50])
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        *,
+        widths: tuple[int, int, int] = (64, 80, 80),
+        blocks: tuple[int, int, int] = (2, 1, 1),
+        last: int = 2,
+        more: int = 8,
+        search_radius: int = 7,
+        strength: float = 0.5,
+        weights: Weights = "learned",
+    ) -> None:
+        super().__init__()
+        self.channels = _checks.channels(channels, "channels")
+        self.phases, self.more = 4 * channels, more
+        half, quarter, eighth = widths
+        self.stem = _conv(self.phases + 1, half)
+        self.encode = nn.ModuleList([_chain(half, blocks[0]), _chain(quarter, blocks[1])])
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2, bias=False) for a, b in ((half, quarter), (quarter, eighth)))
+        self.middle = _chain(eighth, blocks[2])
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 2, 2, bias=False) for a, b in ((quarter, half), (eighth, quarter))
+        )
+        self.decode = nn.ModuleList([_chain(half, blocks[0]), _chain(quarter, blocks[1])])
+        self.propose = _conv(half, self.phases + more)
+        self.stage = NonLocalStage(self.phases, more, 1, search_radius, strength, weights)
+        self.join = _conv(2 * self.phases + more, half)
+        self.last = _chain(half, last)
+        self.head = _conv(half, self.phases)
+        with torch.no_grad():  # what is untrained changes nothing
+            self.propose.weight[: self.phases].zero_()
+            self.head.weight.zero_()
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """Return x without noise, see the class."""
+        x = _checks.image(x, self.channels, 2)
+        height, width = x.shape[2:]
+        level = _level(sigma, x)
+        below, right = -height % MULTIPLE, -width % MULTIPLE
+        if below or right:
+            x, level = (mirrored(part, (below, right))[:, :, below:, right:] for part in (x, level))
+        clean = self._whole(x, level)
+        return clean[:, :, :height, :width]
+
+    def _whole(self, x: Tensor, level: Tensor) -> Tensor:
+        """Denoise images of sides that can be halved three times; ``level`` is the map of σ."""
+        noisy = F.pixel_unshuffle(x, 2)
+        sigma = F.avg_pool2d(level, 2)
+        one = self.encode[0](self.stem(torch.cat([noisy, sigma], 1)))
+        two = self.encode[1](self.down[0](one))
+        three = self.middle(self.down[1](two))
+        two = self.decode[1](two + self.up[1](three))
+        one = self.decode[0](one + self.up[0](two))
+
+        change, more = self.propose(one).split([self.phases, self.more], 1)
+        proposal = noisy + change
+        average = self.stage(torch.cat([noisy, more], 1), torch.cat([proposal, more], 1), sigma)
+        mean, mean_of_more = average.split([self.phases, self.more], 1)
+        one = one + self.join(torch.cat([mean - proposal, change, mean_of_more], 1))
+        return F.pixel_shuffle(proposal + self.head(self.last(one)), 2)
+
+
+class _Residual(nn.Module):
+    """x + Conv(ReLU(Conv(x))), at first x."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = _conv(channels, channels), _conv(channels, channels)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.second(F.relu(self.first(x)))
+        return y
+
+
+def _conv(before: int, after: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, padding=1, bias=False)
+
+
+def _chain(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_Residual(channels) for _ in range(count)))
+
+
+def _level(sigma: Any, x: Tensor) -> Tensor:
+    """Return a map (B, 1, H, W) of σ."""
+    shape = (len(x), 1, *x.shape[2:])
+    if isinstance(sigma, Tensor) and sigma.ndim == 4:
+        if sigma.shape[0] not in (1, len(x)) or sigma.shape[1:] != shape[1:]:
+            raise ValueError(f"a map of sigma must have the shape {shape}; got {tuple(sigma.shape)}")
+        if not bool((sigma >= 0).all()):
+            raise ValueError(f"sigma must be at least 0, in the units of x; got {float(sigma.detach().min()):g}")
+        return sigma.to(x).expand(shape)
+    return _checks.deviation(sigma, x).expand(shape)

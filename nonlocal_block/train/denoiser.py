@@ -1,0 +1,346 @@
+"""The task of denoising: crops, noise, steps and figures of `NonLocalDenoiser`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from .. import _checks
+from .. import weights as files
+from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
+from .device import chosen_device, half_precision
+from .folder import Row
+from .loop import Setting, Watcher, train
+from .muon import Muon
+
+WEIGHTS = "denoiser.safetensors"
+FOLDERS = {1: ("Train400", "CBSD400_train"), 3: ("CBSD400_train",)}
+"""Training pictures, by channels. None of them is in BSD68, Set12 or Kodak24."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+CHECKED = (15, 25, 50)
+HELD = 8
+"""Pictures that are held back, to see how a run is going; an eighth of a percent of all pixels."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to learn: filters with Muon, all else with AdamW, by the mean absolute error.
+
+    Parameters
+    ----------
+    steps, batch, side : int
+        Steps of an epoch, crops of a step, and pixels along each side of a crop.
+    filters, others : float
+        Peak rates of Muon and of AdamW. Both rise during ``warm_up`` of the run, and fall along a cosine.
+    warm_up : float
+        Part of the run, 0 to 1.
+    average : float
+        Share of the averaged weights that a step keeps; it is these that are evaluated and saved.
+    sigma, skew : float
+        σ is ``sigma · u**skew`` for u evenly from 0 to 1, in grey levels of 255: low σ comes more often.
+    clip : float
+        Largest length of the gradient.
+    """
+
+    steps: int = 500
+    batch: int = 16
+    side: int = 64
+    filters: float = 0.007
+    others: float = 2e-3
+    warm_up: float = 0.02
+    average: float = 0.999
+    sigma: float = 75.0
+    skew: float = 1.5
+    clip: float = 1.0
+
+
+class DenoiserTask:
+    """A network that learns to take noise away; all pictures lie in memory as bytes.
+
+    Parameters
+    ----------
+    pictures : sequence of Tensor
+        uint8 of shape (channels, H, W); the first ones are held back.
+    channels : int
+        1 or 3.
+    recipe : Recipe
+        How to learn.
+    seed : int
+        Decides how the network starts.
+    device : torch.device
+        Where to compute.
+    half : bool
+        Whether convolutions compute in bfloat16.
+    network : mapping
+        Options of `NonLocalDenoiser`.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Tensor],
+        *,
+        channels: int,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        half: bool,
+        network: Mapping[str, Any],
+        epochs: int,
+    ) -> None:
+        if len(pictures) <= HELD:
+            raise ValueError(f"{HELD} pictures are held back, and more are needed; got {len(pictures)}")
+        small = min(min(picture.shape[1:]) for picture in pictures)
+        if small < recipe.side:
+            raise ValueError(f"pictures must have sides of at least {recipe.side} pixels; got one of {small}")
+        self.recipe, self.device, self.half = recipe, device, half
+        self.batch, self.size = recipe.batch, recipe.steps * recipe.batch
+        self.held, self.pictures = list(pictures[:HELD]), list(pictures[HELD:])
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self.network = NonLocalDenoiser(channels, **network).to(device)
+        self.average = AveragedModel(self.network, multi_avg_fn=averaging(recipe.average))
+        filters = [p for p in _inner(self.network) if p.requires_grad]
+        known = {id(p) for p in filters}
+        others = [p for p in self.network.parameters() if p.requires_grad and id(p) not in known]
+        self.optimizers: list[tuple[torch.optim.Optimizer, float]] = [
+            (Muon(filters, recipe.filters), recipe.filters),
+            (torch.optim.AdamW(others, recipe.others, weight_decay=0.0), recipe.others),
+        ]
+        self.settings: Mapping[str, Setting] = {
+            "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
+            "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
+        }  # fmt: skip
+
+    def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
+        """Learn from as many crops as there are samples; return the sum of their mean absolute errors."""
+        share = risen_and_fallen(progress, self.recipe.warm_up)
+        for optimizer, peak in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * share
+        clean = crops(self.pictures, len(samples), self.recipe.side).to(self.device)
+        sigma = self.recipe.sigma / 255 * torch.rand(len(clean), 1, 1, 1) ** self.recipe.skew
+        noisy = clean + (sigma * torch.randn(clean.shape)).to(self.device)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            found = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
+        loss = F.l1_loss(found.float(), clean)
+        for optimizer, _ in self.optimizers:
+            optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        for optimizer, _ in self.optimizers:
+            optimizer.step()
+        self.average.update_parameters(self.network)
+        return {"loss": loss.detach() * len(clean)}
+
+    @torch.inference_mode()
+    def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
+        """Return the PSNR of the averaged network on the pictures that are held back, by σ."""
+        network = self.average.module.eval()
+        found: Row = {}
+        for sigma in CHECKED:
+            each = []
+            for k, picture in enumerate(self.held):
+                height, width = (side // MULTIPLE * MULTIPLE for side in picture.shape[1:])
+                clean = picture[None, :, :height, :width].to(self.device).float() / 255
+                noise = np.random.default_rng(k).normal(0, sigma / 255, clean.shape).astype(np.float32)
+                result = network(clean + torch.from_numpy(noise).to(self.device), sigma / 255).clamp(0, 1)
+                each.append(-10 * math.log10(float((result - clean).square().mean())))
+                pause()
+            found[f"psnr_{sigma}"] = sum(each) / len(each)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the network, its average and the optimisers."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer, _ in self.optimizers],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for (optimizer, _), saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+
+
+def train_denoiser(
+    out: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    colour: bool = False,
+    epochs: int = 40,
+    seed: int = 0,
+    weights: Weights = "learned",
+    recipe: Recipe | None = None,
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> NonLocalDenoiser:
+    """Train `NonLocalDenoiser` on Gaussian noise of every level from 0 to 75.
+
+    Parameters
+    ----------
+    out : path
+        The run's folder: see `loop.train`. After every epoch it holds ``denoiser.safetensors`` too.
+    data : path
+        The folder that holds Train400 and CBSD400_train (colour: the latter).
+    colour : bool, default False
+        Train on colour pictures, not on grey ones and the luma of colour ones.
+    epochs : int, default 40
+        Epochs of 500 steps of 16 crops. The rates fall until the last one: a run can be stopped and resumed at any
+        moment, but not prolonged.
+    seed : int, default 0
+        Decides all that is random.
+    weights : {"learned", "raw", "none"}
+        As for `NonLocalDenoiser`.
+    recipe : Recipe, optional
+        How to learn.
+    device : str, default "auto"
+        "cpu", "cuda" …; by default the first of cuda, mps and cpu that there is.
+    precision : {"auto", "float32", "bfloat16"}
+        What convolutions compute in; "auto" is bfloat16 on GPUs, and on processors that multiply it. Weights and the
+        non-local stage are in float32 either way.
+    resume, overwrite, watcher
+        As for `loop.train`.
+
+    Returns
+    -------
+    NonLocalDenoiser
+        With the averaged weights, ready to evaluate.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, ValueError, FloatingPointError, KeyboardInterrupt
+        As `loop.train`; also if pictures are missing, or an argument breaks its rule.
+    """
+    for name, value, least in (("epochs", epochs, 1), ("seed", seed, 0)):
+        if _checks.integer(value, name) < least:
+            raise ValueError(f"{name} must be at least {least}; got {value}")
+    _checks.one_of(precision, "precision", ("auto", "float32", "bfloat16"))
+    place, chosen = chosen_device(device), recipe or Recipe()
+    half = half_precision(place) if precision == "auto" else precision == "bfloat16"
+    channels = 3 if colour else 1
+    network: dict[str, Any] = {"weights": weights}
+    task = DenoiserTask(
+        pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
+        network=network, epochs=epochs,
+    )  # fmt: skip
+    folder = Path(out)
+    if overwrite:
+        (folder / WEIGHTS).unlink(missing_ok=True)
+    average: Any = task.average.module
+    notes = {**task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type}
+    saving = _Saving(folder / WEIGHTS, average, channels, network, notes, watcher or Watcher())
+    train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
+    found: NonLocalDenoiser = average.eval()
+    return found
+
+
+class _Saving(Watcher):
+    """Saves the averaged weights after every epoch, and passes on what it is told."""
+
+    def __init__(
+        self,
+        path: Path,
+        network: NonLocalDenoiser,
+        channels: int,
+        options: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        watcher: Watcher,
+    ) -> None:
+        self._path, self._network, self._notes, self._watcher = path, network, notes, watcher
+        self._arguments = {"channels": channels, **options}
+
+    def batch(self, epoch: int, done: int, total: int) -> None:
+        """Pass it on."""
+        self._watcher.batch(epoch, done, total)
+
+    def evaluating(self, epoch: int) -> None:
+        """Pass it on."""
+        self._watcher.evaluating(epoch)
+
+    def epoch(self, row: Row) -> None:
+        """Save, and pass it on."""
+        files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
+        self._watcher.epoch(row)
+
+
+def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
+    """Return crops (count, channels, side, side), 0 to 1, from random places, turned and mirrored at random."""
+    found = []
+    picks, turns = torch.randint(len(pictures), (count,)), torch.randint(8, (count,))
+    for pick, turn in zip(picks.tolist(), turns.tolist(), strict=True):
+        picture = pictures[pick]
+        y, x = (int(torch.randint(length - side + 1, ())) for length in picture.shape[1:])
+        crop = torch.rot90(picture[:, y : y + side, x : x + side], turn % 4, (1, 2))
+        found.append(crop.flip(2) if turn >= 4 else crop)
+    return torch.stack(found).float() / 255
+
+
+def risen_and_fallen(progress: float, warm_up: float) -> float:
+    """Return the share of the peak rate: up to 1 along a line during the warm-up, then down to 1 % along a cosine."""
+    if progress < warm_up:
+        return 0.01 + 0.99 * progress / warm_up
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Return how weights are averaged: exponentially, over fewer steps at first, so that the start is forgotten."""
+
+    @torch.no_grad()
+    def update(averages: Any, weights: Any, count: Any) -> None:
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + float(count)) / (10 + float(count))))
+
+    return update
+
+
+def pictures(data: Path, channels: int) -> list[Tensor]:
+    """Return the training pictures, uint8 of shape (channels, H, W).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are none.
+    """
+    from PIL import Image
+
+    found = []
+    for folder in FOLDERS[channels]:
+        paths = sorted(path for path in (data / folder).glob("*") if path.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise FileNotFoundError(f"there are no training pictures in {data / folder}")
+        for path in paths:
+            with Image.open(path) as image:
+                array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
+            found.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
+    return found
+
+
+def _inner(network: NonLocalDenoiser) -> list[Tensor]:
+    """Return the filters between features; those at the ends, and the stage's, learn as single numbers do."""
+    ends = (network.stem, network.propose, network.stage, network.join, network.head)
+    apart = {id(p) for part in ends for p in part.parameters()}
+    return [p for p in network.parameters() if p.ndim == 4 and id(p) not in apart]
+
+
+def _digest(pictures: Sequence[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(picture.numpy().tobytes())
+    return digest.hexdigest()[:16]
