@@ -42,15 +42,28 @@ FLOORS = [  # a module imports from its own floor or from those below
 ]
 
 
-BORROWED = {"_checks", "datasets", "explain", "io", "noise", "pairwise"}
+BORROWED = {
+    "_checks",
+    "_progress",
+    "datasets",
+    "explain",
+    "io",
+    "layout",
+    "noise",
+    "options",
+    "pairwise",
+    "plan",
+    "prepare",
+}
 """What nonlocal_block takes from nlmeans, none of it a kernel."""
 STOREYS = [  # of nonlocal_block, as FLOORS
-    {"_checks", "request", "weights"},
+    {"_checks", "_device", "request", "weights"},
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".backends." in name},
     {"backends"},
     {"functional"},
     {"block", "nlm", "layouts"},
     {"classifier", "denoiser"},
+    {"denoising"},
     {"train.folder"},
     {"train.loop"},
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".train." in name},

@@ -10,11 +10,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 pytest.importorskip("jinja2")
 
-from PIL import Image  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
-from nonlocal_block import NonLocalClassifier  # noqa: E402
+from nonlocal_block import NonLocalBlock2d, NonLocalClassifier  # noqa: E402
 from nonlocal_block.classifier import BLOCKS, MODES, save_classifier  # noqa: E402
 from nonlocal_block.maps import __main__ as command  # noqa: E402
 from nonlocal_block.maps import drawing, looking, shapes  # noqa: E402
@@ -92,6 +92,19 @@ def test_grad_cam_leaves_the_network_as_it_was():
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
+def test_frozen_parts_stay_frozen():
+    net, (images, labels) = lively().train(), digits(2)
+    net.conv_1[1].eval()
+    before = {name: part.training for name, part in net.named_modules()}
+    looking.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([0]))
+    looking.read(net, images)
+    for _ in looking.look(net, images, labels, [0, 1]):
+        assert net.training
+    with pytest.raises(RuntimeError):  # of a class that is none
+        looking.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([10]))
+    assert {name: part.training for name, part in net.named_modules()} == before
+
+
 def test_a_keys_box_is_its_input_pixels():
     rows = torch.arange(28.0)[None, None, :, None].expand(1, 1, 28, 28)
     for picture, first in ((rows, 0), (rows.mT, 1)):
@@ -156,6 +169,9 @@ def test_overlap_against_a_loop():
     gap = np.subtract(own, anywhere)
     half = 1.96 * gap.std(ddof=1) / np.sqrt(6)
     assert found["over_any"] == pytest.approx([gap.mean(), gap.mean() - half, gap.mean() + half], abs=1e-4)
+    gap = np.subtract(own, others)
+    half = 1.96 * gap.std(ddof=1) / np.sqrt(6)
+    assert found["over_others"] == pytest.approx([gap.mean(), gap.mean() - half, gap.mean() + half], abs=1e-4)
 
 
 def test_verdicts():
@@ -170,6 +186,19 @@ def test_verdicts():
     assert looking.overlap(outside, keys)["verdict"] == "elsewhere"
     assert looking.overlap(rng.random((60, 28, 28)), keys)["verdict"] == "no difference"
     assert looking.overlap(inside[:1], keys[:1])["verdict"] == "too few digits"
+
+
+def test_a_favoured_place_is_no_sight():
+    rng = np.random.default_rng(1)
+    keys = np.where(rng.random(60) < 0.9, 4, 1)
+    middle = rng.random((60, 28, 28))
+    middle[:, 8:16, 8:16] += 5  # of every digit, whatever its block looks at
+    found = looking.overlap(middle, keys)
+    assert (found["verdict"], found["verdict_others"]) == ("the same place", "no difference")
+    for k, key in enumerate(keys):
+        top, left, bottom, right = looking.key_box(key)
+        middle[k, top:bottom, left:right] += 5
+    assert looking.overlap(middle, keys)["verdict_others"] == "the same place"
 
 
 def test_a_card_shows_the_box_and_the_heat():
@@ -208,6 +237,13 @@ def test_the_sheet_holds_every_card(count):
     assert (sheet[:, -2:] == 255).all()  # nothing is cut off
 
 
+@pytest.mark.parametrize("count", [1, 12, 13, 42, 43, 100])
+def test_the_sheet_is_a_page(count):
+    height, width, _ = drawing.contact_sheet([a_look()] * count, "A title").shape
+    assert height < 2.5 * width
+    assert width < 2500
+
+
 class Reader(HTMLParser):
     """Collects a page's elements."""
 
@@ -223,6 +259,7 @@ class Reader(HTMLParser):
 def test_the_page_is_whole_and_loads_nothing():
     looks = [a_look(index=k, label=k % 3, key=k) for k in range(5)]
     found = {"misread": looking.compare(looks), "few": looking.compare(looks[:1])}
+    found["misread"]["ink"]["verdict_others"] = "a verdict of its own"
     text = page(looks, "<b>Title & more</b>", ["One & two."], found)
     assert "&lt;b&gt;Title &amp; more" in text
     assert "http" not in text
@@ -236,6 +273,8 @@ def test_the_page_is_whole_and_loads_nothing():
     assert {link[1:] for link in links} <= targets
     assert not [tag for tag, _ in elements if tag in ("script", "link")]
     assert "too few digits" in text
+    verdicts = [one[name] for one in found["misread"].values() for name in ("verdict", "verdict_others")]
+    assert re.findall("<small>(.*)</small>", text) == verdicts
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -250,7 +289,34 @@ def test_figures_from_real_tensors(mode):
     for picture in (shapes.draw_block(found), shapes.draw_matrices(found)):
         assert picture.dtype == np.uint8
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
-    assert shapes.shape(found.parts["y"], True) == "32 x 7 x 7"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_labels_are_the_tensors_and_fit_their_boxes(mode, monkeypatch):
+    block = NonLocalBlock2d(10, 6, mode=mode, sub_sample=True)  # sizes that nothing else here has
+    found = shapes.inside(block.eval(), torch.randn(1, 10, 8, 4))
+    written = []
+    write = ImageDraw.ImageDraw.text
+
+    def record(pen, place, text, fill=None, font=None, **options):
+        written.append(text)
+        if options.get("anchor") == "mm" and drawn == "block":
+            assert font.getlength(text) <= 176, text
+        return write(pen, place, text, fill, font, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
+    drawn = "block"
+    shapes.draw_block(found)
+    inner = {"gaussian": 10, "concatenation": 1}.get(mode, 6)
+    sizes = sorted(text for text in written if re.fullmatch(r"\d+( x \d+)+( keys| pixels)?", text))
+    ref = ["10 x 8 x 4"] * (5 if mode == "gaussian" else 3) + ["6 x 8 x 4"] * (2 if mode == "gaussian" else 4)
+    ref += [f"{inner} x 8 keys", "6 x 8 keys", "32 x 8", "32 x 8"] + ["1 x 32 pixels"] * (mode == "concatenation")
+    assert sizes == sorted(ref)
+    written.clear()
+    drawn = "matrices"
+    shapes.draw_matrices(found)
+    sizes = [text for text in written if re.fullmatch(r"\d+ x \d+", text)]
+    assert sizes == [f"32 x {inner}", f"{inner} x 8", "32 x 8", "32 x 8", "8 x 6", "32 x 6"]
 
 
 def test_figures_cannot_lie(monkeypatch):
@@ -262,6 +328,8 @@ def test_figures_cannot_lie(monkeypatch):
     )
     with pytest.raises(RuntimeError, match="the matrix form must give the block's weights; it is off by"):
         shapes.inside(net.nl_2, torch.rand(1, 64, 7, 7))
+    with pytest.raises(RuntimeError, match="it is off by nan"):
+        shapes.inside(lively().nl_2, torch.full((1, 64, 7, 7), float("nan")))
 
 
 @pytest.fixture
@@ -287,9 +355,12 @@ def test_the_command(data):
     errors = found["errors"]
     assert 0 < len(errors) < 41
     assert found["checkpoint"] == {"seed": 1}
+    assert (found["block"], found["split"], found["digits"]) == ("embedded_gaussian", "test", 40)
+    assert found["accuracy"] == pytest.approx(1 - len(errors) / 40)
+    assert found["overlap"]["misread"]["ink"]["n"] == len(errors)
+    assert "Own less another's: " in done.stdout
     assert f"{len(errors)} misread digits: {40 - len(errors)} of 40 digits read right" in done.stdout
     text = (data / "out/index.html").read_text(encoding="utf-8")
-    assert [int(n) for n in re.findall(r'id="image-(\d+)"', text)] != []
     assert sorted(int(n) for n in re.findall(r'id="image-(\d+)"', text)) == errors
     with Image.open(data / "out/maps.png") as picture:
         assert picture.height > 100 * (len(errors) // 2)
@@ -304,6 +375,17 @@ def test_the_command(data):
     assert (done.exit_code, done.output) == (0, "")
     text = (data / "out/index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'id="image-(\d+)"', text)) == {"5", "9"}
+
+
+def test_the_first_are_drawn_and_all_are_counted(data, monkeypatch):
+    monkeypatch.setattr(command, "MOST", 3)
+    done = run(data)
+    found = json.loads((data / "out/figures.json").read_text(encoding="utf-8"))
+    errors = found["errors"]
+    assert f"The first 3 of {len(errors)} misread digits: " in done.stdout
+    text = (data / "out/index.html").read_text(encoding="utf-8")
+    assert sorted(int(n) for n in re.findall(r'id="image-(\d+)"', text)) == errors[:3]
+    assert found["overlap"]["misread"]["ink"]["n"] == len(errors) > 3
 
 
 def test_a_network_without_errors(data):
@@ -327,6 +409,9 @@ def test_a_network_without_errors(data):
             "--digits must be whole numbers from 0 to 39, the test set's; got '40'",
         ),
         (("--digits", "x"), "net.safetensors", "--digits must be whole numbers from 0 to 39"),
+        (("--digits", "5,8,5"), "net.safetensors", "--digits must name each digit once; got '5,8,5'"),
+        (("--shapes", "--digits", "5,8"), "net.safetensors", "--shapes draws one digit; got --digits 5,8"),
+        (("--shapes",), "none.safetensors", "only non-local blocks have maps"),
         ((), "none.safetensors", "only non-local blocks have maps"),
         ((), "missing.safetensors", "there is no file"),
         ((), "t10k-labels-idx1-ubyte", "is not a whole safetensors file"),
@@ -339,10 +424,17 @@ def test_refusals(data, arguments, checkpoint, words):
     assert done.stderr.startswith("nonlocal_block.maps: ")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
-    assert list((data / "out").iterdir()) == []
+    assert isinstance(done.exception, SystemExit)  # no traceback
+    assert not (data / "out").exists()
 
 
-def test_shapes_of_the_command(data):
+@pytest.mark.parametrize("mode", MODES)
+def test_shapes_of_the_command(data, mode):
+    save_classifier(data / "net.safetensors", lively(mode), {})
     done = run(data, "--shapes", "--digits", 3)
     assert done.exit_code == 0, done.output
     assert sorted(p.name for p in (data / "out").iterdir()) == ["block.png", "matrices.png"]
+    assert run(data, "--shapes").exit_code == 1  # they are there
+    other = run(data, "--shapes", "--digits", 4, out="other")
+    assert other.exit_code == 0
+    assert (data / "other/matrices.png").read_bytes() != (data / "out/matrices.png").read_bytes()

@@ -67,18 +67,20 @@ def maps(
         torch.set_num_threads(threads)
     with _refusals():
         names = ("block.png", "matrices.png") if only_shapes else (SHEET, PAGE, FIGURES)
-        out.mkdir(parents=True, exist_ok=True)
-        for name in names:
+        for name in names if out.exists() else ():
             check_target(out / name, overwrite)
         network, notes = load_classifier(checkpoint)
         if network.block not in MODES:
             raise ValueError(f"only non-local blocks have maps; {checkpoint} holds block={network.block!r}")
         digit_set = mnist(split, data)
         chosen = None if digits is None else _indices(digits, len(digit_set.images), split)
+        if only_shapes and chosen is not None and len(chosen) != 1:
+            raise ValueError(f"--shapes draws one digit; got --digits {digits}")
         if only_shapes:
             written = _shapes(network, digit_set, chosen or [0])
         else:
             written = _maps(network, notes, digit_set, split, chosen, quiet)
+        out.mkdir(parents=True, exist_ok=True)
         for name, content in written.items():
             _write(out / name, content, overwrite)
     if not quiet:
@@ -111,13 +113,17 @@ def _maps(
     accuracy = f"{len(images) - len(errors)} of {len(images)} digits read right ({100 * right.mean():.2f} %)"
     if chosen is None:
         shown = groups["misread"][:MOST]
-        what = f"{len(errors)} misread digits" if len(shown) == len(errors) else f"The first {MOST} misread digits"
+        what = _counted(len(errors), "misread digit")
+        what = what if len(shown) == len(errors) else f"The first {len(shown)} of {what}"
         title = f"{what}: {accuracy}" if len(errors) else f"No digit was misread: {accuracy}; choose some with --digits"
     else:
         shown = list(look(network, images, labels, chosen))
-        title = f"{len(shown)} digits that were asked for; {accuracy}"
+        title = f"{_counted(len(shown), 'chosen digit')}; {accuracy}"
     sentences = [f"Block: {network.block}.", *(_sentence(name, found) for name, found in figures.items())]
-    record = {"checkpoint": notes, "split": split, "digits": len(images), "errors": errors.tolist(), "overlap": figures}
+    record = {
+        "checkpoint": notes, "block": network.block, "split": split, "digits": len(images),
+        "accuracy": round(float(right.mean()), 6), "errors": errors.tolist(), "overlap": figures,
+    }  # fmt: skip
     if not quiet:
         typer.echo("\n".join([title, *sentences]))
     return {
@@ -132,12 +138,18 @@ def _sentence(group: str, found: dict[str, Any]) -> str:
     heat = found["heat_of_the_class_read"]
     if "overlap" not in heat:
         return f"Of digits {group} there are too few for a verdict."
-    _, low, high = heat["over_any"]
+    random, others = (
+        f"{100 * low:+.1f} to {100 * high:+.1f} points: {verdict}"
+        for (_, low, high), verdict in (
+            (heat["over_any"], heat["verdict"]),
+            (heat["over_others"], heat["verdict_others"]),
+        )
+    )
+    bare = f"; {heat['left_out']} without heat left out" if heat["left_out"] else ""
     return (
-        f"Of digits {group} ({heat['n']}), {100 * heat['overlap']:.1f} % of the convolutions' heat lies in the box "
-        f"that the block holds most important, {100 * heat['any_box']:.1f} % in a random one of the nine, "
-        f"{100 * heat['others_box']:.1f} % in another digit's. Own less random: {100 * low:+.1f} to {100 * high:+.1f} "
-        f"points. Verdict: {heat['verdict']}."
+        f"Of digits {group} ({heat['n']}{bare}), {100 * heat['overlap']:.1f} % of the convolutions' heat lies in the "
+        f"box that the block holds most important, {100 * heat['any_box']:.1f} % in a random one of the nine, "
+        f"{100 * heat['others_box']:.1f} % in another digit's. Own less random: {random}. Own less another's: {others}."
     )
 
 
@@ -157,7 +169,14 @@ def _indices(text: str, count: int, split: str) -> list[int]:
     for number in numbers:
         if not number.isdecimal() or int(number) >= count:
             raise ValueError(f"--digits must be whole numbers from 0 to {count - 1}, the {split} set's; got {number!r}")
-    return [int(number) for number in numbers]
+    chosen = [int(number) for number in numbers]
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"--digits must name each digit once; got {text!r}")
+    return chosen
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _write(path: Path, content: str | np.ndarray, overwrite: bool) -> None:
@@ -181,7 +200,7 @@ def _refusals() -> Iterator[None]:
         typer.echo(f"nonlocal_block.maps: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
-        typer.echo("nonlocal_block.maps: interrupted; nothing was written", err=True)
+        typer.echo("nonlocal_block.maps: interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from error
 
 

@@ -15,7 +15,6 @@ from .looking import BOX, GRID, Look
 SCALE = 5
 TILE = 28 * SCALE
 GAP, LINE, MARGIN = 6, 22, 18
-COLUMNS = 2
 PAPER, INK, FAINT, RED = (255, 255, 255), (25, 25, 25), (110, 110, 110), (235, 20, 30)
 DIM = 0.55  # of the ink under a heat map
 
@@ -51,12 +50,12 @@ def contact_sheet(looks: Sequence[Look], title: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     width = max((card(look).shape[1] for look in looks), default=4 * TILE + 3 * GAP)
-    columns = max(min(COLUMNS, len(looks)), 1)
+    columns = _columns(len(looks))
     rows = math.ceil(len(looks) / columns)
     step = 2 * LINE + TILE + 2 * GAP
     legend = (
         "Red box: the key that the second non-local block looks at most, on average over its 49 pixels; block 2: how "
-        "much it looks at each of the nine.",
+        "much it looks at each of the nine, from least to most.",
         "Heat: Grad-CAM of the last convolution for a class, violet little, yellow most, each on a scale of its own.",
     )
     large, small = _font(20), _font(14)
@@ -78,6 +77,11 @@ def contact_sheet(looks: Sequence[Look], title: str) -> np.ndarray:
         for j, (name, _) in enumerate(tiles(look)):
             pen.text((x + j * (TILE + GAP), y + LINE + TILE + 2), name, FAINT, small)
     return np.asarray(sheet)
+
+
+def _columns(count: int) -> int:
+    """Return how many cards stand in a row, so that the sheet is no more than about twice as high as wide."""
+    return 1 if count <= 1 else 2 if count <= 12 else 3 if count <= 42 else 4
 
 
 def _enlarged(plane: np.ndarray) -> np.ndarray:

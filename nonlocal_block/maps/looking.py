@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,7 @@ def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Te
     R. R. Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization", ICCV
     2017, arXiv:1610.02391.
     """
-    before = network.training
-    network.eval()
-    try:
+    with _evaluating(network):
         with torch.no_grad():
             features = network.nl_2(network.conv_2(network.nl_1(network.conv_1(images))))
             maps = network.conv_3[:-1](features)
@@ -115,8 +114,6 @@ def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Te
             maps.requires_grad_()
             logits = network.fc(network.conv_3[-1](maps).flatten(1))
             (slopes,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
-    finally:
-        network.train(before)
     weights = slopes.mean((2, 3), keepdim=True)
     heat = (weights * maps.detach()).sum(1, keepdim=True).relu()
     return F.interpolate(heat, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
@@ -124,8 +121,7 @@ def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Te
 
 def read(network: NonLocalClassifier, images: np.ndarray) -> np.ndarray:
     """Return what a network reads in digits, uint8 of shape (N, 28, 28)."""
-    network.eval()
-    with torch.inference_mode():
+    with _evaluating(network), torch.inference_mode():
         return torch.cat([network(some).argmax(1) for some in _batches(images)]).numpy()
 
 
@@ -151,13 +147,12 @@ def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, in
     ValueError
         If the network has no non-local blocks.
     """
-    network.eval()
     chosen = np.asarray(indices, int)
     for start in range(0, len(chosen), BATCH):
         some = chosen[start : start + BATCH]
         digits = next(_batches(images[some]))
         truth = torch.from_numpy(labels[some].astype(np.int64))
-        with torch.no_grad():
+        with _evaluating(network), torch.no_grad():
             logits, (_, second) = network.forward_with_nl_map(digits)
         shares, found = logits.softmax(1), logits.argmax(1)
         heat, heat_true = grad_cam(network, digits, found), grad_cam(network, digits, truth)
@@ -167,6 +162,18 @@ def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, in
                 index, int(truth[k]), int(found[k]), float(shares[k, found[k]]), float(shares[k, truth[k]]),
                 images[index], heat[k].numpy(), heat_true[k].numpy(), attention[k].numpy(),
             )  # fmt: skip
+
+
+@contextmanager
+def _evaluating(network: NonLocalClassifier) -> Iterator[None]:
+    """Use a network as for evaluation; afterwards each part is as it was, since some may be frozen on their own."""
+    before = [(part, part.training) for part in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
 
 
 def _batches(images: np.ndarray) -> Iterator[Tensor]:
@@ -196,11 +203,18 @@ def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
     -------
     dict
         ``n`` and ``left_out``; ``overlap``, the mean share in the digit's own box; ``any_box``, in a random one of the
-        nine, which is what a block that looks anywhere would reach; ``others_box``, in the box of another of these
-        digits, which is what a block that likes some places for all digits would reach; ``over_any`` and
-        ``over_others``, the mean of the differences with the interval that holds it with 95 %; and ``verdict``:
-        "elsewhere" if the whole of ``over_any``'s interval is below 0, "the same place" if it is above, else "no
-        difference".
+        nine; ``others_box``, in the box of another of these digits; ``over_any`` and ``over_others``, the mean of the
+        differences with the interval that holds it with 95 %; ``verdict``, "elsewhere" if the whole of
+        ``over_any``'s interval is below 0, "the same place" if it is above, else "no difference"; and
+        ``verdict_others``, the same of ``over_others``.
+
+    Notes
+    -----
+    Both comparisons are means over all boxes, without chance. A random box controls for the box's size and no more:
+    heat and ink favour the middle, so that a block that holds up the middle of every digit beats it without having
+    seen any of them. Another digit's box controls for that: it stands in each place as often, and differs only in not
+    being chosen for this image. Neither controls for the ink, which heat and block may follow each on its own;
+    therefore the ink is measured too. The last 4 rows and columns lie in no box, and count in the whole.
     """
     part = shares(pictures)
     known = ~np.isnan(part[:, 0])
@@ -211,7 +225,6 @@ def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
     own = part[np.arange(n), keys]
     others = (part @ np.bincount(keys, minlength=GRID * GRID) - own) / (n - 1)  # every other digit's box, once
     above, beyond = _interval(own - part.mean(1)), _interval(own - others)
-    verdict = "elsewhere" if above[2] < 0 else "the same place" if above[1] > 0 else "no difference"
     return {
         "n": n,
         "left_out": int((~known).sum()),
@@ -220,8 +233,14 @@ def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
         "others_box": round(float(others.mean()), 4),
         "over_any": above,
         "over_others": beyond,
-        "verdict": verdict,
+        "verdict": _verdict(above),
+        "verdict_others": _verdict(beyond),
     }
+
+
+def _verdict(interval: Sequence[float]) -> str:
+    _, low, high = interval
+    return "elsewhere" if high < 0 else "the same place" if low > 0 else "no difference"
 
 
 def _interval(differences: np.ndarray) -> list[float]:

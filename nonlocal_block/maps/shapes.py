@@ -80,7 +80,7 @@ def inside(block: NonLocalBlock2d, x: Tensor) -> Inside:
     average = (redone @ value).T.reshape(parts["y"].shape)
     for what, ours, theirs in (("weights", redone, weights[0]), ("y", average, parts["y"])):
         gap, most = float((ours - theirs).abs().max()), float(theirs.abs().max())
-        if gap > CLOSE * most:
+        if not gap <= CLOSE * most:  # NaN too
             raise RuntimeError(f"the matrix form must give the block's {what}; it is off by {gap:g} of {most:g}")
     return Inside(block.mode, parts, query, key, value, scores, redone)
 
@@ -113,6 +113,7 @@ def draw_block(found: Inside) -> np.ndarray:
         pen.polygon([(x2, y2), (base[0] + side[0], base[1] + side[1]), (base[0] - side[0], base[1] - side[1])], EDGE)
 
     top = box(440, 60, "x", shape(parts["x"], True))
+    mapped = found.mode == "concatenation"
     columns = {"theta": (170, "theta: 1 x 1"), "phi": (400, "phi: 1 x 1"), "g": (630, "g: 1 x 1")}
     ends = {}
     for name, (column, text) in columns.items():
@@ -120,17 +121,22 @@ def draw_block(found: Inside) -> np.ndarray:
         made = parts[name] if learned else parts["x"]
         place = box(column, 175, text if learned else "x itself", shape(made, True), learned)
         arrow(top, place)
-        if pooled and name != "theta":
-            tensor = found.key if name == "phi" else found.value
-            mapped = name == "phi" and found.mode == "concatenation"
-            text = "max-pool 2, b = w phi" if mapped else "max-pool 2"
-            lower = box(column, 275, text, f"{tensor.shape[1]} x {len(tensor)} keys")
+        tensor, what = {
+            "theta": (found.query, "pixels"), "phi": (found.key, "keys"), "g": (found.value, "keys")
+        }[name]  # fmt: skip
+        steps = ["max-pool 2"] if pooled and name != "theta" else []
+        if mapped and name != "g":
+            steps.append("a = w theta" if name == "theta" else "b = w phi")
+        if steps:
+            lower = box(
+                column, 275, ", ".join(steps), f"{tensor.shape[1]} x {len(tensor)} {what}", mapped and name != "g"
+            )
             arrow(place, lower)
             place = lower
         ends[name] = place
     function = {
         "gaussian": "f = exp(x_i x_j)", "embedded_gaussian": "f = exp(theta_i phi_j)",
-        "dot_product": "f = theta_i phi_j", "concatenation": "f = max(w theta_i + b_j, 0)",
+        "dot_product": "f = theta_i phi_j", "concatenation": "f = max(a_i + b_j, 0)",
     }[found.mode]  # fmt: skip
     pair = box(285, 385, function, shape(found.scores))
     arrow(ends["theta"], pair)
@@ -141,9 +147,9 @@ def draw_block(found: Inside) -> np.ndarray:
     y = box(440, 575, "y = sum of f g / C", shape(parts["y"], True))
     arrow(divided, y)
     arrow(ends["g"], y)
-    out = box(440, 665, "W: 1 x 1 + norm", shape(parts["out"], True), True)
+    out = box(440, 665, "W_z: 1 x 1 + norm", shape(parts["out"], True), True)
     arrow(y, out)
-    z = box(440, 770, "z = x + W(y)", shape(parts["z"], True))
+    z = box(440, 770, "z = x + W_z(y)", shape(parts["z"], True))
     arrow(out, z)
     pen.line((532, 60, 790, 60, 790, 770), EDGE, 2)
     arrow((790, 770), (532, 770), 0, 0)
@@ -157,9 +163,10 @@ def draw_matrices(found: Inside) -> np.ndarray:
     """Draw figure 5: the block's matrices with their real values, sizes in proportion."""
     from PIL import Image, ImageDraw
 
-    names = {"gaussian": ("x", "x, turned"), "concatenation": ("a of theta", "b of phi, turned")}.get(
+    names = {"gaussian": ("x", "x pooled, turned"), "concatenation": ("a of theta", "b of phi, turned")}.get(
         found.mode, ("theta", "phi, turned")
     )
+    shine = "; weights from violet to yellow" if found.weights.min() >= 0 else ""
     divide = (
         "softmax" if "gaussian" in found.mode else f"{'max(0) ' * (found.mode == 'concatenation')}/ {len(found.key)}"
     )
@@ -184,7 +191,7 @@ def draw_matrices(found: Inside) -> np.ndarray:
     pen.text((MARGIN, 14), "The same as matrices", INK, _font(20))
     pen.text(
         (MARGIN, 42),
-        f"mode {found.mode}; red above 0, blue below, each on a scale of its own",
+        f"mode {found.mode}; red above 0, blue below{shine}; each on a scale of its own",
         FAINT,
         _font(14),
     )

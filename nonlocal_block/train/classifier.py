@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from nlmeans.datasets import Labelled, mnist
 
 from .. import _checks
+from .._device import chosen_device
 from ..classifier import Block, NonLocalClassifier, save_classifier
-from .device import chosen_device
 from .folder import Row
 from .loop import Setting, Watcher, train
 
