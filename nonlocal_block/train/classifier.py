@@ -44,8 +44,8 @@ class Recipe:
     shift, angle, stretch : float
         Largest random shift in pixels along each axis, rotation in degrees, and change of each axis' scale.
     validation : int
-        Training images that are held back to choose recipes on. With some, the test images are looked at once, after
-        the last epoch; else after every epoch.
+        Training images that are held back to choose recipes on. With some, the other training images are evaluated,
+        and the test images looked at, once, after the last epoch; else after every epoch.
     """
 
     learning_rate: float
@@ -167,7 +167,7 @@ class ClassifierTask:
         """Return the mean loss and the accuracy in eval mode of every set that may be looked at."""
         found: Row = {}
         for name, (images, labels) in self.sets.items():
-            if name == "test" and self.recipe.validation and not last:
+            if name != "validation" and self.recipe.validation and not last:
                 continue
             loss, right = _assess(self.network, images, labels, pause)
             found |= {f"{name}_loss": loss, f"{name}_accuracy": right / len(labels)}
@@ -235,7 +235,7 @@ def train_classifier(
     Result
         The network, and for every epoch: ``running_loss``, ``running_accuracy`` (training, of every batch at its
         turn, with dropout), then in eval mode after the epoch ``train_``, ``validation_`` and ``test_`` ``loss`` and
-        ``accuracy`` (0 to 1) of what may be looked at, ``seconds`` of training and ``evaluation_seconds``.
+        ``accuracy`` (0 to 1), with the recipe "fair" the first and last of these after the last epoch alone, ``seconds`` of training and ``evaluation_seconds``.
 
     Raises
     ------
