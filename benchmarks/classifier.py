@@ -77,7 +77,7 @@ def runs() -> list[Run]:
     epochs[ARTICLE, 0] = LONG
     article = sorted((Run(block, seed, n) for (block, seed), n in epochs.items()), key=lambda run: run.epochs)
     trials = [Run(ARTICLE, 0, TRIAL, "trial", change) for change in TRIALS]
-    return [*article, *trials, *(Run(block, 0, FAIR, "fair") for block in (ARTICLE, "none"))]
+    return [*article, *trials, Run(ARTICLE, 0, FAIR, "fair")]
 
 
 def history(folder: Path) -> list[Row]:

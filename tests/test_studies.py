@@ -106,7 +106,10 @@ def test_classifier(tmp_path, monkeypatch, capsys):
     assert len(logs["embedded_gaussian-0"]) == 3
     assert found["claims"][1]["found"]["mean"] == pytest.approx(logs["embedded_gaussian-0"][2]["test_accuracy"])
     assert "test_accuracy" not in found["own_recipe"]["trial-as-it-is"]
-    assert found["own_recipe"]["fair-none-0"]["test_accuracy"] == logs["fair-none-0"][-1]["test_accuracy"]
+    assert (
+        found["own_recipe"]["fair-embedded_gaussian-0"]["test_accuracy"]
+        == logs["fair-embedded_gaussian-0"][-1]["test_accuracy"]
+    )
     shown = capsys.readouterr().out
     assert "the function matters little" in shown
     assert "not looked at" in shown

@@ -102,6 +102,20 @@ def test_other_runs_are_not_mixed_up(tmp_path, data):
             train_denoiser(tmp_path, data, resume=True, **{**options, **change})
 
 
+def test_from_earlier_weights(tmp_path, data):
+    options = dict(epochs=1, recipe=SMALL, precision="float32")
+    train_denoiser(tmp_path / "first", data, **options)
+    path = tmp_path / "first" / "denoiser.safetensors"
+    still = Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0)
+    second = train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", start=path, seed=5)
+    _, state, _ = weights.load(path, "NonLocalDenoiser")
+    assert all(torch.equal(tensor, state[name]) for name, tensor in second.state_dict().items())
+    with pytest.raises(ValueError, match=r"with start='\w+', not None"):
+        train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", seed=5, resume=True)
+    with pytest.raises(ValueError, match=r"must hold a network made with {'channels': 3"):
+        train_denoiser(tmp_path / "third", data, colour=True, start=path, **options)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

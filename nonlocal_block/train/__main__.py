@@ -103,6 +103,9 @@ def denoiser(
     weights: Annotated[
         Literal["learned", "raw", "none"], typer.Option(help="What weighs the non-local stage's averages.")
     ] = "learned",
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin with the weights of an earlier run, not at random.")
+    ] = None,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of convolutions; auto is bfloat16 where it is fast.")
     ] = "auto",
@@ -127,6 +130,7 @@ def denoiser(
             epochs=epochs,
             seed=seed,
             weights=weights,
+            start=start,
             precision=precision,
             device=device,
             resume=resume,

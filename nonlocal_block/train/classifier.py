@@ -234,8 +234,9 @@ def train_classifier(
     -------
     Result
         The network, and for every epoch: ``running_loss``, ``running_accuracy`` (training, of every batch at its
-        turn, with dropout), then in eval mode after the epoch ``train_``, ``validation_`` and ``test_`` ``loss`` and
-        ``accuracy`` (0 to 1), with the recipe "fair" the first and last of these after the last epoch alone, ``seconds`` of training and ``evaluation_seconds``.
+        turn, with dropout); in eval mode after the epoch ``train_``, ``validation_`` and ``test_`` ``loss`` and
+        ``accuracy`` (0 to 1) of what may be looked at, with the recipe "fair" the first and last of these after the
+        last epoch alone; ``seconds`` of training and ``evaluation_seconds``.
 
     Raises
     ------

@@ -84,6 +84,10 @@ class DenoiserTask:
         Whether convolutions compute in bfloat16.
     network : mapping
         Options of `NonLocalDenoiser`.
+    epochs : int
+        How long the run will be.
+    start : mapping of Tensor, optional
+        Weights to begin with.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class DenoiserTask:
         half: bool,
         network: Mapping[str, Any],
         epochs: int,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         if len(pictures) <= HELD:
             raise ValueError(f"{HELD} pictures are held back, and more are needed; got {len(pictures)}")
@@ -109,6 +114,8 @@ class DenoiserTask:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.network = NonLocalDenoiser(channels, **network).to(device)
+        if start is not None:
+            self.network.load_state_dict(start)
         self.average = AveragedModel(self.network, multi_avg_fn=averaging(recipe.average))
         filters = [p for p in _inner(self.network) if p.requires_grad]
         known = {id(p) for p in filters}
@@ -120,6 +127,7 @@ class DenoiserTask:
         self.settings: Mapping[str, Setting] = {
             "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
             "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
+            "start": None if start is None else _digest(list(start.values())),
         }  # fmt: skip
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
@@ -186,6 +194,7 @@ def train_denoiser(
     seed: int = 0,
     weights: Weights = "learned",
     recipe: Recipe | None = None,
+    start: str | os.PathLike[str] | None = None,
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     resume: bool = False,
@@ -211,6 +220,8 @@ def train_denoiser(
         As for `NonLocalDenoiser`.
     recipe : Recipe, optional
         How to learn.
+    start : path, optional
+        Weights of an earlier run to begin with, in place of random ones.
     device : str, default "auto"
         "cpu", "cuda" …; by default the first of cuda, mps and cpu that there is.
     precision : {"auto", "float32", "bfloat16"}
@@ -237,9 +248,10 @@ def train_denoiser(
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     channels = 3 if colour else 1
     network: dict[str, Any] = {"weights": weights}
+    begun = None if start is None else _weights(start, {"channels": channels, **network})
     task = DenoiserTask(
         pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
-        network=network, epochs=epochs,
+        network=network, epochs=epochs, start=begun,
     )  # fmt: skip
     folder = Path(out)
     if overwrite:
@@ -332,6 +344,13 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     return found
 
 
+def _weights(path: str | os.PathLike[str], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
+    arguments, state, _ = files.load(path, "NonLocalDenoiser")
+    if arguments != wanted:
+        raise ValueError(f"{path} must hold a network made with {dict(wanted)}; got {arguments}")
+    return {name: tensor.float() for name, tensor in state.items()}
+
+
 def _inner(network: NonLocalDenoiser) -> list[Tensor]:
     """Return the filters between features; those at the ends, and the stage's, learn as single numbers do."""
     ends = (network.stem, network.propose, network.stage, network.join, network.head)
@@ -339,8 +358,9 @@ def _inner(network: NonLocalDenoiser) -> list[Tensor]:
     return [p for p in network.parameters() if p.ndim == 4 and id(p) not in apart]
 
 
-def _digest(pictures: Sequence[Tensor]) -> str:
+def _digest(tensors: Sequence[Tensor]) -> str:
+    """Return what tells these tensors from others."""
     digest = hashlib.sha256()
-    for picture in pictures:
-        digest.update(picture.numpy().tobytes())
+    for tensor in tensors:
+        digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()[:16]
