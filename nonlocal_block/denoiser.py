@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from . import _checks
 from .backends._patches import mirrored
-from .functional import pairwise_attention
+from .functional import full_precision, pairwise_attention
 
 Weights = Literal["learned", "raw", "none"]
 
@@ -77,7 +77,8 @@ class NonLocalStage(nn.Module):
             return x
         r = self.patch_radius
         gain = self.log_gain.exp() * sigma.clamp(min=LEAST) ** -self.exponent
-        theta = self.embed(mirrored(guide, (r, r))) * gain
+        with full_precision(x.device):  # in 16 bits, patches would differ by their rounding where there is little noise
+            theta = self.embed(mirrored(guide.to(gain.dtype), (r, r))) * gain
         average = pairwise_attention(
             theta, theta, x.to(theta.dtype), search_radius=self.search_radius,
             score="distance", weight="gaussian", normalise="sum",

@@ -118,7 +118,7 @@ def pairwise_attention(
     if query.shape[0] == 0:  # joined to the graph, so that every parameter gets a gradient
         empty = value.new_zeros((0, value.shape[1], *query.shape[2:]))
         return empty + 0 * (query.sum() + key.sum() + value.sum())
-    with _full_precision(query.device):
+    with full_precision(query.device):
         average = chosen.run(request)
     return average.reshape(value.shape[:2] + query.shape[2:]).to(value.dtype)
 
@@ -161,7 +161,7 @@ def pairwise_map(
     Memory O(N·M): this is the one function that makes the matrix.
     """
     request = _request(query, key, key, search_radius, patch_radius, score, weight, normalise, scale, bias, centre)
-    with _full_precision(query.device):
+    with full_precision(query.device):
         return reference.weight_map(request)
 
 
@@ -247,6 +247,7 @@ def _widened(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32)).reshape(*tensor.shape[:2], *sides)
 
 
-def _full_precision(device: torch.device) -> AbstractContextManager[Any]:
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context without autocast."""
     on = torch.is_autocast_enabled(device.type)
     return torch.autocast(device.type, enabled=False) if on else nullcontext()

@@ -18,3 +18,14 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip(f"no image sets at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Leave the processors to others: on busy ones, torch's threads that wait for each other take much longer."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -12,14 +12,7 @@ from nlmeans.pairwise.run import pairwise_average  # noqa: E402
 from nlmeans.pairwise.spec import PairwiseSpec  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser, NonLocalStage  # noqa: E402
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Leave the processors to others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def lively(channels=1, **options):

@@ -20,14 +20,7 @@ from nonlocal_block.maps import __main__ as command  # noqa: E402
 from nonlocal_block.maps import drawing, looking, shapes  # noqa: E402
 from nonlocal_block.maps.page import page  # noqa: E402
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Leave the processors to others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def lively(block="embedded_gaussian"):

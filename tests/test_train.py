@@ -27,13 +27,7 @@ from nonlocal_block.train.loop import Watcher  # noqa: E402
 BATCH = dict(batch=32)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Leave the processors to others: on busy ones, threads that wait for each other take many times as long."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def bars(count, seed):

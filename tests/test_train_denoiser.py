@@ -22,13 +22,7 @@ from nonlocal_block.train.muon import Muon, orthogonalised  # noqa: E402
 SMALL = Recipe(steps=4, batch=2, side=32)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Leave the processors to others."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

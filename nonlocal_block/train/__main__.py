@@ -28,6 +28,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# Options that all tasks have.
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="INT", help="Threads on the CPU; their number changes last digits.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
 
 @app.callback()
 def _top() -> None:
@@ -37,13 +48,13 @@ def _top() -> None:
 @app.command(short_help="Train the digit classifier on MNIST.")
 def classifier(
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")],
+    out: Out,
     data: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where MNIST's files lie; else they are downloaded into the user's cache."),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="How often every image is seen.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    seed: Seed = 0,
     block: Annotated[
         Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", "concatenation"],
         typer.Option(help="What follows the first two stages; conv has as many parameters, but sees no other pixels."),
@@ -59,13 +70,11 @@ def classifier(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="INT", help="Take only the first so many training images.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="INT", help="Threads on the CPU; their number changes last digits.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train NonLocalClassifier on MNIST: a line an epoch, which log.csv in DIR keeps with more digits.
 
@@ -95,11 +104,11 @@ def classifier(
 @app.command(short_help="Train the denoiser on Gaussian noise of all levels.")
 def denoiser(
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")],
+    out: Out,
     data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds Train400 and CBSD400_train.")],
     colour: Annotated[bool, typer.Option("--colour", help="Train on colour pictures, not on grey ones.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 40,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")] = 0,
+    seed: Seed = 0,
     weights: Annotated[
         Literal["learned", "raw", "none"], typer.Option(help="What weighs the non-local stage's averages.")
     ] = "learned",
@@ -109,13 +118,11 @@ def denoiser(
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of convolutions; auto is bfloat16 where it is fast.")
     ] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="INT", help="Threads on the CPU; their number changes last digits.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train NonLocalDenoiser: a line an epoch, with the PSNR at three noise levels of pictures that are held back.
 
