@@ -40,7 +40,6 @@ CLAIMS = {
 }  # fmt: skip
 TRIALS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "half the rate": {"learning_rate": 1.5e-3},
     "twice the rate": {"learning_rate": 6e-3},
     "no smoothing": {"smoothing": 0.0},
     "moved less": {"shift": 1.5, "angle": 8.0, "stretch": 0.08},

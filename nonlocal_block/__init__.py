@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .block import NonLocalBlock3d as NonLocalBlock3d
     from .classifier import NonLocalClassifier as NonLocalClassifier
     from .classifier import load_classifier as load_classifier
+    from .denoiser import NonLocalDenoiser as NonLocalDenoiser
     from .functional import explain as explain
     from .functional import pairwise_attention as pairwise_attention
     from .functional import pairwise_map as pairwise_map
@@ -32,13 +33,14 @@ _HOMES = {
     "NonLocalBlock2d": "block",
     "NonLocalBlock3d": "block",
     "NonLocalClassifier": "classifier",
+    "NonLocalDenoiser": "denoiser",
     "NonLocalMeans2d": "nlm",
     "explain": "functional",
     "load_classifier": "classifier",
     "pairwise_attention": "functional",
     "pairwise_map": "functional",
 }
-_MODULES = ("backends", "block", "classifier", "functional", "layouts", "nlm")
+_MODULES = ("backends", "block", "classifier", "denoiser", "functional", "layouts", "nlm", "weights")
 __all__ = sorted((*_HOMES, "layouts"))
 
 
