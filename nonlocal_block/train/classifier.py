@@ -61,7 +61,7 @@ class Recipe:
 RECIPES = {
     "article": Recipe(1e-3),
     "fair": Recipe(
-        3e-3, cycle=True, weight_decay=0.02, smoothing=0.05, shift=2.0, angle=12.0, stretch=0.12, validation=5000
+        3e-3, cycle=True, weight_decay=0.02, smoothing=0.05, shift=1.5, angle=8.0, stretch=0.08, validation=5000
     ),
 }
 
