@@ -99,6 +99,16 @@ def test_forms_of_sigma():
     assert not torch.allclose(apart[1:], ref[1:])
 
 
+def test_a_map_of_sigma_counts_where_it_is():
+    net, x = lively(), torch.rand(1, 1, 8, 400)
+    level = torch.full((1, 1, 8, 400), 0.05)
+    level[..., 200:] = 0.3
+    found = net(x, level)
+    for sigma, part in ((0.05, slice(0, 80)), (0.3, slice(320, 400))):  # the middle is too far away to matter
+        torch.testing.assert_close(found[..., part], net(x, sigma)[..., part], rtol=0, atol=1e-5)
+    assert not torch.allclose(net(x, 0.05), net(x, 0.3), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("x", "sigma", "words"),
     [

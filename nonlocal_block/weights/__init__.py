@@ -162,6 +162,12 @@ def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Pa
     return path
 
 
+def digest(name: str, folder: Path = FOLDER) -> str:
+    """Return the SHA-256 of weights that come with the package, as the index has it."""
+    found: str = _read(folder)["files"][name]["sha256"]
+    return found
+
+
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / INDEX
     try:
