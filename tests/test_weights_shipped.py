@@ -1,5 +1,6 @@
 """Weights that come with the package: what is not as it was shipped is named and not loaded."""
 
+import hashlib
 import json
 
 import pytest
@@ -24,6 +25,18 @@ def test_what_was_shipped_is_found(folder, tmp_path):
     weights.ship("two", tmp_path / "trained.safetensors", folder)
     assert weights.shipped("one", folder).name == "one.safetensors"
     assert sorted(p.name for p in folder.iterdir()) == ["index.json", "one.safetensors", "two.safetensors"]
+
+
+def test_half_the_bytes(tmp_path):
+    network, place = torch.nn.Linear(40, 50), tmp_path / "weights"
+    place.mkdir()
+    weights.save(tmp_path / "whole.safetensors", network, {"a": 1}, {"seed": 3})
+    path = weights.ship("half", tmp_path / "whole.safetensors", place, half=True)
+    assert path.stat().st_size < 0.6 * (tmp_path / "whole.safetensors").stat().st_size
+    arguments, state, notes = weights.load(weights.shipped("half", place), "Linear")
+    assert (arguments, notes) == ({"a": 1}, {"seed": 3})
+    torch.testing.assert_close(state["weight"].float(), network.weight.detach(), rtol=1e-3, atol=1e-6)
+    assert weights.digest("half", place) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(

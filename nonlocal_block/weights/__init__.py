@@ -135,7 +135,7 @@ def load(path: str | os.PathLike[str], network: str) -> tuple[dict[str, Any], di
     return arguments, state, notes
 
 
-def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Path:
+def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER, *, half: bool = False) -> Path:
     """Copy a safetensors file to those that come with the package, and note its hash in the index.
 
     Parameters
@@ -146,10 +146,15 @@ def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Pa
         The file.
     folder : Path, optional
         Where index and files lie; by default in the package.
+    half : bool, default False
+        Store float32 weights in float16, in half the bytes.
     """
     path = folder / f"{name}.safetensors"
     with replacing(path, overwrite=True) as part:
-        shutil.copyfile(source, part)
+        if half:
+            _halve(source, part)
+        else:
+            shutil.copyfile(source, part)
     content = path.read_bytes()
     index: dict[str, Any] = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
     index["files"][name] = {
@@ -160,6 +165,17 @@ def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER) -> Pa
     with replacing(folder / INDEX, overwrite=True) as part:
         part.write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
+
+
+def _halve(source: str | os.PathLike[str], target: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(source, "pt") as file:
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        metadata = file.metadata()
+    state = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    save_file(state, target, metadata)
 
 
 def digest(name: str, folder: Path = FOLDER) -> str:
