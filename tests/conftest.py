@@ -1,5 +1,6 @@
 """What all tests share: where optional data lies, and settings of the property tests."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 # A first example may have to compile a kernel: no deadline. The seed is fixed, so that a failure can be had again.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("default")
+
+
+def pytest_configure():
+    """Take Ctrl-C as usual: a shell that starts the tests in the background has them, and their children, ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
