@@ -27,13 +27,13 @@ from .denoiser import MULTIPLE, NonLocalDenoiser
 
 NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 """The weights that come with the package, by channels."""
-TILE, MARGIN = 384, 64
+TILE, MARGIN = 384, 88
 """Side of a tile in pixels, and what is added around it and thrown away: multiples of 8, the network's grid."""
 DARKEST = 75 / 255
 """The largest σ that the network was trained on, black to white being 1."""
 CORRELATED = "the noise is spatially correlated, which the learned method was not trained on: method='nlm' measures it"
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a progress function may denoise, too
 
 
 @dataclass(frozen=True)

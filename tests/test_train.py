@@ -214,6 +214,10 @@ def test_a_run_is_neither_replaced_nor_mixed_up(tmp_path, data):
     with pytest.raises(FileNotFoundError, match=r"nothing to resume: .*checkpoint.pt does not exist"):
         train_classifier(tmp_path, data, resume=True, **BATCH)
     first = train_classifier(tmp_path, data, limit=64, **BATCH)
+    with pytest.raises(ValueError, match="resumed or overwritten, not both"):
+        train_classifier(tmp_path, data, limit=64, resume=True, overwrite=True, **BATCH)
+    assert (tmp_path / "checkpoint.pt").exists()
+    assert (tmp_path / "classifier.safetensors").exists()
     with pytest.raises(FileExistsError, match="holds a run already: --resume continues it, --overwrite starts afresh"):
         train_classifier(tmp_path, data, limit=64, **BATCH)
     with pytest.raises(ValueError, match=r"begun: with seed=0, not 1; block='embedded_gaussian', not 'none'"):

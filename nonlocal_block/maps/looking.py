@@ -19,7 +19,6 @@ GRID = 3
 BOX = 8
 """Side in input pixels of a key: 2×2 pixels, each of them pooled from 4×4."""
 BATCH = 250
-Z95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,8 @@ def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Te
             (slopes,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
     weights = slopes.mean((2, 3), keepdim=True)
     heat = (weights * maps.detach()).sum(1, keepdim=True).relu()
+    heat[..., 2 * GRID :, :] = 0  # the pooling drops the last row and column: nothing there can have counted
+    heat[..., 2 * GRID :] = 0
     return F.interpolate(heat, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -244,7 +245,10 @@ def _verdict(interval: Sequence[float]) -> str:
 
 
 def _interval(differences: np.ndarray) -> list[float]:
-    mean, known_to = differences.mean(), Z95 * differences.std(ddof=1) / len(differences) ** 0.5
+    from scipy.stats import t
+
+    n = len(differences)
+    mean, known_to = differences.mean(), t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
     return [round(float(value), 4) for value in (mean, mean - known_to, mean + known_to)]
 
 

@@ -261,7 +261,7 @@ def train_classifier(
         device=chosen_device(device), blind=blind,
     )  # fmt: skip
     folder = Path(out)
-    if overwrite:
+    if overwrite and not resume:
         (folder / WEIGHTS).unlink(missing_ok=True)
     history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=watcher)
     network = task.network.eval()

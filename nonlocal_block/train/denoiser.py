@@ -30,7 +30,8 @@ FOLDERS = {1: ("Train400", "CBSD400_train"), 3: ("CBSD400_train",)}
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 CHECKED = (15, 25, 50)
 HELD = 8
-"""Pictures that are held back, to see how a run is going; an eighth of a percent of all pixels."""
+"""Pictures that are held back, to see how a run is going. Train400's are crops of pictures that CBSD400 has too: for
+grey, these figures tell progress, not quality."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def train_denoiser(
         network=network, epochs=epochs, start=begun,
     )  # fmt: skip
     folder = Path(out)
-    if overwrite:
+    if overwrite and not resume:
         (folder / WEIGHTS).unlink(missing_ok=True)
     average: Any = task.average.module
     notes = {**task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type}

@@ -30,6 +30,8 @@ class RunFolder:
 
     Raises
     ------
+    ValueError
+        If it is to go on and to be replaced.
     FileExistsError
         If a run is there, and it is neither to go on nor to be replaced.
     FileNotFoundError
@@ -40,6 +42,8 @@ class RunFolder:
         self.path = path
         self.checkpoint = path / "checkpoint.pt"
         self.log = path / "log.csv"
+        if resume and overwrite:
+            raise ValueError("a run can be resumed or overwritten, not both; got resume=True and overwrite=True")
         there = self.checkpoint.exists()
         if resume and not there:
             raise FileNotFoundError(f"there is nothing to resume: {self.checkpoint} does not exist")
