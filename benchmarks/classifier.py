@@ -24,6 +24,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from nlmeans.io import check_target, replacing
+
 from . import environment
 
 FUNCTIONS = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
@@ -216,11 +218,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch; two programs of one thread beat one of two")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
+    if options.out:
+        check_target(options.out, overwrite=True)  # now, and not after hours of training
     import torch
 
     torch.set_num_threads(options.threads)
     data = options.data / "mnist" if (options.data / "mnist").is_dir() else options.data
     wanted = [run for run in runs() if fnmatchcase(run.name, options.only)]
+    if not wanted:
+        parser.error(f"no training is named {options.only!r}; there are {', '.join(run.name for run in runs())}")
     done = {run: trained(run, options.runs / run.name, data) for run in wanted}
     if options.only != "*":
         return 0
@@ -229,7 +235,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out:
         logs = {run.name: rows for run, rows in done.items()}
         record = {**environment.describe(), "threads": options.threads, **found, "logs": logs}
-        options.out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with replacing(options.out, overwrite=True) as part:
+            part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
 
 

@@ -148,8 +148,8 @@ def denoise(
     -----
     Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 means, widened to
     3.4 σ, and back. For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Time is
-    proportional to the pixels; memory beyond image and result is that of one tile. Calls from several threads wait
-    for each other: the number of torch's threads is the process's.
+    proportional to the pixels; memory is that of a few copies of the image and of one tile's features. Calls from
+    several threads wait for each other: the number of torch's threads is the process's.
 
     Examples
     --------
@@ -246,7 +246,7 @@ def tiled(
     network : callable
         Such as a `NonLocalDenoiser`.
     x : Tensor, shape (1, C, H, W)
-        The image, on any device: tiles go to that of the network's parameters if it has some.
+        The image, on the device that the network takes.
     sigma : Tensor, shape (1, 1, H, W) or (1, 1, 1, 1)
         The noise.
     progress : callable, optional

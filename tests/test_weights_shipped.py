@@ -49,6 +49,7 @@ def test_half_the_bytes(tmp_path):
         (lambda f: (f / "index.json").unlink(), FileNotFoundError, "index of trained weights, is missing"),
         (lambda f: (f / "index.json").write_text("{"), ValueError, "index.json is not an index of trained weights"),
         (lambda f: (f / "index.json").write_text("[]"), ValueError, "index.json is not an index of trained weights"),
+        (lambda f: (f / "index.json").write_text('{"format": 1}'), ValueError, "is not an index of trained weights"),
         (lambda f: (f / "index.json").write_text('{"format": 2}'), ValueError, "got 2: a newer version .* wrote it"),
         (lambda f: (f / "index.json").write_text('{"format": "x"}'), ValueError, "got 'x': it is corrupt"),
     ],

@@ -21,15 +21,14 @@ class Muon(torch.optim.Optimizer):
     parameters : iterable of Tensor
         Weights of two or more dimensions; a filter counts as a matrix of its output channels and all the rest.
     learning_rate : float
-        Length of a step: the root mean square of a change is about that, divided by the root of the longer side.
+        Length of a step: the root mean square of a change is about that, divided by the root of the columns.
     momentum : float, default 0.95
         Nesterov's.
 
     Notes
     -----
-    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial in bfloat16, which five
-    matrix products a round compute: no decomposition is needed. A denoiser of a million parameters was
-    after 600 steps where AdamW had it after more than 1200.
+    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial in bfloat16, which three
+    matrix products a round compute: no decomposition is needed.
 
     References
     ----------

@@ -189,9 +189,11 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         form = index["format"]
+        if form == FORMAT:
+            index["files"].keys()  # which may not be there, or be no mapping
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}, the index of trained weights, is missing. {REMEDY}") from None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is not an index of trained weights: {error}") from error
     if form != FORMAT:
         newer = isinstance(form, int) and form > FORMAT
