@@ -1,9 +1,12 @@
 """PSNR on standard sets: ``python -m benchmarks quality --data DIR --out FILE``.
 
-Standard noise (float, unclipped, seed 1000 + i for the i-th file in sorted order), σ known, all other parameters left
-to the plan; scikit-image's fast mode at its documented setting. Then what cameras and JPEG make of noise, σ unknown:
-8-bit pictures that were clipped, and compressed after the noise came in, beside the PSNR of what went in. Last
-fluorescence microscopy, where it is photons that are counted: ``noise="auto"``.
+Classical and learned side by side. Standard noise (float, unclipped, seed 1000 + i for the i-th file in sorted order),
+σ known or estimated, all other parameters left to the plan; scikit-image's fast mode at its documented setting, and
+BM3D where it is installed. Then what cameras and JPEG make of noise, σ unknown: 8-bit pictures that were clipped, and
+compressed after the noise came in, beside the PSNR of what went in. Last fluorescence microscopy, where it is photons
+that are counted: ``noise="auto"``.
+
+Rows of an earlier run in FILE stay unless they are measured again, so that parts can be measured one by one.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +29,7 @@ from skimage.io import imread
 from skimage.restoration import denoise_nl_means
 
 import nlmeans
+from nlmeans.io import check_target, replacing
 
 from .tune import psnr
 
@@ -31,6 +37,8 @@ SIGMAS = (15, 25, 50)
 STANDARD = {"Set12": "Set12", "BSD68": "BSD68", "Kodak24": "Kodak24"}
 QUALITIES = (75, 90)
 JPEG_SIGMAS = (5, 10, 15, 25)
+
+LEARNED, BM3D = "learned", "BM3D"
 
 Denoiser = Callable[[np.ndarray, float | None], np.ndarray]
 
@@ -50,15 +58,36 @@ def documented(image: np.ndarray, sigma: float | None) -> np.ndarray:
     return result
 
 
+def estimated(image: np.ndarray, _: float | None, **options: Any) -> np.ndarray:
+    """Denoise without being told σ."""
+    return ours(image, None, **options)
+
+
+def block_matching(image: np.ndarray, sigma: float | None) -> np.ndarray:
+    """Denoise with the authors' BM3D, colours by its variant for RGB."""
+    import bm3d
+
+    function = bm3d.bm3d_rgb if image.ndim == 3 else bm3d.bm3d
+    result: np.ndarray = 255 * function(image.astype(np.float64) / 255, (sigma or 0) / 255)
+    return result
+
+
 def methods(known: bool, noise: str | None) -> dict[str, Denoiser]:
-    """Return the methods by name; scikit-image's has no estimate of its own to compare with."""
+    """Return the methods by name; the peers have no estimate of their own to compare with."""
     found: dict[str, Denoiser] = {
         f"nlmeans {quality}": partial(ours, quality=quality, noise=noise) for quality in ("fast", "balanced", "best")
     }
+    if find_spec("torch"):
+        found[LEARNED] = partial(ours, method="learned", noise=noise)
     if known:
+        found["nlmeans balanced, σ estimated"] = partial(estimated, quality="balanced")
+        if LEARNED in found:
+            found[f"{LEARNED}, σ estimated"] = partial(estimated, method="learned")
         found["nlmeans fast, sure"] = partial(ours, quality="fast", strength="sure")
         found["nlmeans balanced, sure"] = partial(ours, quality="balanced", strength="sure")
         found[f"scikit-image {version('scikit-image')}"] = documented
+        if find_spec("bm3d"):
+            found[f"{BM3D} {version('bm3d')}"] = block_matching
     return found
 
 
@@ -124,11 +153,16 @@ def conditions(data: Path) -> list[Condition]:
     return [*found, Condition("FMD", None, partial(microscope, data / "FMD"), noise="auto")]
 
 
-def measure(condition: Condition) -> Iterator[dict[str, Any]]:
+def measure(condition: Condition, wanted: str) -> Iterator[dict[str, Any]]:
     """Yield a record a method: mean PSNR, that of each picture, and which came out worse than they went in."""
-    pairs = list(condition.pairs())
+    chosen = {
+        name: method
+        for name, method in methods(condition.sigma is not None, condition.noise).items()
+        if any(fnmatchcase(name, pattern) for pattern in wanted.split(";"))
+    }
+    pairs = list(condition.pairs()) if chosen else []
     before = [psnr(noisy.astype(np.float32), clean) for _, noisy, clean in pairs]
-    for name, method in methods(condition.sigma is not None, condition.noise).items():
+    for name, method in chosen.items():
         each = [psnr(method(noisy, condition.sigma), clean) for _, noisy, clean in pairs]
         yield {
             "set": condition.name,
@@ -146,22 +180,73 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Set12, BSD68, Kodak24 and PolyU")
     parser.add_argument("--only", default="", help="part of the name of the conditions to measure")
+    parser.add_argument("--methods", default="*", metavar="GLOBS", help="methods to measure, parted by ;")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
     defaults = nlmeans.plan(np.zeros((9, 9)), 1).defaults_version
     record: dict[str, Any] = {"nlmeans": nlmeans.__version__, "defaults_version": defaults, "results": []}
+    try:
+        rows = earlier(options.out, record)
+        check_target(options.out, overwrite=True)
+    except (OSError, ValueError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    places = {condition.name: k for k, condition in enumerate(conditions(options.data))}
     for condition in conditions(options.data):
         if options.only not in condition.name:
             continue
-        for row in measure(condition):
-            record["results"].append(row)
+        for row in measure(condition, options.methods):
+            rows[row["set"], row["method"]] = row
+            record["results"] = sorted(rows.values(), key=lambda row: places.get(row["set"], len(places)))
+            with replacing(options.out, overwrite=True) as part:
+                part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             worse = f", {len(row['worsened'])} worsened" if row["worsened"] else ""
             print(
-                f"{row['set']:<22} {row['method']:<24} {row['psnr']:.2f} dB (noisy {row['noisy']:.2f}){worse}",
+                f"{row['set']:<22} {row['method']:<28} {row['psnr']:.2f} dB (noisy {row['noisy']:.2f}){worse}",
                 flush=True,
             )
-    options.out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(side_by_side(record["results"]))
     return 0
+
+
+def earlier(path: Path, record: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the rows of an earlier run, by set and method.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else, or figures of another version, which must not stand beside new ones.
+    """
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = {(row["set"], row["method"]): row for row in found["results"]}
+        made = {name: found[name] for name in ("nlmeans", "defaults_version")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} must be a result of this program, or not there: {error!r}") from error
+    own = {name: record[name] for name in made}
+    if made != own:
+        raise ValueError(f"{path} must be of {own}, or not there; it is of {made}")
+    return rows
+
+
+def side_by_side(results: list[dict[str, Any]]) -> str:
+    """Return the mean PSNR as a table in Markdown: a line a method, a column a set, σ after σ in one field."""
+    sets: dict[str, list[str]] = {}
+    for row in results:
+        columns = sets.setdefault(row["set"].partition(" σ=")[0] + row["set"].partition(",")[2], [])
+        if row["set"] not in columns:
+            columns.append(row["set"])
+    known = {(row["method"], row["set"]): row["psnr"] for row in results}
+    lines = [["", *(f"{name}" for name in sets)], ["---"] * (1 + len(sets))]
+    for method in dict.fromkeys(row["method"] for row in results):
+        fields = [
+            " / ".join(f"{known[method, name]:.2f}" if (method, name) in known else "–" for name in columns)
+            for columns in sets.values()
+        ]
+        lines.append([method, *fields])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

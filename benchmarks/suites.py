@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .cases import SPEED, Case
 from .competitors import METHODS, Method
+from .denoiser_cases import DENOISER
+from .denoiser_competitors import DENOISERS
 from .learned_cases import LEARNED, QUICK
 from .learned_competitors import LEARNED_METHODS
 
@@ -40,4 +42,5 @@ class Suite:
 SUITES = (
     Suite("speed", "seconds and memory of denoising, beside the peers'", SPEED, SPEED, METHODS, 7),
     Suite("learned", "seconds and memory of the non-local block (needs torch)", LEARNED, QUICK, LEARNED_METHODS, 3),
+    Suite("denoiser", "seconds and memory of the learned denoiser (needs torch)", DENOISER, DENOISER, DENOISERS, 5),
 )

@@ -142,7 +142,8 @@ def denoise(
         image's shape (with its channels or without). Estimated from the image by default (`estimate_sigma`).
         0 returns a copy.
     method : str, default "nlm"
-        Non-local means, or a method that another package brings (entry points of the group ``nlmeans.methods``).
+        Non-local means; "learned", a trained network (`nonlocal_block.denoise`, needs the extra ``learned``); or a
+        method that another package brings (entry points of the group ``nlmeans.methods``).
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
         noise by the picture that the pass has found, in a third to half of the pass's time. "best" averages once more,

@@ -1,4 +1,4 @@
-"""Non-local blocks for PyTorch, computed by the pairwise-weighting core of `nlmeans`.
+"""Non-local blocks for PyTorch, computed by the pairwise-weighting core of `nlmeans`, and a denoiser around one.
 
 >>> import torch, nonlocal_block
 >>> block = nonlocal_block.NonLocalBlock2d(16)
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .classifier import NonLocalClassifier as NonLocalClassifier
     from .classifier import load_classifier as load_classifier
     from .denoiser import NonLocalDenoiser as NonLocalDenoiser
+    from .denoising import LearnedReport as LearnedReport
+    from .denoising import denoise as denoise
+    from .denoising import load_denoiser as load_denoiser
     from .functional import explain as explain
     from .functional import pairwise_attention as pairwise_attention
     from .functional import pairwise_map as pairwise_map
@@ -29,18 +32,21 @@ if TYPE_CHECKING:
 
 # PyTorch takes seconds to import: it comes with the first name that is used.
 _HOMES = {
+    "LearnedReport": "denoising",
     "NonLocalBlock1d": "block",
     "NonLocalBlock2d": "block",
     "NonLocalBlock3d": "block",
     "NonLocalClassifier": "classifier",
     "NonLocalDenoiser": "denoiser",
     "NonLocalMeans2d": "nlm",
+    "denoise": "denoising",
     "explain": "functional",
     "load_classifier": "classifier",
+    "load_denoiser": "denoising",
     "pairwise_attention": "functional",
     "pairwise_map": "functional",
 }
-_MODULES = ("backends", "block", "classifier", "denoiser", "functional", "layouts", "nlm", "weights")
+_MODULES = ("backends", "block", "classifier", "denoiser", "denoising", "functional", "layouts", "nlm", "weights")
 __all__ = sorted((*_HOMES, "layouts"))
 
 

@@ -12,7 +12,20 @@ from torch import Tensor
 from nlmeans._checks import flag, integer, real
 from nlmeans.pairwise.spec import Radii
 
-__all__ = ["channels", "deviation", "features", "flag", "image", "number", "one_of", "positive", "radii", "search"]
+__all__ = [
+    "count",
+    "counts",
+    "deviation",
+    "features",
+    "finite",
+    "flag",
+    "image",
+    "number",
+    "one_of",
+    "positive",
+    "radii",
+    "search",
+]
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -86,12 +99,19 @@ def number(value: Any, name: str) -> float | Tensor:
     return value
 
 
-def channels(value: Any, name: str) -> int:
-    """Return a count of channels."""
-    count = integer(value, name)
-    if count < 1:
-        raise ValueError(f"{name} must be at least 1; got {count}")
-    return count
+def count(value: Any, name: str, least: int = 1) -> int:
+    """Return a whole number that is not too small."""
+    found = integer(value, name)
+    if found < least:
+        raise ValueError(f"{name} must be at least {least}; got {found}")
+    return found
+
+
+def counts(values: Any, name: str, number: int, least: int) -> tuple[int, ...]:
+    """Return so many whole numbers that are not too small."""
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != number:
+        raise ValueError(f"{name} must be {number} whole numbers of at least {least}; got {values!r}")
+    return tuple(count(value, name, least) for value in values)
 
 
 def one_of(value: Any, name: str, names: Sequence[str]) -> str:
@@ -119,10 +139,17 @@ def deviation(sigma: Any, x: Tensor) -> Tensor:
         deviations = sigma.to(x)
     else:
         deviations = torch.as_tensor(real(sigma, "sigma"), dtype=x.dtype, device=x.device)
-    if not bool((deviations >= 0).all()):
-        least = float(deviations.detach().min())
-        raise ValueError(f"sigma must be at least 0, in the units of x; got {least:g}")
+    finite(deviations)
     return deviations.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def finite(sigma: Tensor) -> None:
+    """Refuse deviations below 0, infinite or NaN."""
+    good = (sigma >= 0) & (sigma < math.inf)
+    if not bool(good.all()):
+        raise ValueError(
+            f"sigma must be at least 0 and finite, in the units of x; got {float(sigma.detach()[~good][0]):g}"
+        )
 
 
 def positive(value: Any, name: str) -> float:

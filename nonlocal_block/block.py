@@ -47,8 +47,8 @@ class _NonLocalBlock(nn.Module):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        channels = _checks.channels(in_channels, "in_channels")
-        inner = max(channels // 2, 1) if inter_channels is None else _checks.channels(inter_channels, "inter_channels")
+        channels = _checks.count(in_channels, "in_channels")
+        inner = max(channels // 2, 1) if inter_channels is None else _checks.count(inter_channels, "inter_channels")
         self.in_channels, self.inter_channels = channels, inner
         self.mode = _checks.one_of(mode, "mode", tuple(MODES))
         window = _checks.search(search_radius, self._axes)

@@ -196,11 +196,11 @@ def load_classifier(
     >>> notes["figures"]["test_accuracy"] > 0.99
     True
     """
-    path = weights.shipped("classifier") if path is None else path
-    arguments, state, notes = weights.load(path, "NonLocalClassifier")
+    kind = "NonLocalClassifier"
+    arguments, state, notes = weights.shipped("classifier", kind) if path is None else weights.load(path, kind)
     try:
         network = NonLocalClassifier(**arguments, backend=backend)
         network.load_state_dict(state)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not fit NonLocalClassifier({arguments}): {error}") from error
+        raise ValueError(f"{path or 'the classifier'} does not fit {kind}({arguments}): {error}") from error
     return network.eval(), notes

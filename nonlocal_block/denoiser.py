@@ -60,7 +60,10 @@ class NonLocalStage(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = _checks.one_of(weights, "weights", WEIGHTS)
-        self.patch_radius, self.search_radius = patch_radius, search_radius
+        self.patch_radius = _checks.count(patch_radius, "patch_radius", 0)
+        self.search_radius = _checks.count(search_radius, "search_radius", 0)
+        channels, more = _checks.count(channels, "channels"), _checks.count(more, "more", 0)
+        strength = _checks.positive(strength, "strength")
         side = 2 * patch_radius + 1
         terms = channels * side**2
         self.embed = nn.Conv2d(channels + more, terms, side, bias=False)
@@ -158,17 +161,19 @@ class NonLocalDenoiser(nn.Module):
         weights: Weights = "learned",
     ) -> None:
         super().__init__()
-        self.channels = _checks.channels(channels, "channels")
-        self.phases, self.more = 4 * channels, more
-        half, quarter, eighth = widths
+        self.channels = _checks.count(channels, "channels")
+        self.phases, self.more = 4 * channels, _checks.count(more, "more", 0)
+        half, quarter, eighth = _checks.counts(widths, "widths", 3, 1)
+        outer, inner, deepest = _checks.counts(blocks, "blocks", 3, 0)
+        last = _checks.count(last, "last", 0)
         self.stem = _conv(self.phases + 1, half)
-        self.encode = nn.ModuleList([_chain(half, blocks[0]), _chain(quarter, blocks[1])])
+        self.encode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2, bias=False) for a, b in ((half, quarter), (quarter, eighth)))
-        self.middle = _chain(eighth, blocks[2])
+        self.middle = _chain(eighth, deepest)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 2, 2, bias=False) for a, b in ((quarter, half), (eighth, quarter))
         )
-        self.decode = nn.ModuleList([_chain(half, blocks[0]), _chain(quarter, blocks[1])])
+        self.decode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.propose = _conv(half, self.phases + more)
         self.stage = NonLocalStage(self.phases, more, 1, search_radius, strength, weights)
         self.join = _conv(2 * self.phases + more, half)
@@ -182,6 +187,8 @@ class NonLocalDenoiser(nn.Module):
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Return x without noise, see the class."""
         x = _checks.image(x, self.channels, 2)
+        if not x.is_floating_point():
+            raise TypeError(f"x must be floating-point, with 0 to 1 from black to white; got {x.dtype}")
         height, width = x.shape[2:]
         level = _level(sigma, x)
         below, right = -height % MULTIPLE, -width % MULTIPLE
@@ -235,7 +242,6 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
     if isinstance(sigma, Tensor) and sigma.ndim == 4:
         if sigma.shape[0] not in (1, len(x)) or sigma.shape[1:] != shape[1:]:
             raise ValueError(f"a map of sigma must have the shape {shape}; got {tuple(sigma.shape)}")
-        if not bool((sigma >= 0).all()):
-            raise ValueError(f"sigma must be at least 0, in the units of x; got {float(sigma.detach().min()):g}")
+        _checks.finite(sigma)
         return sigma.to(x).expand(shape)
     return _checks.deviation(sigma, x).expand(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,10 +27,14 @@ from .denoiser import MULTIPLE, NonLocalDenoiser
 
 NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 """The weights that come with the package, by channels."""
-TILE, MARGIN = 384, 88
+TILE, MARGIN = 1024, 88
 """Side of a tile in pixels, and what is added around it and thrown away: multiples of 8, the network's grid."""
-DARKEST = 75 / 255
+LARGEST = 75 / 255
 """The largest σ that the network was trained on, black to white being 1."""
+ROOM = 1.25
+"""Photographs seldom reach from black to white: as wide as this, training pictures lose nothing (0.02 dB at 1)."""
+UNEQUAL = 4.0
+"""Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
 CORRELATED = "the noise is spatially correlated, which the learned method was not trained on: method='nlm' measures it"
 
 _lock = threading.RLock()  # a progress function may denoise, too
@@ -113,8 +117,8 @@ def denoise(
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
-        The axis of colours or other channels. Three channels are taken for colours and denoised together, any other
-        number one by one.
+        The axis of colours or other channels. Three channels are taken for colours and denoised together; any other
+        number, or three of which one has more than four times another's σ, one by one.
     threads : int, optional
         Threads to use; by default the CPUs that this process may use.
     device : str, optional
@@ -146,15 +150,15 @@ def denoise(
 
     Notes
     -----
-    Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 means, widened to
-    3.4 σ, and back. For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Time is
-    proportional to the pixels; memory is that of a few copies of the image and of one tile's features. Calls from
-    several threads wait for each other: the number of torch's threads is the process's.
+    Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 means, and back.
+    For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Time is proportional to the
+    pixels; memory is that of a few copies of the image and of one tile's features. Calls from several threads wait for
+    each other: the number of torch's threads is the process's.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from nonlocal_block.denoising import denoise
+    >>> from nonlocal_block import denoise
     >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64)).astype("float32")
     >>> clean = denoise(noisy, sigma=10)
     >>> bool(clean.std() < 0.3 * noisy.std())
@@ -172,25 +176,27 @@ def denoise(
     place = chosen_device("cpu" if device is None else device)
     event, asked = checks.cancel(cancel), checks.progress(progress)
     limits = checks.saturation(array.dtype)
-    settings, results = [], []
+    settings = []
     sources = options.layout.planes(array)
+    results = np.empty(sources.shape, array.dtype)
     with bar(asked) as shown, _threads(workers):
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
             planes = as_float(source)
             setting = options.setting(planes, k, limits)
             settings.append(setting)
-            results.append(_image(source, planes, setting, place, part(tell, k, len(sources))))
-    result = np.ascontiguousarray(options.layout.array(np.stack(results)))
+            results[k] = _image(source, planes, setting, place, part(tell, k, len(sources)))
+    result = np.ascontiguousarray(options.layout.array(results))
     if not full_output:
         return result
     first = settings[0]
+    used = sorted({len(group) for setting in settings for group in _groups(setting.sigma)})
     notes = list(dict.fromkeys(note for setting in settings for note in setting.notes))
     if any(setting.bands is not None for setting in settings):
         notes.append(CORRELATED)
     report = LearnedReport(
         axes=options.layout.axes, noise=first.text, sigma=first.sigma, estimated=first.estimated,
-        weights=tuple(f"{NAMES[n]} {_loaded(n)[1]}" for n in {len(group) for group in _groups(sources.shape[1])}),
+        weights=tuple(f"{NAMES[channels]} {_loaded(channels)[1]}" for channels in used),
         device=str(place), threads=workers, seconds=time.perf_counter() - start, notes=tuple(notes),
     )  # fmt: skip
     return result, report
@@ -224,13 +230,14 @@ def load_denoiser(
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    path = weights.shipped(NAMES[channels]) if path is None else path
-    arguments, state, notes = weights.load(path, "NonLocalDenoiser")
+    kind = "NonLocalDenoiser"
+    arguments, state, notes = weights.shipped(NAMES[channels], kind) if path is None else weights.load(path, kind)
+    path = path or NAMES[channels]
     try:
         network = NonLocalDenoiser(**arguments)
         network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not fit NonLocalDenoiser({arguments}): {error}") from error
+        raise ValueError(f"{path} does not fit {kind}({arguments}): {error}") from error
     if network.channels != channels:
         raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")
     return network.eval(), notes
@@ -278,12 +285,14 @@ def _image(
     source: np.ndarray, planes: np.ndarray, setting: Any, device: torch.device, progress: Progress | None
 ) -> np.ndarray:
     """Denoise one image, planes (C, Z, Y, X)."""
-    if not any(setting.sigma):
-        return source.copy()
+    groups = _groups(setting.sigma)
+    if not groups:
+        if progress is not None:
+            progress(1, 1)
+        return source
     if setting.stabiliser is not None:
         planes = setting.stabiliser.forward(planes)
-    clean = np.empty_like(planes)
-    groups = _groups(len(planes))
+    clean = planes.copy()  # channels without noise stay as they are
     work = [(group, z) for group in groups for z in range(planes.shape[1])]
     for k, (group, z) in enumerate(work):
         chosen = list(group)
@@ -306,12 +315,11 @@ def _plane(
 ) -> np.ndarray:
     """Denoise a plane (1 or 3, Y, X); ``relief`` is each pixel's variance in units of the mean one."""
     level = float(np.mean(sigma))
-    if level == 0:
-        return plane
     # Channels of unequal noise are brought to the mean one, and back: the network knows of one.
-    factors = np.array([level / own if own else 1.0 for own in sigma], plane.dtype)[:, None, None]
+    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
     even = plane * factors
-    middle, span = reach(even, level)
+    # Of a map, nearly all is to lie in the range that was trained; a few wild values must not make the rest vanish.
+    middle, span = reach(even, level if relief is None else level * float(np.quantile(relief, 0.99)) ** 0.5)
     x = torch.from_numpy(np.ascontiguousarray((even - middle) / span + 0.5, np.float32))[None]
     noise = torch.full((1, 1, 1, 1), level / span)
     if relief is not None:
@@ -324,7 +332,7 @@ def _plane(
 
 
 def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
-    """Return the middle of a plane's grey levels, and what is to be black to white: their range, or 3.4 σ at least.
+    """Return the middle of a plane's grey levels, and what is to be black to white: `ROOM` times their range, or 3.4 σ.
 
     Means of 8×8 pixels hold little noise, and one hot pixel hardly moves them.
     """
@@ -334,12 +342,14 @@ def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
     means = np.add.reduceat(np.add.reduceat(part.astype(np.float64), rows, 1), columns, 2)
     means /= (part.shape[1] / len(rows)) * (part.shape[2] / len(columns))
     low, high = float(means.min()), float(means.max())
-    return (low + high) / 2, max(high - low, sigma / DARKEST)
+    return (low + high) / 2, max(ROOM * (high - low), sigma / LARGEST)
 
 
-def _groups(channels: int) -> list[range]:
-    """Return the channels that are denoised together."""
-    return [range(3)] if channels == 3 else [range(c, c + 1) for c in range(channels)]
+def _groups(sigma: Sequence[float]) -> list[range]:
+    """Return the channels that are denoised together; those without noise are in none."""
+    if len(sigma) == 3 and 0 < max(sigma) <= UNEQUAL * min(sigma):
+        return [range(3)]
+    return [range(c, c + 1) for c, own in enumerate(sigma) if own > 0]
 
 
 @lru_cache(maxsize=2)

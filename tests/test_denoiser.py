@@ -114,11 +114,11 @@ def test_a_map_of_sigma_counts_where_it_is():
     [
         (torch.rand(1, 3, 8, 8), 0.1, r"x must have the shape \(B, 1, H, W\); got shape \(1, 3, 8, 8\)"),
         (torch.rand(1, 8, 8), 0.1, "x must have the shape"),
-        (torch.rand(1, 1, 8, 8), -0.1, "sigma must be at least 0, in the units of x; got -0.1"),
+        (torch.rand(1, 1, 8, 8), -0.1, "sigma must be at least 0 and finite, in the units of x; got -0.1"),
         (
             torch.rand(1, 1, 8, 8),
             torch.full((1, 1, 8, 8), -0.5),
-            "sigma must be at least 0, in the units of x; got -0.5",
+            "sigma must be at least 0 and finite, in the units of x; got -0.5",
         ),
         (torch.rand(1, 1, 8, 8), torch.rand(1, 1, 8, 9), "a map of sigma must have the shape"),
         (torch.rand(2, 1, 8, 8), torch.rand(3), "sigma must be a number, or one for each of 2 images"),

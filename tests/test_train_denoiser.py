@@ -30,14 +30,13 @@ def data(tmp_path_factory):
     """Return a folder of small pictures with edges."""
     folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     y, x = np.mgrid[:40, :44]
-    for name, suffix in (("Train400", "png"), ("CBSD400_train", "jpg")):
-        (folder / name).mkdir()
-        for k in range(9):
-            a, b = rng.normal(0, 0.3, 2)
-            grey = 128 + 100 * np.sign(np.sin(a * x + b * y))
-            pixels = grey if suffix == "png" else np.stack([grey, grey[::-1], 255 - grey], 2)
-            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{k}.{suffix}")
-    (folder / "Train400" / "notes.txt").write_text("no picture")
+    (folder / "CBSD400_train").mkdir()
+    for k in range(12):
+        a, b = rng.normal(0, 0.3, 2)
+        grey = 128 + 100 * np.sign(np.sin(a * x + b * y))
+        pixels = np.stack([grey, grey[::-1], 255 - grey], 2)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / "CBSD400_train" / f"{k}.{('png', 'jpg')[k % 2]}")
+    (folder / "CBSD400_train" / "notes.txt").write_text("no picture")
     return folder
 
 
@@ -78,7 +77,7 @@ def test_resumed_bit_for_bit(tmp_path, data, colour):
 
 
 def test_it_learns(tmp_path, data):
-    recipe = Recipe(steps=40, batch=4, side=32, average=0.5, sigma=30)
+    recipe = Recipe(steps=60, batch=8, side=32, average=0.5, sigma=30, skew=1.0)
     train_denoiser(tmp_path, data, epochs=2, recipe=recipe, precision="float32", weights="none")
     first, last = rows(tmp_path)
     assert last["psnr_25"] > first["psnr_25"] > 20.5  # 20.2 without doing anything
@@ -106,8 +105,20 @@ def test_from_earlier_weights(tmp_path, data):
     assert all(torch.equal(tensor, state[name]) for name, tensor in second.state_dict().items())
     with pytest.raises(ValueError, match=r"with start='\w+', not None"):
         train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", seed=5, resume=True)
-    with pytest.raises(ValueError, match=r"must hold a network made with {'channels': 3"):
-        train_denoiser(tmp_path / "third", data, colour=True, start=path, **options)
+    with pytest.raises(ValueError, match=r"must hold a network made with {'weights': 'raw'}; got {.*'learned'}"):
+        train_denoiser(tmp_path / "third", data, weights="raw", start=path, **options)
+
+
+def test_colour_may_begin_with_a_grey_network(tmp_path, data):
+    options = dict(epochs=1, recipe=Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0), precision="float32")
+    grey = train_denoiser(tmp_path / "grey", data, **options)
+    path = tmp_path / "grey" / "denoiser.safetensors"
+    anew = train_denoiser(tmp_path / "anew", data, colour=True, seed=1, **options).state_dict()
+    colour = train_denoiser(tmp_path / "colour", data, colour=True, seed=1, start=path, **options).state_dict()
+    for name, tensor in grey.state_dict().items():
+        expected = tensor if tensor.shape == anew[name].shape else anew[name]
+        assert torch.equal(colour[name], expected), name
+    assert not torch.equal(anew["middle.0.first.weight"], colour["middle.0.first.weight"])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +137,7 @@ def test_bad_arguments(tmp_path, data, arguments, words):
 
 
 def test_missing_pictures(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there are no training pictures in .*Train400"):
+    with pytest.raises(FileNotFoundError, match=r"there are no training pictures in .*CBSD400_train"):
         train_denoiser(tmp_path / "out", tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -13,17 +14,19 @@ from nonlocal_block import load_classifier, weights  # noqa: E402
 @pytest.fixture
 def folder(tmp_path):
     source = tmp_path / "trained.safetensors"
-    source.write_bytes(bytes(range(200)))
+    weights.save(source, torch.nn.Linear(1, 2), {"in_features": 1, "out_features": 2}, {"seed": 3})
     place = tmp_path / "weights"
     place.mkdir()
-    weights.ship("one", source, place)
+    weights.ship("one", source, "Linear", place)
     return place
 
 
 def test_what_was_shipped_is_found(folder, tmp_path):
-    assert weights.shipped("one", folder).read_bytes() == bytes(range(200))
-    weights.ship("two", tmp_path / "trained.safetensors", folder)
-    assert weights.shipped("one", folder).name == "one.safetensors"
+    weights.ship("two", tmp_path / "trained.safetensors", "Linear", folder)
+    for name in ("one", "two"):
+        arguments, state, notes = weights.shipped(name, "Linear", folder)
+        assert (arguments, notes) == ({"in_features": 1, "out_features": 2}, {"seed": 3})
+        assert {key: tensor.shape for key, tensor in state.items()} == {"weight": (2, 1), "bias": (2,)}
     assert sorted(p.name for p in folder.iterdir()) == ["index.json", "one.safetensors", "two.safetensors"]
 
 
@@ -31,10 +34,10 @@ def test_half_the_bytes(tmp_path):
     network, place = torch.nn.Linear(40, 50), tmp_path / "weights"
     place.mkdir()
     weights.save(tmp_path / "whole.safetensors", network, {"a": 1}, {"seed": 3})
-    path = weights.ship("half", tmp_path / "whole.safetensors", place, half=True)
+    path = weights.ship("half", tmp_path / "whole.safetensors", "Linear", place, half=True, notes={"licence": "free"})
     assert path.stat().st_size < 0.6 * (tmp_path / "whole.safetensors").stat().st_size
-    arguments, state, notes = weights.load(weights.shipped("half", place), "Linear")
-    assert (arguments, notes) == ({"a": 1}, {"seed": 3})
+    arguments, state, notes = weights.shipped("half", "Linear", place)
+    assert (arguments, notes) == ({"a": 1}, {"seed": 3, "licence": "free"})
     torch.testing.assert_close(state["weight"].float(), network.weight.detach(), rtol=1e-3, atol=1e-6)
     assert weights.digest("half", place) == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -43,9 +46,9 @@ def test_half_the_bytes(tmp_path):
     ("spoil", "error", "words"),
     [
         (lambda f: (f / "one.safetensors").unlink(), FileNotFoundError, "one.safetensors are missing"),
-        (lambda f: (f / "one.safetensors").write_bytes(b"a" * 199), ValueError, "truncated: .* 200 bytes; got 199"),
-        (lambda f: (f / "one.safetensors").write_bytes(b"a" * 201), ValueError, "damaged: .* 200 bytes; got 201"),
-        (lambda f: (f / "one.safetensors").write_bytes(b"a" * 200), ValueError, "were changed: their SHA-256 must be"),
+        (lambda f: changed(f, slice(None, -1)), ValueError, r"truncated: they must have \d+ bytes; got \d+\. Install"),
+        (lambda f: changed(f, slice(None), b"a"), ValueError, r"damaged: they must have \d+ bytes; got \d+\. Install"),
+        (lambda f: changed(f, slice(None, -1), b"a"), ValueError, "were changed: their SHA-256 must be"),
         (lambda f: (f / "index.json").unlink(), FileNotFoundError, "index of trained weights, is missing"),
         (lambda f: (f / "index.json").write_text("{"), ValueError, "index.json is not an index of trained weights"),
         (lambda f: (f / "index.json").write_text("[]"), ValueError, "index.json is not an index of trained weights"),
@@ -57,24 +60,62 @@ def test_half_the_bytes(tmp_path):
 def test_what_is_not_as_shipped_is_named(folder, spoil, error, words):
     spoil(folder)
     with pytest.raises(error, match=words):
-        weights.shipped("one", folder)
+        weights.shipped("one", "Linear", folder)
+
+
+def changed(folder, part, more=b""):
+    path = folder / "one.safetensors"
+    path.write_bytes(path.read_bytes()[part] + more)
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (2, "must be of format 1 or older; got 2: a newer version wrote it: update the package"),
+        (0, "must be of format 1 or older; got 0: there is none such"),
+        ("x", "does not say what it holds"),
+    ],
+)
+def test_files_of_other_formats(tmp_path, monkeypatch, form, words):
+    monkeypatch.setattr(weights, "FORMAT", form)
+    weights.save(tmp_path / "other.safetensors", torch.nn.Linear(1, 2), {}, {})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=words):
+        weights.load(tmp_path / "other.safetensors", "Linear")
+    with pytest.raises(ValueError, match=r"does not hold a Conv2d; its metadata is {.*Linear"):
+        weights.load(tmp_path / "other.safetensors", "Conv2d")
+
+
+def test_an_index_that_cannot_be_read_is_left_alone(folder, tmp_path):
+    (folder / "index.json").write_text("{")
+    before = (folder / "one.safetensors").read_bytes()
+    other = tmp_path / "other.safetensors"
+    weights.save(other, torch.nn.Linear(5, 5), {}, {})
+    with pytest.raises(ValueError, match="is not an index"):
+        weights.ship("one", other, "Linear", folder)
+    assert (folder / "one.safetensors").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_others_may_read_what_is_saved(folder):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (folder / "one.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_unknown_names(folder):
     with pytest.raises(ValueError, match="weights of that name: one; got 'other'"):
-        weights.shipped("other", folder)
+        weights.shipped("other", "Linear", folder)
 
 
 def test_every_shipped_file_is_whole_and_says_how_it_was_made():
-    from safetensors import safe_open
-
     names = json.loads((weights.FOLDER / weights.INDEX).read_text(encoding="utf-8"))["files"]
-    assert "classifier" in names
-    assert sum(weights.shipped(name).stat().st_size for name in names) < 10e6
+    assert set(names) == {"classifier", "denoiser-colour", "denoiser-grey"}
+    assert sum(entry["bytes"] for entry in names.values()) < 8e6
     for name in names:
-        with safe_open(weights.shipped(name), "pt") as file:
-            notes = json.loads(file.metadata()["notes"])
-        assert {"seed", "recipe", "figures", "torch"} <= set(notes)
+        network = "NonLocalClassifier" if name == "classifier" else "NonLocalDenoiser"
+        notes = weights.shipped(name, network)[2]
+        assert {"seed", "recipe", "figures", "torch", "licence"} <= set(notes)
 
 
 def test_the_classifier_on_mnist(shared):

@@ -52,7 +52,12 @@ def denoise(
     output: Annotated[str, typer.Argument(metavar="OUT", help="A file; for several pictures a folder.")],
     asked: Filtering,
     method: Annotated[
-        Any, typer.Option(parser=method_name, metavar="NAME", help="nlm, or what another package brings.")
+        Any,
+        typer.Option(
+            parser=method_name,
+            metavar="NAME",
+            help="nlm; learned, which is a trained network; or what another package brings.",
+        ),
     ] = "nlm",
     fill: Annotated[
         bool, typer.Option(help="Give masked, NaN and infinite pixels the average of others, or leave them.")

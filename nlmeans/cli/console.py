@@ -17,7 +17,7 @@ import typer
 
 from ..io import PictureError
 
-FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError)
+FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
 PATIENCE = 0.5  # seconds without a bar: pictures that are done by then never pay for importing rich
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 

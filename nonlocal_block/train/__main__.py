@@ -105,8 +105,8 @@ def classifier(
 def denoiser(
     *,
     out: Out,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds Train400 and CBSD400_train.")],
-    colour: Annotated[bool, typer.Option("--colour", help="Train on colour pictures, not on grey ones.")] = False,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds CBSD400_train.")],
+    colour: Annotated[bool, typer.Option("--colour", help="Train on colours, not on luma.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 40,
     seed: Seed = 0,
     weights: Annotated[
@@ -214,7 +214,12 @@ class _Screen(Watcher):
             return
         figures = [_figure(name, value) for name, value in row.items() if name.endswith("_accuracy") or "psnr" in name]
         seconds = f"{row['seconds']:.1f} s + {row['evaluation_seconds']:.1f} s"
-        line = f"epoch {row['epoch']:.0f}: {', '.join(figures)}, loss {row['running_loss']:.4f}, {seconds}"
+        running = ", ".join(
+            f"{name.removeprefix('running_')} {row[name]:.4f}"
+            for name in ("running_loss", "running_error")
+            if name in row
+        )
+        line = f"epoch {row['epoch']:.0f}: {', '.join(figures)}, {running}, {seconds}"
         typer.echo(line)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from .. import _checks
@@ -25,13 +24,12 @@ from .loop import Setting, Watcher, train
 from .muon import Muon
 
 WEIGHTS = "denoiser.safetensors"
-FOLDERS = {1: ("Train400", "CBSD400_train"), 3: ("CBSD400_train",)}
-"""Training pictures, by channels. None of them is in BSD68, Set12 or Kodak24."""
+FOLDER = "CBSD400_train"
+"""The training pictures, in colour; none of them is in BSD68, Set12 or Kodak24. (Train400 are crops of their luma.)"""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 CHECKED = (15, 25, 50)
 HELD = 8
-"""Pictures that are held back, to see how a run is going. Train400's are crops of pictures that CBSD400 has too: for
-grey, these figures tell progress, not quality."""
+"""Pictures that are held back, to see how a run is going."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,22 @@ class Recipe:
         Share of the averaged weights that a step keeps; it is these that are evaluated and saved.
     sigma, skew : float
         σ is ``sigma · u**skew`` for u evenly from 0 to 1, in grey levels of 255: low σ comes more often.
+    even : float
+        The error of a crop counts √(even / (σ + even)), in grey levels: all σ learn about equally fast in decibels.
     clip : float
         Largest length of the gradient.
     """
 
     steps: int = 500
-    batch: int = 16
-    side: int = 64
-    filters: float = 0.007
-    others: float = 2e-3
+    batch: int = 8
+    side: int = 96
+    filters: float = 0.005
+    others: float = 1.5e-3
     warm_up: float = 0.02
-    average: float = 0.999
+    average: float = 0.9995
     sigma: float = 75.0
     skew: float = 1.5
+    even: float = 5.0
     clip: float = 1.0
 
 
@@ -116,7 +117,8 @@ class DenoiserTask:
             torch.default_generator.manual_seed(seed)
             self.network = NonLocalDenoiser(channels, **network).to(device)
         if start is not None:
-            self.network.load_state_dict(start)
+            shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
+            self.network.load_state_dict({k: v for k, v in start.items() if v.shape == shapes.get(k)}, strict=False)
         self.average = AveragedModel(self.network, multi_avg_fn=averaging(recipe.average))
         filters = [p for p in _inner(self.network) if p.requires_grad]
         known = {id(p) for p in filters}
@@ -143,7 +145,9 @@ class DenoiserTask:
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             found = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
-        loss = F.l1_loss(found.float(), clean)
+        errors = (found.float() - clean).abs().mean((1, 2, 3))
+        even = self.recipe.even / 255
+        loss = (errors * (even / (sigma[:, 0, 0, 0].to(errors) + even)).sqrt()).mean()
         for optimizer, _ in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -151,7 +155,7 @@ class DenoiserTask:
         for optimizer, _ in self.optimizers:
             optimizer.step()
         self.average.update_parameters(self.network)
-        return {"loss": loss.detach() * len(clean)}
+        return {"error": errors.detach().sum()}
 
     @torch.inference_mode()
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
@@ -209,11 +213,11 @@ def train_denoiser(
     out : path
         The run's folder: see `loop.train`. After every epoch it holds ``denoiser.safetensors`` too.
     data : path
-        The folder that holds Train400 and CBSD400_train (colour: the latter).
+        The folder that holds ``CBSD400_train``: 400 colour pictures.
     colour : bool, default False
-        Train on colour pictures, not on grey ones and the luma of colour ones.
+        Train on the pictures in colour, not on their luma.
     epochs : int, default 40
-        Epochs of 500 steps of 16 crops. The rates fall until the last one: a run can be stopped and resumed at any
+        Epochs of 500 steps of 8 crops. The rates fall until the last one: a run can be stopped and resumed at any
         moment, but not prolonged.
     seed : int, default 0
         Decides all that is random.
@@ -222,7 +226,8 @@ def train_denoiser(
     recipe : Recipe, optional
         How to learn.
     start : path, optional
-        Weights of an earlier run to begin with, in place of random ones.
+        Weights of an earlier run to begin with, in place of random ones. It may have been for another number of
+        channels: then all begin with its weights but the layers at the ends, which have other shapes.
     device : str, default "auto"
         "cpu", "cuda" …; by default the first of cuda, mps and cpu that there is.
     precision : {"auto", "float32", "bfloat16"}
@@ -249,7 +254,7 @@ def train_denoiser(
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     channels = 3 if colour else 1
     network: dict[str, Any] = {"weights": weights}
-    begun = None if start is None else _weights(start, {"channels": channels, **network})
+    begun = None if start is None else _weights(start, network)
     task = DenoiserTask(
         pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
         network=network, epochs=epochs, start=begun,
@@ -260,7 +265,8 @@ def train_denoiser(
     average: Any = task.average.module
     notes = {**task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type}
     saving = _Saving(folder / WEIGHTS, average, channels, network, notes, watcher or Watcher())
-    train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
+    history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
+    saving.save(history[-1])  # a run that was stopped between its last checkpoint and its weights gets them now
     found: NonLocalDenoiser = average.eval()
     return found
 
@@ -290,8 +296,12 @@ class _Saving(Watcher):
 
     def epoch(self, row: Row) -> None:
         """Save, and pass it on."""
-        files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
+        self.save(row)
         self._watcher.epoch(row)
+
+    def save(self, row: Row) -> None:
+        """Write the weights, with the figures that they reached."""
+        files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
 
 
 def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
@@ -334,20 +344,19 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     from PIL import Image
 
     found = []
-    for folder in FOLDERS[channels]:
-        paths = sorted(path for path in (data / folder).glob("*") if path.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise FileNotFoundError(f"there are no training pictures in {data / folder}")
-        for path in paths:
-            with Image.open(path) as image:
-                array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
-            found.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
+    paths = sorted(path for path in (data / FOLDER).glob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
+    for path in paths:
+        with Image.open(path) as image:
+            array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
+        found.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
     return found
 
 
 def _weights(path: str | os.PathLike[str], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
     arguments, state, _ = files.load(path, "NonLocalDenoiser")
-    if arguments != wanted:
+    if {**arguments, "channels": 0} != {**wanted, "channels": 0}:
         raise ValueError(f"{path} must hold a network made with {dict(wanted)}; got {arguments}")
     return {name: tensor.float() for name, tensor in state.items()}
 

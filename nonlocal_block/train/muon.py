@@ -19,7 +19,8 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     parameters : iterable of Tensor
-        Weights of two or more dimensions; a filter counts as a matrix of its output channels and all the rest.
+        Weights of two or more dimensions; a filter counts as a matrix of its first axis (the output channels, or the
+        input channels where a convolution is transposed) and all the rest.
     learning_rate : float
         Length of a step: the root mean square of a change is about that, divided by the root of the columns.
     momentum : float, default 0.95

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,19 @@ FORMAT = 1
 FOLDER = Path(__file__).parent
 INDEX = "index.json"
 REMEDY = "Install the package again"
+Loaded = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]
+"""Arguments, weights and notes."""
 
 
-def shipped(name: str, folder: Path = FOLDER) -> Path:
-    """Return the file of some trained weights, after a look at whether it is what was shipped.
+def shipped(name: str, network: str, folder: Path = FOLDER) -> Loaded:
+    """Return what `load` does for weights that come with the package, if they are what was shipped.
 
     Parameters
     ----------
     name : str
         What the weights are called in the index, such as "classifier".
+    network : str
+        The class that they must be of.
     folder : Path, optional
         Where index and files lie; by default in the package.
 
@@ -46,17 +49,18 @@ def shipped(name: str, folder: Path = FOLDER) -> Path:
     path = folder / entry["file"]
     if not path.is_file():
         raise FileNotFoundError(f"the weights {path} are missing. {REMEDY}")
-    size = path.stat().st_size
+    content = path.read_bytes()  # once: what is checked is what is loaded
+    size = len(content)
     if size != entry["bytes"]:
         what = "truncated" if size < entry["bytes"] else "damaged"
         raise ValueError(f"the weights {path} are {what}: they must have {entry['bytes']} bytes; got {size}. {REMEDY}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
         raise ValueError(
             f"the weights {path} were changed: their SHA-256 must be {entry['sha256']}; got {digest}. {REMEDY}, "
             "or name the file to load it all the same"
         )
-    return path
+    return _parsed(content, path, network)
 
 
 def save(
@@ -80,20 +84,13 @@ def save(
     OSError
         If it cannot be written.
     """
-    from safetensors.torch import save_file
-
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {
-        "network": type(network).__name__,
-        "format": str(FORMAT),
-        "arguments": json.dumps(dict(arguments)),
-        "notes": json.dumps(dict(notes)),
-    }
+    content = _packed(type(network).__name__, arguments, state, notes)
     with replacing(Path(path), overwrite=True) as part:
-        save_file(state, part, metadata)
+        part.write_bytes(content)
 
 
-def load(path: str | os.PathLike[str], network: str) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:
+def load(path: str | os.PathLike[str], network: str) -> Loaded:
     """Return the arguments, weights and notes of a file that `save` wrote; nothing in it is executed.
 
     Parameters
@@ -110,16 +107,32 @@ def load(path: str | os.PathLike[str], network: str) -> tuple[dict[str, Any], di
     ValueError
         If it is corrupt, of a newer format, or holds something else; the message names it.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    return _parsed(Path(path).read_bytes(), path, network)
+
+
+def _packed(network: str, arguments: Mapping[str, Any], state: Mapping[str, Tensor], notes: Mapping[str, Any]) -> bytes:
+    """Return the content of a safetensors file; its library would write one that others may not read."""
+    metadata = {
+        "network": network,
+        "format": str(FORMAT),
+        "arguments": json.dumps(dict(arguments)),
+        "notes": json.dumps(dict(notes)),
+    }
+    content: bytes = _library().torch.save(dict(state), metadata)
+    return content
+
+
+def _parsed(content: bytes, path: str | os.PathLike[str], network: str) -> Loaded:
+    """Return what a safetensors file holds."""
+    library = _library()
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except SafetensorError as error:
+        state = library.torch.load(content)
+    except library.SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    # A header of JSON, after eight bytes that tell its length; the loader itself gives back no metadata.
+    metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
     if metadata.get("network") != network:
         raise ValueError(f"{path} does not hold a {network}; its metadata is {metadata}")
     try:
@@ -130,33 +143,58 @@ def load(path: str | os.PathLike[str], network: str) -> tuple[dict[str, Any], di
         )
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} does not say what it holds: {error!r}") from error
-    if form > FORMAT:
-        raise ValueError(f"{path} must be of format {FORMAT} or older; got {form}: update the package")
+    if not 1 <= form <= FORMAT:
+        reason = "a newer version wrote it: update the package" if form > FORMAT else "there is none such"
+        raise ValueError(f"{path} must be of format {FORMAT} or older; got {form}: {reason}")
     return arguments, state, notes
 
 
-def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER, *, half: bool = False) -> Path:
-    """Copy a safetensors file to those that come with the package, and note its hash in the index.
+def _library() -> Any:
+    try:
+        import safetensors.torch
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "trained weights need safetensors, which is not installed: pip install 'nlmeans[learned]'",
+            name="safetensors",
+        ) from error
+    return safetensors
+
+
+def ship(
+    name: str,
+    source: str | os.PathLike[str],
+    network: str,
+    folder: Path = FOLDER,
+    *,
+    half: bool = False,
+    notes: Mapping[str, Any] | None = None,
+) -> Path:
+    """Copy trained weights to those that come with the package, and note their hash in the index.
 
     Parameters
     ----------
     name : str
-        What `shipped` will know it by; weights of that name are replaced.
+        What `shipped` will know them by; weights of that name are replaced.
     source : path
-        The file.
+        A file that `save` wrote.
+    network : str
+        The class that it is of.
     folder : Path, optional
         Where index and files lie; by default in the package.
     half : bool, default False
         Store float32 weights in float16, in half the bytes.
+    notes : mapping, optional
+        What to say beyond the file's own notes, such as licence and figures on test sets.
     """
     path = folder / f"{name}.safetensors"
-    with replacing(path, overwrite=True) as part:
-        if half:
-            _halve(source, part)
-        else:
-            shutil.copyfile(source, part)
-    content = path.read_bytes()
+    # Read first: an index that cannot be read must not leave new weights behind that it does not know.
     index: dict[str, Any] = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
+    arguments, state, own = load(source, network)
+    if half:
+        state = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    content = _packed(network, arguments, state, {**own, **(notes or {})})
+    with replacing(path, overwrite=True) as part:
+        part.write_bytes(content)
     index["files"][name] = {
         "file": path.name,
         "bytes": len(content),
@@ -165,17 +203,6 @@ def ship(name: str, source: str | os.PathLike[str], folder: Path = FOLDER, *, ha
     with replacing(folder / INDEX, overwrite=True) as part:
         part.write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
-
-
-def _halve(source: str | os.PathLike[str], target: Path) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    with safe_open(source, "pt") as file:
-        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        metadata = file.metadata()
-    state = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
-    save_file(state, target, metadata)
 
 
 def digest(name: str, folder: Path = FOLDER) -> str:
