@@ -18,10 +18,11 @@ from .runner import run_case
 from .suites import SUITES, Suite
 
 STUDIES = {
-    "quality": "PSNR on Set12, BSD68, Kodak24, PolyU and FMD",
+    "quality": "PSNR on Set12, BSD68, Kodak24, PolyU and FMD, classical and learned",
     "sure": "how near strength='sure' comes to the best strength",
     "noise": "how near the estimated σ comes to the true one",
     "classifier": "what non-local blocks add to the article's classifier, on MNIST",
+    "ablation": "what the non-local stage adds to the learned denoiser",
     "tune": "choose the defaults on training pictures",
 }
 """What is measured on standard sets, which ``--data`` names."""

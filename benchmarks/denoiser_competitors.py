@@ -76,7 +76,7 @@ class DnCNN(Plain):
 
 class _Runner:
     def __init__(self, threads: int) -> None:
-        self.threads = threads
+        self.threads, self.network = threads, dncnn()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         import torch
@@ -84,7 +84,7 @@ class _Runner:
         torch.set_num_threads(self.threads)  # another method may have left them otherwise
         with torch.inference_mode():
             x = torch.from_numpy(image)[None, None] / 255
-            result: np.ndarray = ((x - dncnn()(x)) * 255)[0, 0].numpy()
+            result: np.ndarray = ((x - self.network(x)) * 255)[0, 0].numpy()
         return result
 
 

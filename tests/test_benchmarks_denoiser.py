@@ -1,0 +1,106 @@
+"""What is measured of the learned denoiser: its suite, the quality study's table, and the ablation."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
+
+from PIL import Image  # noqa: E402
+
+from benchmarks.__main__ import main  # noqa: E402
+from benchmarks.denoiser_cases import DENOISER  # noqa: E402
+from benchmarks.denoiser_competitors import DENOISERS, dncnn  # noqa: E402
+from benchmarks.runner import run_case  # noqa: E402
+from nonlocal_block.train import denoiser  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+GREY = DENOISER[0].quick()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return a folder of small pictures."""
+    rng = np.random.default_rng(0)
+    for name, count, shape in (("CBSD400_train", 9, (40, 44, 3)), ("BSD68", 2, (24, 17)), ("Set12", 10, (16, 24))):
+        (tmp_path / name).mkdir()
+        for k in range(count):
+            pixels = np.kron(rng.integers(40, 215, [(side + 7) // 8 for side in shape[:2]]), np.ones((8, 8)))
+            grey = pixels[: shape[0], : shape[1]].astype(np.uint8)
+            Image.fromarray(np.stack([grey] * 3, 2) if len(shape) == 3 else grey).save(
+                tmp_path / name / f"{k + 1:02}.png"
+            )
+    return tmp_path
+
+
+def test_every_denoiser_that_is_installed_takes_part():
+    (record,) = run_case(GREY, list(DENOISERS.values()), [1], 1)
+    status = {method["name"]: (method["status"], method["reason"]) for method in record["methods"]}
+    wanted = {name: ("measured", None) for name in DENOISERS}
+    if status["bm3d"][0] == "skipped":
+        wanted["bm3d"] = ("skipped", "bm3d cannot be imported: No module named 'bm3d'")
+    assert status == wanted
+    learned, network = (method for method in record["methods"] if method["name"] in ("learned", "dncnn"))
+    assert learned["measures"]["psnr"]["median"] > 29
+    assert {"dncnn", "nlmeans-balanced"} <= set(learned["ratios"])
+    assert not network["own"]
+    assert "patch_radius" not in record["parameters"]
+    assert GREY.title == "grey 128×128, σ = 25"
+
+
+def test_dncnn_is_the_published_architecture():
+    network = dncnn()
+    filters = [part for part in network if isinstance(part, torch.nn.Conv2d)]
+    assert len(filters) == 17
+    assert sum(f.weight.numel() for f in filters) == 15 * 64 * 64 * 9 + 2 * 64 * 9
+    assert network(torch.zeros(1, 1, 8, 9)).shape == (1, 1, 8, 9)
+
+
+def test_rows_stand_side_by_side_and_earlier_ones_stay(data, tmp_path, capsys):
+    out = tmp_path / "quality.json"
+    arguments = ["quality", "--data", str(data), "--only", "BSD68", "--out", str(out)]
+    assert main([*arguments, "--methods", "nlmeans fast;learned"]) == 0
+    assert main([*arguments, "--methods", "learned, σ estimated"]) == 0
+    rows = json.loads(out.read_text(encoding="utf-8"))["results"]
+    methods = {"nlmeans fast", "learned", "learned, σ estimated"}
+    assert {(row["set"], row["method"]) for row in rows} == {
+        (f"BSD68 σ={sigma}", name) for sigma in (15, 25, 50) for name in methods
+    }
+    assert [row["set"] for row in rows] == sorted(row["set"] for row in rows)
+    assert all(row["psnr"] > row["noisy"] for row in rows)
+    table = capsys.readouterr().out.splitlines()[-5:]
+    assert table[0] == "|  | BSD68 |"
+    means = " / ".join(f"{row['psnr']:.2f}" for row in rows if row["method"] == "learned")
+    assert f"| learned | {means} |" in table
+
+    out.write_text(json.dumps({"nlmeans": "0.0.9", "defaults_version": 1, "results": []}))
+    assert main(arguments) == 2
+    assert "it is of {'nlmeans': '0.0.9'" in capsys.readouterr().err
+    out.write_text("[]")
+    assert main(arguments) == 2
+    assert out.read_text() == "[]"
+
+
+def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_path, monkeypatch, capsys):
+    small = denoiser.Recipe(steps=1, batch=1, side=32)
+    monkeypatch.setattr(denoiser, "Recipe", lambda: small)
+    out = tmp_path / "ablation.json"
+    arguments = ["ablation", "--data", str(data), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
+    assert main([*arguments, "--only", "raw-1", "--out", str(out)]) == 0
+    assert not out.exists()
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        f"{variant}-{seed}" for variant in ("learned", "none", "raw") for seed in (0, 1)
+    ]
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert len(found["pictures"]["raw-0"]["self-similar σ=25"]) == 4
+    for seed in (0, 1):
+        own, other = (
+            np.mean(list(found["pictures"][f"{variant}-{seed}"]["BSD68 σ=50"].values()))
+            for variant in ("learned", "none")
+        )
+        assert found["gain"]["learned over none"]["BSD68 σ=50"][seed] == pytest.approx(own - other, abs=2e-4)
+    assert "| learned over raw |" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*arguments, "--only", "nothing"])
