@@ -78,7 +78,7 @@ class LearnedReport:
 
     def __str__(self) -> str:
         rows = [
-            ("method", "learned, " + ", ".join(self.weights)),
+            ("method", f"learned, {', '.join(self.weights) or 'nothing to do'}"),
             ("axes", self.axes),
             ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
             *[("note", note) for note in self.notes],

@@ -120,6 +120,8 @@ def test_a_map_of_sigma_counts_where_it_is():
             torch.full((1, 1, 8, 8), -0.5),
             "sigma must be at least 0 and finite, in the units of x; got -0.5",
         ),
+        (torch.rand(1, 1, 8, 8), torch.full((1, 1, 8, 8), torch.inf), "and finite, in the units of x; got inf"),
+        (torch.rand(1, 1, 8, 8), torch.tensor([torch.nan]), "and finite, in the units of x; got nan"),
         (torch.rand(1, 1, 8, 8), torch.rand(1, 1, 8, 9), "a map of sigma must have the shape"),
         (torch.rand(2, 1, 8, 8), torch.rand(3), "sigma must be a number, or one for each of 2 images"),
     ],
@@ -127,6 +129,30 @@ def test_a_map_of_sigma_counts_where_it_is():
 def test_bad_calls(x, sigma, words):
     with pytest.raises(ValueError, match=words):
         lively()(x, sigma)
+
+
+def test_whole_numbers_are_refused():
+    with pytest.raises(TypeError, match=r"x must be floating-point, with 0 to 1 from black to white; got torch.uint8"):
+        lively()(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(channels=0), "channels must be at least 1; got 0"),
+        (dict(widths=(8, 8)), r"widths must be 3 whole numbers of at least 1; got \(8, 8\)"),
+        (dict(widths=(8, 0, 8)), "widths must be at least 1; got 0"),
+        (dict(blocks="211"), "blocks must be 3 whole numbers of at least 0; got '211'"),
+        (dict(last=-1), "last must be at least 0; got -1"),
+        (dict(more=-1), "more must be at least 0; got -1"),
+        (dict(search_radius=-1), "search_radius must be at least 0; got -1"),
+        (dict(strength=0.0), "strength must be above 0; got 0"),
+        (dict(weights="best"), "weights must be one of"),
+    ],
+)
+def test_bad_parameters(options, words):
+    with pytest.raises(ValueError, match=words):
+        NonLocalDenoiser(**options)
 
 
 def test_every_parameter_learns_in_half_precision_too():

@@ -120,6 +120,39 @@ def test_channels_of_unequal_noise_are_made_equal_and_back():
     np.testing.assert_allclose(found / factors, call(image, channel_axis=0), atol=2e-3)
 
 
+def test_channels_of_very_unequal_noise_are_denoised_one_by_one():
+    image = np.stack([noisy(), noisy()[::-1], noisy()[:, ::-1]])
+    found, report = call(image, (10.0, 2.0, 10.0), channel_axis=0, full_output=True)
+    for plane, sigma, ours in zip(image, (10.0, 2.0, 10.0), found, strict=True):
+        np.testing.assert_array_equal(ours, call(plane, sigma))
+    assert report.weights == ("denoiser-grey test",)
+    assert call(image, channel_axis=0, full_output=True)[1].weights == ("denoiser-colour test",)
+
+
+def test_channels_without_noise_stay_as_they_are():
+    image = np.stack([noisy(), noisy()[::-1], noisy()[:, ::-1]])
+    found = call(image, (10.0, 0.0, 10.0), channel_axis=0)
+    np.testing.assert_array_equal(found[1], image[1])
+    np.testing.assert_array_equal(found[0], call(image[0]))
+    steps = []
+    same, report = call(image, 0, channel_axis=0, full_output=True, progress=lambda *step: steps.append(step))
+    np.testing.assert_array_equal(same, image)
+    assert same is not image
+    assert report.weights == ()
+    assert "learned, nothing to do" in str(report)
+    assert steps == [(1, 1)]
+
+
+def test_a_few_wild_values_of_a_map_change_nothing_elsewhere():
+    image = noisy((64, 160))
+    level = np.full(image.shape, 10.0)
+    ref = call(image, level)
+    level[3, 3] = 200.0  # alone, it would have the image scaled to 680 grey levels
+    found = call(image, level)
+    assert np.abs(found[:, 120:] - ref[:, 120:]).max() < 0.1
+    assert np.abs(ref[:, 120:] - image[:, 120:]).max() > 2
+
+
 def test_the_network_is_told_the_map(monkeypatch):
     told = []
 
@@ -171,6 +204,28 @@ def test_tiles_change_nothing(monkeypatch, small, shape, channels):
             assert float((found - whole).abs().max()) <= 0.01 / 255
             assert done == list(range(len(done)))[::-1]
             assert len(done) >= (shape[0] // 24) * (shape[1] // 24)
+
+
+def test_tiles_are_as_wide_as_the_default_network_sees(monkeypatch):
+    """The margin around a tile holds all that its pixels depend on: with less, this fails."""
+    torch.manual_seed(0)
+    net = NonLocalDenoiser().double().eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.ndim == 4:
+                parameter.normal_(0, 1.5 / parameter[0].numel() ** 0.5)
+        net.stage.log_gain.fill_(-9.0)  # all weights alike, the farthest too
+    x = torch.rand(1, 1, 24, 424, dtype=torch.float64)
+    monkeypatch.setattr(denoising, "TILE", 216)
+    with torch.inference_mode():
+        level = torch.full((1, 1, 1, 1), 0.2, dtype=torch.float64)
+        whole = net(x, level.expand(1, 1, 24, 424))
+        found = tiled(net, x, level)
+        monkeypatch.setattr(denoising, "MARGIN", denoising.MARGIN - 8)
+        less = tiled(net, x, level)
+    scale = float(whole.abs().max())
+    assert float((found - whole).abs().max()) < 1e-12 * scale
+    assert float((less - whole).abs().max()) > 1e-9 * scale
 
 
 def test_progress_and_cancel():

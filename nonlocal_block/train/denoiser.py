@@ -51,20 +51,20 @@ class Recipe:
     even : float
         The error of a crop counts √(even / (σ + even)), in grey levels: all σ learn about equally fast in decibels.
     clip : float
-        Largest length of the gradient.
+        Largest length of the gradient, usually 0.01 to 0.1: one odd batch must not lead the momentum astray.
     """
 
     steps: int = 500
     batch: int = 8
     side: int = 96
-    filters: float = 0.005
-    others: float = 1.5e-3
+    filters: float = 0.004
+    others: float = 1e-3
     warm_up: float = 0.02
     average: float = 0.9995
     sigma: float = 75.0
     skew: float = 1.5
     even: float = 5.0
-    clip: float = 1.0
+    clip: float = 0.1
 
 
 class DenoiserTask:
