@@ -23,9 +23,11 @@ STUDIES = {
     "noise": "how near the estimated σ comes to the true one",
     "classifier": "what non-local blocks add to the article's classifier, on MNIST",
     "ablation": "what the non-local stage adds to the learned denoiser",
+    "ship": "put trained weights of the denoiser into the package",
+    "pictures": "sheets of noisy and denoised details to look at",
     "tune": "choose the defaults on training pictures",
 }
-"""What is measured on standard sets, which ``--data`` names."""
+"""Programs of their own, most of which measure standard sets that ``--data`` names."""
 IN_CHECKOUT = (environment.ROOT / "pyproject.toml").exists()
 RESULTS = Path(__file__).parent / "results" if IN_CHECKOUT else Path("benchmark-results")
 

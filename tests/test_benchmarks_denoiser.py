@@ -13,6 +13,7 @@ from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.denoiser_cases import DENOISER  # noqa: E402
 from benchmarks.denoiser_competitors import DENOISERS, dncnn  # noqa: E402
 from benchmarks.runner import run_case  # noqa: E402
+from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -104,3 +105,31 @@ def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_p
     assert "| learned over raw |" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main([*arguments, "--only", "nothing"])
+
+
+def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatch, capsys):
+    place = tmp_path / "weights"
+    place.mkdir()
+    monkeypatch.setattr(weights, "FOLDER", place)
+    options = {"channels": 1, "widths": (8, 8, 8), "blocks": (0, 0, 0), "last": 0}
+    weights.save(tmp_path / "run.safetensors", NonLocalDenoiser(**options), options, {"seed": 3})
+    arguments = ["ship", str(tmp_path / "run.safetensors"), "--data", str(data)]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert not list(place.iterdir())
+    assert main(arguments) == 0
+    given, state, notes = weights.shipped("denoiser-grey", "NonLocalDenoiser")
+    assert given["widths"] == [8, 8, 8]
+    assert state["stem.weight"].dtype == torch.float16  # nothing was trained, so that nothing moves
+    assert {"licence", "data", "seed"} <= set(notes)
+    assert set(notes["test"]) == {f"{name} σ={sigma}" for name in ("Set12", "BSD68") for sigma in (15, 25, 50)}
+    assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(np.mean(list(notes["test"]["BSD68 σ=25"].values())))
+    assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(20.2, abs=0.5)  # the noise, clipped
+    assert "float16 moves no mean by 0.005 dB" in capsys.readouterr().out
+
+
+def test_sheets_show_every_method(tmp_path):
+    assert main(["pictures", "--only", "text", "--sigma", "20", "40", "--out", str(tmp_path)]) == 0
+    with Image.open(tmp_path / "text.jpg") as sheet:
+        assert sheet.size == (10 + 4 * (320 + 10), 2 * (224 + 24 + 10))
+        first, last = (np.asarray(sheet)[30:240, k * 330 + 20 : k * 330 + 320].astype(float) for k in (0, 3))
+    assert np.abs(np.diff(first, axis=1)).mean() > 1.5 * np.abs(np.diff(last, axis=1)).mean()

@@ -22,7 +22,7 @@ Loaded = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]
 """Arguments, weights and notes."""
 
 
-def shipped(name: str, network: str, folder: Path = FOLDER) -> Loaded:
+def shipped(name: str, network: str, folder: Path | None = None) -> Loaded:
     """Return what `load` does for weights that come with the package, if they are what was shipped.
 
     Parameters
@@ -42,6 +42,7 @@ def shipped(name: str, network: str, folder: Path = FOLDER) -> Loaded:
         If there are no weights of that name, they are of a newer format, or the file is truncated or was changed; the
         message says which.
     """
+    folder = folder or FOLDER
     index = _read(folder)
     if name not in index["files"]:
         raise ValueError(f"there must be weights of that name: {', '.join(sorted(index['files']))}; got {name!r}")
@@ -164,7 +165,7 @@ def ship(
     name: str,
     source: str | os.PathLike[str],
     network: str,
-    folder: Path = FOLDER,
+    folder: Path | None = None,
     *,
     half: bool = False,
     notes: Mapping[str, Any] | None = None,
@@ -186,6 +187,7 @@ def ship(
     notes : mapping, optional
         What to say beyond the file's own notes, such as licence and figures on test sets.
     """
+    folder = folder or FOLDER
     path = folder / f"{name}.safetensors"
     # Read first: an index that cannot be read must not leave new weights behind that it does not know.
     index: dict[str, Any] = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
@@ -205,9 +207,9 @@ def ship(
     return path
 
 
-def digest(name: str, folder: Path = FOLDER) -> str:
+def digest(name: str, folder: Path | None = None) -> str:
     """Return the SHA-256 of weights that come with the package, as the index has it."""
-    found: str = _read(folder)["files"][name]["sha256"]
+    found: str = _read(folder or FOLDER)["files"][name]["sha256"]
     return found
 
 

@@ -1,0 +1,115 @@
+"""Sheets to look at: ``python -m benchmarks pictures --out FOLDER``.
+
+Details of scikit-image's pictures where denoisers betray themselves: a flat sky, printed text, a face, bricks.
+A row a noise level, σ known; a column for what went in, the classical and the learned result, and the clean picture.
+Nothing is sharpened or smoothed; what is below 0 or above 255 is clipped for the eye alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nlmeans
+from nlmeans import io
+
+from .tune import psnr
+
+SIGMAS = (5, 15, 25, 50, 75)
+ZOOM, GAP, HEAD = 2, 10, 24
+PAPER, INK = (255, 255, 255), (25, 25, 25)
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A part of a picture of `skimage.data`: what is shown is cut out after all of it was denoised."""
+
+    name: str
+    source: str
+    top: int
+    left: int
+    height: int = 112
+    width: int = 160
+
+    def load(self) -> np.ndarray:
+        """Return the whole picture."""
+        import skimage.data
+
+        picture: np.ndarray = getattr(skimage.data, self.source)()
+        return picture
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """Return the part, as bytes."""
+        part = picture[self.top : self.top + self.height, self.left : self.left + self.width]
+        return np.clip(np.rint(part), 0, 255).astype(np.uint8)
+
+
+DETAILS = (
+    Detail("sky", "rocket", 20, 20),
+    Detail("text", "page", 40, 100),
+    Detail("face", "astronaut", 60, 150),
+    Detail("bricks", "brick", 200, 200),
+    Detail("camera", "camera", 60, 180),
+)
+
+
+def row(detail: Detail, clean: np.ndarray, sigma: int) -> list[tuple[str, np.ndarray]]:
+    """Return a title and the part for every column."""
+    import nonlocal_block
+
+    axis = -1 if clean.ndim == 3 else None
+    noise = np.random.default_rng(1000).normal(0, sigma, clean.shape)
+    noisy = (clean + noise).astype(np.float32)
+    shown: list[tuple[str, np.ndarray]] = [
+        (f"sigma {sigma}", noisy),
+        ("nlmeans best", nlmeans.denoise(noisy, sigma, channel_axis=axis, quality="best")),
+        ("learned", nonlocal_block.denoise(noisy, sigma, channel_axis=axis)),
+    ]
+    exact = clean.astype(np.float64)
+    titled = [(f"{title}, {psnr(picture, exact):.2f} dB", detail.cut(picture)) for title, picture in shown]
+    return [*titled, ("original", detail.cut(clean))]
+
+
+def sheet(rows: list[list[tuple[str, np.ndarray]]]) -> np.ndarray:
+    """Return all rows as one picture, every pixel `ZOOM` times as large."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    height, width = (ZOOM * side for side in rows[0][0][1].shape[:2])
+    size = (GAP + len(rows[0]) * (width + GAP), len(rows) * (height + HEAD + GAP))
+    paper = Image.new("RGB", size, PAPER)
+    pen, font = ImageDraw.Draw(paper), ImageFont.load_default(size=15)
+    for i, columns in enumerate(rows):
+        for k, (title, pixels) in enumerate(columns):
+            x, y = GAP + k * (width + GAP), i * (height + HEAD + GAP)
+            pen.text((x, y + HEAD - 6), title, INK, font, anchor="ls")
+            picture: Any = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
+            paper.paste(picture, (x, y + HEAD))
+    return np.asarray(paper)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write a sheet a detail."""
+    names = ", ".join(detail.name for detail in DETAILS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks pictures", description=__doc__)
+    parser.add_argument("--only", default="", help=f"part of the name of the details to show: {names}")
+    parser.add_argument("--sigma", type=int, nargs="+", default=SIGMAS, help="noise levels, a row each")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the sheets; earlier ones are replaced")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for detail in DETAILS:
+        if options.only in detail.name:
+            clean = detail.load()
+            drawn = sheet([row(detail, clean, sigma) for sigma in options.sigma])
+            path = options.out / f"{detail.name}.jpg"
+            io.write(path, io.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
+            print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
