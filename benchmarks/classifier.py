@@ -218,6 +218,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of torch; two programs of one thread beat one of two")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error(f"--threads must be at least 1; got {options.threads}")
     if options.out:
         check_target(options.out, overwrite=True)  # now, and not after hours of training
     import torch

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,6 +67,8 @@ def maps(
     if threads is not None:
         torch.set_num_threads(threads)
     with _refusals():
+        if not only_shapes and find_spec("jinja2") is None:  # said now, and not after minutes of work
+            raise RuntimeError("the page needs Jinja2, which is not installed: pip install 'nlmeans[learned]'")
         names = ("block.png", "matrices.png") if only_shapes else (SHEET, PAGE, FIGURES)
         for name in names if out.exists() else ():
             check_target(out / name, overwrite)
