@@ -253,6 +253,10 @@ def denoise(
     if method != "nlm":
         from .methods import call
 
+        if isinstance(full_output, str):
+            raise ValueError(
+                f"full_output={full_output!r} is for method='nlm'; for {method!r} it must be True or False"
+            )
         result, report = call(method, image, sigma, noise, options)
         return (result, report) if full_output else result
 

@@ -10,6 +10,8 @@ import inspect
 from importlib.metadata import entry_points
 from typing import Any
 
+import numpy as np
+
 from .noise.models import Gaussian
 
 GROUP = "nlmeans.methods"
@@ -38,7 +40,11 @@ def call(name: str, image: Any, sigma: Any, noise: Any, options: dict[str, Any])
     if sigma is not None and noise is not None:
         raise ValueError(f"give sigma or noise, not both: sigma=s means noise=Gaussian(s); got {sigma!r} and {noise!r}")
     method = found[name].load()
-    given = {key: value for key, value in options.items() if value is not None and value != DEFAULTS.get(key)}
+    given = {
+        key: value
+        for key, value in options.items()
+        if value is not None and (isinstance(value, np.ndarray) or value != DEFAULTS.get(key))
+    }
     taken = inspect.signature(method).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
         unknown = sorted(set(given) - set(taken))

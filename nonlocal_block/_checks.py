@@ -134,6 +134,8 @@ def image(x: Any, channels: int | None, axes: int) -> Tensor:
 def deviation(sigma: Any, x: Tensor) -> Tensor:
     """Return one standard deviation of the noise for each image of a batch, shaped (B or 1, 1, 1, ...)."""
     if isinstance(sigma, Tensor):
+        if sigma.dtype == torch.bool or sigma.is_complex():
+            raise TypeError(f"sigma must be a real number, or one for each image; got a tensor of {sigma.dtype}")
         if sigma.ndim > 1 or (sigma.ndim == 1 and sigma.shape[0] != x.shape[0]):
             raise ValueError(f"sigma must be a number, or one for each of {x.shape[0]} images; got {_shape(sigma)}")
         deviations = sigma.to(x)
@@ -155,6 +157,6 @@ def finite(sigma: Tensor) -> None:
 def positive(value: Any, name: str) -> float:
     """Return a finite number above 0."""
     found = real(value, name)
-    if found <= 0 or math.isinf(found):
+    if found <= 0:
         raise ValueError(f"{name} must be above 0; got {found:g}")
     return found

@@ -18,7 +18,9 @@ def chosen_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # the latter from torch without CUDA
+        if device.type == "meta":
+            raise RuntimeError("nothing is computed there")
+    except (RuntimeError, AssertionError, TypeError) as error:  # the second from torch without CUDA
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be 'auto' or one that is there; got {name!r} ({reason})") from error
     return device

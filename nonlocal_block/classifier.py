@@ -196,11 +196,7 @@ def load_classifier(
     >>> notes["figures"]["test_accuracy"] > 0.99
     True
     """
-    kind = "NonLocalClassifier"
-    arguments, state, notes = weights.shipped("classifier", kind) if path is None else weights.load(path, kind)
-    try:
-        network = NonLocalClassifier(**arguments, backend=backend)
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path or 'the classifier'} does not fit {kind}({arguments}): {error}") from error
-    return network.eval(), notes
+    name, kind = "classifier", NonLocalClassifier.__name__
+    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
+    given = {**arguments, "backend": backend}
+    return weights.assembled(NonLocalClassifier, given, state, path or name), notes

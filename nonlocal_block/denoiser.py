@@ -119,6 +119,12 @@ class NonLocalDenoiser(nn.Module):
     weights : {"learned", "raw", "none"}, default "learned"
         What weighs the stage's averages, see `NonLocalStage`; the last two are there for comparison.
 
+    Attributes
+    ----------
+    margin : int
+        How far, in pixels, what a pixel becomes can depend on others, up to a multiple of 8: what tiles need around
+        them.
+
     Raises
     ------
     TypeError, ValueError
@@ -166,6 +172,9 @@ class NonLocalDenoiser(nn.Module):
         half, quarter, eighth = _checks.counts(widths, "widths", 3, 1)
         outer, inner, deepest = _checks.counts(blocks, "blocks", 3, 0)
         last = _checks.count(last, "last", 0)
+        # Every 3×3 convolution sees one pixel of its own grid farther; the stage sees its window and a patch.
+        seen = 4 + 4 * outer + 8 * inner + 8 * deepest + 2 * last + _checks.count(search_radius, "search_radius", 0) + 1
+        self.margin = -(-2 * seen // MULTIPLE) * MULTIPLE + MULTIPLE
         self.stem = _conv(self.phases + 1, half)
         self.encode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2, bias=False) for a, b in ((half, quarter), (quarter, eighth)))
@@ -187,8 +196,11 @@ class NonLocalDenoiser(nn.Module):
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Return x without noise, see the class."""
         x = _checks.image(x, self.channels, 2)
-        if not x.is_floating_point():
-            raise TypeError(f"x must be floating-point, with 0 to 1 from black to white; got {x.dtype}")
+        own = self.stem.weight.dtype
+        if not x.is_floating_point() or (x.dtype != own and not torch.is_autocast_enabled(x.device.type)):
+            raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
+        if 0 in x.shape[2:]:
+            raise ValueError(f"x must have pixels; got shape {tuple(x.shape)}")
         height, width = x.shape[2:]
         level = _level(sigma, x)
         below, right = -height % MULTIPLE, -width % MULTIPLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,31 +13,57 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
+from nlmeans.denoise import denoise as non_local_means
+from nlmeans.noise.setting import CORRELATED, Setting
 from nlmeans.options import Options
+from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan import table
 from nlmeans.prepare import as_float
 
 from . import weights
 from ._device import chosen_device
-from .denoiser import MULTIPLE, NonLocalDenoiser
+from ._planes import denoised
+from .denoiser import NonLocalDenoiser
 
 NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 """The weights that come with the package, by channels."""
-TILE, MARGIN = 1024, 88
-"""Side of a tile in pixels, and what is added around it and thrown away: multiples of 8, the network's grid."""
-LARGEST = 75 / 255
-"""The largest σ that the network was trained on, black to white being 1."""
-ROOM = 1.25
-"""Photographs seldom reach from black to white: as wide as this, training pictures lose nothing (0.02 dB at 1)."""
 UNEQUAL = 4.0
 """Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
-CORRELATED = "the noise is spatially correlated, which the learned method was not trained on: method='nlm' measures it"
+UNTRAINED = (
+    "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
+    "method='nlm' measures its power in each frequency"
+)
 
-_lock = threading.RLock()  # a progress function may denoise, too
+
+@dataclass(frozen=True)
+class ImageNoise:
+    """The noise that was taken from one image.
+
+    Attributes
+    ----------
+    noise : str
+        The model with its numbers.
+    sigma : tuple of float
+        Standard deviation, one a channel: in the image's units, or 1 where a transform made it so.
+    estimated : bool
+        Whether a number was estimated from the image.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    noise: str
+    sigma: tuple[float, ...]
+    estimated: bool
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, setting: Setting) -> ImageNoise:
+        """Return what a setting says, without its maps."""
+        notes = tuple(UNTRAINED if note == CORRELATED else note for note in setting.notes)
+        return cls(setting.text, setting.sigma, setting.estimated, notes)
 
 
 @dataclass(frozen=True)
@@ -48,12 +74,8 @@ class LearnedReport:
     ----------
     axes : str
         The names of the image's axes.
-    noise : str
-        The noise model with its numbers, of the first image where there are several.
-    sigma : tuple of float
-        Standard deviation of the noise, one a channel: in the image's units, or 1 where a transform made it so.
-    estimated : bool
-        Whether the noise was estimated from the image.
+    images : tuple of ImageNoise
+        The noise of each image (one, unless there is an axis N).
     weights : tuple of str
         The weights that were used, with the beginning of their SHA-256.
     device : str
@@ -62,19 +84,42 @@ class LearnedReport:
         Threads that it had.
     seconds : float
         Wall time of the whole call.
-    notes : tuple of str
-        What a user should know.
+    missing : int
+        Pixels that were NaN or infinite, and were filled.
     """
 
     axes: str
-    noise: str
-    sigma: tuple[float, ...]
-    estimated: bool
+    images: tuple[ImageNoise, ...]
     weights: tuple[str, ...]
     device: str
     threads: int
     seconds: float
-    notes: tuple[str, ...] = ()
+    missing: int = 0
+
+    @property
+    def noise(self) -> str:
+        """The noise model with its numbers, of the first image where there are several."""
+        return self.images[0].noise
+
+    @property
+    def sigma(self) -> tuple[float, ...]:
+        """The first image's σ, one a channel."""
+        return self.images[0].sigma
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the noise of the first image was estimated from it."""
+        return self.images[0].estimated
+
+    @property
+    def correlated(self) -> bool:
+        """Whether spatially correlated noise was noticed in any image."""
+        return UNTRAINED in self.notes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know, of all images."""
+        return tuple(dict.fromkeys(note for image in self.images for note in image.notes))
 
     def __str__(self) -> str:
         rows = [
@@ -83,10 +128,12 @@ class LearnedReport:
             ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
             *[("note", note) for note in self.notes],
             ("device", self.device),
-            ("threads", str(self.threads)),
-            ("seconds", f"{self.seconds:.3g}"),
         ]
-        return table(rows)
+        if len(self.images) > 1:
+            rows.append(("images", f"{len(self.images)} (above: the first one's noise)"))
+        if self.missing:
+            rows.append(("missing pixels", f"{self.missing}, filled by non-local means beforehand"))
+        return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
 def denoise(
@@ -108,7 +155,8 @@ def denoise(
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images, of the types that
-        `nlmeans.denoise` takes. Volumes and videos are denoised plane by plane. It is never written.
+        `nlmeans.denoise` takes. Volumes and videos are denoised plane by plane. NaN and infinite pixels are missing:
+        non-local means fills them first. It is never written.
     sigma : float, sequence of float or ndarray, optional
         Standard deviation of the noise in the image's units: one for all channels, one a channel, or a map. Estimated
         from the image by default.
@@ -141,8 +189,8 @@ def denoise(
     Raises
     ------
     TypeError, ValueError
-        As `nlmeans.denoise`; also for missing pixels (NaN, infinite), which this method cannot fill, and for weights
-        that are missing or not as they were shipped.
+        As `nlmeans.denoise`; also for missing pixels without any neighbour, and weights that are not as they were
+        shipped.
     FileNotFoundError
         If weights are missing.
     nlmeans.Cancelled
@@ -150,10 +198,13 @@ def denoise(
 
     Notes
     -----
-    Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 means, and back.
-    For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Time is proportional to the
-    pixels; memory is that of a few copies of the image and of one tile's features. Calls from several threads wait for
-    each other: the number of torch's threads is the process's.
+    Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 medians, and back.
+    For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. The network is off by about
+    1/5000 of that range whatever the noise: where σ is as small, only half of the change is made, and less below.
+
+    Time is proportional to the pixels; memory is that of a few copies of the image and of one tile's features. Calls
+    from several threads wait for each other, since the number of torch's threads is the process's. A process that was
+    forked has one thread: OpenMP's do not survive.
 
     Examples
     --------
@@ -166,45 +217,46 @@ def denoise(
     """
     start = time.perf_counter()
     array = checks.image(image)
-    options = Options.check(array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis)
-    if options.known is not None:
-        raise ValueError(
-            f"the learned method needs every pixel; got {int((~options.known[:, 0]).sum())} that are NaN or infinite: "
-            "method='nlm' fills them"
-        )
-    workers = checks.threads(threads) or _available()
+    given = {"sigma": sigma, "noise": noise, "axes": axes, "channel_axis": channel_axis}
+    options = Options.check(array, **given)
+    workers = 1 if _forked else checks.threads(threads) or available_cpus()
     place = chosen_device("cpu" if device is None else device)
     event, asked = checks.cancel(cancel), checks.progress(progress)
+    wants_report = checks.flag(full_output, "full_output")
+    alive = stoppable(None, event)
+    missing = 0 if options.known is None else int((~options.known[:, 0]).sum())
+    if missing:
+        array = _filled(array, threads=workers, cancel=cancel, **given)
+        options = Options.check(array, **given)
     limits = checks.saturation(array.dtype)
-    settings = []
+    images, used = [], set()
     sources = options.layout.planes(array)
     results = np.empty(sources.shape, array.dtype)
-    with bar(asked) as shown, _threads(workers):
+    with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
+            if alive is not None:
+                alive(k, len(sources))
             planes = as_float(source)
             setting = options.setting(planes, k, limits)
-            settings.append(setting)
-            results[k] = _image(source, planes, setting, place, part(tell, k, len(sources)))
+            images.append(ImageNoise.of(setting))
+            used |= {len(group) for group in _groups(setting.sigma)}
+            with _threads(workers, alive):
+                results[k] = _image(source, planes, setting, place, part(tell, k, len(sources)))
     result = np.ascontiguousarray(options.layout.array(results))
-    if not full_output:
+    if not wants_report:
         return result
-    first = settings[0]
-    used = sorted({len(group) for setting in settings for group in _groups(setting.sigma)})
-    notes = list(dict.fromkeys(note for setting in settings for note in setting.notes))
-    if any(setting.bands is not None for setting in settings):
-        notes.append(CORRELATED)
     report = LearnedReport(
-        axes=options.layout.axes, noise=first.text, sigma=first.sigma, estimated=first.estimated,
-        weights=tuple(f"{NAMES[channels]} {_loaded(channels)[1]}" for channels in used),
-        device=str(place), threads=workers, seconds=time.perf_counter() - start, notes=tuple(notes),
+        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, missing=missing,
+        weights=tuple(f"{NAMES[channels]} {weights.digest(NAMES[channels])[:8]}" for channels in sorted(used)),
+        seconds=time.perf_counter() - start,
     )  # fmt: skip
     return result, report
 
 
 def denoise_method(image: Any, noise: Any, **options: Any) -> tuple[np.ndarray, LearnedReport]:
     """Denoise for ``nlmeans.denoise(method="learned")``; options are those of `denoise`."""
-    unknown = sorted(set(options) - {"axes", "channel_axis", "threads", "device", "progress", "cancel"})
+    unknown = sorted(set(options) - {"axes", "channel_axis", "threads", "progress", "cancel"})
     if unknown:
         raise TypeError(f"method 'learned' has no option {', '.join(unknown)}")
     result: tuple[np.ndarray, LearnedReport] = denoise(image, noise=noise, full_output=True, **options)
@@ -230,55 +282,21 @@ def load_denoiser(
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    kind = "NonLocalDenoiser"
-    arguments, state, notes = weights.shipped(NAMES[channels], kind) if path is None else weights.load(path, kind)
-    path = path or NAMES[channels]
-    try:
-        network = NonLocalDenoiser(**arguments)
-        network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not fit {kind}({arguments}): {error}") from error
+    name, kind = NAMES[channels], NonLocalDenoiser.__name__
+    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
+    network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)
     if network.channels != channels:
         raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")
-    return network.eval(), notes
+    return network, notes
 
 
-def tiled(
-    network: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigma: Tensor, progress: Progress | None = None
-) -> Tensor:
-    """Return ``network(x, sigma)`` for one image (1, C, H, W) of any size, tile by tile, in a tile's memory.
-
-    Parameters
-    ----------
-    network : callable
-        Such as a `NonLocalDenoiser`.
-    x : Tensor, shape (1, C, H, W)
-        The image, on the device that the network takes.
-    sigma : Tensor, shape (1, 1, H, W) or (1, 1, 1, 1)
-        The noise.
-    progress : callable, optional
-        Is called as ``progress(done, total)`` after every tile.
-    """
-    height, width = x.shape[2:]
-    out = torch.empty_like(x)
-    tiles = [(y, z) for y in _starts(height) for z in _starts(width)]
-    for k, ((top, bottom), (left, right)) in enumerate(tiles):
-        rows, columns = (slice(max(a - MARGIN, 0), b + MARGIN) for a, b in ((top, bottom), (left, right)))
-        level = sigma if sigma.shape[2:] == (1, 1) else sigma[:, :, rows, columns]
-        view = x[:, :, rows, columns]
-        found = network(view, level.expand(1, 1, *view.shape[2:]))
-        y, z = top - rows.start, left - columns.start
-        out[:, :, top:bottom, left:right] = found[:, :, y : y + bottom - top, z : z + right - left]
-        if progress is not None:
-            progress(k + 1, len(tiles))
-    return out
-
-
-def _starts(side: int) -> list[tuple[int, int]]:
-    """Return where tiles begin, and where they have ended: evenly, on the network's grid."""
-    count = -(-side // TILE)
-    length = -(-side // (count * MULTIPLE)) * MULTIPLE
-    return [(start, min(start + length, side)) for start in range(0, side, length)]
+def _filled(array: np.ndarray, **options: Any) -> np.ndarray:
+    """Return an image whose missing pixels were filled by non-local means."""
+    found = np.where(np.isfinite(array), array, non_local_means(array, quality="fast", **options))
+    left = int(np.count_nonzero(~np.isfinite(found)))
+    if left:
+        raise ValueError(f"every missing pixel must have a valid neighbour to be filled from; got {left} without one")
+    return found
 
 
 def _image(
@@ -297,9 +315,10 @@ def _image(
     for k, (group, z) in enumerate(work):
         chosen = list(group)
         relief = None if setting.variance is None else setting.variance[0, z]
-        clean[chosen, z] = _plane(
-            planes[chosen, z], [setting.sigma[c] for c in group], relief, device, part(progress, k, len(work))
-        )
+        clean[chosen, z] = denoised(
+            _loaded(len(group), device), planes[chosen, z], [setting.sigma[c] for c in group], relief, device,
+            part(progress, k, len(work)),
+        )  # fmt: skip
     if setting.still is not None:
         clean = np.where(setting.still, planes, clean)
     if setting.stabiliser is not None:
@@ -310,41 +329,6 @@ def _image(
     return clean.astype(source.dtype, copy=False)
 
 
-def _plane(
-    plane: np.ndarray, sigma: list[float], relief: np.ndarray | None, device: torch.device, progress: Progress | None
-) -> np.ndarray:
-    """Denoise a plane (1 or 3, Y, X); ``relief`` is each pixel's variance in units of the mean one."""
-    level = float(np.mean(sigma))
-    # Channels of unequal noise are brought to the mean one, and back: the network knows of one.
-    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
-    even = plane * factors
-    # Of a map, nearly all is to lie in the range that was trained; a few wild values must not make the rest vanish.
-    middle, span = reach(even, level if relief is None else level * float(np.quantile(relief, 0.99)) ** 0.5)
-    x = torch.from_numpy(np.ascontiguousarray((even - middle) / span + 0.5, np.float32))[None]
-    noise = torch.full((1, 1, 1, 1), level / span)
-    if relief is not None:
-        noise = noise * torch.from_numpy(np.sqrt(relief, dtype=np.float32))[None, None]
-    network = _loaded(len(plane))[0].to(device)
-    with torch.inference_mode():
-        found = tiled(lambda a, b: network(a.to(device), b.to(device)).cpu(), x, noise, progress)
-    clean: np.ndarray = ((found[0].numpy().astype(plane.dtype) - 0.5) * span + middle) / factors
-    return clean
-
-
-def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
-    """Return the middle of a plane's grey levels, and what is to be black to white: `ROOM` times their range, or 3.4 σ.
-
-    Means of 8×8 pixels hold little noise, and one hot pixel hardly moves them.
-    """
-    height, width = plane.shape[1:]
-    rows, columns = (np.arange(0, max(side - side % 8, 1), 8) for side in (height, width))
-    part = plane[:, : max(height - height % 8, min(height, 8)), : max(width - width % 8, min(width, 8))]
-    means = np.add.reduceat(np.add.reduceat(part.astype(np.float64), rows, 1), columns, 2)
-    means /= (part.shape[1] / len(rows)) * (part.shape[2] / len(columns))
-    low, high = float(means.min()), float(means.max())
-    return (low + high) / 2, max(ROOM * (high - low), sigma / LARGEST)
-
-
 def _groups(sigma: Sequence[float]) -> list[range]:
     """Return the channels that are denoised together; those without noise are in none."""
     if len(sigma) == 3 and 0 < max(sigma) <= UNEQUAL * min(sigma):
@@ -352,23 +336,36 @@ def _groups(sigma: Sequence[float]) -> list[range]:
     return [range(c, c + 1) for c, own in enumerate(sigma) if own > 0]
 
 
-@lru_cache(maxsize=2)
-def _loaded(channels: int) -> tuple[NonLocalDenoiser, str]:
-    """Return the network that comes with the package, and the beginning of its SHA-256."""
-    return load_denoiser(channels)[0], weights.digest(NAMES[channels])[:8]
+@lru_cache(maxsize=4)
+def _loaded(channels: int, device: torch.device) -> NonLocalDenoiser:
+    """Return the network that comes with the package."""
+    return load_denoiser(channels)[0].to(device)
 
 
-def _available() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_lock = threading.RLock()  # a progress function may denoise, too
+_forked = False
+
+
+def _after_fork() -> None:
+    """Take note: another thread may have held the lock, and no thread of OpenMP's has survived."""
+    global _lock, _forked
+    _lock, _forked = threading.RLock(), True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _threads(count: int, alive: Progress | None) -> Iterator[None]:
     """Give torch so many threads for a while; one caller at a time, since they are the process's."""
-    with _lock:
-        before = torch.get_num_threads()
+    while not _lock.acquire(timeout=0.1):
+        if alive is not None:
+            alive(0, 1)
+    before = torch.get_num_threads()
+    try:
         torch.set_num_threads(count)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _lock.release()

@@ -48,6 +48,7 @@ def test_the_articles_network():
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_block_counts_and_learns(block):
+    torch.manual_seed(0)  # with some weights no score of the concatenation is above 0
     net = NonLocalClassifier(block)
     assert sum(p.numel() for p in net.parameters()) == SIZES[block]
     x, labels = images(8), torch.arange(8)
@@ -235,10 +236,10 @@ def test_spoilt_weights_are_named(tmp_path):
         load_classifier(path)
     about = {"network": "NonLocalClassifier", "format": "1", "arguments": '{"block": "none"}', "notes": "{}"}
     for changes, words in (
-        ({}, "does not fit NonLocalClassifier\\({.block.: .none.}\\)"),
+        ({}, "does not fit NonLocalClassifier\\({.block.: .none., "),
         ({"arguments": '{"blocks": 1}'}, "does not fit NonLocalClassifier"),
         ({"arguments": "{"}, "does not say what it holds"),
-        ({"format": "2"}, "must be of format 1 or older; got 2: update the package"),
+        ({"format": "2"}, "must be of format 1 or older; got 2: a newer version"),
     ):
         save_file({"a": torch.zeros(1)}, path, about | changes)
         with pytest.raises(ValueError, match=f"net.safetensors {words}"):

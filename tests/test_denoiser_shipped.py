@@ -16,13 +16,13 @@ from typer.testing import CliRunner  # noqa: E402
 import nlmeans  # noqa: E402
 import nonlocal_block  # noqa: E402
 from nlmeans.cli import app  # noqa: E402
-from nonlocal_block import denoising, weights  # noqa: E402
+from nonlocal_block import _planes, weights  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def noisy(clean, sigma):
-    return clean + np.random.default_rng(0).normal(0, sigma, clean.shape).astype(np.float32)
+    return clean + np.random.default_rng(0).normal(0, sigma, clean.shape).astype(clean.dtype)
 
 
 def psnr(image, clean):
@@ -50,9 +50,13 @@ def test_it_is_better_than_the_best_classical_one(picture, sigma):
 
 def test_nearly_nothing_changes_where_there_is_nearly_no_noise(picture):
     clean, axis = picture
-    for sigma in (0.01, 0.1, 1.0):
-        found = nonlocal_block.denoise(clean, sigma, channel_axis=axis, threads=1)
-        assert np.sqrt(np.mean((found - clean) ** 2)) < sigma
+    for sigma in (1e-7, 1e-4, 0.01, 0.1, 1.0):
+        image = noisy(clean.astype(np.float64), sigma)
+        for level in (sigma, np.full(clean.shape[:2], sigma)):
+            found = nonlocal_block.denoise(image, level, channel_axis=axis, threads=1)
+            assert np.sqrt(np.mean((found - clean) ** 2)) < 1.2 * sigma
+    big = (clean * 2.0**23).astype(np.uint32)
+    assert np.abs(nonlocal_block.denoise(big, 100, channel_axis=axis, threads=1).astype(float) - big).max() < 100
 
 
 def test_flat_noise_becomes_flat():
@@ -66,9 +70,10 @@ def test_flat_noise_becomes_flat():
 @pytest.mark.parametrize("sigma", [3, 25, 75])
 def test_tiles_do_not_show(picture, monkeypatch, sigma):
     clean, axis = picture
+    clean = np.concatenate([clean[:40], clean[40:80], clean[80:120]], axis=1)  # so wide that no tile sees all
     image = noisy(clean, sigma)
     whole = nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1)
-    monkeypatch.setattr(denoising, "TILE", 64)
+    monkeypatch.setattr(_planes, "TILE", 200)
     parts = nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1)
     assert np.abs(whole - parts).max() <= 0.01
 

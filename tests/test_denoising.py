@@ -1,6 +1,8 @@
 """The learned denoise(): every kind of array, any scale, tiles; here with a small network that was not trained."""
 
+import os
 import threading
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 import nlmeans  # noqa: E402
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
-from nonlocal_block import denoising  # noqa: E402
+from nlmeans.noise.setting import CORRELATED, Setting  # noqa: E402
+from nonlocal_block import _planes, denoise, denoising  # noqa: E402
+from nonlocal_block._planes import reach  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
-from nonlocal_block.denoising import denoise, reach, tiled  # noqa: E402
 
 
 def lively(channels):
@@ -28,8 +31,9 @@ def lively(channels):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Put small networks in place of those that are shipped."""
-    nets = {channels: (lively(channels), "test") for channels in (1, 3)}
-    monkeypatch.setattr(denoising, "_loaded", nets.__getitem__)
+    nets = {channels: lively(channels) for channels in (1, 3)}
+    monkeypatch.setattr(denoising, "_loaded", lambda channels, device: nets[channels])
+    monkeypatch.setattr(denoising.weights, "digest", lambda name: "0123456789")
     return nets
 
 
@@ -89,12 +93,32 @@ def test_the_reach_of_grey_levels():
     middle, span = reach(image[None], 10.0)
     assert 75 < span < 290
     assert abs(middle - 140) < 30
-    image[5, 5] = 1e5  # a hot pixel: one of 64
-    assert reach(image[None], 10.0)[1] < 2.5e3
+    spotted = image.copy()
+    spotted[5, 5], spotted[20:23, 30:34] = 1e6, -1e5  # fewer than half of a block's pixels
+    assert reach(spotted[None], 10.0) == pytest.approx((middle, span), rel=0.05)
     assert reach(np.full((1, 3, 5), 7.0), 2.0) == (7.0, 2.0 * 255 / 75)
-    assert reach(np.arange(8.0).reshape(1, 1, 8), 0.01)[0] == pytest.approx(3.5)
+    assert reach(np.arange(8.0).reshape(1, 1, 8), 0.01) == (3.5, 1.25 * 6)
+    assert reach(np.arange(1.0).reshape(1, 1, 1), 0.5) == (0.0, 0.5 * 255 / 75)
     ramp = np.repeat(np.arange(4.0), 8)[None, None] * np.ones((1, 16, 1))
     assert reach(ramp, 0.01) == (1.5, 1.25 * 3)
+    for side in (17, 23, 9):  # up to the last row and column
+        step = np.zeros((1, side, side))
+        step[:, -2:, :] = 100
+        wide = np.zeros((1, side, 40))
+        wide[:, :, -5:] = 100
+        assert reach(wide, 0.01)[1] == 125
+        assert reach(step, 0.01)[1] == (0.01 * 255 / 75 if side >= 16 else 125)
+
+
+def test_hot_pixels_harm_no_others():
+    image = noisy((48, 200))
+    ref = call(image)
+    image[20, 20], image[30, 25] = 1e6, -3e5
+    found = call(image)
+    assert np.abs(found[:, 120:] - ref[:, 120:]).max() < 1e-3
+    assert np.abs(found - ref)[np.abs(image) < 1e4].max() < 40
+    assert found[20, 20] == pytest.approx(1e6, rel=1e-3)
+    assert found[30, 25] == pytest.approx(-3e5, rel=1e-3)
 
 
 def test_sigma_in_every_form():
@@ -125,8 +149,8 @@ def test_channels_of_very_unequal_noise_are_denoised_one_by_one():
     found, report = call(image, (10.0, 2.0, 10.0), channel_axis=0, full_output=True)
     for plane, sigma, ours in zip(image, (10.0, 2.0, 10.0), found, strict=True):
         np.testing.assert_array_equal(ours, call(plane, sigma))
-    assert report.weights == ("denoiser-grey test",)
-    assert call(image, channel_axis=0, full_output=True)[1].weights == ("denoiser-colour test",)
+    assert report.weights == ("denoiser-grey 01234567",)
+    assert call(image, channel_axis=0, full_output=True)[1].weights == ("denoiser-colour 01234567",)
 
 
 def test_channels_without_noise_stay_as_they_are():
@@ -156,26 +180,41 @@ def test_a_few_wild_values_of_a_map_change_nothing_elsewhere():
 def test_the_network_is_told_the_map(monkeypatch):
     told = []
 
-    def network(x, sigma):
-        told.append(sigma.expand(1, 1, *x.shape[2:]))
-        return x
+    class Network:
+        margin = 8
 
-    network.to = lambda device: network
-    monkeypatch.setattr(denoising, "_loaded", lambda channels: (network, "test"))
+        def __call__(self, x, sigma):
+            told.append(sigma)
+            return x
+
+    monkeypatch.setattr(denoising, "_loaded", lambda channels, device: Network())
     image, ramp = noisy(), np.linspace(2, 18, 52) * np.ones((40, 1))
-    np.testing.assert_allclose(call(image, ramp), image, atol=1e-3)
-    span = reach(image[None], float(np.sqrt((ramp**2).mean())))[1]
-    np.testing.assert_allclose(told[0][0, 0].numpy() * span, ramp, rtol=1e-4)
+    np.testing.assert_array_equal(call(image, ramp), image)
+    largest = float(np.sqrt(np.quantile(ramp.astype(np.float32) ** 2, 0.99)))
+    np.testing.assert_allclose(told[0][0, 0].numpy() * reach(image[None], largest)[1], ramp, rtol=1e-4)
 
 
-def test_other_noise():
-    rng = np.random.default_rng(0)
-    counts = 2.0 * rng.poisson(np.linspace(20, 200, 64) * np.ones((64, 1)))
-    found, report = denoise(counts, noise=PoissonGaussian(gain=2.0), threads=1, full_output=True)
-    assert "PoissonGaussian" in report.noise
+def test_planes_without_noise_beside_noisy_ones():
+    volume = np.stack([np.full((40, 52), 50.0, np.float32), noisy()])
+    level = np.stack([np.zeros((40, 52)), np.full((40, 52), 10.0)])
+    found = call(volume, level, axes="ZYX")
+    np.testing.assert_array_equal(found[0], volume[0])
+    np.testing.assert_allclose(found[1], call(volume[1]), atol=0.01)
+    speck = np.zeros((40, 52))
+    speck[3, 3] = 5.0
+    assert np.isfinite(call(np.full((40, 52), 50.0), speck)).all()
+
+
+@pytest.mark.parametrize("noise", [PoissonGaussian(gain=2.0, sigma=3.0), Rician(5.0)])
+def test_other_noise_goes_through_its_transform(noise):
+    counts = np.abs(2.0 * np.random.default_rng(0).poisson(np.linspace(5, 90, 64) * np.ones((64, 1))))
+    transform = Setting.of(counts[None, None], noise, None, None).stabiliser
+    ref = transform.inverse(denoise(transform.forward(counts[None, None])[0, 0], 1.0, threads=1)[None, None])[0, 0]
+    found, report = denoise(counts, noise=noise, threads=1, full_output=True)
+    np.testing.assert_allclose(found, ref, atol=1e-6)
+    assert np.abs(found - counts).max() > 1
+    assert type(noise).__name__ in report.noise
     assert report.sigma == (1.0,)
-    assert 0.5 < found.mean() / counts.mean() < 1.5  # in the image's units again
-    assert np.isfinite(denoise(np.abs(counts), noise=Rician(5.0), threads=1)).all()
 
 
 def test_the_report():
@@ -185,47 +224,63 @@ def test_the_report():
     assert 8 < report.sigma[0] < 12
     assert (report.axes, report.device, report.threads) == ("YX", "cpu", 1)
     shown = str(report)
-    for words in ("learned, denoiser-grey test", "(estimated)", "seconds"):
+    for words in ("learned, denoiser-grey 01234567", "(estimated)", "seconds"):
         assert words in shown
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (65, 33), (96, 120)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (65, 33), (30, 260)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_tiles_change_nothing(monkeypatch, small, shape, channels):
-    x, net = torch.rand(1, channels, *shape), small[channels][0]
-    sigma = 0.02 + 0.2 * torch.rand(1, 1, *shape)
-    with torch.inference_mode():
-        for level in (sigma, sigma[:, :, :1, :1]):
-            whole = net(x, level.expand(1, 1, *shape))
-            monkeypatch.setattr(denoising, "TILE", 24)
-            done: list[int] = []
-            found = tiled(net, x, level, lambda k, total, done=done: done.append(total - k))
-            monkeypatch.undo()
-            assert float((found - whole).abs().max()) <= 0.01 / 255
-            assert done == list(range(len(done)))[::-1]
-            assert len(done) >= (shape[0] // 24) * (shape[1] // 24)
+    image = np.random.default_rng(0).uniform(50, 200, (channels, *shape)).astype(np.float32)
+    for level in (20.0, np.random.default_rng(1).uniform(5, 30, shape)):
+        whole = call(image if channels == 3 else image[0], level, channel_axis=0 if channels == 3 else None)
+        monkeypatch.setattr(_planes, "TILE", 24)
+        done = []
+        found = call(
+            image if channels == 3 else image[0], level, channel_axis=0 if channels == 3 else None,
+            progress=lambda k, total, done=done: done.append(total - k),
+        )  # fmt: skip
+        monkeypatch.undo()
+        monkeypatch.setattr(denoising, "_loaded", lambda channels, device: small[channels])
+        assert np.abs(found - whole).max() <= 0.01
+        assert done == list(range(len(done)))[::-1]
+        assert len(done) >= (shape[0] // 24) * (shape[1] // 24)
 
 
-def test_tiles_are_as_wide_as_the_default_network_sees(monkeypatch):
-    """The margin around a tile holds all that its pixels depend on: with less, this fails."""
+def test_tiles_cover_everything_once(monkeypatch):
+    monkeypatch.setattr(_planes, "TILE", 40)
+    for height, width in ((1, 1), (40, 41), (100, 333), (8, 79)):
+        count = np.zeros((height, width), int)
+        for inner, outer, part in _planes.tiles(height, width, 16):
+            count[inner] += 1
+            for cut, around, where, side in zip(inner, outer, part, (height, width), strict=True):
+                assert around.start == max(cut.start - 16, 0)
+                assert around.stop >= min(cut.stop + 16, side)
+                assert (cut.start % 8, around.start % 8) == (0, 0)
+                assert (where.start, where.stop) == (cut.start - around.start, cut.stop - around.start)
+                assert cut.stop - cut.start <= 40
+        assert (count == 1).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"search_radius": 12, "blocks": (1, 0, 2), "last": 1}, {"blocks": (1, 2, 1), "last": 3}]
+)
+def test_the_margin_is_as_wide_as_the_network_sees(options):
+    """It holds all that a pixel depends on, and a margin of 24 pixels less does not."""
     torch.manual_seed(0)
-    net = NonLocalDenoiser().double().eval()
+    net = NonLocalDenoiser(widths=(16, 16, 16), **options).double().eval()
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.ndim == 4:
                 parameter.normal_(0, 1.5 / parameter[0].numel() ** 0.5)
         net.stage.log_gain.fill_(-9.0)  # all weights alike, the farthest too
-    x = torch.rand(1, 1, 24, 424, dtype=torch.float64)
-    monkeypatch.setattr(denoising, "TILE", 216)
+    x = torch.rand(1, 1, 16, 640, dtype=torch.float64)
     with torch.inference_mode():
-        level = torch.full((1, 1, 1, 1), 0.2, dtype=torch.float64)
-        whole = net(x, level.expand(1, 1, 24, 424))
-        found = tiled(net, x, level)
-        monkeypatch.setattr(denoising, "MARGIN", denoising.MARGIN - 8)
-        less = tiled(net, x, level)
-    scale = float(whole.abs().max())
-    assert float((found - whole).abs().max()) < 1e-12 * scale
-    assert float((less - whole).abs().max()) > 1e-9 * scale
+        whole = net(x, 0.2)[..., 320:]
+        scale = float(whole.abs().max())
+        enough, less = (net(x[..., 320 - m :], 0.2)[..., m:] for m in (net.margin, net.margin - 24))
+    assert float((enough - whole).abs().max()) < 1e-12 * scale
+    assert float((less - whole).abs().max()) > 1e-12 * scale
 
 
 def test_progress_and_cancel():
@@ -234,8 +289,32 @@ def test_progress_and_cancel():
     assert steps == [(1, 3), (2, 3), (3, 3)]
     event = threading.Event()
     event.set()
+    steps.clear()
     with pytest.raises(nlmeans.Cancelled):
-        call(image, axes="NYX", cancel=event)
+        call(image, axes="NYX", cancel=event, progress=lambda *step: steps.append(step))
+    assert steps == []
+
+
+def test_a_call_that_waits_for_another_can_be_cancelled(small, monkeypatch):
+    event, waiting = threading.Event(), threading.Event()
+    errors = []
+
+    def second():
+        try:
+            call(noisy(), cancel=event)
+        except nlmeans.Cancelled as error:
+            errors.append(error)
+
+    def slow(done, total):
+        other = threading.Thread(target=second)
+        other.start()
+        event.set()
+        other.join(10)
+        waiting.set()
+
+    call(noisy(), progress=slow)
+    assert waiting.is_set()
+    assert len(errors) == 1
 
 
 def test_the_processs_threads_are_given_back():
@@ -244,17 +323,74 @@ def test_the_processs_threads_are_given_back():
     assert torch.get_num_threads() == before
 
 
-def broken():
+def test_missing_pixels_are_filled_first():
     image = noisy()
-    image[3, 4] = np.nan
-    return image
+    image[3, 4], image[20, 30:32] = np.nan, np.inf
+    found, report = call(image, full_output=True)
+    assert np.isfinite(found).all()
+    assert report.missing == 3
+    assert "missing pixels  3" in str(report)
+    filled = np.where(np.isfinite(image), image, nlmeans.denoise(image, 10.0, quality="fast"))
+    np.testing.assert_array_equal(found, call(filled))
+    with pytest.raises(ValueError, match="must have a valid neighbour"):
+        call(np.where(np.arange(52) < 40, np.nan, image))
+
+
+def test_every_image_has_its_noise_in_the_report():
+    stack = np.stack([noisy(seed=1), noisy(seed=2) + np.random.default_rng(3).normal(0, 20, (40, 52)).astype("f4")])
+    _, report = call(stack, None, axes="NYX", full_output=True)
+    assert [image.sigma[0] for image in report.images] == pytest.approx([10, 22], rel=0.3)
+    assert report.sigma == report.images[0].sigma
+    assert "2 (above: the first one's noise)" in str(report)
+
+
+def test_correlated_noise_is_named_once(monkeypatch):
+    setting = Setting(Gaussian(3.0), (3.0,), estimated=True, notes=(CORRELATED,))
+    monkeypatch.setattr(denoising.Options, "setting", lambda *_: setting)
+    _, report = call(noisy(), None, full_output=True)
+    assert report.correlated
+    assert report.notes == (denoising.UNTRAINED,)
+    assert str(report).count("correlated") == 1
+
+
+def test_the_callers_torch_is_left_as_it_was(monkeypatch):
+    monkeypatch.setattr(denoising, "_loaded", lambda channels, device: denoising.load_denoiser(channels)[0].to(device))
+    image = noisy()
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    ref = call(image)
+    assert torch.equal(torch.rand(1), expected)
+    try:
+        torch.set_default_dtype(torch.float64)
+        np.testing.assert_array_equal(call(image), ref)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(call(image), ref)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_does_not_hang():
+    image = noisy((96, 96))
+    denoise(image, 10.0, threads=2)
+    with get_context("fork").Pool(1) as pool:
+        report = pool.apply_async(_in_child, (image,)).get(timeout=60)
+    assert report.threads == 1
+
+
+def _in_child(image):
+    return denoise(image, 10.0, threads=2, full_output=True)[1]
 
 
 @pytest.mark.parametrize(
     ("image", "options", "error", "words"),
     [
-        (broken(), {}, ValueError, "needs every pixel; got 1 that are NaN or infinite: method='nlm' fills them"),
-        (noisy(), dict(sigma=-1), ValueError, "must be"),
+        (noisy(), dict(sigma=-1), ValueError, "must be at least 0"),
+        (noisy(), dict(full_output="maps"), TypeError, "full_output must be True or False; got 'maps'"),
+        (noisy(), dict(device="meta"), ValueError, "device must be 'auto' or one that is there; got 'meta'"),
+        (noisy(), dict(device=1.5), ValueError, "device must be 'auto' or one that is there; got 1.5"),
         (noisy(), dict(sigma=5, noise=Gaussian(5)), ValueError, "not both"),
         (np.zeros((5, 5, 3)), {}, ValueError, "may be a colour image or a volume"),
         (noisy().astype(complex), {}, TypeError, "dtype must be one of"),

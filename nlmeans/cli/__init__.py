@@ -63,7 +63,8 @@ def denoise(
         bool, typer.Option(help="Give masked, NaN and infinite pixels the average of others, or leave them.")
     ] = True,
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="INT", help="Threads; the result is the same. All CPUs by default.")
+        int | None,
+        typer.Option(min=1, metavar="INT", help="Threads; with nlm the result is the same. All CPUs by default."),
     ] = None,
     reading: Reading,
     jpeg_quality: Annotated[

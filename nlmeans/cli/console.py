@@ -73,7 +73,8 @@ class Console:
 
     def done(self, path: Path, report: Any) -> None:
         """Say that a file was written, and what was done, as far as the method's report tells."""
-        told = [_noise(report.plan)] if hasattr(report, "plan") else []
+        source = getattr(report, "plan", report)
+        told = [_noise(source)] if hasattr(source, "noise") else []
         if hasattr(report, "seconds"):
             told.append(f"{report.seconds:.2f} s")
         self._say(path, ", ".join(told) or "done", report)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from nlmeans.io import replacing
@@ -18,6 +19,7 @@ FORMAT = 1
 FOLDER = Path(__file__).parent
 INDEX = "index.json"
 REMEDY = "Install the package again"
+Network = TypeVar("Network", bound=nn.Module)
 Loaded = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]
 """Arguments, weights and notes."""
 
@@ -44,9 +46,7 @@ def shipped(name: str, network: str, folder: Path | None = None) -> Loaded:
     """
     folder = folder or FOLDER
     index = _read(folder)
-    if name not in index["files"]:
-        raise ValueError(f"there must be weights of that name: {', '.join(sorted(index['files']))}; got {name!r}")
-    entry = index["files"][name]
+    entry = _entry(index, name)
     path = folder / entry["file"]
     if not path.is_file():
         raise FileNotFoundError(f"the weights {path} are missing. {REMEDY}")
@@ -161,6 +161,35 @@ def _library() -> Any:
     return safetensors
 
 
+def assembled(
+    kind: Callable[..., Network], arguments: Mapping[str, Any], state: Mapping[str, Tensor], name: Any
+) -> Network:
+    """Return a network with these weights, in float32 and ready to evaluate; no random number is drawn.
+
+    Parameters
+    ----------
+    kind : class
+        Of nn.Module.
+    arguments, state : mapping
+        What `load` returned.
+    name : str or path
+        What errors call the weights.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit.
+    """
+    floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    try:
+        with torch.device("meta"):
+            network = kind(**arguments).float()
+        network.to_empty(device="cpu").load_state_dict(floats)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} does not fit {kind.__name__}({dict(arguments)}): {error}") from error
+    return network.eval()
+
+
 def ship(
     name: str,
     source: str | os.PathLike[str],
@@ -209,8 +238,16 @@ def ship(
 
 def digest(name: str, folder: Path | None = None) -> str:
     """Return the SHA-256 of weights that come with the package, as the index has it."""
-    found: str = _read(folder or FOLDER)["files"][name]["sha256"]
+    found: str = _entry(_read(folder or FOLDER), name)["sha256"]
     return found
+
+
+def _entry(index: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what the index says of a file."""
+    files: dict[str, dict[str, Any]] = index["files"]
+    if name not in files:
+        raise ValueError(f"there must be weights of that name: {', '.join(sorted(files))}; got {name!r}")
+    return files[name]
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -218,8 +255,11 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         form = index["format"]
-        if form == FORMAT:
-            index["files"].keys()  # which may not be there, or be no mapping
+        if form == FORMAT and not all(
+            {key: type(value) for key, value in entry.items()} == {"file": str, "bytes": int, "sha256": str}
+            for entry in index["files"].values()
+        ):
+            raise ValueError("an entry must have a file, its bytes and its sha256")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}, the index of trained weights, is missing. {REMEDY}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,0 +1,123 @@
+"""One plane through a network: its grey levels brought to those of the training pictures, tile by tile, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+
+from nlmeans._progress import Progress
+
+from .denoiser import MULTIPLE, NonLocalDenoiser
+from .functional import full_precision
+
+TILE = 1024
+"""Side of a tile: the smaller, the more is computed twice, around each."""
+LARGEST = 75 / 255
+"""The largest σ that the network was trained on, black to white being 1."""
+ROOM = 1.25
+"""Photographs seldom reach from black to white: as wide as this, training pictures lose nothing (0.02 dB at 1)."""
+HELD = 1.5
+"""What lies farther from the middle, in spans, is shown to the network as if it lay there, and keeps the rest."""
+FLOOR = 2e-4
+"""How far off the network is where there is no noise, in spans: of weaker noise than that, little is taken away."""
+
+Place = tuple[slice, slice]
+
+
+def denoised(
+    network: NonLocalDenoiser,
+    plane: np.ndarray,
+    sigma: Sequence[float],
+    relief: np.ndarray | None,
+    device: torch.device,
+    progress: Progress | None,
+) -> np.ndarray:
+    """Return a plane without noise.
+
+    Parameters
+    ----------
+    network : NonLocalDenoiser
+        For as many channels, on ``device``.
+    plane : ndarray, shape (channels, Y, X)
+        Floating-point numbers on any scale.
+    sigma : sequence of float
+        Standard deviation of the noise, one above 0 a channel.
+    relief : ndarray, shape (Y, X), optional
+        Each pixel's variance in units of the mean one.
+    device : torch.device
+        Where to compute.
+    progress : callable, optional
+        Is called after every tile.
+    """
+    level = float(np.mean(sigma))
+    # Channels of unequal noise are brought to the mean one, and back: the network knows of one.
+    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
+    even = plane if (factors == 1).all() else plane * factors
+    most = level
+    if relief is not None:
+        noisy = relief[relief > 0]
+        if noisy.size == 0:
+            return plane
+        # Nearly all is to lie in the range that was trained; a few wild values must not make the rest vanish.
+        most *= float(np.quantile(noisy, 0.99)) ** 0.5
+    middle, span = reach(even, most)
+    clean = np.empty_like(plane)
+    height, width = plane.shape[1:]
+    places = list(tiles(height, width, network.margin))
+    for k, (inner, outer, part) in enumerate(places):
+        seen = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
+        x = torch.from_numpy(seen.astype(np.float32))[None].to(device)
+        noise = np.full(seen.shape[1:], level / span, np.float32)
+        if relief is not None:
+            noise *= np.sqrt(relief[outer])
+        with torch.inference_mode(), full_precision(device):
+            change = (network(x, torch.from_numpy(noise)[None, None].to(device)) - x)[0].cpu().numpy()
+        square = np.square(noise[part], dtype=np.float64)
+        share = span * square / (square + FLOOR**2)
+        clean[:, *inner] = plane[:, *inner] + share * change[:, *part] / factors
+        if progress is not None:
+            progress(k + 1, len(places))
+    return clean
+
+
+def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
+    """Return the middle of a plane's grey levels, and what is to be black to white: `ROOM` times their range, or 3.4 σ.
+
+    The range is that of the medians of 8×8 pixels (2×2 in small images), which hold little noise and no hot pixels.
+    """
+    rows, columns = (_blocks(side) for side in plane.shape[1:])
+    windows = sliding_window_view(plane, (rows[1], columns[1]), (1, 2))[:, rows[0]][:, :, columns[0]]
+    medians = np.median(windows, axis=(-2, -1))
+    low, high = float(medians.min()), float(medians.max())
+    return low + (high - low) / 2, max(ROOM * (high - low), sigma / LARGEST)
+
+
+def _blocks(side: int) -> tuple[list[int], int]:
+    """Return where blocks begin that cover a side, the last one up to its end, and how long they are."""
+    length = 8 if side >= 16 else min(side, 2)
+    return [*range(0, side - length, length), side - length], length
+
+
+def tiles(height: int, width: int, margin: int) -> Iterator[tuple[Place, Place, Place]]:
+    """Yield for every tile where it lies, what is to be computed with it, and where it lies in that.
+
+    Tiles begin on the network's grid and are nearly alike; none is larger than `TILE`.
+    """
+    for top, bottom in _cuts(height):
+        for left, right in _cuts(width):
+            inner = slice(top, bottom), slice(left, right)
+            outer = tuple(slice(max(cut.start - margin, 0), cut.stop + margin) for cut in inner)
+            part = tuple(
+                slice(cut.start - around.start, cut.stop - around.start)
+                for cut, around in zip(inner, outer, strict=True)
+            )
+            yield inner, (outer[0], outer[1]), (part[0], part[1])
+
+
+def _cuts(side: int) -> Iterator[tuple[int, int]]:
+    count = -(-side // TILE)
+    length = -(-side // (count * MULTIPLE)) * MULTIPLE
+    return ((start, min(start + length, side)) for start in range(0, side, length))
