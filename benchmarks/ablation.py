@@ -28,7 +28,7 @@ from nlmeans.io import check_target, replacing
 
 from . import environment
 from .quality import SIGMAS, standard
-from .tune import psnr
+from .ship import Figures, reached
 
 if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
@@ -41,8 +41,6 @@ REPETITIVE = {"Set12": ("02.png", "09.png"), "skimage": ("brick", "page")}
 SETS = ("BSD68", "self-similar")
 
 Pictures = list[tuple[str, np.ndarray, np.ndarray]]
-Figures = dict[str, dict[str, float]]
-"""PSNR by set and σ, then by picture."""
 
 
 @cache
@@ -67,16 +65,10 @@ def _repetitive(data: Path, sigma: int) -> Iterator[tuple[str, np.ndarray, np.nd
 
 def evaluate(network: NonLocalDenoiser, data: Path) -> Figures:
     """Return what a network reaches on every picture."""
-    import torch
-
-    found: Figures = {}
-    for name, sigma in product(SETS, SIGMAS):
-        each = found.setdefault(f"{name} σ={sigma}", {})
-        for file, noisy, clean in pictures(data, name, sigma):
-            with torch.inference_mode():
-                result = network(torch.from_numpy(noisy)[None, None] / 255, sigma / 255)[0, 0].numpy() * 255
-            each[file] = round(psnr(result, clean), 3)
-    return found
+    return {
+        f"{name} σ={sigma}": reached(network, pictures(data, name, sigma), sigma)
+        for name, sigma in product(SETS, SIGMAS)
+    }
 
 
 def summary(done: dict[tuple[str, int], Figures]) -> dict[str, Any]:
@@ -128,6 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"no training is named {options.only!r}; there are {', '.join(runs)}")
     if options.out:
         check_target(options.out, overwrite=True)  # now, and not after hours of training
+    for name in SETS:
+        pictures(options.data, name, SIGMAS[0])  # that they are there, likewise
     import torch
 
     from nonlocal_block.train.denoiser import train_denoiser

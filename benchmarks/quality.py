@@ -72,6 +72,14 @@ def block_matching(image: np.ndarray, sigma: float | None) -> np.ndarray:
     return result
 
 
+def trained() -> dict[str, str]:
+    """Return which weights the learned method works with."""
+    from nonlocal_block.denoising import NAMES
+    from nonlocal_block.weights import digest
+
+    return {name: digest(name)[:16] for name in NAMES.values()}
+
+
 def methods(known: bool, noise: str | None) -> dict[str, Denoiser]:
     """Return the methods by name; the peers have no estimate of their own to compare with."""
     found: dict[str, Denoiser] = {
@@ -103,7 +111,10 @@ class Condition:
 
 def standard(folder: Path, sigma: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield name, noisy and clean picture."""
-    for k, file in enumerate(sorted(folder.glob("*.png"))):
+    files = sorted(folder.glob("*.png"))
+    if not files:
+        raise FileNotFoundError(f"there are no pictures in {folder}")
+    for k, file in enumerate(files):
         clean = imread(file).astype(np.float64)
         noisy = clean + np.random.default_rng(1000 + k).normal(0, sigma, clean.shape)
         yield file.name, noisy.astype(np.float32), clean
@@ -121,7 +132,10 @@ def compressed(folder: Path, sigma: float, quality: int) -> Iterator[tuple[str, 
 
 def camera(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield photographs as the camera wrote them, and the mean of many of each."""
-    for file in sorted(folder.rglob("*_real.*")):
+    files = sorted(folder.rglob("*_real.*"))
+    if not files:
+        raise FileNotFoundError(f"there are no pictures in {folder}")
+    for file in files:
         clean = imread(file.with_name(file.name.replace("_real", "_mean"))).astype(np.float64)
         yield file.name, imread(file), clean
 
@@ -129,6 +143,8 @@ def camera(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 def microscope(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield fluorescence images, grey where all channels are one, and the mean of fifty of each."""
     truths = {file.name.partition("_gt")[0].removesuffix("_avg50"): file for file in folder.glob("*_gt.png")}
+    if not truths:
+        raise FileNotFoundError(f"there are no pictures in {folder}")
     for file in sorted(folder.glob("*_noisy.png")):
         name = file.name.removesuffix("_noisy.png").removesuffix("_001")
         noisy, clean = (
@@ -153,14 +169,9 @@ def conditions(data: Path) -> list[Condition]:
     return [*found, Condition("FMD", None, partial(microscope, data / "FMD"), noise="auto")]
 
 
-def measure(condition: Condition, wanted: str) -> Iterator[dict[str, Any]]:
+def measure(condition: Condition, chosen: dict[str, Denoiser]) -> Iterator[dict[str, Any]]:
     """Yield a record a method: mean PSNR, that of each picture, and which came out worse than they went in."""
-    chosen = {
-        name: method
-        for name, method in methods(condition.sigma is not None, condition.noise).items()
-        if any(fnmatchcase(name, pattern) for pattern in wanted.split(";"))
-    }
-    pairs = list(condition.pairs()) if chosen else []
+    pairs = list(condition.pairs())
     before = [psnr(noisy.astype(np.float32), clean) for _, noisy, clean in pairs]
     for name, method in chosen.items():
         each = [psnr(method(noisy, condition.sigma), clean) for _, noisy, clean in pairs]
@@ -172,6 +183,7 @@ def measure(condition: Condition, wanted: str) -> Iterator[dict[str, Any]]:
             "noisy": round(float(np.mean(before)), 3),
             "each": {file: round(value, 3) for (file, _, _), value in zip(pairs, each, strict=True)},
             "worsened": [file for (file, _, _), was, now in zip(pairs, before, each, strict=True) if now < was - 0.005],
+            **({"weights": trained()} if name.startswith(LEARNED) else {}),
         }
 
 
@@ -192,25 +204,37 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     places = {condition.name: k for k, condition in enumerate(conditions(options.data))}
-    for condition in conditions(options.data):
-        if options.only not in condition.name:
-            continue
-        for row in measure(condition, options.methods):
-            rows[row["set"], row["method"]] = row
-            record["results"] = sorted(rows.values(), key=lambda row: places.get(row["set"], len(places)))
-            with replacing(options.out, overwrite=True) as part:
-                part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            worse = f", {len(row['worsened'])} worsened" if row["worsened"] else ""
-            print(
-                f"{row['set']:<22} {row['method']:<28} {row['psnr']:.2f} dB (noisy {row['noisy']:.2f}){worse}",
-                flush=True,
-            )
+    work = {
+        condition: chosen
+        for condition in conditions(options.data)
+        if options.only in condition.name and (chosen := wanted(condition, options.methods.split(";")))
+    }
+    if not work:
+        parser.error(f"nothing is measured: --only {options.only!r} --methods {options.methods!r} name no such pair")
+    for condition, chosen in work.items():
+        try:
+            for row in measure(condition, chosen):
+                rows[row["set"], row["method"]] = row
+                record["results"] = sorted(rows.values(), key=lambda row: places.get(row["set"], len(places)))
+                with replacing(options.out, overwrite=True) as part:
+                    part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                worse = f", {len(row['worsened'])} worsened" if row["worsened"] else ""
+                told = f"{row['psnr']:.2f} dB (noisy {row['noisy']:.2f}){worse}"
+                print(f"{row['set']:<22} {row['method']:<28} {told}", flush=True)
+        except FileNotFoundError as error:
+            print(f"{condition.name:<22} skipped: {error}", flush=True)
     print(side_by_side(record["results"]))
     return 0
 
 
+def wanted(condition: Condition, patterns: list[str]) -> dict[str, Denoiser]:
+    """Return the methods that are asked for and that the condition has."""
+    found = methods(condition.sigma is not None, condition.noise)
+    return {name: method for name, method in found.items() if any(fnmatchcase(name, p) for p in patterns)}
+
+
 def earlier(path: Path, record: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the rows of an earlier run, by set and method.
+    """Return the rows of an earlier run, by set and method, without those of other trained weights.
 
     Raises
     ------
@@ -221,7 +245,12 @@ def earlier(path: Path, record: dict[str, Any]) -> dict[tuple[str, str], dict[st
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        rows = {(row["set"], row["method"]): row for row in found["results"]}
+        now = trained() if find_spec("torch") else None
+        rows = {
+            (row["set"], row["method"]): row
+            for row in found["results"]
+            if now is None or row.get("weights", now) == now
+        }
         made = {name: found[name] for name in ("nlmeans", "defaults_version")}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} must be a result of this program, or not there: {error!r}") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ MOVED = 0.005
 NOTES = {
     "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
     "authors offer for non-commercial research and education; no picture is contained in the weights.",
-    "data": "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001",
+    "pictures": "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001",
     "noise": "white, Gaussian, not clipped, sigma from 0 to 75 of 255",
 }
 
@@ -37,17 +38,25 @@ Figures = dict[str, dict[str, float]]
 
 def measure(network: NonLocalDenoiser, data: Path) -> Figures:
     """Return what a network reaches on every picture of the test sets."""
+    return {
+        f"{name} σ={sigma}": reached(network, standard(data / name, sigma), sigma)
+        for name in SETS[network.channels]
+        for sigma in SIGMAS
+    }
+
+
+def reached(
+    network: NonLocalDenoiser, pictures: Iterable[tuple[str, np.ndarray, np.ndarray]], sigma: float
+) -> dict[str, float]:
+    """Return the PSNR of every picture by its name; they come with name, noisy and clean, black to white being 255."""
     import torch
 
-    found: Figures = {}
-    for name in SETS[network.channels]:
-        for sigma in SIGMAS:
-            each = found[f"{name} σ={sigma}"] = {}
-            for file, noisy, clean in standard(data / name, sigma):
-                planes = torch.from_numpy(np.atleast_3d(noisy).transpose(2, 0, 1).copy())[None]
-                with torch.inference_mode():
-                    result = network(planes / 255, sigma / 255)[0].numpy().transpose(1, 2, 0) * 255
-                each[file] = round(psnr(result.reshape(clean.shape), clean), 4)
+    found = {}
+    for name, noisy, clean in pictures:
+        planes = torch.from_numpy(np.atleast_3d(noisy).transpose(2, 0, 1).copy())[None]
+        with torch.inference_mode():
+            result = network(planes / 255, sigma / 255)[0].numpy().transpose(1, 2, 0) * 255
+        found[name] = round(psnr(result.reshape(clean.shape), clean), 4)
     return found
 
 
@@ -61,14 +70,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks ship", description=__doc__)
     parser.add_argument("file", type=Path, help="weights of python -m nonlocal_block.train denoiser")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Set12 and BSD68, or Kodak24")
+    parser.add_argument(
+        "--after", type=Path, nargs="*", default=[], metavar="FILE",
+        help="weights of the runs that this one began with, the first one first: their notes come along",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="measure only")
     options = parser.parse_args(arguments)
     from nonlocal_block import NonLocalDenoiser, weights
 
     kind = NonLocalDenoiser.__name__
     given, state, _ = weights.load(options.file, kind)
-    network = NonLocalDenoiser(**given).eval()
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    earlier = [weights.load(path, kind)[2] for path in options.after]
+    network = weights.assembled(NonLocalDenoiser, given, state, options.file)
     figures = measure(network, options.data)
     network.load_state_dict({name: tensor.half().float() for name, tensor in state.items()})
     rounded = measure(network, options.data)
@@ -80,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return 0
     chosen = rounded if small else figures
-    notes = {**NOTES, "test_means": means(chosen), "test": chosen}
+    notes = {**NOTES, "earlier": earlier, "test_means": means(chosen), "test": chosen}
     print(weights.ship(NAMES[network.channels], options.file, kind, half=small, notes=notes))
     return 0
 

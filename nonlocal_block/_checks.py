@@ -20,10 +20,12 @@ __all__ = [
     "finite",
     "flag",
     "image",
+    "integer",
     "number",
     "one_of",
     "positive",
     "radii",
+    "real",
     "search",
 ]
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

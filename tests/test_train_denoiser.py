@@ -101,7 +101,8 @@ def test_from_earlier_weights(tmp_path, data):
     path = tmp_path / "first" / "denoiser.safetensors"
     still = Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0)
     second = train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", start=path, seed=5)
-    _, state, _ = weights.load(path, "NonLocalDenoiser")
+    _, state, notes = weights.load(path, "NonLocalDenoiser")
+    assert weights.load(tmp_path / "second" / "denoiser.safetensors", "NonLocalDenoiser")[2]["start"] == notes
     assert all(torch.equal(tensor, state[name]) for name, tensor in second.state_dict().items())
     with pytest.raises(ValueError, match=r"with start='\w+', not None"):
         train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", seed=5, resume=True)
@@ -134,6 +135,20 @@ def test_bad_arguments(tmp_path, data, arguments, words):
     with pytest.raises(ValueError, match=words):
         train_denoiser(tmp_path / "out", data, **arguments)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(batch=0), "batch must be at least 1; got 0"),
+        (dict(side=-3), "side must be at least 1; got -3"),
+        (dict(warm_up=1.0), "warm_up must be at least 0 and below 1; got 1.0"),
+        (dict(sigma=0.0), "sigma must be above 0; got 0"),
+    ],
+)
+def test_bad_recipes(change, words):
+    with pytest.raises(ValueError, match=words):
+        Recipe(**change)
 
 
 def test_missing_pictures(tmp_path):

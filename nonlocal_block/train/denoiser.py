@@ -66,6 +66,16 @@ class Recipe:
     even: float = 5.0
     clip: float = 0.1
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "side"):
+            if _checks.integer(getattr(self, name), name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        for name in ("sigma", "even", "clip", "skew"):
+            _checks.positive(getattr(self, name), name)
+        for name in ("warm_up", "average"):
+            if not 0 <= _checks.real(getattr(self, name), name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1; got {getattr(self, name)}")
+
 
 class DenoiserTask:
     """A network that learns to take noise away; all pictures lie in memory as bytes.
@@ -169,7 +179,7 @@ class DenoiserTask:
                 clean = picture[None, :, :height, :width].to(self.device).float() / 255
                 noise = np.random.default_rng(k).normal(0, sigma / 255, clean.shape).astype(np.float32)
                 result = network(clean + torch.from_numpy(noise).to(self.device), sigma / 255).clamp(0, 1)
-                each.append(-10 * math.log10(float((result - clean).square().mean())))
+                each.append(-10 * math.log10(max(float((result - clean).square().mean()), 1e-12)))
                 pause()
             found[f"psnr_{sigma}"] = sum(each) / len(each)
         return found
@@ -254,7 +264,7 @@ def train_denoiser(
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     channels = 3 if colour else 1
     network: dict[str, Any] = {"weights": weights}
-    begun = None if start is None else _weights(start, network)
+    begun, before = (None, None) if start is None else _weights(start, network)
     task = DenoiserTask(
         pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
         network=network, epochs=epochs, start=begun,
@@ -263,7 +273,10 @@ def train_denoiser(
     if overwrite and not resume:
         (folder / WEIGHTS).unlink(missing_ok=True)
     average: Any = task.average.module
-    notes = {**task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type}
+    notes = {
+        **task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type,
+        "start": before,
+    }  # fmt: skip
     saving = _Saving(folder / WEIGHTS, average, channels, network, notes, watcher or Watcher())
     history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
     saving.save(history[-1])  # a run that was stopped between its last checkpoint and its weights gets them now
@@ -354,11 +367,12 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     return found
 
 
-def _weights(path: str | os.PathLike[str], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
-    arguments, state, _ = files.load(path, "NonLocalDenoiser")
+def _weights(path: str | os.PathLike[str], wanted: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the weights to begin with, and the notes of how they were trained."""
+    arguments, state, notes = files.load(path, "NonLocalDenoiser")
     if {**arguments, "channels": 0} != {**wanted, "channels": 0}:
         raise ValueError(f"{path} must hold a network made with {dict(wanted)}; got {arguments}")
-    return {name: tensor.float() for name, tensor in state.items()}
+    return {name: tensor.float() for name, tensor in state.items()}, notes
 
 
 def _inner(network: NonLocalDenoiser) -> list[Tensor]:
