@@ -21,8 +21,8 @@ ROOM = 1.25
 """Photographs seldom reach from black to white: as wide as this, training pictures lose nothing (0.02 dB at 1)."""
 HELD = 1.5
 """What lies farther from the middle, in spans, is shown to the network as if it lay there, and keeps the rest."""
-FLOOR = 2e-4
-"""How far off the network is where there is no noise, in spans: of weaker noise than that, little is taken away."""
+SMALLEST = 1 / 255
+"""The smallest σ that the network is told: of a weaker noise's power, the share that it has of this one's is taken."""
 
 Place = tuple[slice, slice]
 
@@ -70,13 +70,13 @@ def denoised(
     for k, (inner, outer, part) in enumerate(places):
         seen = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
         x = torch.from_numpy(seen.astype(np.float32))[None].to(device)
-        noise = np.full(seen.shape[1:], level / span, np.float32)
+        noise = np.full(seen.shape[1:], level / span)
         if relief is not None:
             noise *= np.sqrt(relief[outer])
+        share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
+        told = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
         with torch.inference_mode(), full_precision(device):
-            change = (network(x, torch.from_numpy(noise)[None, None].to(device)) - x)[0].cpu().numpy()
-        square = np.square(noise[part], dtype=np.float64)
-        share = span * square / (square + FLOOR**2)
+            change = (network(x, told) - x)[0].cpu().numpy()
         clean[:, *inner] = plane[:, *inner] + share * change[:, *part] / factors
         if progress is not None:
             progress(k + 1, len(places))

@@ -199,8 +199,9 @@ def denoise(
     Notes
     -----
     Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 medians, and back.
-    For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. The network is off by about
-    1/5000 of that range whatever the noise: where σ is as small, only half of the change is made, and less below.
+    For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Noise below 1/255 of that
+    range is weaker than what the network was trained for: it is told of as much, and the change that it makes shrinks
+    with σ², so that it never does more harm than the noise.
 
     Time is proportional to the pixels; memory is that of a few copies of the image and of one tile's features. Calls
     from several threads wait for each other, since the number of torch's threads is the process's. A process that was
