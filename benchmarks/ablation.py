@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 VARIANTS: tuple[Weights, ...] = ("learned", "raw", "none")
 SEEDS = (0, 1)
-EPOCHS = 4
+EPOCHS = 3
 REPETITIVE = {"Set12": ("02.png", "09.png"), "skimage": ("brick", "page")}
 SETS = ("BSD68", "self-similar")
 
