@@ -72,12 +72,12 @@ def block_matching(image: np.ndarray, sigma: float | None) -> np.ndarray:
     return result
 
 
-def trained() -> dict[str, str]:
-    """Return which weights the learned method works with."""
+def trained(channels: int) -> dict[str, str]:
+    """Return which weights the learned method works with, and the beginning of their SHA-256."""
     from nonlocal_block.denoising import NAMES
     from nonlocal_block.weights import digest
 
-    return {name: digest(name)[:16] for name in NAMES.values()}
+    return {NAMES[channels]: digest(NAMES[channels])[:16]}
 
 
 def methods(known: bool, noise: str | None) -> dict[str, Denoiser]:
@@ -183,7 +183,7 @@ def measure(condition: Condition, chosen: dict[str, Denoiser]) -> Iterator[dict[
             "noisy": round(float(np.mean(before)), 3),
             "each": {file: round(value, 3) for (file, _, _), value in zip(pairs, each, strict=True)},
             "worsened": [file for (file, _, _), was, now in zip(pairs, before, each, strict=True) if now < was - 0.005],
-            **({"weights": trained()} if name.startswith(LEARNED) else {}),
+            **({"weights": trained(3 if pairs[0][2].ndim == 3 else 1)} if name.startswith(LEARNED) else {}),
         }
 
 
@@ -245,11 +245,11 @@ def earlier(path: Path, record: dict[str, Any]) -> dict[tuple[str, str], dict[st
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        now = trained() if find_spec("torch") else None
+        now = {**trained(1), **trained(3)} if find_spec("torch") else None
         rows = {
             (row["set"], row["method"]): row
             for row in found["results"]
-            if now is None or row.get("weights", now) == now
+            if now is None or row.get("weights", {}).items() <= now.items()
         }
         made = {name: found[name] for name in ("nlmeans", "defaults_version")}
     except (KeyError, TypeError, ValueError) as error:
