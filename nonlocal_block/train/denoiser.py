@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from .. import _checks
@@ -123,6 +124,9 @@ class DenoiserTask:
         self.recipe, self.device, self.half = recipe, device, half
         self.batch, self.size = recipe.batch, recipe.steps * recipe.batch
         self.held, self.pictures = list(pictures[:HELD]), list(pictures[HELD:])
+        if channels == 3:
+            # JPEG stores colours at half the size: from the pictures as they are, a network learns to blur them.
+            self.pictures += [small for small in map(halved, self.pictures) if min(small.shape[1:]) >= recipe.side]
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.network = NonLocalDenoiser(channels, **network).to(device)
@@ -225,7 +229,7 @@ def train_denoiser(
     data : path
         The folder that holds ``CBSD400_train``: 400 colour pictures.
     colour : bool, default False
-        Train on the pictures in colour, not on their luma.
+        Train on the pictures in colour, not on their luma; as they are, and at half their size.
     epochs : int, default 40
         Epochs of 500 steps of 8 crops. The rates fall until the last one: a run can be stopped and resumed at any
         moment, but not prolonged.
@@ -327,6 +331,11 @@ def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
         crop = torch.rot90(picture[:, y : y + side, x : x + side], turn % 4, (1, 2))
         found.append(crop.flip(2) if turn >= 4 else crop)
     return torch.stack(found).float() / 255
+
+
+def halved(picture: Tensor) -> Tensor:
+    """Return a picture of half the size, uint8 of shape (channels, H, W): means of 2×2 pixels."""
+    return F.avg_pool2d(picture.float(), 2).round().to(torch.uint8)
 
 
 def risen_and_fallen(progress: float, warm_up: float) -> float:
