@@ -124,7 +124,7 @@ def test_bad_images_and_noise_state_rule_and_value():
     x = noisy(2, 1, 6, 7)
     with pytest.raises(ValueError, match=r"x must have the shape \(B, C, H, W\); got shape \(6, 7\)"):
         layer(x[0, 0], 1.0)
-    with pytest.raises(ValueError, match="sigma must be at least 0, and finite, in the units of x; got -1"):
+    with pytest.raises(ValueError, match="sigma must be at least 0 and finite, in the units of x; got -1"):
         layer(x, -1)
     with pytest.raises(ValueError, match=r"sigma must be a number, or one for each of 2 images; got shape \(3,\)"):
         layer(x, torch.ones(3))
