@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
 
 SETS = {1: ("Set12", "BSD68"), 3: ("Kodak24",)}
-NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 MOVED = 0.005
 NOTES = {
     "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
@@ -77,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="measure only")
     options = parser.parse_args(arguments)
     from nonlocal_block import NonLocalDenoiser, weights
+    from nonlocal_block.denoising import NAMES
 
     kind = NonLocalDenoiser.__name__
     given, state, _ = weights.load(options.file, kind)
