@@ -203,10 +203,7 @@ class NonLocalDenoiser(nn.Module):
             raise ValueError(f"x must have pixels; got shape {tuple(x.shape)}")
         height, width = x.shape[2:]
         level = _level(sigma, x)
-        below, right = -height % MULTIPLE, -width % MULTIPLE
-        if below or right:
-            x, level = (mirrored(part, (below, right))[:, :, below:, right:] for part in (x, level))
-        clean = self._whole(x, level)
+        clean = self._whole(to_multiple(x), to_multiple(level))
         return clean[:, :, :height, :width]
 
     def _whole(self, x: Tensor, level: Tensor) -> Tensor:
@@ -225,6 +222,12 @@ class NonLocalDenoiser(nn.Module):
         mean, mean_of_more = average.split([self.phases, self.more], 1)
         one = one + self.join(torch.cat([mean - proposal, change, mean_of_more], 1))
         return F.pixel_shuffle(proposal + self.head(self.last(one)), 2)
+
+
+def to_multiple(x: Tensor) -> Tensor:
+    """Return images whose sides can be halved three times: with mirrored pixels below and on the right."""
+    below, right = (-side % MULTIPLE for side in x.shape[2:])
+    return mirrored(x, (below, right))[:, :, below:, right:] if below or right else x
 
 
 class _Residual(nn.Module):

@@ -344,3 +344,17 @@ def _in_child(image):
 def test_refusals(image, options, error, words):
     with pytest.raises(error, match=words):
         denoise(image, **options)
+
+
+def test_the_best_quality_is_the_mean_over_positions_in_tiles_too(monkeypatch):
+    image = noisy((90, 140))
+    plain, best = (denoise(image, 10.0, quality=quality) for quality in ("balanced", "best"))
+    turned, best_turned = (denoise(image.T.copy(), 10.0, quality=quality).T for quality in ("balanced", "best"))
+    assert np.abs(turned - plain).max() > 1
+    assert np.abs(best_turned - best).max() < 1e-2
+    monkeypatch.setattr(_planes, "TILE", 64)
+    assert np.abs(denoise(image, 10.0, quality="best") - best).max() < 0.01
+    _, report = denoise(image, 10.0, quality="best", full_output=True)
+    assert "best" in str(report)
+    with pytest.raises(ValueError, match="quality must be one of 'balanced', 'best'; got 'fast'"):
+        denoise(image, 10.0, quality="fast")

@@ -73,3 +73,32 @@ def test_the_margin_is_as_wide_as_the_network_sees(options):
         enough, less = (net(x[..., 320 - m :], 0.2)[..., m:] for m in (net.margin, net.margin - 24))
     assert float((enough - whole).abs().max()) < 1e-12 * scale
     assert float((less - whole).abs().max()) > 1e-12 * scale
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 24, 40), (2, 1, 13, 22), (1, 1, 3, 5)])
+def test_the_average_over_positions_by_hand(shape):
+    net = NonLocalDenoiser(widths=(8, 8, 8), blocks=(1, 0, 0), last=0).double().eval()
+    torch.manual_seed(1)
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.normal_(parameter, 0, parameter[0].numel() ** -0.5)
+    x, sigma = torch.rand(shape, dtype=torch.float64), torch.rand(shape, dtype=torch.float64) / 5
+    padded = [torch.nn.functional.pad(p, (0, 0, 0, 0)) for p in (x, sigma)]
+    height, width = (-(-side // 8) * 8 for side in shape[2:])
+    rows, columns = (mirror(side, length) for side, length in zip(shape[2:], (height, width), strict=True))
+    padded = [p[:, :, rows][:, :, :, columns] for p in padded]
+    total = 0
+    with torch.inference_mode():
+        for flip in ((), (3,)):
+            for quarter in range(4):
+                seen = [torch.rot90(p.flip(flip), quarter, (2, 3)) for p in padded]
+                total = total + torch.rot90(net(*seen), -quarter, (2, 3)).flip(flip)
+        comp = _planes.averaged(net, x, sigma, 8)
+        assert torch.equal(_planes.averaged(net, x, sigma, 1), net(x, sigma))
+    assert torch.allclose(comp, total[:, :, : shape[2], : shape[3]] / 8, rtol=0, atol=1e-12)
+
+
+def mirror(side, length):
+    """Return the indices of pixels mirrored at the end, without the last one twice."""
+    there_and_back = [*range(side), *range(side - 2, 0, -1)] or [0]
+    return [there_and_back[k % len(there_and_back)] for k in range(length)]

@@ -110,6 +110,22 @@ def test_from_earlier_weights(tmp_path, data):
         train_denoiser(tmp_path / "third", data, weights="raw", start=path, **options)
 
 
+def test_a_run_from_earlier_weights_is_resumed_whatever_order_their_file_is_read_in(tmp_path, data, monkeypatch):
+    options = dict(recipe=SMALL, precision="float32")
+    train_denoiser(tmp_path / "first", data, epochs=1, **options)
+    options = dict(epochs=1, start=tmp_path / "first" / "denoiser.safetensors", **options)
+    once = train_denoiser(tmp_path / "second", data, **options).state_dict()
+    load = weights.load
+
+    def reversed_load(*arguments):
+        found, state, notes = load(*arguments)
+        return found, dict(reversed(sorted(state.items()))), notes
+
+    monkeypatch.setattr(denoiser.files, "load", reversed_load)
+    again = train_denoiser(tmp_path / "second", data, resume=True, **options).state_dict()
+    assert all(torch.equal(tensor, once[name]) for name, tensor in again.items())
+
+
 def test_colour_may_begin_with_a_grey_network(tmp_path, data):
     options = dict(epochs=1, recipe=Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0), precision="float32")
     grey = train_denoiser(tmp_path / "grey", data, **options)

@@ -144,7 +144,7 @@ class DenoiserTask:
         self.settings: Mapping[str, Setting] = {
             "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
             "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
-            "start": None if start is None else _digest(list(start.values())),
+            "start": None if start is None else _digest([start[name] for name in sorted(start)]),
         }  # fmt: skip
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
@@ -322,9 +322,13 @@ class _Saving(Watcher):
 
 
 def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
-    """Return crops (count, channels, side, side), 0 to 1, from random places, turned and mirrored at random."""
+    """Return crops (count, channels, side, side), 0 to 1, from random places, turned and mirrored at random.
+
+    Pictures are drawn in proportion to their pixels: copies at half the size are a fifth of all, not half.
+    """
     found = []
-    picks, turns = torch.randint(len(pictures), (count,)), torch.randint(8, (count,))
+    sizes = torch.tensor([float(picture[0].numel()) for picture in pictures])
+    picks, turns = torch.multinomial(sizes, count, replacement=True), torch.randint(8, (count,))
     for pick, turn in zip(picks.tolist(), turns.tolist(), strict=True):
         picture = pictures[pick]
         y, x = (int(torch.randint(length - side + 1, ())) for length in picture.shape[1:])
