@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from . import io
 from ._progress import Progress
 from .denoise import Report, denoise
 from .plan import table
+from .scores import Score, score
 
 PHOTOGRAPH = "chelsea.png"  # a cat, by Stefan van der Walt, CC0; in scikit-image's wheel
 SIGMA = 25.0
@@ -21,14 +21,6 @@ DETAIL = (98, 72, 150, 100)  # left, top, width and height of what is enlarged
 ZOOM = 3
 GAP, LINE = 14, 34
 PAPER, INK, FAINT, MARK = (255, 255, 255), (25, 25, 25), (115, 115, 115), (255, 255, 255)
-
-
-@dataclass(frozen=True)
-class Score:
-    """How close a picture is to the one without noise."""
-
-    psnr: float
-    ssim: float
 
 
 def run(folder: Path, progress: Progress | None = None) -> str:
@@ -75,18 +67,6 @@ def add_noise(pixels: np.ndarray) -> np.ndarray:
     """Return 8-bit pixels with Gaussian noise, clipped and rounded as a camera's are."""
     noise = np.random.default_rng(SEED).normal(0, SIGMA, pixels.shape)
     return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
-
-
-def score(pixels: np.ndarray, clean: np.ndarray) -> Score:
-    """Return PSNR and SSIM (Gaussian window, as in the paper that defines it)."""
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-    return Score(
-        float(peak_signal_noise_ratio(clean, pixels)),
-        float(
-            structural_similarity(clean, pixels, channel_axis=-1, gaussian_weights=True, use_sample_covariance=False)
-        ),
-    )
 
 
 def compare(columns: list[tuple[np.ndarray, str, str]]) -> np.ndarray:

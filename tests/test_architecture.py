@@ -24,7 +24,8 @@ LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(),
 FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
     {f"nlmeans.{name}" for name in ("_lanes", "_checks", "defaults", "vst", "explain")}
-    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven"},
+    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
+    | {name for name in MODULES if name.startswith("nlmeans.page")},
     {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.pairwise.weights", "nlmeans.wiener.naive"}
     | {name for name in MODULES if name.startswith("nlmeans.noise")},
     {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}

@@ -295,7 +295,7 @@ def test_plan(folder, monkeypatch):
 
 def test_version_and_help():
     assert nl("--version").stdout == f"nlmeans {nlmeans.__version__}\n"
-    for command in ("denoise", "estimate", "plan", "explain", "demo"):
+    for command in ("denoise", "estimate", "plan", "explain", "compare", "demo"):
         assert nl(command, "-h").exit_code == 0
     assert nl("nonsense").exit_code == 2
 
@@ -381,7 +381,7 @@ def test_bar_on_a_terminal_only(folder):
 
 def test_light_start():
     """What one picture does not need is not imported: the start counts in its time."""
-    heavy = "{'rich', 'PIL', 'tifffile', 'skimage', 'scipy', 'numba'}"
+    heavy = "{'rich', 'PIL', 'tifffile', 'skimage', 'scipy', 'numba', 'jinja2'}"
     program = f"import sys, nlmeans.cli; print(*sorted({heavy} & set(sys.modules)))"
     running = process("-c", program)
     output, errors = running.communicate()

@@ -18,7 +18,7 @@ import nlmeans
 from .. import io
 from .console import Console
 from .jobs import check_name, files, pairs
-from .options import Filtering, Reading, method_name, noise_text, place, with_flags
+from .options import Filtering, Reading, Sigma, method_name, noise_text, place, with_flags
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -31,6 +31,10 @@ app = typer.Typer(
 
 Inputs = Annotated[
     list[Path], typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI), or folders of them.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="INT", help="Threads; with nlm the result is the same. All CPUs by default."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -62,10 +66,7 @@ def denoise(
     fill: Annotated[
         bool, typer.Option(help="Give masked, NaN and infinite pixels the average of others, or leave them.")
     ] = True,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="INT", help="Threads; with nlm the result is the same. All CPUs by default."),
-    ] = None,
+    threads: Threads = None,
     reading: Reading,
     jpeg_quality: Annotated[
         int | None,
@@ -192,6 +193,63 @@ def explain(
             drawing, summary, chosen = explained(reading.read(source), at, asked, beside)
             io.write(output, drawing, overwrite=overwrite)
             console.drawn(output, summary, chosen)
+    raise typer.Exit(console.code)
+
+
+@app.command(short_help="Make a page that compares what each method makes of a picture.")
+@with_flags
+def compare(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A picture or a volume.")],
+    out: Annotated[Path, typer.Option(metavar="PAGE", help="Where the page goes: a name that ends in .html or .htm.")],
+    sigma: Sigma = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(metavar="CLEAN", help="The picture without noise: PSNR and SSIM are taken against it."),
+    ] = None,
+    threads: Threads = None,
+    *,
+    reading: Reading,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Denoise a picture in all three qualities and by the trained network, and make a page to compare them.
+
+    The page is one file that needs no network: a slider wipes between any two of the pictures, a lens enlarges the
+    same place of all, and the difference of two can be shown. Of a volume, a video or a stack, the page shows the slice
+    in the middle.
+    """
+    from ..page import environment
+    from .comparing import compared
+
+    if io.ending(out) not in (".html", ".htm"):
+        raise typer.BadParameter(f"must end in .html or .htm; got {out}", param_hint="--out")
+    asked = Filtering(sigma=sigma)
+    with Console(quiet) as console:
+        beside, clean = asked.files(reading), None
+        with console.working_on(out):  # before the work, not after it
+            io.check_target(out, overwrite)
+            used = [path for path in (source, reference, sigma) if isinstance(path, Path) and path.exists()]
+            if out.exists() and any(out.samefile(path) for path in used):
+                raise ValueError("the page must be a file of its own: it is read from")
+            environment()
+        if reference is not None and not console.code:
+            with console.working_on(reference):
+                clean = reading.read(reference)
+        if console.code:
+            raise typer.Exit(console.code)
+        with console.working_on(source):
+            found = compared(
+                source.name,
+                reading.read(source),
+                asked,
+                beside,
+                reference=clean,
+                threads=threads,
+                bar=console.bar,
+            )
+            with io.replacing(out, overwrite=overwrite) as part:
+                part.write_text(found.page, encoding="utf-8", errors="replace")  # a file may have any name
+            console.drawn(out, found.summary, found)
     raise typer.Exit(console.code)
 
 

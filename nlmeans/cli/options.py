@@ -143,6 +143,17 @@ def _file(text: str) -> Path:
     return Path(text)
 
 
+Sigma = Annotated[
+    Any,
+    typer.Option(
+        parser=_sigma,
+        metavar="NUMBER[,...]|FILE",
+        help="Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...): one number, "
+        "one a channel, or a file of the picture's shape with one a pixel. Estimated by default.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Reading:
     """Flags about how files are read."""
@@ -177,15 +188,7 @@ class Reading:
 class Filtering:
     """Flags about the filter: the options that `nlmeans.denoise`, `plan` and `weight_map` share, by their names."""
 
-    sigma: Annotated[
-        Any,
-        typer.Option(
-            parser=_sigma,
-            metavar="NUMBER[,...]|FILE",
-            help="Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...): one number, "
-            "one a channel, or a file of the picture's shape with one a pixel. Estimated by default.",
-        ),
-    ] = None
+    sigma: Sigma = None
     noise: Annotated[
         Any,
         typer.Option(
