@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from functools import partial
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from . import environment, report, schema
-from .runner import run_case
+from . import environment, schema, terminal
+from .running import Request, Usage, results, run, work
 from .suites import SUITES, Suite
 
 STUDIES = {
-    "quality": "PSNR on Set12, BSD68, Kodak24, PolyU and FMD, classical and learned",
+    "compare": "what moved beyond noise between two result files",
+    "report": "one page, made of result files",
+    "tables": "the README's tables and chart, made of the results that lie beside this program",
+    "weights": "the pixels that one pixel is averaged with, by classical weights and by learned ones",
     "sure": "how near strength='sure' comes to the best strength",
     "noise": "how near the estimated σ comes to the true one",
     "classifier": "what non-local blocks add to the article's classifier, on MNIST",
@@ -26,116 +25,131 @@ STUDIES = {
     "ship": "put trained weights of the denoiser into the package",
     "pictures": "sheets of noisy and denoised details to look at",
     "tune": "choose the defaults on training pictures",
+    "tune-peers": "choose the peers' settings on training pictures",
 }
-"""Programs of their own, most of which measure standard sets that ``--data`` names."""
-IN_CHECKOUT = (environment.ROOT / "pyproject.toml").exists()
-RESULTS = Path(__file__).parent / "results" if IN_CHECKOUT else Path("benchmark-results")
+"""Programs of their own; their modules have the options."""
+QUICK, ALL = "quick", "all"
+QUICK_FOLDER = Path("benchmark-results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 where all went well, 1 where a method failed, 2 for usage, 130 where interrupted."""
+    """Run the command line; 0 where all went well, 1 where something failed, 2 for usage, 130 where interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in STUDIES:
-        return int(import_module(f".{words[0]}", __package__).main(words[1:]))
+        return int(import_module(f".{words[0].replace('-', '_')}", __package__).main(words[1:]))
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words.insert(0, QUICK)
     options = parser().parse_args(words)
     try:
         return int(options.run(options))
-    except OSError as error:
+    except (OSError, Usage) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    main_parser = argparse.ArgumentParser("python -m benchmarks", description="Measure this library and its peers.")
-    commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
+    main_parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description="Measure this library and its peers. Without a command: quick, which takes a few minutes.",
+    )
+    commands = main_parser.add_subparsers(metavar="COMMAND")
+    add_suite(commands.add_parser(QUICK, help="all suites in small, and a page to look at"), SUITES, QUICK)
     for suite in SUITES:
-        add_suite(commands.add_parser(suite.name, help=suite.about, description=run_suite.__doc__), suite)
-
+        add_suite(commands.add_parser(suite.name, help=suite.about, description=run_suites.__doc__), (suite,), "")
+    add_suite(commands.add_parser(ALL, help="all suites, which takes hours with --data"), SUITES, ALL)
     for name, about in STUDIES.items():
-        commands.add_parser(name, help=about, add_help=False)  # its module has the options
-    show = commands.add_parser("report", help="print a result file as a table")
+        commands.add_parser(name, help=about, add_help=False)
+    show = commands.add_parser("show", help="print a result file as a table")
     show.add_argument("file", type=Path)
-    show.add_argument("--markdown", action="store_true", help="as Markdown, for the README")
-    show.set_defaults(run=run_report)
+    show.add_argument("--markdown", action="store_true", help="as Markdown")
+    show.set_defaults(run=run_show)
     return main_parser
 
 
-def add_suite(command: argparse.ArgumentParser, suite: Suite) -> None:
-    """Add a suite's options to its command."""
-    cases = {case.name: case for case in suite.cases}
-    some = partial(chosen, cases, "case")
-    command.add_argument("--only", type=some, metavar="GLOBS", help=f"cases, of: {', '.join(cases)}")
-    some = partial(chosen, suite.methods, "method")
-    command.add_argument("--methods", type=some, metavar="GLOBS", help=f"methods, of: {', '.join(suite.methods)}")
-    command.add_argument("--threads", type=thread_counts, metavar="N,N", help="thread counts (default: 1,2 on 2 CPUs)")
-    rounds = f"rounds (default: {suite.rounds}; with --quick 1)"
-    command.add_argument("--repeat", type=at_least_one, metavar="N", help=rounds)
-    command.add_argument("--quick", action="store_true", help="small inputs: shows that all works, times mean nothing")
-    command.add_argument("--json", action="store_true", help="print the result file instead of the table")
-    command.add_argument("--out", type=Path, metavar="FILE", help="where to write the result file")
-    command.set_defaults(run=run_suite, suite=suite)
+def add_suite(command: argparse.ArgumentParser, suites: Sequence[Suite], every: str) -> None:
+    """Add the options of a suite, or of all of them, to its command."""
+    methods = dict.fromkeys(name for suite in suites for name in suite.methods)
+    cases = [case.name for suite in suites for case in suite.cases]
+    some = f"cases, of: {', '.join(cases)}" if len(suites) == 1 else "cases; each suite's --help lists its own"
+    command.add_argument("--only", type=patterns, default=(), metavar="GLOBS", help=some)
+    command.add_argument(
+        "--methods", type=patterns, default=(), metavar="GLOBS", help=f"methods, of: {', '.join(methods)}"
+    )
+    if sets := list(dict.fromkeys(name for suite in suites for name in suite.sets)):
+        some = f"folder of standard sets, measured instead of scikit-image's pictures: {', '.join(sets)}"
+        command.add_argument("--data", type=Path, metavar="DIR", help=some)
+    if any(suite.noisy for suite in suites):
+        command.add_argument("--sigma", type=levels, default=(), metavar="S,S", help="noise levels in grey levels")
+    command.add_argument(
+        "--threads", type=thread_counts, default=(), metavar="N,N", help="thread counts (default: 1,2)"
+    )
+    command.add_argument("--repeat", type=at_least_one, metavar="N", help="rounds of each timing")
+    if every != QUICK:
+        command.add_argument("--quick", action="store_true", help="small inputs: shows that all works")
+    command.add_argument("--json", action="store_true", help="print the result instead of tables")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for results, pictures and report.html")
+    command.add_argument(
+        "--resume", action="store_true", help="keep the finished cases of an earlier run in that folder"
+    )
+    command.set_defaults(run=run_suites, suites=suites, every=every)
 
 
-def run_suite(options: argparse.Namespace) -> int:
-    """Measure speed and memory.
+def run_suites(options: argparse.Namespace) -> int:
+    """Measure.
 
-    A run of everything is written to results/VERSION/MACHINE/SUITE.json beside this program, or to the file that
-    --out names; a part of it, or a quick run, only where --out is given. GLOBS are names or patterns, parted by
-    commas.
+    A run of everything is written to results/VERSION/MACHINE/SUITE.json beside this program, or to the folder that
+    --out names, where a page is made of it, too; a part of it, or a quick run, only where --out is given. GLOBS are
+    names or patterns, parted by commas.
     """
-    suite: Suite = options.suite
-    wanted = {method.name for method in options.methods or suite.methods.values()}
-    cases = [case.quick() for case in options.only or suite.quick] if options.quick else options.only or suite.cases
-    work = {case: [suite.methods[name] for name in case.methods if name in wanted] for case in cases}
-    work = {case: methods for case, methods in work.items() if methods}
-    if not work:
-        print("benchmarks: none of the methods asked for takes part in the cases asked for", file=sys.stderr)
-        return 2
-    counts = options.threads or ([largest()] if options.quick else sorted({1, largest()}))
-    repeat = options.repeat or (1 if options.quick else suite.rounds)
-    result: schema.Record = {
-        "schema": schema.VERSION,
-        "suite": suite.name,
-        "version": environment.own_version(),
-        "complete": False,
-        "quick": options.quick,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "threads": counts,
-        **environment.describe(),
-        "cases": [],
-    }
-    part = bool(options.only or options.methods or options.threads or options.quick)
-    path = options.out or (None if part else default_path(result))
-    unfinished = path.with_name(path.name + ".unfinished") if path else None
-    if unfinished:
-        schema.write(result, unfinished)  # finds out now, not after minutes, that it cannot
-
-    try:
-        for case, methods in work.items():
-            print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
-            for record in run_case(case, methods, counts, repeat):
-                result["cases"].append(record)
-                if unfinished:
-                    schema.write(result, unfinished)
-        result["complete"] = True
-    except KeyboardInterrupt:
-        print("interrupted: what was finished is kept", file=sys.stderr)
-
-    if path and unfinished and result["complete"]:
-        schema.write(result, unfinished)
-        os.replace(unfinished, path)
-        print(f"written to {path}", file=sys.stderr)
+    request = Request(
+        only=options.only,
+        methods=options.methods,
+        sigmas=getattr(options, "sigma", ()),
+        data=getattr(options, "data", None),
+        threads=options.threads,
+        repeat=options.repeat,
+        quick=options.every == QUICK or options.quick,
+        out=options.out or (QUICK_FOLDER if options.every == QUICK else None),
+        resume=options.resume,
+    )
+    if options.every == ALL and request.out is None:
+        request = Request(**{**vars(request), "out": results() / environment.own_version() / here()})
+    if request.resume and request.out is None and request.partial:
+        raise Usage("--resume needs --out: a part of a suite is written nowhere else")
+    made = []
+    for part in work(options.suites, request):
+        made.append(run(part, request))
+        if not options.json:
+            terminal.show(made[-1], sys.stdout)
+        if not made[-1]["complete"]:
+            break
     if options.json:
-        sys.stdout.write(schema.text(result))
-    else:
-        report.show(result, sys.stdout)
-    if not result["complete"]:
+        sys.stdout.write(schema.text(made[0]) if len(made) == 1 else json.dumps(made, ensure_ascii=False) + "\n")
+    if request.out is not None and made[-1]["complete"]:
+        from .report import write_page
+
+        print(write_page(request.out), file=sys.stderr)
+    if not made[-1]["complete"]:
         return 130
-    return int(any(method["status"] == "failed" for case in result["cases"] for method in case["methods"]))
+    return int(any(faults(result) for result in made))
 
 
-def run_report(options: argparse.Namespace) -> int:
+def here() -> str:
+    """Return the folder name of this machine."""
+    return environment.slug(environment.machine())
+
+
+def faults(result: schema.Record) -> list[str]:
+    """Return what went wrong: methods that failed, pictures that could not be read."""
+    found = [m["name"] for case in result["cases"] for m in case["methods"] if m["status"] == "failed"]
+    unreadable = [picture for case in result["cases"] for picture in case.get("unreadable", ())]
+    for picture in unreadable:
+        print(f"skipped: {picture['reason']}", file=sys.stderr)
+    return found + [picture["name"] for picture in unreadable]
+
+
+def run_show(options: argparse.Namespace) -> int:
     """Print a result file."""
     try:
         result = schema.read(options.file)
@@ -143,33 +157,35 @@ def run_report(options: argparse.Namespace) -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     if options.markdown:
-        sys.stdout.write(report.markdown(result))
+        sys.stdout.write(terminal.markdown(result))
     else:
-        report.show(result, sys.stdout)
+        terminal.show(result, sys.stdout)
     return 0
 
 
-def chosen(offered: Mapping[str, Any], what: str, globs: str) -> list[Any]:
-    """Return what the comma-separated patterns name; one that names nothing is an error."""
-    patterns = globs.split(",")
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in offered):
-            raise argparse.ArgumentTypeError(f"no {what} is named {pattern!r}; there are {', '.join(offered)}")
-    return [item for name, item in offered.items() if any(fnmatchcase(name, pattern) for pattern in patterns)]
+def patterns(text: str) -> tuple[str, ...]:
+    """Return the patterns of a list."""
+    return tuple(text.split(","))
 
 
-def largest() -> int:
-    """Return the largest thread count that is measured unless others are asked for."""
-    return min(2, environment.available_cpus())
+def levels(text: str) -> tuple[float, ...]:
+    """Return noise levels."""
+    try:
+        found = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        found = (0.0,)
+    if not all(0 < level < float("inf") for level in found):
+        raise argparse.ArgumentTypeError(f"must be numbers above 0, parted by commas, not {text!r}")
+    return found
 
 
-def thread_counts(text: str) -> list[int]:
+def thread_counts(text: str) -> tuple[int, ...]:
     """Return thread counts, sorted; more threads than CPUs is an error, since it would time the scheduler."""
     cpus = environment.available_cpus()
     counts = sorted({at_least_one(number) for number in text.split(",")})
     if counts[-1] > cpus:
         raise argparse.ArgumentTypeError(f"at most {cpus} threads, the CPUs this process may use, not {text}")
-    return counts
+    return tuple(counts)
 
 
 def at_least_one(text: str) -> int:
@@ -177,11 +193,6 @@ def at_least_one(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
-
-
-def default_path(result: schema.Record) -> Path:
-    """Return where the result of a whole run belongs."""
-    return RESULTS / result["version"] / environment.slug(result["machine"]) / f"{result['suite']}.json"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ import numpy as np
 from nlmeans.io import check_target, replacing
 
 from . import environment
-from .quality import SIGMAS, standard
+from .picture_sets import standard
+from .quality_cases import SIGMAS
 from .ship import Figures, reached
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ FLOOR = 64.0
 WARM_UP = 64
 """Side of the cut-out that loads a method's code before the memory of a whole image is looked at."""
 
-Kind = Literal["call", "program", "memory", "first-call", "import"]
+Kind = Literal["call", "program", "memory", "first-call", "import", "pictures"]
+Form = Literal["grey", "colour", "volume"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Case:
     ----------
     name : str
         What ``--only`` finds it by.
-    kind : {"call", "program", "memory", "first-call", "import"}
+    kind : {"call", "program", "memory", "first-call", "import", "pictures"}
         How it is measured: a call in this process; a whole program that reads and writes PNG; the memory and the
-        seconds, or the first call, of a fresh process; an import.
+        seconds, or the first call, of a fresh process; an import; each of many pictures once.
     methods : tuple of str
         Names of the suite's methods.
     each_thread_count : bool
@@ -70,6 +71,8 @@ class Case:
         Whether each time is told as a multiple of the first method's, too.
     note : str
         What a reader must know of the contest: above all, who is left out of it.
+    own_threads : int or None
+        Threads that it is run with, whatever the run is given.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Case:
     rounds: int | None = None
     multiples: bool = False
     note: str = ""
+    own_threads: int | None = None
 
     @property
     def title(self) -> str:
@@ -87,7 +91,7 @@ class Case:
 
     def parameters(self) -> dict[str, Any]:
         """Return all that the numbers depend on, as it stands in result files."""
-        shown_elsewhere = ("name", "kind", "methods", "multiples", "note")
+        shown_elsewhere = ("name", "kind", "methods", "multiples", "note", "own_threads")
         fields = {name: value for name, value in asdict(self).items() if name not in shown_elsewhere}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
@@ -145,10 +149,9 @@ class PictureCase(Case):
     @property
     def title(self) -> str:
         """What it is, for people."""
-        picture = "volume" if len(self.shape) == 3 else "colour" if self.colour else "grey"
         patch, window = ("×".join([str(size)] * len(self.shape)) for size in (self.patch_size, self.window_size))
         window = "of the whole image" if self.whole else window
-        what = f"{picture} {'×'.join(map(str, reversed(self.shape)))}, patch {patch}, window {window}"
+        what = f"{self.form} {'×'.join(map(str, reversed(self.shape)))}, patch {patch}, window {window}"
         return {
             "call": what,
             "program": f"whole process: load a PNG, denoise, save; {what}",
@@ -181,6 +184,11 @@ class PictureCase(Case):
     def colour(self) -> bool:
         """Whether the picture has a last axis of three channels."""
         return self.source == "astronaut"
+
+    @property
+    def form(self) -> Form:
+        """What kind of picture it is."""
+        return "volume" if len(self.shape) == 3 else "colour" if self.colour else "grey"
 
     def quick(self) -> Self:
         """Return the case on at most 128×128 pixels, 48×48 where each meets all others, 32×32×32 of a volume."""

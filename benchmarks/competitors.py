@@ -89,6 +89,10 @@ class Method:
         found = getattr(importlib.import_module(self.module), "__version__", None)
         return str(found or metadata.version(self.package))
 
+    def edition(self, case: Any) -> str:
+        """Return all that its answers to a case depend on besides the machine."""
+        return self.version()
+
     def threads(self, wanted: int) -> int:
         """Return the number of threads it will use where ``wanted`` are allowed."""
         return wanted

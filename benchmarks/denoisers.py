@@ -1,8 +1,9 @@
-"""The methods of the suite ``denoiser``: the learned denoiser, its classical sibling, DnCNN's network and BM3D."""
+"""Methods that are given a picture and its σ, and choose all else: ours at each quality, DnCNN's network, the peers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,46 +12,70 @@ import numpy as np
 from .cases import Picture, PictureCase
 from .checks import PictureJudge
 from .competitors import Call, Denoiser
+from .peers import PEERS, Nothing, Plain
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True)
-class Plain(Denoiser):
-    """A method that is given a picture, σ and nothing else that matters for the result."""
-
-    def judge(self, case: PictureCase, subject: Picture) -> PictureJudge:
-        """Return the judge of its answers, which no definition describes; sums may add up in another order."""
-        judge = super().judge(case, subject)
-        return replace(judge, likeness=None, again_db=80.0)
-
-
-@dataclass(frozen=True)
 class Learned(Plain):
-    """The learned denoiser with the weights that come along."""
+    """The learned denoiser with the weights that come along.
 
-    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
+    Attributes
+    ----------
+    quality : str
+        "balanced" or "best".
+    estimated : bool
+        Whether σ is kept from it though it is known.
+    """
+
+    quality: str = "balanced"
+    estimated: bool = False
+
+    def edition(self, case: Any) -> str:
+        """Return the version, and which weights are loaded: other weights are another method."""
+        from nonlocal_block.denoising import NAMES
+        from nonlocal_block.weights import digest
+
+        return f"{self.version()}, weights {digest(NAMES[3 if case.colour else 1])[:8]}"
+
+    def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return what a user writes."""
         import nonlocal_block
 
-        arguments = {"sigma": sigma, "channel_axis": -1 if case.colour else None, "threads": threads}
+        arguments = {**given(case, None if self.estimated else sigma, threads), "quality": self.quality}
         return Call(nonlocal_block.denoise, "nonlocal_block.denoise", image, arguments)
 
 
 @dataclass(frozen=True)
 class Classical(Plain):
-    """Non-local means as `nlmeans.plan` sets it up."""
+    """Non-local means as `nlmeans.plan` sets it up.
 
-    quality: str = "balanced"
+    Attributes
+    ----------
+    options : mapping of str
+        What it is asked for besides σ.
+    estimated : bool
+        Whether σ is kept from it though it is known.
+    """
 
-    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
+    options: Mapping[str, Any] = field(default_factory=dict)
+    estimated: bool = False
+
+    def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return what a user writes."""
         import nlmeans
 
-        channel_axis = -1 if case.colour else None
-        arguments = {"sigma": sigma, "quality": self.quality, "channel_axis": channel_axis, "threads": threads}
-        return Call(nlmeans.denoise, "nlmeans.denoise", image, arguments)
+        arguments = given(case, None if self.estimated else sigma, threads)
+        return Call(nlmeans.denoise, "nlmeans.denoise", image, {**arguments, **self.options})
+
+
+def given(case: Any, sigma: float | None, threads: int) -> dict[str, Any]:
+    """Return what our two functions are told of a case."""
+    noise = getattr(case, "noise", None)
+    told: dict[str, Any] = {"sigma": sigma} if noise is None else {"noise": noise}
+    return {**told, "channel_axis": -1 if case.colour else None, "threads": threads}
 
 
 @dataclass(frozen=True)
@@ -107,40 +132,37 @@ def dncnn(layers: int = 17, width: int = 64) -> nn.Module:
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True)
-class BM3D(Plain):
-    """The authors' BM3D, whose licence allows use that is not commercial."""
-
-    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
-        """Return the call for white noise; colours go through the variant for RGB."""
-        import bm3d
-
-        function: Any = bm3d.bm3d_rgb if case.colour else bm3d.bm3d
-        return Call(_AsFloat32(function), f"bm3d.{function.__name__}", image, {"sigma_psd": sigma / 255})
-
-
-@dataclass(frozen=True)
-class _AsFloat32:
-    """BM3D computes in float64 and takes its pictures from 0 to 1."""
-
-    function: Any
-
-    def __call__(self, image: np.ndarray, sigma_psd: float) -> np.ndarray:
-        result: np.ndarray = (self.function(image.astype(np.float64) / 255, sigma_psd) * 255).astype(np.float32)
-        return result
-
-
 OURS: dict[str, Any] = {"package": "nlmeans", "module": "nlmeans", "dtype": "float32", "own": True}
+NETWORK: dict[str, Any] = {
+    "package": "'nlmeans[learned]'", "module": "nonlocal_block.denoising", "dtype": "float32", "own": True
+}  # fmt: skip
 TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float32"}
+ESTIMATED = "σ is not told, but estimated"
+SURE = "the strength is chosen for each picture by Stein's unbiased risk estimate"
+FAST, BALANCED, BEST = ({"quality": quality} for quality in ("fast", "balanced", "best"))
 
 DENOISERS: dict[str, Denoiser] = {
     method.name: method
     for method in (
-        Learned("learned", "nlmeans[learned]", "nonlocal_block", "float32", own=True),
-        Classical("nlmeans-balanced", **OURS, yardstick=True, note="the default"),
-        Classical("nlmeans-best", **OURS, yardstick=True, quality="best"),
+        Nothing("noisy", "numpy", "numpy", "float32", note="the picture as it is given"),
+        Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
+        Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
+        Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
+        Learned("learned", **NETWORK),
+        Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
+        Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),
+        Learned("learned-estimated", **NETWORK, estimated=True, note=ESTIMATED),
+        Classical("nlmeans-fast-sure", **OURS, options={**FAST, "strength": "sure"}, note=SURE),
+        Classical("nlmeans-balanced-sure", **OURS, options={**BALANCED, "strength": "sure"}, note=SURE),
+        *PEERS,
         DnCNN("dncnn", **TORCH, note="17 layers of 64 channels, random weights: time only"),
-        BM3D("bm3d", "bm3d", "bm3d", "float32", note="the authors' package, licensed for non-commercial use"),
     )
 }
 """Every method by name."""
+
+REACHES: tuple[int | str, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, "image")
+RADII: dict[str, Denoiser] = {
+    f"radius-{reach}": Classical(f"radius-{reach}", **OURS, options={**FAST, "search_radius": reach})
+    for reach in REACHES
+}
+"""One pass of non-local means by how far it searches."""

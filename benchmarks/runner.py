@@ -17,6 +17,8 @@ from .cases import Case, PictureCase
 from .checks import Finding, Judge
 from .competitors import CannotRun, Denoiser, Method
 from .environment import for_child
+from .pictures_runner import Keep, run_pictures
+from .quality_cases import QualityCase
 from .schema import Record
 from .timing import Timings, describe, interleave, pinned, ratios, summary, timed
 
@@ -35,8 +37,10 @@ class Entry:
     answer: Callable[[Any], Any]
 
 
-def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repeat: int) -> Iterator[Record]:
-    """Measure one case, at each thread count or, where the case says so, at the largest alone.
+def run_case(
+    case: Case, methods: Sequence[Method], counts: Sequence[int], repeat: int, keep: Keep | None = None
+) -> Iterator[Record]:
+    """Measure one case, at each thread count or, where the case says so, at the largest alone or at its own.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
         Threads that each may use.
     repeat : int
         Rounds, where the case does not fix them.
+    keep : callable, optional
+        Is given the answers to the first picture of a case of pictures.
 
     Yields
     ------
@@ -60,7 +66,9 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
     contest = case.kind in ("call", "program")
     subject = case.subject() if contest else None
     judges: dict[str, Judge] = {}
-    for threads in counts if case.each_thread_count else [max(counts)]:
+    if not case.each_thread_count:
+        counts = [case.own_threads or max(counts)]
+    for threads in counts:
         records = []
         able = []
         for method in methods:
@@ -69,15 +77,23 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
             if reason := missing[method.name]:
                 skip(record, reason, method.install)
             else:
-                record["version"] = method.version()
+                record["version"] = method.edition(case)
                 able.append((method, record))
-        if contest:
+        found: Record = {}
+        if isinstance(case, QualityCase):
+            try:
+                found = run_pictures(case, able, threads, rounds if case.folder is None else 0, keep)
+            except FileNotFoundError as error:
+                for record in records:
+                    skip(record, str(error))
+        elif contest:
             _contest(case, able, subject, judges, threads, rounds)
         else:
             for method, record in able:
                 _alone(case, method, record, threads, rounds)
         measured = [(method, record) for method, record in able if record["status"] == "measured"]
-        _compare(measured)
+        if not isinstance(case, QualityCase):
+            _compare(measured)
         if case.multiples:
             _multiply(case.methods[0], [record for _, record in measured])
         yield {
@@ -89,6 +105,7 @@ def run_case(case: Case, methods: Sequence[Method], counts: Sequence[int], repea
             "threads": threads,
             "rounds": rounds,
             "methods": records,
+            **found,
         }
 
 

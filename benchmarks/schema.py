@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,21 @@ CASE = _object(
         "threads": COUNT,
         "rounds": COUNT,
         "methods": {"type": "array", "items": METHOD, "minItems": 1},
+        "pictures": {"type": "array", "items": TEXT},
+        "unreadable": {"type": "array", "items": _object({"name": TEXT, "reason": TEXT})},
     },
-    optional=("note",),
+    optional=("note", "pictures", "unreadable"),
+)
+FIT = _object(
+    {
+        "sweep": TEXT,
+        "method": TEXT,
+        "measure": TEXT,
+        "points": {"type": "integer", "minimum": 2},
+        "exponent": NUMBER,
+        "last_exponent": NUMBER,
+        "factor": TIME,
+    }
 )
 MACHINE = _object(
     {
@@ -126,7 +140,9 @@ RESULT: Record = {
             "settings": {"type": "object", "additionalProperties": {"type": "string"}},
             "git": _object({"commit": MAYBE_TEXT, "dirty": MAYBE_FLAG}),
             "cases": {"type": "array", "items": CASE},
-        }
+            "fits": {"type": "array", "items": FIT},
+        },
+        optional=("fits",),
     ),
 }
 """JSON schema of a result file."""
@@ -142,7 +158,9 @@ def validate(result: Any) -> None:
 def text(result: Record) -> str:
     """Return a result as JSON, validated; NaN and infinity, which JSON has not, are errors."""
     validate(result)
-    return json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    spread = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
+    # A value a picture: numbers in a row, not in a column of thousands of lines.
+    return re.sub(r"\[\s+([-+.\deE,\s]+?)\s+\]", lambda row: f"[{' '.join(row[1].split())}]", spread) + "\n"
 
 
 def write(result: Record, path: Path) -> None:
@@ -166,3 +184,9 @@ def read(path: Path) -> Record:
         raise ValueError(f"{path} is no result file of this version of the benchmarks: {first_line}") from error
     assert isinstance(result, dict)
     return result
+
+
+def found(folder: Path, pattern: str = "*.json") -> list[Record]:
+    """Return the result files in a folder, in the order of their names; studies have files of other forms."""
+    named = sorted(folder.glob(pattern))
+    return [read(path) for path in named if '"suite": ' in path.read_text(encoding="utf-8", errors="replace")]

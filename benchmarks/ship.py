@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .quality import SIGMAS, standard
+from .picture_sets import standard
+from .quality_cases import SIGMAS
 from .tune import psnr
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import numpy as np
 
 import nlmeans
 
-from .quality import SIGMAS, standard
+from .picture_sets import standard
+from .quality_cases import SIGMAS
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
 

@@ -6,7 +6,7 @@ from typing import IO
 
 from .schema import Record
 
-HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) as", "PSNR dB", "first call s")
+HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) as", "PSNR dB", "SSIM", "first call s")
 
 FORMS = {
     "seconds": (1.0, "s"),
@@ -16,8 +16,19 @@ FORMS = {
     "extra_copies": (1.0, "copies"),
     "compiled_first_call": (1.0, "s compiled"),
     "cached_first_call": (1.0, "s cached"),
+    "layers": (1.0, "layers"),
+    "parameters": (1e-3, "thousand parameters"),
+    "macs": (1e-6, "million multiplications"),
 }
 """The measures that the table shows in its middle column: their factor, and the unit in words."""
+
+
+DIGITS = {"psnr": 2, "ssim": 3}
+
+
+def mean(summary: Record) -> float:
+    """Return the mean of the values: over pictures, what papers tell, where a median would be another number."""
+    return float(sum(summary["values"]) / len(summary["values"]))
 
 
 def rows(case: Record) -> list[tuple[str, ...]]:
@@ -40,13 +51,13 @@ def _measured(method: Record) -> tuple[str, ...]:
     measures = method["measures"]
     middle = ", ".join(_summary(measures[name], *form) for name, form in FORMS.items() if name in measures)
     faster = ", ".join(f"{other} {_summary(ratio, 1.0, '')}" for other, ratio in method["ratios"].items())
-    quality = f"{measures['psnr']['median']:.2f}" if "psnr" in measures else ""
-    return middle, faster, quality, f"{method['first_call_s']:.3g}" if "first_call_s" in method else ""
+    quality = (f"{mean(measures[name]):.{digits}f}" if name in measures else "" for name, digits in DIGITS.items())
+    return middle, faster, *quality, f"{method['first_call_s']:.3g}" if "first_call_s" in method else ""
 
 
 def _unmeasured(method: Record) -> tuple[str, ...]:
     remedy = f" ({method['install']})" if method["install"] else ""
-    return f"{method['status'].upper()}: {method['reason']}{remedy}", "", "", ""
+    return f"{method['status'].upper()}: {method['reason']}{remedy}", "", "", "", ""
 
 
 def _summary(summary: Record, factor: float, unit: str) -> str:

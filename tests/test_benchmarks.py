@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from benchmarks import environment, report, schema
+from benchmarks import environment, schema, terminal
 from benchmarks.__main__ import main
 from benchmarks.cases import SPEED, PictureCase, phantom
 from benchmarks.checks import Finding, definition, psnr
@@ -239,8 +239,8 @@ def test_a_missing_peer_is_a_visible_skip(result):
     assert "absent_x" in record["reason"]
     assert record["install"] == "pip install fake-package"
     assert not record["measures"]
-    assert "SKIPPED" in report.markdown(result)
-    assert "pip install fake-package" in report.markdown(result)
+    assert "SKIPPED" in terminal.markdown(result)
+    assert "pip install fake-package" in terminal.markdown(result)
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_times_are_told_as_multiples_of_the_first_ones():
     pairs = zip(*(record["measures"]["seconds"]["values"] for record in (first, second)), strict=True)
     assert found["values"] == [b / a for a, b in pairs]
     assert found["unit"] == "times the time of fake"
-    assert "times the first's" in report.rows({"methods": [second]})[0][2]
+    assert "times the first's" in terminal.rows({"methods": [second]})[0][2]
 
     methods[0] = fake(spoilt)
     (_, alone) = next(run_case(case, methods, [1], 3))["methods"]
@@ -429,8 +429,13 @@ def test_machine_names_make_folder_names():
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
 def test_names_of_cases_are_unique_and_their_methods_exist(suite):
     assert len({case.name for case in suite.cases}) == len(suite.cases)
-    assert {name for case in suite.cases for name in case.methods} == set(suite.methods)
-    assert set(suite.quick) <= set(suite.cases)
+    assert {name for case in suite.cases for name in case.methods} <= set(suite.methods)
+    assert {case.name for case in suite.small(None, None)} <= {case.name for case in suite.cases}
+
+
+def test_every_method_takes_part_somewhere():
+    used = {name for suite in SUITES for case in suite.cases for name in case.methods}
+    assert used == {name for suite in SUITES for name in suite.methods}
 
 
 def test_published_results_are_read_and_their_cases_stay_what_they_were():
@@ -445,9 +450,9 @@ def test_a_note_is_shown_with_its_case(result):
     noted = copy.deepcopy(result)
     noted["cases"][0]["note"] = "without the others"
     schema.validate(noted)
-    assert f"| {TINY.title} (without the others) |" in report.markdown(noted)
+    assert f"| {TINY.title} (without the others) |" in terminal.markdown(noted)
     del noted["cases"][0]["note"]
-    assert f"| {TINY.title} |" in report.markdown(noted)
+    assert f"| {TINY.title} |" in terminal.markdown(noted)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -456,7 +461,7 @@ def test_a_note_is_shown_with_its_case(result):
 def test_quick_run_writes_a_valid_file_and_prints_tables(tmp_path, capsys):
     path = tmp_path / "speed.json"
     arguments = ["--quick", "--only", "grey-p7*,types", "--methods", "nlmeans-*", "--threads", "1", "--repeat", "2"]
-    assert main(["speed", *arguments, "--out", str(path)]) == 0
+    assert main(["speed", *arguments, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     written = schema.read(path)
     assert written["complete"]
@@ -465,7 +470,7 @@ def test_quick_run_writes_a_valid_file_and_prints_tables(tmp_path, capsys):
     assert all(name in printed for name in ("nlmeans-uint8", "nlmeans-float64", "grey-p7-w21"))
     assert not path.with_name("speed.json.unfinished").exists()
 
-    assert main(["report", str(path), "--markdown"]) == 0
+    assert main(["show", str(path), "--markdown"]) == 0
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 2 + 3
     assert len({line.count("|") for line in table}) == 1
@@ -489,7 +494,7 @@ def test_opencv_and_scikit_image_take_part():
 def test_passes_and_volumes_are_measured(tmp_path, capsys):
     path = tmp_path / "speed.json"
     arguments = ["--only", "passes*,volume*,whole*", "--methods", "nlmeans-*", "--threads", "1"]
-    assert main(["speed", "--quick", *arguments, "--out", str(path)]) == 0
+    assert main(["speed", "--quick", *arguments, "--out", str(tmp_path)]) == 0
     found = {case["name"]: case for case in schema.read(path)["cases"]}
     first, *others = found["passes-p5-w21"]["methods"]
     assert "multiple" not in first["measures"]
@@ -505,7 +510,7 @@ def test_passes_and_volumes_are_measured(tmp_path, capsys):
 def test_fresh_processes_are_measured(name, tmp_path):
     path = tmp_path / "speed.json"
     methods = ["--methods", "nlmeans-*,scikit-image"]
-    assert main(["speed", "--quick", "--only", name, *methods, "--out", str(path)]) == 0
+    assert main(["speed", "--quick", "--only", name, *methods, "--out", str(tmp_path)]) == 0
     ours = schema.read(path)["cases"][0]["methods"][0]
     assert ours["own"]
     expected = {
@@ -519,14 +524,14 @@ def test_fresh_processes_are_measured(name, tmp_path):
 
 
 def test_an_interrupted_run_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
-    def interrupted(case, methods, counts, repeat):
+    def interrupted(case, methods, counts, repeat, keep):
         if case.name == "types":
             raise KeyboardInterrupt
         yield from run_case(replace(TINY, name=case.name), methods[:1], counts, repeat)
 
-    monkeypatch.setattr("benchmarks.__main__.run_case", interrupted)
+    monkeypatch.setattr("benchmarks.running.run_case", interrupted)
     path = tmp_path / "speed.json"
-    assert main(["speed", "--quick", "--only", "grey-p7*,types", "--out", str(path)]) == 130
+    assert main(["speed", "--quick", "--only", "grey-p7*,types", "--out", str(tmp_path)]) == 130
     assert not path.exists()
     kept = schema.read(path.with_name("speed.json.unfinished"))
     assert not kept["complete"]
@@ -562,13 +567,13 @@ def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
 
 
 def test_a_result_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.__main__.run_case", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("benchmarks.running.run_case", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").touch()
-    assert main(["speed", "--quick", "--out", str(tmp_path / "file" / "speed.json")]) == 2
+    assert main(["speed", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert "file" in capsys.readouterr().err
 
 
-def test_report_of_a_wrong_file(tmp_path, capsys):
+def test_a_wrong_file_is_not_shown(tmp_path, capsys):
     (tmp_path / "x.json").write_text("[]")
-    assert main(["report", str(tmp_path / "x.json")]) == 1
+    assert main(["show", str(tmp_path / "x.json")]) == 1
     assert "no result file" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from PIL import Image  # noqa: E402
 from benchmarks import ablation  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.denoiser_cases import DENOISER  # noqa: E402
-from benchmarks.denoiser_competitors import DENOISERS, dncnn  # noqa: E402
+from benchmarks.denoisers import DENOISERS, dncnn  # noqa: E402
 from benchmarks.runner import run_case  # noqa: E402
 from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
@@ -37,9 +37,9 @@ def data(tmp_path):
 
 
 def test_every_denoiser_that_is_installed_takes_part():
-    (record,) = run_case(GREY, list(DENOISERS.values()), [1], 1)
+    (record,) = run_case(GREY, [DENOISERS[name] for name in GREY.methods], [1], 1)
     status = {method["name"]: (method["status"], method["reason"]) for method in record["methods"]}
-    wanted = {name: ("measured", None) for name in DENOISERS}
+    wanted = {name: ("measured", None) for name in GREY.methods}
     if status["bm3d"][0] == "skipped":
         wanted["bm3d"] = ("skipped", "bm3d cannot be imported: No module named 'bm3d'")
     assert status == wanted
@@ -57,43 +57,6 @@ def test_dncnn_is_the_published_architecture():
     assert len(filters) == 17
     assert sum(f.weight.numel() for f in filters) == 15 * 64 * 64 * 9 + 2 * 64 * 9
     assert network(torch.zeros(1, 1, 8, 9)).shape == (1, 1, 8, 9)
-
-
-def test_rows_stand_side_by_side_and_earlier_ones_stay(data, tmp_path, capsys):
-    out = tmp_path / "quality.json"
-    arguments = ["quality", "--data", str(data), "--only", "BSD68", "--out", str(out)]
-    assert main([*arguments, "--methods", "nlmeans fast;learned"]) == 0
-    assert main([*arguments, "--methods", "learned, σ estimated"]) == 0
-    rows = json.loads(out.read_text(encoding="utf-8"))["results"]
-    methods = {"nlmeans fast", "learned", "learned, σ estimated"}
-    assert {(row["set"], row["method"]) for row in rows} == {
-        (f"BSD68 σ={sigma}", name) for sigma in (15, 25, 50) for name in methods
-    }
-    assert [row["set"] for row in rows] == sorted(row["set"] for row in rows)
-    assert all(row["psnr"] > row["noisy"] for row in rows)
-    table = capsys.readouterr().out.splitlines()[-5:]
-    assert table[0] == "|  | BSD68 |"
-    means = " / ".join(f"{row['psnr']:.2f}" for row in rows if row["method"] == "learned")
-    assert f"| learned | {means} |" in table
-
-    found = json.loads(out.read_text(encoding="utf-8"))
-    for row in found["results"]:
-        if row["method"] == "learned":
-            row["weights"]["denoiser-grey"] = "older"
-    out.write_text(json.dumps(found))
-    assert main([*arguments, "--methods", "nlmeans fast"]) == 0
-    rows = json.loads(out.read_text(encoding="utf-8"))["results"]
-    assert {row["method"] for row in rows} == methods - {"learned"}
-    assert main(["quality", "--data", str(data), "--only", "Kodak24 σ=15", "--out", str(out)]) == 0
-    assert "skipped: there are no pictures in" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main([*arguments, "--methods", "nothing"])
-    out.write_text(json.dumps({"nlmeans": "0.0.9", "defaults_version": 1, "results": []}))
-    assert main(arguments) == 2
-    assert "it is of {'nlmeans': '0.0.9'" in capsys.readouterr().err
-    out.write_text("[]")
-    assert main(arguments) == 2
-    assert out.read_text() == "[]"
 
 
 def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_path, monkeypatch, capsys):

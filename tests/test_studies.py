@@ -36,16 +36,6 @@ def run(tmp_path, name, *flags):
     return json.loads(out.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("only", ["Set12 σ=15", "Kodak24 σ=5, JPEG 75", "PolyU", "FMD"])
-def test_quality(data, only):
-    rows = run(data, "quality", "--only", only)["results"]
-    assert {row["set"] for row in rows} == {only}
-    assert any("balanced" in row["method"] for row in rows)
-    for row in rows:
-        assert row["psnr"] == pytest.approx(np.mean(list(row["each"].values())), abs=2e-3)
-        assert 10 < row["psnr"] < 90
-
-
 def test_sure(data):
     rows = run(data, "sure", "--every", "2")["results"]
     assert [row["pictures"] for row in rows] == [1] * 6

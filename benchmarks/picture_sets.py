@@ -1,0 +1,142 @@
+"""Pictures to denoise: those that come with scikit-image, the standard sets, real noise, and JPEG's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .cases import phantom
+
+SAMPLES = ("camera", "astronaut", "brick")
+"""Pictures of `skimage.data` that its wheel holds: a photograph, one in colour, and one that repeats itself."""
+COLOURED = ("astronaut", "Kodak24", "PolyU")
+SEED = 1000
+"""The noise of the i-th picture starts at SEED + i, as in the literature's standard sets with their files sorted."""
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""A noisy picture in the type that is denoised, and the clean one in float64; both from 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture that is made or read when it is needed: reading one that is damaged must not end a run."""
+
+    name: str
+    load: Callable[[], Pair]
+
+
+def read(path: Path) -> np.ndarray:
+    """Return a file's pixels; ValueError with the file's name where it is no picture."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def with_noise(clean: np.ndarray, sigma: float, seed: int) -> Pair:
+    """Return standard noise on a picture: Gaussian, neither rounded nor clipped."""
+    exact = clean.astype(np.float64)
+    return (exact + np.random.default_rng(seed).normal(0, sigma, exact.shape)).astype(np.float32), exact
+
+
+def with_jpeg(pair: Pair, quality: int) -> Pair:
+    """Return what is left of a noisy picture in a JPEG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.clip(np.rint(pair[0]), 0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)), pair[1]
+
+
+def built_in(name: str, side: int | None) -> np.ndarray:
+    """Return a picture that needs no file, or a volume; the middle of it where a side is given."""
+    import skimage.data
+
+    if name == "phantom":
+        return phantom(side or 128)
+    clean: np.ndarray = getattr(skimage.data, name)()
+    if side is None:
+        return clean
+    top, left = ((length - side) // 2 for length in clean.shape[:2])
+    return clean[top : top + side, left : left + side]
+
+
+def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None, folder: Path | None) -> list[Sample]:
+    """Return the pictures of a source with their noise.
+
+    Parameters
+    ----------
+    source : str
+        One of `SAMPLES`, "phantom", "PolyU", "FMD", or another folder of clean PNG files in ``folder``.
+    sigma : float or None
+        Gaussian noise; None where the pictures have their own.
+    jpeg : int or None
+        Quality of the JPEG files that the noisy pictures are saved in.
+    side : int or None
+        Pixels along the sides of the middle that is cut out of pictures that come with scikit-image.
+    folder : Path or None
+        Where the sets are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no pictures.
+    """
+    found: list[Sample]
+    if source in (*SAMPLES, "phantom"):
+        assert sigma is not None
+        found = [Sample(source, lambda: with_noise(built_in(source, side), sigma, SEED))]
+    elif folder is None:
+        raise FileNotFoundError(f"{source} does not come along: --data names the folder that holds it")
+    elif source == "PolyU":
+        found = [Sample(file.name, partial(_camera, file)) for file in sorted((folder / source).rglob("*_real.*"))]
+    elif source == "FMD":
+        found = [
+            Sample(file.name, partial(_microscope, file)) for file in sorted((folder / source).glob("*_noisy.png"))
+        ]
+    else:
+        assert sigma is not None
+        files = sorted((folder / source).glob("*.png"))
+        found = [Sample(file.name, partial(_standard, file, sigma, SEED + k)) for k, file in enumerate(files)]
+    if not found:
+        assert folder is not None
+        raise FileNotFoundError(f"there are no pictures in {folder / source}")
+    if jpeg is not None:
+        found = [Sample(sample.name, partial(_compressed, sample.load, jpeg)) for sample in found]
+    return found
+
+
+def _standard(file: Path, sigma: float, seed: int) -> Pair:
+    return with_noise(read(file), sigma, seed)
+
+
+def _compressed(load: Callable[[], Pair], quality: int) -> Pair:
+    return with_jpeg(load(), quality)
+
+
+def _camera(file: Path) -> Pair:
+    """Return a photograph as the camera wrote it, and the mean of many."""
+    return read(file), read(file.with_name(file.name.replace("_real", "_mean"))).astype(np.float64)
+
+
+def _microscope(file: Path) -> Pair:
+    """Return a fluorescence image, grey where all channels are one, and the mean of fifty."""
+    name = file.name.removesuffix("_noisy.png").removesuffix("_001")
+    truths = [file.with_name(f"{name}{ending}_gt.png") for ending in ("", "_avg50")]
+    truth = next((path for path in truths if path.exists()), truths[0])
+    noisy, clean = (picture.mean(-1) if picture.ndim == 3 else picture for picture in map(read, (file, truth)))
+    return np.rint(noisy).astype(np.uint8), clean.astype(np.float64)
+
+
+def standard(folder: Path, sigma: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield name, noisy and clean picture of a set with standard noise; FileNotFoundError if there is none."""
+    for sample in samples(folder.name, sigma, None, None, folder.parent):
+        yield sample.name, *sample.load()

@@ -1,0 +1,262 @@
+"""One run of one suite: what is asked of it, what an earlier run left, and the file that it makes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from . import environment, schema
+from .cases import Case
+from .competitors import Method
+from .fits import fits
+from .pictures_runner import folder_keeper
+from .runner import run_case
+from .suites import Suite
+
+SHOWN_AT = "25"
+"""Pictures of this σ are kept, for the report's gallery."""
+
+
+class Usage(ValueError):
+    """Something was asked for that there is not, or that cannot be."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked for.
+
+    Attributes
+    ----------
+    only, methods : tuple of str
+        Patterns of names of cases and of methods; empty for all.
+    sigmas : tuple of float
+        Noise levels; empty for the usual ones.
+    data : Path or None
+        Folder of standard sets.
+    threads : tuple of int
+        Thread counts; empty for the usual ones.
+    repeat : int or None
+        Rounds.
+    quick : bool
+        Whether cases are made small.
+    out : Path or None
+        Folder for the result file and the pictures.
+    resume : bool
+        Whether finished cases of an earlier run in that folder are kept, those that are not asked for too.
+    """
+
+    only: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    sigmas: tuple[float, ...] = ()
+    data: Path | None = None
+    threads: tuple[int, ...] = ()
+    repeat: int | None = None
+    quick: bool = False
+    out: Path | None = None
+    resume: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Whether less is asked for than a suite has."""
+        return bool(self.only or self.methods or self.sigmas or self.threads or self.quick)
+
+
+@dataclass
+class Work:
+    """The cases of a suite that are asked for, each with its methods."""
+
+    suite: Suite
+    cases: dict[Case, list[Method]] = field(default_factory=dict)
+
+
+def work(suites: Iterable[Suite], request: Request) -> list[Work]:
+    """Return what of the suites is asked for.
+
+    Raises
+    ------
+    Usage
+        If a pattern names nothing, or nothing is left, or the folder of the sets is empty.
+    """
+    suites = list(suites)
+    if request.data is not None:
+        _check_sets(suites, request.data)
+    offered = {
+        suite.name: [
+            case
+            for case in (
+                suite.small(request.data, request.sigmas or None)
+                if request.quick
+                else suite.build(request.data, request.sigmas or None)
+            )
+        ]
+        for suite in suites
+    }
+    names = [case.name for cases in offered.values() for case in cases]
+    known = [name for suite in suites for name in suite.methods]
+    _check_patterns(request.only, names, "case")
+    _check_patterns(request.methods, list(dict.fromkeys(known)), "method")
+    found = []
+    for suite in suites:
+        part = Work(suite)
+        for case in offered[suite.name]:
+            methods = [suite.methods[name] for name in case.methods if matches(name, request.methods)]
+            if methods and matches(case.name, request.only):
+                part.cases[case] = methods
+        if part.cases:
+            found.append(part)
+    if not found:
+        raise Usage("none of the methods asked for takes part in the cases asked for")
+    return found
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a name is asked for; no pattern asks for all."""
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _check_patterns(patterns: Sequence[str], names: Sequence[str], what: str) -> None:
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise Usage(f"no {what} is named {pattern!r}; there are {', '.join(names)}")
+
+
+def _check_sets(suites: Sequence[Suite], data: Path) -> None:
+    wanted = list(dict.fromkeys(name for suite in suites for name in suite.sets))
+    if not wanted:
+        raise Usage(f"--data is for suites that measure sets of pictures; {suites[0].name} has none")
+    if not any((data / name).is_dir() for name in wanted):
+        raise Usage(f"--data must be a folder that holds one of {', '.join(wanted)}; {data} holds none of them")
+
+
+def largest() -> int:
+    """Return the largest thread count that is measured unless others are asked for."""
+    return min(2, environment.available_cpus())
+
+
+def run(part: Work, request: Request) -> schema.Record:
+    """Run a suite's part, keep what is finished in a file while it runs, and return the result.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    Usage
+        If the folder holds an interrupted run and ``request.resume`` is not set, or one that cannot be continued.
+    """
+    suite = part.suite
+    counts = list(request.threads) or ([largest()] if request.quick else sorted({1, largest()}))
+    repeat = request.repeat or (1 if request.quick else suite.rounds)
+    result: schema.Record = {
+        "schema": schema.VERSION,
+        "suite": suite.name,
+        "version": environment.own_version(),
+        "complete": False,
+        "quick": request.quick,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "threads": counts,
+        **environment.describe(),
+        "cases": [],
+    }
+    path = place(result, request)
+    unfinished = path.with_name(path.name + ".unfinished") if path else None
+    kept: Mapping[tuple[str, int], schema.Record] = {}
+    if path and unfinished:
+        kept = _earlier(path, unfinished, result, request.resume)
+        asked = {case.name for case in part.cases}
+        result["cases"] += [case for (name, _), case in kept.items() if name not in asked]
+        schema.write(result, unfinished)  # finds out now, not after minutes, that it cannot
+    try:
+        for case, methods in part.cases.items():
+            threads = counts if case.each_thread_count else [case.own_threads or max(counts)]
+            todo = []
+            for count in threads:
+                known = kept.get((case.name, count))
+                if known and _still_holds(known, case, methods):
+                    result["cases"].append(known)
+                else:
+                    todo.append(count)
+            if todo:
+                print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
+            keep = None
+            if path and case.kind == "pictures" and case.name.endswith(f"-{SHOWN_AT}"):
+                keep = folder_keeper(path.parent / "pictures" / case.name)
+            for record in run_case(case, methods, todo, repeat, keep) if todo else ():
+                result["cases"].append(record)
+                if unfinished:
+                    schema.write(result, unfinished)
+        result["complete"] = True
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept; --resume goes on", file=sys.stderr)
+    order = [case.name for case in suite.build(request.data, request.sigmas or None)]
+    result["cases"].sort(key=lambda case: order.index(case["name"]) if case["name"] in order else len(order))
+    if found := fits(result["cases"]):
+        result["fits"] = found
+    if path and unfinished:
+        schema.write(result, unfinished)
+        if result["complete"]:
+            os.replace(unfinished, path)
+            print(f"written to {path}", file=sys.stderr)
+    return result
+
+
+def place(result: schema.Record, request: Request) -> Path | None:
+    """Return the file of a result: a whole run has one, a part of it where a folder is asked for."""
+    name = f"{result['suite']}.json"
+    if request.out is not None:
+        return request.out / name
+    if request.partial:
+        return None
+    return results() / result["version"] / environment.slug(result["machine"]) / name
+
+
+def results() -> Path:
+    """Return where whole runs belong: beside this program in a checkout, else in the working folder."""
+    in_checkout = (environment.ROOT / "pyproject.toml").exists()
+    return Path(__file__).parent / "results" if in_checkout else Path("benchmark-results")
+
+
+def _earlier(
+    path: Path, unfinished: Path, result: schema.Record, resume: bool
+) -> Mapping[tuple[str, int], schema.Record]:
+    """Return the cases of an earlier run that may be kept, by name and threads."""
+    if not resume:
+        if unfinished.exists():
+            raise Usage(f"{unfinished} is what an interrupted run left: go on with --resume, or delete it")
+        return {}
+    found: dict[tuple[str, int], schema.Record] = {}
+    for source in (path, unfinished):
+        if not source.exists():
+            continue
+        try:
+            earlier = schema.read(source)
+        except ValueError as error:
+            raise Usage(str(error)) from error
+        for name in ("suite", "version", "quick"):
+            if earlier[name] != result[name]:
+                raise Usage(f"--resume needs an earlier run of {name} {result[name]}; {source} is of {earlier[name]}")
+        if earlier["machine"]["cpu"] != result["machine"]["cpu"]:
+            raise Usage(f"--resume needs an earlier run on this machine; {source} is of {earlier['machine']['cpu']}")
+        found |= {(case["name"], case["threads"]): case for case in earlier["cases"]}
+    return found
+
+
+def _still_holds(record: schema.Record, case: Case, methods: Sequence[Method]) -> bool:
+    """Tell whether a case was measured as it would be now, with the same versions of the same methods, and whole."""
+    told: Any = case.parameters()
+    if record["parameters"] != told or record.get("unreadable"):
+        return False
+    before = {method["name"]: method for method in record["methods"]}
+    if list(before) != [method.name for method in methods]:
+        return False
+    for method in methods:
+        if (method.missing() is None) != (before[method.name]["status"] == "measured"):
+            return False
+        if method.missing() is None and method.edition(case) != before[method.name]["version"]:
+            return False
+    return True

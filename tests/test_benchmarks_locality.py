@@ -1,0 +1,218 @@
+"""How far layers look, and how classical and learned weights differ: what the suite ``locality`` counts."""
+
+import json
+import sys
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
+
+from PIL import Image  # noqa: E402
+
+from benchmarks import reach_competitors, schema, weights, weights_beside  # noqa: E402
+from benchmarks.reach_cases import REACH, WAYS, ReachCase  # noqa: E402
+from benchmarks.reach_checks import fewest, multiply_adds, support  # noqa: E402
+from benchmarks.reach_competitors import REACHING, Convolutions  # noqa: E402
+from benchmarks.runner import run_case  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TINY = ReachCase("tiny", "call", WAYS, each_thread_count=False, side=12, channels=4)
+
+
+def reached(name, layers, side):
+    return support(REACHING[name].network(1, layers, seed=0).double(), side)
+
+
+def judged(name, case=TINY):
+    return REACHING[name].judge(case, case.subject())
+
+
+@pytest.mark.parametrize("side", [9, 10, 21])
+@pytest.mark.parametrize("layers", [0, 1, 2, 4])
+def test_layers_reach_a_square_that_grows_by_two(layers, side):
+    assert reached("convolutions", layers, side) == min(2 * layers + 1, side) ** 2
+
+
+@pytest.mark.parametrize(("side", "layers"), [(9, 4), (10, 5), (12, 6), (28, 14)])
+def test_half_the_side_in_layers_is_just_enough(side, layers):
+    judge = judged("convolutions", replace(TINY, side=side))
+    assert (judge.layers, judge.reached) == (layers, side**2)
+    assert judge.before == (2 * layers - 1) ** 2
+
+
+@pytest.mark.parametrize(("layers", "seen"), [(1, 4), (2, 10), (3, 22), (4, 46)])
+def test_pooling_doubles_what_is_seen(layers, seen):
+    assert reached("convolutions-pooled", layers, 64) == seen**2
+
+
+def test_float64_holds_the_gradient_that_112_layers_leave():
+    network = Convolutions("", "", "", "").network(1, 112, seed=0)
+    assert support(network.double(), 224) == 224**2
+    assert support(network[:-2], 224) == 223**2
+
+
+def test_one_channel_tells_for_all():
+    network = REACHING["convolutions"].network(3, 3, seed=0).double()
+    x = torch.rand((1, 3, 11, 11), dtype=torch.float64, requires_grad=True)
+    network(x)[0, :, 5, 5].sum().backward()
+    assert int((x.grad[0] != 0).any(0).sum()) == reached("convolutions", 3, 11)
+
+
+@pytest.mark.parametrize("most", [1, 7, 8, 30])
+def test_the_fewest_are_found(most):
+    for enough in range(1, most + 1):
+        assert fewest(lambda count, enough=enough: count >= enough, most) == enough
+    with pytest.raises(ValueError, match=f"one of up to {most} layers must be enough; got none that is"):
+        fewest(lambda count: False, most)
+
+
+def test_multiply_adds_are_those_of_the_products():
+    x, n = torch.rand(1, 4, 5, 6), 5 * 6
+    plain, pooled, block = (REACHING[name].network(4, 1, seed=0) for name in WAYS)
+    assert multiply_adds(plain, x)[0] == multiply_adds(pooled, x)[0] == 4 * 4 * 9 * n
+    assert multiply_adds(block, x)[0] == 4 * (4 * 2) * n + 2 * n * n * 2
+    assert not any(module._forward_hooks for module in block.modules())
+
+
+def test_one_block_does_what_takes_many_layers():
+    (record,) = run_case(TINY, list(REACHING.values()), [1], 2)
+    found = {method["name"]: method for method in record["methods"]}
+    assert {name: (method["status"], method["reason"]) for name, method in found.items()} == dict.fromkeys(
+        WAYS, ("measured", None)
+    )
+    names = ("layers", "parameters", "macs", "reached")
+    layers, parameters, macs, pixels = ({way: found[way]["measures"][name]["median"] for way in WAYS} for name in names)
+    assert layers == {"convolutions": 6, "convolutions-pooled": 3, "block": 1}
+    assert set(pixels.values()) == {144}
+    assert parameters["block"] < parameters["convolutions-pooled"] < parameters["convolutions"] == 6 * (4 * 4 * 9 + 4)
+    assert macs["convolutions-pooled"] < macs["convolutions"] == 6 * 4 * 4 * 9 * 144
+    assert found["convolutions"]["call"] == "6 × [Conv2d(4, 4, 3, padding=1), ReLU()](x)"
+    assert found["block"]["call"] == "NonLocalBlock2d(4)(x)"
+    assert set(found["block"]["ratios"]) == set(WAYS[:2])
+    jsonschema.validate(record, schema.CASE)
+
+
+@pytest.mark.parametrize(("change", "what"), [(-1, "pixels that the central output"), (1, "with one layer fewer is")])
+def test_a_layer_too_few_or_too_many_is_a_wrong_answer(change, what, monkeypatch):
+    monkeypatch.setattr(reach_competitors, "fewest", lambda *given: fewest(*given) + change)
+    (record,) = run_case(TINY, [REACHING["convolutions"]], [1], 1)
+    (method,) = record["methods"]
+    assert method["status"] == "failed"
+    assert method["reason"].startswith("wrong answer: ")
+    assert what in method["reason"]
+    assert not method["measures"]
+
+
+def test_a_block_that_is_the_identity_reaches_nothing(monkeypatch):
+    reset = torch.nn.BatchNorm2d.reset_parameters
+    monkeypatch.setattr(torch.nn.BatchNorm2d, "reset_parameters", lambda norm: (reset(norm), norm.weight.data.zero_()))
+    with pytest.raises(ValueError, match="one of up to 1 layers must be enough; got none that is"):
+        judged("block")
+
+
+def test_another_network_than_the_one_that_was_counted_is_a_fault():
+    judge = judged("convolutions")
+    answer = REACHING["convolutions"].call(TINY, *judge.given, 1)()
+    assert judge.fault(answer) is None
+    longer = REACHING["convolutions"].call(TINY, judge.x, judge.layers + 1, 1)()
+    assert "largest difference from the network" in judge.fault(longer)
+    assert "of the right shape" in judge.fault(answer[..., :5])
+
+
+def test_quick_cases_are_small():
+    assert [(case.quick().side, case.quick().channels) for case in REACH] == [(14, 8), (28, 8), (32, 8)]
+    assert REACH[-1].title == "the central output depends on all of 224×224 pixels, 64 channels"
+    assert REACH[-1].parameters()["side"] == 224
+
+
+def noisy(shape=(40, 44)):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    clean = 90 + 80.0 * (columns % 8 < 3) + 20 * np.sin(rows / 5)
+    return (clean + np.random.default_rng(0).normal(0, 25, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("at", [(20, 21), (0, 0), (37, 42)])
+@pytest.mark.parametrize("shape", [(40, 48), (39, 45)])
+def test_learned_weights_are_those_of_the_stage(at, shape):
+    image = noisy(shape)
+    stage = weights_beside.Stage.of(image, 25.0)
+    seen, averaged = (
+        torch.nn.functional.pixel_shuffle(torch.from_numpy(part[:4]), 2)[0].numpy()
+        for part in (stage.values, stage.averages)
+    )
+    found = weights_beside.learned_weights(image, at, 25.0)
+    assert found.shape == shape
+    assert found.sum() == pytest.approx(1, abs=1e-9)
+    assert (found * seen[: shape[0], : shape[1]]).sum() == pytest.approx(averaged[at], abs=1e-4)
+    cells = stage.weights((at[0] // 2, at[1] // 2))
+    everything = (cells * stage.values).sum((1, 2))
+    np.testing.assert_allclose(everything, stage.averages[:, at[0] // 2, at[1] // 2], rtol=0, atol=1e-4)
+    assert abs(averaged[at] - seen[at]) > 1e-3  # it is an average of more than itself
+
+
+def test_learned_weights_lie_on_every_second_pixel():
+    found = weights_beside.learned_weights(noisy(), (20, 21), 25.0)
+    rows, columns = np.nonzero(found)
+    assert len(rows) > 4
+    assert not ((rows - 20) % 2).any()
+    assert not ((columns - 21) % 2).any()
+    assert max(abs(rows - 20).max(), abs(columns - 21).max()) <= 14
+
+
+@pytest.mark.parametrize(
+    ("shape", "at", "words"),
+    [
+        ((8, 8, 3), (1, 1), r"image must be \(H, W\) of at most 1024 pixels a side; got shape \(8, 8, 3\)"),
+        ((8, 1025), (1, 1), "image must be"),
+        ((8, 9), (8, 1), r"the pixel must be a \(y, x\) within the image's \(8, 9\); got \(8, 1\)"),
+        ((8, 9), (1, -1), "the pixel must be"),
+    ],
+)
+def test_what_cannot_be_looked_at(shape, at, words):
+    with pytest.raises(ValueError, match=words):
+        weights_beside.learned_weights(np.zeros(shape, np.float32), at, 25.0)
+
+
+def test_figures_of_weights():
+    plane = np.zeros((9, 20))
+    plane[4, [4, 7, 10, 14]] = 0.25
+    found = weights_beside.Weighing(plane, (4, 4), np.zeros((1, 1, 3), np.uint8))
+    assert found.figures() == {
+        "effective": 4.0, "distance": 0.25 * (3 + 6 + 10), "share": 0.5, "own": 0.25, "largest_other": 0.25
+    }  # fmt: skip
+
+
+def test_both_sets_of_weights_are_of_the_pixel():
+    image = noisy()
+    found = weights_beside.beside(image, (20, 21), 25.0)
+    assert list(found) == ["classical", "learned"]
+    for one in found.values():
+        assert one.weights.shape == image.shape
+        assert one.weights.sum() == pytest.approx(1)
+        assert one.weights[20, 13] > one.weights[20, 17]  # a stripe further, as against between stripes
+        assert one.picture.dtype == np.uint8
+
+
+def test_the_study_writes_a_sheet_and_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "SPOTS", (weights.Spot("sky", "camera", (30, 300)),))
+    (tmp_path / "weights.json").write_text("an earlier one", encoding="utf-8")
+    assert weights.main(["--out", str(tmp_path)]) == 0
+    names = {"weights.json", "weights.png", "sky-classical.png", "sky-learned.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    with Image.open(tmp_path / "weights.png") as sheet:
+        side = weights.ZOOM * (2 * weights.AROUND + 1)
+        assert sheet.size == (10 + 3 * (side + 10), side + 34 + 24)
+    found = json.loads((tmp_path / "weights.json").read_text(encoding="utf-8"))
+    sky = found["spots"]["sky"]
+    assert sky["source"] == "camera"
+    assert all(sky[way]["effective"] > 100 for way in ("classical", "learned"))  # all pixels there are alike
+
+
+def test_the_study_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nonlocal_block", None)
+    assert weights.main(["--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("benchmarks: import of nonlocal_block halted")
+    assert not list(tmp_path.iterdir())
