@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from . import environment, schema, terminal
-from .running import Request, Usage, results, run, work
+from .running import Request, Usage, check, results, run, work
 from .suites import SUITES, Suite
 
 STUDIES = {
@@ -113,31 +112,45 @@ def run_suites(options: argparse.Namespace) -> int:
         out=options.out or (QUICK_FOLDER if options.every == QUICK else None),
         resume=options.resume,
     )
-    if options.every == ALL and request.out is None:
-        request = Request(**{**vars(request), "out": results() / environment.own_version() / here()})
     if request.resume and request.out is None and request.partial:
         raise Usage("--resume needs --out: a part of a suite is written nowhere else")
+    parts = work(options.suites, request)
+    check(parts, request)
     made = []
-    for part in work(options.suites, request):
+    for part in parts:
         made.append(run(part, request))
         if not options.json:
             terminal.show(made[-1], sys.stdout)
         if not made[-1]["complete"]:
             break
     if options.json:
-        sys.stdout.write(schema.text(made[0]) if len(made) == 1 else json.dumps(made, ensure_ascii=False) + "\n")
-    if request.out is not None and made[-1]["complete"]:
-        from .report import write_page
+        texts = [schema.text(result) for result in made]
+        sys.stdout.write(f"[{','.join(texts)}]\n" if options.every else texts[0])
+    whole = made[-1]["complete"]
+    if whole and request.out is not None:
+        finish(request.out, made)
+    elif whole and options.every and not request.partial:
+        finish(results() / environment.own_version() / environment.slug(environment.machine()), made)
+    return int(any([faults(result) for result in made])) if whole else 130
 
-        print(write_page(request.out), file=sys.stderr)
-    if not made[-1]["complete"]:
-        return 130
-    return int(any(faults(result) for result in made))
+
+def finish(folder: Path, made: Sequence[schema.Record]) -> None:
+    """Draw and write what is made of results."""
+    from .report import write_page
+
+    if any(result["suite"] == "locality" for result in made):
+        draw_weights(folder)
+    print(write_page(folder), file=sys.stderr)
 
 
-def here() -> str:
-    """Return the folder name of this machine."""
-    return environment.slug(environment.machine())
+def draw_weights(folder: Path) -> None:
+    """Draw one pixel's weights, which the page shows beside the suite ``locality``."""
+    from .weights import written
+
+    try:
+        written(folder)
+    except ImportError as error:  # it names the extra that is missing
+        print(f"no drawing of weights: {error}", file=sys.stderr)
 
 
 def faults(result: schema.Record) -> list[str]:

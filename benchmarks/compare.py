@@ -1,10 +1,11 @@
 """What moved between two result files: ``python -m benchmarks compare A B``.
 
 A is what was, B what is. Seconds and memory moved if the middle halves of their values lie apart and the medians are
-further apart than ``--least`` says; dB and SSIM, in which chance has no part, if means differ by 0.02 dB or 0.001.
-Files of two machines are compared by ratios to peers, memory and quality, not by seconds. Every case that only one file
-has is told. The exit code is 0 if nothing moved, 1 if something did (with ``--worse``: if something got worse), 2 for
-usage.
+further apart than ``--least`` says; over many pictures, if the middle half of the pictures' ratios does. From a single
+value nothing can be told. dB and SSIM, in which chance has no part, moved if means differ by 0.02 dB or 0.001. A method
+that was measured and is not any more got worse. Cases of other parameters or pictures are named and not compared, and
+files of two machines not by seconds. The exit code is 0 if nothing moved, 1 if something did (with ``--worse``: if
+something got worse), 2 for usage.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from pathlib import Path
 
 from . import schema
 from .terminal import mean
+from .timing import summary
 
 EXACT = {"psnr": 0.02, "ssim": 0.001}
 """Measures without chance, and the difference of means that counts."""
 LESS_IS_BETTER = ("seconds", "extra_memory", "import", "compiled_first_call", "cached_first_call")
 CLOCKED = ("seconds", "import", "compiled_first_call", "cached_first_call")
 """What depends on the machine."""
+FEWEST = 3
+"""Values that it takes to tell a change from noise."""
 
 
 @dataclass(frozen=True)
@@ -41,45 +45,79 @@ class Change:
         return f"{verdict:<6} {self.where}: {self.measure} {self.before:.4g} → {self.after:.4g}{percent}"
 
 
-def changes(before: schema.Record, after: schema.Record, least: float) -> Iterator[Change]:
+@dataclass(frozen=True)
+class Loss:
+    """A method that has figures in A and none in B."""
+
+    where: str
+    reason: str
+    better: bool = False
+
+    def __str__(self) -> str:
+        return f"WORSE  {self.where}: {self.reason}"
+
+
+def changes(before: schema.Record, after: schema.Record, least: float) -> Iterator[Change | Loss]:
     """Yield what moved beyond noise; ``least`` is a share of the median."""
     same_machine = before["machine"]["cpu"] == after["machine"]["cpu"]
-    old = _methods(before)
-    for where, method in _methods(after).items():
-        if where not in old:
+    old, new = by_case(before), by_case(after)
+    for place, case in new.items():
+        if place not in old or not alike(old[place], case):
             continue
-        for kind in ("measures", "ratios"):
-            for name, now in method[kind].items():
-                was = old[where][kind].get(name)
-                clocked = kind == "measures" and name in CLOCKED
-                if was is None or (clocked and not same_machine):
-                    continue
-                if kind == "measures" and name not in (*LESS_IS_BETTER, *EXACT):
-                    continue
-                if found := _moved(was, now, EXACT.get(name) if kind == "measures" else None, least):
-                    less = kind == "measures" and name in LESS_IS_BETTER
-                    better = (found[1] < found[0]) == less
-                    yield Change(where, name if kind == "measures" else f"times as fast as {name}", *found, better)
+        was = {method["name"]: method for method in old[place]["methods"] if method["status"] == "measured"}
+        for method in case["methods"]:
+            where = f"{place[0]}, {place[1]} threads, {method['name']}"
+            if method["name"] not in was:
+                continue
+            if method["status"] == "failed":
+                yield Loss(where, f"measured before, failed now: {method['reason']}")
+                continue
+            paired = len(case.get("pictures", ())) > 1
+            yield from _moves(where, was[method["name"]], method, same_machine, least, paired)
 
 
-def _moved(was: schema.Record, now: schema.Record, exact: float | None, least: float) -> tuple[float, float] | None:
+def _moves(
+    where: str, was: schema.Record, now: schema.Record, same_machine: bool, least: float, paired: bool
+) -> Iterator[Change]:
+    for kind in ("measures", "ratios"):
+        for name in now[kind].keys() & was[kind].keys():
+            told = kind == "ratios" or name in (*LESS_IS_BETTER, *EXACT)
+            if not told or (kind == "measures" and name in CLOCKED and not same_machine):
+                continue
+            exact = EXACT.get(name) if kind == "measures" else None
+            if found := _moved(was[kind][name], now[kind][name], exact, least, paired):
+                less = kind == "measures" and name in LESS_IS_BETTER
+                words = name if kind == "measures" else f"times as fast as {name}"
+                yield Change(where, words, *found, better=(found[1] < found[0]) == less)
+
+
+def _moved(
+    was: schema.Record, now: schema.Record, exact: float | None, least: float, paired: bool
+) -> tuple[float, float] | None:
     """Return the two numbers if they differ beyond noise."""
     if exact is not None:
-        pair = mean(was), mean(now)
-        return pair if abs(pair[0] - pair[1]) > exact else None
+        means = mean(was), mean(now)
+        return means if abs(means[0] - means[1]) > exact else None
+    medians = was["median"], now["median"]
+    if min(len(was["values"]), len(now["values"])) < FEWEST:
+        return None
+    if paired:
+        pairs = zip(was["values"], now["values"], strict=True)
+        low, high = summary([new / old for old, new in pairs], "ratio")["quartiles"]
+        return medians if low > 1 + least or high < 1 / (1 + least) else None
     apart = now["quartiles"][0] > was["quartiles"][1] or now["quartiles"][1] < was["quartiles"][0]
-    far = abs(now["median"] - was["median"]) > least * abs(was["median"])
-    return (was["median"], now["median"]) if apart and far else None
+    far = abs(medians[1] - medians[0]) > least * abs(medians[0])
+    return medians if apart and far else None
 
 
-def _methods(result: schema.Record) -> dict[str, schema.Record]:
-    """Return the measured methods by where they stand."""
-    return {
-        f"{case['name']}, {case['threads']} threads, {method['name']}": method
-        for case in result["cases"]
-        for method in case["methods"]
-        if method["status"] == "measured"
-    }
+def by_case(result: schema.Record) -> dict[tuple[str, int], schema.Record]:
+    """Return the cases by their name and threads."""
+    return {(case["name"], case["threads"]): case for case in result["cases"]}
+
+
+def alike(one: schema.Record, other: schema.Record) -> bool:
+    """Tell whether two cases are of the same things."""
+    return all(one.get(name) == other.get(name) for name in ("parameters", "pictures"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,16 +143,20 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"two machines, {before['machine']['cpu']} and {after['machine']['cpu']}: seconds are not compared")
     if before["quick"] or after["quick"]:
         print("one of them is a quick run: its times say little")
-    one, other = set(_methods(before)), set(_methods(after))
-    for where in sorted(one ^ other):
-        print(f"only in {options.before if where in one else options.after}: {where}")
-    if not one & other:
-        print("benchmarks: no method was measured in the same case of both files", file=sys.stderr)
+    one, other = by_case(before), by_case(after)
+    for place in sorted(set(one) ^ set(other)):
+        print(f"only in {options.before if place in one else options.after}: {place[0]}, {place[1]} threads")
+    both = [place for place in one if place in other]
+    for place in both:
+        if not alike(one[place], other[place]):
+            print(f"not compared, of other parameters or pictures: {place[0]}, {place[1]} threads")
+    if not any(alike(one[place], other[place]) for place in both):
+        print("benchmarks: the files have no case in common", file=sys.stderr)
         return 2
     found = list(changes(before, after, options.least))
     for change in sorted(found, key=lambda change: change.better):
         print(change)
-    print(f"{len(found)} of {len(one & other)} methods' measures moved" if found else "nothing moved beyond noise")
+    print(f"{len(found)} measures moved" if found else "nothing moved beyond noise")
     return int(any(not change.better for change in found) if options.worse else bool(found))
 
 

@@ -78,7 +78,7 @@ class Method:
         """Say why the method cannot be used here, or None."""
         try:
             importlib.import_module(self.module)
-        except ImportError as error:
+        except Exception as error:  # a library that is installed in part raises what it likes
             return f"{self.module} cannot be imported: {error}"
         return None
 
@@ -236,11 +236,7 @@ class OpenCV(Denoiser):
 
     def pin(self, threads: int) -> None:
         """Set the threads, and see that they are set."""
-        import cv2
-
-        cv2.setNumThreads(threads)
-        if cv2.getNumThreads() != threads:
-            raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
+        pin_opencv(threads)
 
     def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
         """Return the plain exp(−d²/h²), away from the border; the coloured call works in another colour space."""
@@ -335,6 +331,24 @@ class Dipy(Denoiser):
         if self.selectable:
             arguments["method"] = self.variant
         return Call(nlmeans, "dipy.denoise.nlmeans.nlmeans", image, arguments)
+
+
+def pin_opencv(threads: int) -> None:
+    """Set OpenCV's threads, and see that they are set."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    if cv2.getNumThreads() != threads:
+        raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
+
+
+def pin_torch(threads: int) -> None:
+    """Set torch's threads, and see that they are set."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if torch.get_num_threads() != threads:
+        raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")
 
 
 def more(name: str, note: str, *, defined: bool = False, **options: Any) -> Nlmeans:

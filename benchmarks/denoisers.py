@@ -11,7 +11,7 @@ import numpy as np
 
 from .cases import Picture, PictureCase
 from .checks import PictureJudge
-from .competitors import Call, Denoiser
+from .competitors import Call, Denoiser, pin_torch
 from .peers import PEERS, Nothing, Plain
 
 if TYPE_CHECKING:
@@ -88,11 +88,7 @@ class DnCNN(Plain):
 
     def pin(self, threads: int) -> None:
         """Set torch's threads, and see that they are set."""
-        import torch
-
-        torch.set_num_threads(threads)
-        if torch.get_num_threads() != threads:
-            raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")
+        pin_torch(threads)
 
     def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call of the network, which knows of no σ."""

@@ -14,7 +14,15 @@ ROOT = Path(__file__).parents[1]
 """The folder that holds the packages that are measured."""
 
 PACKAGES = ("nlmeans", "numpy", "numba", "llvmlite", "torch", "scipy", "scikit-image", "pillow", "typer", "rich")
-PEERS = ("dipy", "opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
+PEERS = (
+    "dipy",
+    "bm3d",
+    "PyWavelets",
+    "opencv-python-headless",
+    "opencv-python",
+    "opencv-contrib-python-headless",
+    "opencv-contrib-python",
+)
 FLAGS = re.compile(r"sse4|ssse3|avx|fma|f16c|bmi|amx|asimd|neon|sve")
 SETTINGS = re.compile(r"(NUMBA|OMP|OPENBLAS|MKL|OPENCV|SKIMAGE|TORCH|TORCHINDUCTOR)_(?!.*(DIR|PATH))")
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

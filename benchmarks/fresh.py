@@ -6,10 +6,9 @@ import json
 import pickle
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .cases import Case
 from .checks import Finding
@@ -39,17 +38,25 @@ def run(command: Sequence[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def measure(case: Case, method: Method, threads: int, rounds: int) -> Measured:
-    """Measure a case of kind memory, first-call or import; the findings tell whether the answers are right."""
-    if case.kind == "import":
-        return _imports(method, threads, rounds)
-    with tempfile.TemporaryDirectory() as folder:
-        errand = _Errand(case, method, threads, Path(folder))
-        measures = (_memory if case.kind == "memory" else _first_call)(errand, rounds)
-        return measures, errand.findings, errand.call
+def begin(case: Case, method: Method, threads: int, folder: Path) -> Job:
+    """Return what measures a case of kind memory, first-call or import: a turn a round, so that methods take turns."""
+    jobs: dict[str, type[Job]] = {"import": Imports, "memory": Memory, "first-call": FirstCalls}
+    return jobs[case.kind](case, method, threads, folder)
 
 
-class _Errand:
+class Job(Protocol):
+    """Measures one method in fresh processes."""
+
+    def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None: ...
+
+    def turn(self) -> None:
+        """Measure once."""
+
+    def measured(self) -> Measured:
+        """Return what was found; the findings tell whether the answers are right."""
+
+
+class Errand:
     """An order for fresh processes, one after another; all their answers have to be right."""
 
     def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
@@ -57,10 +64,11 @@ class _Errand:
         self.judge = method.judge(case, case.subject())
         self.findings: list[Finding] = []
         self.call = ""
+        folder.mkdir()
         order = Order(case, method, self.judge.given, threads, folder / "answer")
         (folder / "order").write_bytes(pickle.dumps(order))
 
-    def __call__(self, **settings: str) -> dict[str, float]:
+    def run(self, **settings: str) -> dict[str, float]:
         """Have it done by a fresh process and return the numbers that it found."""
         command = [sys.executable, "-m", "benchmarks.child", str(self.folder / "order")]
         told = json.loads(run(command, for_child(self.threads, **settings)))
@@ -74,30 +82,69 @@ class _Errand:
         return numbers
 
 
-def _memory(errand: _Errand, rounds: int) -> dict[str, Any]:
-    found = [errand() for _ in range(rounds)]
-    extra = [numbers["extra_memory"] for numbers in found]
-    return {
-        "seconds": summary([numbers["seconds"] for numbers in found], "s"),
-        "cores": summary([numbers["cores"] for numbers in found], "cores kept busy"),
-        "extra_memory": summary(extra, "bytes"),
-        "extra_copies": summary([number / errand.case.copy_bytes() for number in extra], "float32 copies of the input"),
-    }
+class Memory(Errand):
+    """Memory beyond the input, and seconds."""
+
+    def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
+        super().__init__(case, method, threads, folder)
+        self.found: list[dict[str, float]] = []
+
+    def turn(self) -> None:
+        """Measure once."""
+        self.found.append(self.run())
+
+    def measured(self) -> Measured:
+        """Return memory, also in copies of the input, seconds and cores."""
+        seconds, cores, extra = ([found[name] for found in self.found] for name in ("seconds", "cores", "extra_memory"))
+        copies = [number / self.case.copy_bytes() for number in extra]
+        measures = {
+            "seconds": summary(seconds, "s"),
+            "cores": summary(cores, "cores kept busy"),
+            "extra_memory": summary(extra, "bytes"),
+            "extra_copies": summary(copies, "float32 copies of the input"),
+        }
+        return measures, self.findings, self.call
 
 
-def _first_call(errand: _Errand, rounds: int) -> dict[str, Any]:
-    compiled, cached = [], []
-    for k in range(rounds):
-        cache = str(errand.folder / f"cache-{k}")  # an empty folder: all is compiled; full: all is found
-        compiled.append(errand(NUMBA_CACHE_DIR=cache)["seconds"])
-        cached.append(errand(NUMBA_CACHE_DIR=cache)["seconds"])
-    return {"compiled_first_call": summary(compiled, "s"), "cached_first_call": summary(cached, "s")}
+class FirstCalls(Errand):
+    """The first call of a process, compiled and with what was compiled before."""
+
+    def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
+        super().__init__(case, method, threads, folder)
+        self.compiled: list[float] = []
+        self.cached: list[float] = []
+
+    def turn(self) -> None:
+        """Measure both once."""
+        cache = str(self.folder / f"cache-{len(self.cached)}")  # an empty folder: all is compiled; full: all is found
+        for times in (self.compiled, self.cached):
+            times.append(self.run(NUMBA_CACHE_DIR=cache)["seconds"])
+
+    def measured(self) -> Measured:
+        """Return the seconds of both."""
+        measures = {
+            "compiled_first_call": summary(self.compiled, "s"), "cached_first_call": summary(self.cached, "s")
+        }  # fmt: skip
+        return measures, self.findings, self.call
 
 
-def _imports(method: Method, threads: int, rounds: int) -> Measured:
-    command = [sys.executable, "-c", IMPORT.format(module=method.module), *HEAVY]
-    run(command, for_child(threads))  # writes byte code
-    told = [run(command, for_child(threads)).split() for _ in range(rounds)]
-    loaded = {name for _, *names in told for name in names}
-    finding = Finding("modules loaded before their first use", len(loaded), "<=", 0)
-    return {"import": summary([float(seconds) for seconds, *_ in told], "s")}, [finding], f"import {method.module}"
+class Imports:
+    """An import where NumPy is imported already."""
+
+    def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
+        self.method, self.threads = method, threads
+        self.command = [sys.executable, "-c", IMPORT.format(module=method.module), *HEAVY]
+        self.seconds: list[float] = []
+        self.loaded: set[str] = set()
+        run(self.command, for_child(threads))  # writes byte code
+
+    def turn(self) -> None:
+        """Measure once."""
+        seconds, *names = run(self.command, for_child(self.threads)).split()
+        self.seconds.append(float(seconds))
+        self.loaded |= set(names)
+
+    def measured(self) -> Measured:
+        """Return the seconds, and whether a heavy module was loaded before its use."""
+        finding = Finding("modules loaded before their first use", len(self.loaded), "<=", 0)
+        return {"import": summary(self.seconds, "s")}, [finding], f"import {self.method.module}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .competitors import CannotRun, Method
+from .competitors import CannotRun, Method, pin_torch
 from .learned_cases import OPTIONS, Arrays, TensorCase
 from .learned_checks import Oracle, TensorJudge
 
@@ -50,11 +50,7 @@ class TensorMethod(Method):
 
     def pin(self, threads: int) -> None:
         """Set torch's threads, and see that they are set."""
-        import torch
-
-        torch.set_num_threads(threads)
-        if torch.get_num_threads() != threads:
-            raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")
+        pin_torch(threads)
 
     def call(self, case: TensorCase, inputs: Arrays, gradient: np.ndarray, threads: int) -> Pass:
         """Return the pass to measure; the tensors share the arrays' memory."""

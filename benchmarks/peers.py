@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 
 from .cases import Picture, PictureCase
 from .checks import PictureJudge
-from .competitors import Call, Denoiser
+from .competitors import Call, Denoiser, pin_opencv
 
 PEAK = 255.0
 TUNED = Path(__file__).parent / "tuned.json"
@@ -62,27 +64,51 @@ class Peer(Plain):
         """Return the number of threads it will use where ``wanted`` are allowed."""
         return 1 if self.single else wanted
 
+    def edition(self, case: Any) -> str:
+        """Return the version, and which settings it is called with."""
+        return f"{self.version()}, settings {hashlib.sha256(TUNED.read_bytes()).hexdigest()[:8]}"
+
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
-        """Return the call with its settings for σ; where none is known, for what scikit-image estimates."""
-        noise = estimate(image, case.colour) if sigma is None else sigma
-        settings = tuned(self.name, case.form, noise)
-        arguments = {"sigma": noise, "colour": case.colour, **settings}
-        return Call(self.function, self.function.__name__, image, arguments)
+        """Return the call with its settings for σ; where none is known, what is estimated decides, in its own time."""
+        known = {} if sigma is None else tuned(self.name, case.form, sigma)
+        return Call(_Told(self, case.form), self.function.__name__, image, {"sigma": sigma, **known})
 
 
 @dataclass(frozen=True)
-class OpenCV(Peer):
+class _Told:
+    """A peer's function with the settings for σ, which scikit-image estimates where it is not known."""
+
+    peer: Peer
+    form: str
+
+    def __call__(self, image: np.ndarray, sigma: float | None, **settings: Any) -> np.ndarray:
+        colour = self.form == "colour"
+        if sigma is None:
+            sigma = estimate(image, colour)
+            settings = dict(tuned(self.peer.name, self.form, sigma))
+        return self.peer.function(image, sigma, colour, **settings)
+
+
+@dataclass(frozen=True)
+class Wavelet(Peer):
+    """scikit-image's wavelet denoising, which needs PyWavelets."""
+
+    def version(self) -> str:
+        """Return scikit-image's version, and the other's."""
+        return f"{metadata.version('scikit-image')} with PyWavelets {super().version()}"
+
+
+@dataclass(frozen=True)
+class TunedOpenCV(Peer):
     """OpenCV's NLM, which has 8 bits: noise is rounded and clipped before it."""
 
     def pin(self, threads: int) -> None:
-        """Set the threads."""
-        import cv2
-
-        cv2.setNumThreads(threads)
+        """Set the threads, and see that they are set."""
+        pin_opencv(threads)
 
 
 @dataclass(frozen=True)
-class Dipy(Plain):
+class PlainDipy(Plain):
     """DIPY's NLM of volumes as its documentation calls it; it is made for magnitudes, and averages squares."""
 
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
@@ -99,8 +125,9 @@ class BM3D(Plain):
 
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return the call for white noise; colours go through the variant for RGB."""
-        noise = estimate(image, case.colour) if sigma is None else sigma
-        return Call(block_matching, "block_matching", image, {"sigma": noise, "colour": case.colour})
+        return Call(
+            block_matching, "block_matching", image, {"sigma": sigma, "colour": case.colour, "threads": threads}
+        )
 
 
 def tuned(name: str, kind: str, sigma: float) -> Mapping[str, Any]:
@@ -198,12 +225,15 @@ def median(image: np.ndarray, sigma: float, colour: bool, size: int) -> np.ndarr
     return result
 
 
-def block_matching(image: np.ndarray, sigma: float, colour: bool) -> np.ndarray:
+def block_matching(image: np.ndarray, sigma: float | None, colour: bool, threads: int) -> np.ndarray:
     """Denoise by BM3D, which computes in float64 and takes its pictures from 0 to 1."""
     import bm3d
 
+    profile = bm3d.BM3DProfile()
+    profile.num_threads = threads
+    level = estimate(image, colour) if sigma is None else sigma
     function = bm3d.bm3d_rgb if colour else bm3d.bm3d
-    result: np.ndarray = function(image.astype(np.float64) / PEAK, sigma / PEAK) * PEAK
+    result: np.ndarray = function(image.astype(np.float64) / PEAK, level / PEAK, profile) * PEAK
     return result.astype(np.float32)
 
 
@@ -213,12 +243,14 @@ SCIPY: dict[str, Any] = {"package": "scipy", "module": "scipy.ndimage", "dtype":
 PEERS: tuple[Plain, ...] = (
     Peer("skimage-nlm", **SKIMAGE, function=scikit_image_nlm, note="fast mode; one thread"),
     Peer("skimage-tv", **SKIMAGE, function=total_variation, note="total variation (Chambolle); one thread"),
-    Peer("skimage-wavelet", "PyWavelets", "pywt", "float32", function=wavelet, note="scikit-image's; one thread"),
+    Wavelet("skimage-wavelet", "PyWavelets", "pywt", "float32", function=wavelet, note="scikit-image's; one thread"),
     Peer("skimage-bilateral", **SKIMAGE, function=bilateral, note="one thread"),
-    OpenCV("opencv-nlm", "opencv-python-headless", "cv2", "float32", function=opencv_nlm, single=False, note="8 bits"),
+    TunedOpenCV(
+        "opencv-nlm", "opencv-python-headless", "cv2", "float32", function=opencv_nlm, single=False, note="8 bits"
+    ),
     Peer("gaussian-blur", **SCIPY, function=gaussian, note="one thread"),
     Peer("median-filter", **SCIPY, function=median, note="one thread"),
-    Dipy("dipy-nlm", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; averages squares"),
+    PlainDipy("dipy-nlm", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; averages squares"),
     BM3D("bm3d", "bm3d", "bm3d", "float32", note="the authors' package, licensed for non-commercial use"),
 )
 """Others' methods, in the order of tables."""

@@ -30,15 +30,27 @@ class Sample:
     load: Callable[[], Pair]
 
 
-def read(path: Path) -> np.ndarray:
-    """Return a file's pixels; ValueError with the file's name where it is no picture."""
+def read(path: Path, colour: bool | None) -> np.ndarray:
+    """Return a file's 8-bit pixels, grey or RGB; ``colour`` says which, None that either will do.
+
+    Raises
+    ------
+    ValueError
+        If the file is no picture, or one of another kind; the message names it.
+    """
     from PIL import Image
 
     try:
         with Image.open(path) as file:
-            return np.asarray(file)
-    except OSError as error:
+            pixels = np.asarray(file.convert("RGB") if file.mode == "P" else file)
+    except Exception as error:  # Pillow raises SyntaxError, too, for damaged files
         raise ValueError(f"{path} cannot be read as a picture: {error}") from error
+    kinds = [kind for kind, wanted in ((2, colour is not True), (3, colour is not False)) if wanted]
+    fits = pixels.ndim in kinds and pixels.shape[2:] in ((), (3,))
+    if pixels.dtype != np.uint8 or not fits:
+        words = {True: "in colour", False: "grey", None: "grey or in colour"}[colour]
+        raise ValueError(f"{path} must be an 8-bit picture, {words}; got {pixels.dtype} of shape {pixels.shape}")
+    return pixels
 
 
 def with_noise(clean: np.ndarray, sigma: float, seed: int) -> Pair:
@@ -105,7 +117,8 @@ def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None
     else:
         assert sigma is not None
         files = sorted((folder / source).glob("*.png"))
-        found = [Sample(file.name, partial(_standard, file, sigma, SEED + k)) for k, file in enumerate(files)]
+        colour = source in COLOURED
+        found = [Sample(file.name, partial(_standard, file, colour, sigma, SEED + k)) for k, file in enumerate(files)]
     if not found:
         assert folder is not None
         raise FileNotFoundError(f"there are no pictures in {folder / source}")
@@ -114,8 +127,8 @@ def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None
     return found
 
 
-def _standard(file: Path, sigma: float, seed: int) -> Pair:
-    return with_noise(read(file), sigma, seed)
+def _standard(file: Path, colour: bool, sigma: float, seed: int) -> Pair:
+    return with_noise(read(file, colour), sigma, seed)
 
 
 def _compressed(load: Callable[[], Pair], quality: int) -> Pair:
@@ -124,7 +137,8 @@ def _compressed(load: Callable[[], Pair], quality: int) -> Pair:
 
 def _camera(file: Path) -> Pair:
     """Return a photograph as the camera wrote it, and the mean of many."""
-    return read(file), read(file.with_name(file.name.replace("_real", "_mean"))).astype(np.float64)
+    noisy, clean = (read(path, True) for path in (file, file.with_name(file.name.replace("_real", "_mean"))))
+    return noisy, clean.astype(np.float64)
 
 
 def _microscope(file: Path) -> Pair:
@@ -132,7 +146,9 @@ def _microscope(file: Path) -> Pair:
     name = file.name.removesuffix("_noisy.png").removesuffix("_001")
     truths = [file.with_name(f"{name}{ending}_gt.png") for ending in ("", "_avg50")]
     truth = next((path for path in truths if path.exists()), truths[0])
-    noisy, clean = (picture.mean(-1) if picture.ndim == 3 else picture for picture in map(read, (file, truth)))
+    noisy, clean = (
+        picture.mean(-1) if picture.ndim == 3 else picture for picture in (read(path, None) for path in (file, truth))
+    )
     return np.rint(noisy).astype(np.uint8), clean.astype(np.float64)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,8 @@ from .schema import Record
 from .timing import describe, pinned, summary, timed
 
 PEAK = 255.0
+AGAIN = 80.0
+"""dB that an answer has against the first one, where it is the same but for rounding."""
 BEST = 150.0
 """dB that stand for infinity, which JSON has not: of a picture without noise, say."""
 CORNER = 64
@@ -64,11 +65,16 @@ class Tally:
         ]
 
     def measures(self, timed_too: bool) -> Record:
-        """Return the summaries as they stand in result files: a value a picture."""
+        """Return the summaries as they stand in result files: a value a picture; seconds a round besides."""
         found = {"psnr": summary(rounded(self.psnr), "dB"), "ssim": summary(rounded(self.ssim), "SSIM")}
         if timed_too:
             found["seconds"] = summary(rounded(self.seconds), "s")
         return found
+
+
+def same(answer: Any, first: np.ndarray) -> bool:
+    """Tell whether an answer is the first one again; sums may add up in another order."""
+    return np.shape(answer) == first.shape and psnr(np.asarray(answer, float), first.astype(float)) >= AGAIN
 
 
 def psnr(image: np.ndarray, clean: np.ndarray) -> float:
@@ -107,7 +113,7 @@ def run_pictures(
         Threads that each may use.
     rounds : int
         How often a picture is timed after a first call with it; 0 where there are so many pictures that the first
-        call is time enough. Methods that take more than `SLOW` seconds are not called again.
+        call of each is time enough. Methods that take more than `SLOW` seconds are not called again.
     keep : callable, optional
         Is given every answer to the first picture.
 
@@ -152,6 +158,7 @@ def _picture(
     """Measure all methods on one picture: first their answers, then, round by round, their times."""
     noisy, sigma = case.told(pair[0])
     times: dict[str, list[float]] = {}
+    first: dict[str, np.ndarray] = {}
     for turn in range(1 + rounds):
         for method, record in able:
             if record["status"] != "measured" or (turn and times[method.name][0] > SLOW):
@@ -163,13 +170,16 @@ def _picture(
                 if turn == 0:
                     record["call"] = record["call"] or str(call)
                     tallies[method.name].look(answer, pair)
+                    first[method.name] = answer
                     if shown:
                         shown(method.name, answer)
+                elif not same(answer, first[method.name]):
+                    raise ArithmeticError("a timed answer differs from the one that was checked")
                 times.setdefault(method.name, []).append(reading.seconds)
             except Exception as error:
                 record |= {"status": "failed", "reason": describe(error)}
     for name, seconds in times.items():
-        tallies[name].seconds.append(statistics.median(seconds[1:] or seconds))
+        tallies[name].seconds += seconds[1:] or seconds
 
 
 def loaded(sample: Sample) -> Pair:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .competitors import Method
+from .competitors import Method, pin_torch
 from .reach_cases import ReachCase
 from .reach_checks import ReachJudge, fewest, multiply_adds, support
 
@@ -80,11 +80,7 @@ class Reaching(Method):
 
     def pin(self, threads: int) -> None:
         """Set torch's threads, and see that they are set."""
-        import torch
-
-        torch.set_num_threads(threads)
-        if torch.get_num_threads() != threads:
-            raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")
+        pin_torch(threads)
 
     def call(self, case: ReachCase, x: np.ndarray, layers: int, threads: int) -> Forward:
         """Return the forward pass to measure."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import schema, terminal
 from .charts import Point, curves, front, pareto
+from .fits import NO_POWER, fits
 from .fits import curves as swept
 from .terminal import mean
 
@@ -33,6 +34,8 @@ def write_page(folder: Path) -> Path | str:
         text = page(folder)
     except ImportError as error:
         return f"no report.html: {error.name} is not installed: pip install 'nlmeans[bench]'"
+    except ValueError as error:  # what was measured is in its files, and must not end in a traceback
+        return f"no report.html: {error}"
     target = folder / "report.html"
     beside = target.with_name("report.html.new")
     beside.write_text(text, encoding="utf-8")
@@ -52,14 +55,10 @@ def page(folder: Path) -> str:
     """
     from nlmeans.page import environment
 
-    results: dict[str, schema.Record] = {}
-    for result in schema.found(folder):
-        if result["suite"] in results:  # a suite that was measured in parts
-            results[result["suite"]]["cases"] += result["cases"]
-        else:
-            results[result["suite"]] = result
-    if not results:
+    files = schema.found(folder)
+    if not files:
         raise ValueError(f"a page needs result files; there are none in {folder}")
+    results = merged(files)
     quality = [case for name in ("quality", "real") if name in results for case in results[name]["cases"]]
     chosen = groups(quality)
     text: str = environment("benchmarks").get_template("report.html").render(
@@ -76,9 +75,23 @@ def page(folder: Path) -> str:
         radius=radius_charts(results.get("locality")),
         weights=weights(folder),
         absent=absent(results.values()),
-        footers=[(name, terminal.footer(result)) for name, result in results.items()],
+        footers=[(result["suite"], terminal.footer(result)) for result in files],
+        studies=studies(),
     )  # fmt: skip
     return text
+
+
+def merged(files: Sequence[schema.Record]) -> dict[str, schema.Record]:
+    """Return one result a suite: of a case that was measured twice, the later one."""
+    found: dict[str, schema.Record] = {}
+    for result in sorted(files, key=lambda result: str(result["date"])):
+        suite = found.setdefault(result["suite"], {**result, "cases": []})
+        again = {(case["name"], case["threads"]) for case in result["cases"]}
+        kept = [case for case in suite["cases"] if (case["name"], case["threads"]) not in again]
+        suite["cases"] = [*kept, *result["cases"]]
+        suite["quick"] = suite["quick"] or result["quick"]
+        suite["fits"] = fits(suite["cases"])
+    return found
 
 
 def form(case: schema.Record) -> str:
@@ -92,12 +105,13 @@ def measured(case: schema.Record) -> list[schema.Record]:
 
 
 def groups(cases: Sequence[schema.Record]) -> dict[str, list[Point]]:
-    """Return the methods' dB and seconds at the middle noise level, by kind of picture: means over the sets."""
+    """Return dB and seconds at the noise level nearest to `MIDDLE`, by kind of picture: means over sets."""
     found: dict[str, list[schema.Record]] = {}
-    for case in cases:
-        told = case["parameters"]
-        if told["sigma"] == MIDDLE and told.get("known") and told.get("jpeg") is None and measured(case):
-            found.setdefault(form(case), []).append(case)
+    plain = [case for case in cases if case["parameters"].get("known") and measured(case)]
+    for kind in dict.fromkeys(map(form, plain)):
+        levels = {case["parameters"]["sigma"] for case in plain if form(case) == kind}
+        level = min(levels, key=lambda sigma: abs(sigma - MIDDLE))
+        found[kind] = [c for c in plain if form(c) == kind and c["parameters"]["sigma"] == level]
     charts = {}
     for kind, members in found.items():
         names = set.intersection(*({method["name"] for method in measured(case)} for case in members))
@@ -111,7 +125,7 @@ def groups(cases: Sequence[schema.Record]) -> dict[str, list[Point]]:
             points.append(Point(name, seconds, float(np.mean([mean(m["psnr"]) for m in same])), method["own"]))
         sets = ", ".join(dict.fromkeys(case["parameters"]["source"] for case in members))
         if points:
-            charts[f"{kind.capitalize()}, σ = {MIDDLE:g}: {sets}"] = points
+            charts[f"{kind.capitalize()}, σ = {members[0]['parameters']['sigma']:g}: {sets}"] = points
     return charts
 
 
@@ -132,18 +146,20 @@ def quality_rows(cases: Sequence[schema.Record]) -> list[dict[str, Any]]:
             "dB": round(mean(method["measures"]["psnr"]), 3),
             "SSIM": round(mean(method["measures"]["ssim"]), 4),
             "ms": round(1e3 * method["measures"]["seconds"]["median"], 2) if "seconds" in method["measures"] else None,
-            "worsened": len(lost(case, method)),
+            "threads": method["threads"],
+            "worsened": None if (names := lost(case, method)) is None else len(names),
+            "note": method["note"],
         }
         for case in cases
         for method in measured(case)
     ]
 
 
-def lost(case: schema.Record, method: schema.Record) -> list[str]:
-    """Return the pictures that came out with fewer dB than they went in."""
+def lost(case: schema.Record, method: schema.Record) -> list[str] | None:
+    """Return the pictures that came out with fewer dB than they went in; None where that is not known."""
     before = next((m for m in case["methods"] if m["name"] == "noisy" and m["status"] == "measured"), None)
     if before is None:
-        return []
+        return None
     pairs = zip(before["measures"]["psnr"]["values"], method["measures"]["psnr"]["values"], strict=True)
     return [name for name, (was, now) in zip(case["pictures"], pairs, strict=True) if now < was - 0.005]
 
@@ -184,7 +200,8 @@ def scaling_charts(result: schema.Record | None) -> list[tuple[str, str]]:
         return []
     found: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
     for (sweep, method, measure), points in swept(result["cases"]).items():
-        if len(points) > 1 and (measure == "seconds" or sweep == "pixels") and sweep != "dimensions":
+        several = len({at for at, _ in points}) > 1
+        if several and (measure == "seconds" or sweep == "pixels") and sweep not in NO_POWER:
             scale = 1.0 if measure == "seconds" else 1e-6
             found.setdefault((sweep, measure), {})[method] = [(at, value * scale) for at, value in points]
     units = {"seconds": "seconds", "extra_memory": "MB beyond the input"}
@@ -277,6 +294,16 @@ def weights(folder: Path) -> np.ndarray | None:
     return load(path) if path.exists() else None
 
 
+def studies() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return what the longer studies found that are committed beside this program: the classifier, the ablation."""
+    from .tables import ablation_rows, classifier_rows
+
+    return [
+        ("What blocks add to a digit classifier: test accuracy in %", classifier_rows()),
+        ("What the non-local stage adds to the learned denoiser: dB, seed by seed", ablation_rows()),
+    ]
+
+
 def absent(results: Any) -> list[Mapping[str, str]]:
     """Return what was skipped or failed, once for each reason."""
     found: dict[tuple[str, str], dict[str, str]] = {}
@@ -308,7 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = write_page(options.folder)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
     print(made, file=sys.stdout if isinstance(made, Path) else sys.stderr)

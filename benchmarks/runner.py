@@ -22,6 +22,7 @@ from .quality_cases import QualityCase
 from .schema import Record
 from .timing import Timings, describe, interleave, pinned, ratios, summary, timed
 
+NOT_RUN = "not run"
 COMPARED = (("seconds", "times as fast", ""), ("extra_memory", "times as small", " (memory)"))
 """The measures that ratios are taken of: their units, and how they are told apart."""
 
@@ -77,20 +78,24 @@ def run_case(
             if reason := missing[method.name]:
                 skip(record, reason, method.install)
             else:
-                record["version"] = method.edition(case)
-                able.append((method, record))
+                with excused(record):
+                    record["version"] = method.edition(case)
+                    able.append((method, record))
         found: Record = {}
         if isinstance(case, QualityCase):
+            extra = rounds if case.folder is None else 0
+            rounds = max(extra, 1)
             try:
-                found = run_pictures(case, able, threads, rounds if case.folder is None else 0, keep)
+                found = run_pictures(case, able, threads, extra, keep)
             except FileNotFoundError as error:
-                for record in records:
+                for _, record in able:
                     skip(record, str(error))
+                if case.folder is not None and (case.folder / case.source).is_dir():  # an empty one is a mistake
+                    found = {"pictures": [], "unreadable": [{"name": case.source, "reason": str(error)}]}
         elif contest:
             _contest(case, able, subject, judges, threads, rounds)
         else:
-            for method, record in able:
-                _alone(case, method, record, threads, rounds)
+            _alone(case, able, threads, rounds)
         measured = [(method, record) for method, record in able if record["status"] == "measured"]
         if not isinstance(case, QualityCase):
             _compare(measured)
@@ -121,7 +126,7 @@ def blank(method: Method, threads: int) -> Record:
         "threads": method.threads(threads),
         "call": None,
         "status": "failed",
-        "reason": "not run",
+        "reason": NOT_RUN,
         "install": None,
         "checks": [],
         "measures": {},
@@ -264,9 +269,21 @@ def _multiply(first: str, measured: Sequence[Record]) -> None:
             record["measures"]["multiple"] = multiple
 
 
-def _alone(case: Case, method: Method, record: Record, threads: int, rounds: int) -> None:
-    """Measure what only a fresh process can show."""
-    with excused(record):
-        measures, findings, record["call"] = fresh.measure(case, method, threads, rounds)
-        if accept(record, findings):
-            record |= {"status": "measured", "reason": None, "measures": measures}
+def _alone(case: Case, able: Sequence[tuple[Method, Record]], threads: int, rounds: int) -> None:
+    """Measure what only fresh processes can show, round by round, in an order that rotates."""
+    jobs: list[tuple[Record, fresh.Job]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for method, record in able:
+            with excused(record):
+                jobs.append((record, fresh.begin(case, method, threads, Path(folder) / method.name)))
+        for turn in range(rounds):
+            start = turn % max(len(jobs), 1)
+            for record, job in jobs[start:] + jobs[:start]:
+                if record["reason"] == NOT_RUN:
+                    with excused(record):
+                        job.turn()
+        for record, job in jobs:
+            if record["reason"] == NOT_RUN:
+                measures, findings, record["call"] = job.measured()
+                if accept(record, findings):
+                    record |= {"status": "measured", "reason": None, "measures": measures}

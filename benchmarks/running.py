@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -16,11 +16,12 @@ from .cases import Case
 from .competitors import Method
 from .fits import fits
 from .pictures_runner import folder_keeper
+from .quality_cases import QualityCase
 from .runner import run_case
 from .suites import Suite
 
-SHOWN_AT = "25"
-"""Pictures of this σ are kept, for the report's gallery."""
+SHOWN_AT = 25.0
+"""Pictures of the noise level that is nearest are kept, for the page's gallery."""
 
 
 class Usage(ValueError):
@@ -63,8 +64,9 @@ class Request:
 
     @property
     def partial(self) -> bool:
-        """Whether less is asked for than a suite has."""
-        return bool(self.only or self.methods or self.sigmas or self.threads or self.quick)
+        """Whether something else is asked for than all that a suite has."""
+        other = self.only or self.methods or self.sigmas or self.threads or self.quick
+        return bool(other or self.data or self.repeat)
 
 
 @dataclass
@@ -86,15 +88,9 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
     suites = list(suites)
     if request.data is not None:
         _check_sets(suites, request.data)
+    sigmas = request.sigmas or None
     offered = {
-        suite.name: [
-            case
-            for case in (
-                suite.small(request.data, request.sigmas or None)
-                if request.quick
-                else suite.build(request.data, request.sigmas or None)
-            )
-        ]
+        suite.name: suite.small(request.data, sigmas) if request.quick else suite.build(request.data, sigmas)
         for suite in suites
     }
     names = [case.name for cases in offered.values() for case in cases]
@@ -152,57 +148,72 @@ def run(part: Work, request: Request) -> schema.Record:
     suite = part.suite
     counts = list(request.threads) or ([largest()] if request.quick else sorted({1, largest()}))
     repeat = request.repeat or (1 if request.quick else suite.rounds)
-    result: schema.Record = {
-        "schema": schema.VERSION,
-        "suite": suite.name,
-        "version": environment.own_version(),
-        "complete": False,
-        "quick": request.quick,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "threads": counts,
-        **environment.describe(),
-        "cases": [],
-    }
+    result = blank(part, request, counts)
     path = place(result, request)
-    unfinished = path.with_name(path.name + ".unfinished") if path else None
-    kept: Mapping[tuple[str, int], schema.Record] = {}
-    if path and unfinished:
-        kept = _earlier(path, unfinished, result, request.resume)
-        asked = {case.name for case in part.cases}
-        result["cases"] += [case for (name, _), case in kept.items() if name not in asked]
+    unfinished = unfinished_of(path) if path else None
+    cases = earlier(part, request, result)
+    order = [case.name for case in suite.build(request.data, request.sigmas or None)]
+
+    def keep_record(record: schema.Record) -> None:
+        """Put a case among those that there are, in the suite's order, and all of them into the file."""
+        cases[record["name"], record["threads"]] = record
+        ranks = {name: rank for rank, name in enumerate(order)}
+        result["cases"] = sorted(
+            cases.values(), key=lambda case: (ranks.get(case["name"], len(ranks)), case["threads"])
+        )
+        if found := fits(result["cases"]):
+            result["fits"] = found
+        if unfinished:
+            schema.write(result, unfinished)
+
+    if unfinished:
+        for record in cases.values() or ():
+            keep_record(record)
         schema.write(result, unfinished)  # finds out now, not after minutes, that it cannot
+    levels = [case.sigma for case in part.cases if isinstance(case, QualityCase) and case.known and case.sigma]
+    shown = min(levels, key=lambda level: abs(level - SHOWN_AT), default=None)
     try:
         for case, methods in part.cases.items():
             threads = counts if case.each_thread_count else [case.own_threads or max(counts)]
-            todo = []
-            for count in threads:
-                known = kept.get((case.name, count))
-                if known and _still_holds(known, case, methods):
-                    result["cases"].append(known)
-                else:
-                    todo.append(count)
-            if todo:
-                print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
+            todo = [count for count in threads if not still_holds(cases.get((case.name, count)), case, methods)]
+            if not todo:
+                continue
+            print(f"{case.name}: {case.title}", file=sys.stderr, flush=True)
             keep = None
-            if path and case.kind == "pictures" and case.name.endswith(f"-{SHOWN_AT}"):
+            if path and isinstance(case, QualityCase) and case.jpeg is None and case.sigma in (shown, None):
                 keep = folder_keeper(path.parent / "pictures" / case.name)
-            for record in run_case(case, methods, todo, repeat, keep) if todo else ():
-                result["cases"].append(record)
-                if unfinished:
-                    schema.write(result, unfinished)
+            for record in run_case(case, methods, todo, repeat, keep):
+                stamp = {"date": now(), "commit": result["git"]["commit"]}
+                keep_record({**record, "measured": stamp})
         result["complete"] = True
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept; --resume goes on", file=sys.stderr)
-    order = [case.name for case in suite.build(request.data, request.sigmas or None)]
-    result["cases"].sort(key=lambda case: order.index(case["name"]) if case["name"] in order else len(order))
-    if found := fits(result["cases"]):
-        result["fits"] = found
     if path and unfinished:
         schema.write(result, unfinished)
         if result["complete"]:
             os.replace(unfinished, path)
             print(f"written to {path}", file=sys.stderr)
     return result
+
+
+def now() -> str:
+    """Return the date and time as it stands in result files."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def blank(part: Work, request: Request, counts: Sequence[int]) -> schema.Record:
+    """Return a result without cases."""
+    return {
+        "schema": schema.VERSION,
+        "suite": part.suite.name,
+        "version": environment.own_version(),
+        "complete": False,
+        "quick": request.quick,
+        "date": now(),
+        "threads": list(counts),
+        **environment.describe(),
+        "cases": [],
+    }
 
 
 def place(result: schema.Record, request: Request) -> Path | None:
@@ -221,35 +232,63 @@ def results() -> Path:
     return Path(__file__).parent / "results" if in_checkout else Path("benchmark-results")
 
 
-def _earlier(
-    path: Path, unfinished: Path, result: schema.Record, resume: bool
-) -> Mapping[tuple[str, int], schema.Record]:
-    """Return the cases of an earlier run that may be kept, by name and threads."""
-    if not resume:
-        if unfinished.exists():
-            raise Usage(f"{unfinished} is what an interrupted run left: go on with --resume, or delete it")
+def unfinished_of(path: Path) -> Path:
+    """Return where a result stands while it is not whole."""
+    return path.with_name(path.name + ".unfinished")
+
+
+def earlier(part: Work, request: Request, result: schema.Record) -> dict[tuple[str, int], schema.Record]:
+    """Return the cases of an earlier run in the same place, by name and threads; none if it is not to be resumed.
+
+    Raises
+    ------
+    Usage
+        If an interrupted run is there and is not to be resumed; if it was of another version, machine, size, or of
+        other packages; or if cases that are asked for were measured with other methods, whose figures would be lost.
+    """
+    path = place(result, request)
+    if path is None:
+        return {}
+    if not request.resume:
+        if unfinished_of(path).exists():
+            raise Usage(f"{unfinished_of(path)} is what an interrupted run left: go on with --resume, or delete it")
         return {}
     found: dict[tuple[str, int], schema.Record] = {}
-    for source in (path, unfinished):
+    for source in (path, unfinished_of(path)):
         if not source.exists():
             continue
         try:
-            earlier = schema.read(source)
+            before = schema.read(source)
         except ValueError as error:
             raise Usage(str(error)) from error
-        for name in ("suite", "version", "quick"):
-            if earlier[name] != result[name]:
-                raise Usage(f"--resume needs an earlier run of {name} {result[name]}; {source} is of {earlier[name]}")
-        if earlier["machine"]["cpu"] != result["machine"]["cpu"]:
-            raise Usage(f"--resume needs an earlier run on this machine; {source} is of {earlier['machine']['cpu']}")
-        found |= {(case["name"], case["threads"]): case for case in earlier["cases"]}
+        for name in ("suite", "version", "quick", "packages"):
+            if before[name] != result[name]:
+                raise Usage(f"--resume needs an earlier run of {name} {result[name]}; {source} is of {before[name]}")
+        if before["machine"]["cpu"] != result["machine"]["cpu"]:
+            raise Usage(f"--resume needs an earlier run on this machine; {source} is of {before['machine']['cpu']}")
+        found |= {(case["name"], case["threads"]): case for case in before["cases"]}
+    for case, methods in part.cases.items():
+        names = {method.name for method in methods}
+        for (name, _), record in found.items():
+            others = {method["name"] for method in record["methods"]} - names
+            if name == case.name and others:
+                raise Usage(
+                    f"--resume would drop figures of {', '.join(sorted(others))} in {name}: ask for these methods too, "
+                    "or write to another folder"
+                )
     return found
 
 
-def _still_holds(record: schema.Record, case: Case, methods: Sequence[Method]) -> bool:
-    """Tell whether a case was measured as it would be now, with the same versions of the same methods, and whole."""
+def check(parts: Sequence[Work], request: Request) -> None:
+    """Raise what would keep any part from running, before the first one runs."""
+    for part in parts:
+        earlier(part, request, blank(part, request, [1]))
+
+
+def still_holds(record: schema.Record | None, case: Case, methods: Sequence[Method]) -> bool:
+    """Tell whether a case was measured as it would be now, with the same editions of the same methods, and whole."""
     told: Any = case.parameters()
-    if record["parameters"] != told or record.get("unreadable"):
+    if record is None or record["parameters"] != told or record.get("unreadable"):
         return False
     before = {method["name"]: method for method in record["methods"]}
     if list(before) != [method.name for method in methods]:

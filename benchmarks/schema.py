@@ -28,6 +28,8 @@ TIME = {"type": "number", "exclusiveMinimum": 0}
 MAYBE_COUNT = {"type": ["integer", "null"], "minimum": 1}
 MAYBE_FLAG = {"type": ["boolean", "null"]}
 
+DATE = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$"}
+
 SUMMARY = _object(
     {
         "unit": TEXT,
@@ -93,10 +95,11 @@ CASE = _object(
         "threads": COUNT,
         "rounds": COUNT,
         "methods": {"type": "array", "items": METHOD, "minItems": 1},
+        "measured": _object({"date": DATE, "commit": MAYBE_TEXT}),
         "pictures": {"type": "array", "items": TEXT},
         "unreadable": {"type": "array", "items": _object({"name": TEXT, "reason": TEXT})},
     },
-    optional=("note", "pictures", "unreadable"),
+    optional=("note", "measured", "pictures", "unreadable"),
 )
 FIT = _object(
     {
@@ -131,7 +134,7 @@ RESULT: Record = {
             "version": TEXT,
             "complete": {"type": "boolean"},
             "quick": {"type": "boolean"},
-            "date": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$"},
+            "date": DATE,
             "threads": {"type": "array", "items": COUNT, "minItems": 1},
             "machine": MACHINE,
             "os": TEXT,

@@ -61,7 +61,7 @@ class Suite:
 
     def small(self, data: Path | None, sigmas: Sequence[float] | None) -> tuple[Case, ...]:
         """Return the cases of a quick run."""
-        cases = self.build(data, sigmas) if self.quick is None or data is not None else self.quick
+        cases = self.build(data, sigmas) if self.quick is None else self.quick
         return tuple(case.quick() for case in cases)
 
 

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import environment, schema
 from .report import groups
@@ -109,29 +110,54 @@ def whole() -> list[str]:
     return table(["two threads", "nlmeans", ""], rows)
 
 
-def classifier() -> list[str]:
+def classifier_rows() -> list[dict[str, str]]:
     """Return the test accuracy of the classifier by its blocks, after one epoch and after five."""
     words = {
         "none": "no block", "conv": "1×1 convolutions, as many parameters", "gaussian": "gaussian",
         "embedded_gaussian": "embedded gaussian, the article's", "dot_product": "dot product",
         "concatenation": "concatenation",
     }  # fmt: skip
-    path = RESULTS / environment.own_version() / "classifier.json"
-    compared = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
     rows = []
     for name, text in words.items():
-        tests = [one["accuracy"][name]["test"] for one in compared]
-        rows.append([text, *(f"{100 * test['mean']:.2f} ± {100 * test['sd']:.2f}" for test in tests)])
-    return table(
-        ["", *(f"{one['epochs']} epoch{'s' * (one['epochs'] > 1)}, {one['seeds']} seeds" for one in compared)], rows
-    )
+        row = {"blocks": text}
+        for one in study("classifier")["comparisons"]:
+            test = one["accuracy"][name]["test"]
+            heading = f"{one['epochs']} epoch{'s' * (one['epochs'] > 1)}, {one['seeds']} seeds"
+            row[heading] = f"{100 * test['mean']:.2f} ± {100 * test['sd']:.2f}"
+        rows.append(row)
+    return rows
+
+
+def ablation_rows() -> list[dict[str, str]]:
+    """Return what the denoiser's non-local stage gains, seed by seed."""
+    return [
+        {"gain of": what, **{name: ", ".join(f"{gain:+.2f}" for gain in each) for name, each in gains.items()}}
+        for what, gains in study("ablation")["gain"].items()
+    ]
+
+
+def study(name: str) -> dict[str, Any]:
+    """Return the committed result of a study of this version."""
+    path = RESULTS / environment.own_version() / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def classifier() -> list[str]:
+    """Return the classifier's rows as a table."""
+    return named(classifier_rows())
+
+
+def ablation() -> list[str]:
+    """Return the ablation's rows as a table."""
+    return named(ablation_rows())
 
 
 def denoiser() -> list[str]:
     """Return what denoising one picture takes, learned, classical and by others."""
     words = {
         "learned": "`nonlocal_block.denoise`", "dncnn": "DnCNN's architecture, 17 layers of 64",
-        "bm3d": "BM3D's package (two threads in either case)",
+        "bm3d": "BM3D's package",
         "nlmeans-balanced": "`nlmeans.denoise`", "nlmeans-best": '`nlmeans.denoise`, `quality="best"`',
     }  # fmt: skip
     found = {threads: methods for (name, threads), methods in cases("denoiser").items() if name == "grey-512"}
@@ -207,8 +233,8 @@ def radius() -> list[str]:
 
 
 TABLES: dict[str, Callable[[], list[str]]] = {
-    "quality": quality, "speed": speed, "whole": whole, "classifier": classifier, "denoiser": denoiser, "block": block,
-    "scaling": scaling, "reach": reach, "radius": radius,
+    "quality": quality, "speed": speed, "whole": whole, "denoiser": denoiser, "block": block, "classifier": classifier,
+    "ablation": ablation, "scaling": scaling, "reach": reach, "radius": radius,
 }  # fmt: skip
 
 
@@ -224,6 +250,11 @@ def beside(own: schema.Record, methods: dict[str, schema.Record], peer: str) -> 
         return "–"
     times = own["ratios"][peer]["median"]
     return f"{ms(methods[peer])}: **{times:.{2 if times < 0.95 else 1 if times < 9.95 else 0}f}×**"
+
+
+def named(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Return rows whose cells have the names of columns as a table."""
+    return table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -103,11 +103,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the files; earlier ones are replaced")
     options = parser.parse_args(arguments)
     try:
-        import_module("nonlocal_block")
+        for path in written(options.out):
+            print(path)
     except ImportError as error:  # it names the extra that is missing
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
+    return 0
+
+
+def written(folder: Path) -> list[Path]:
+    """Write the sheet, a picture of each pixel's weights, and the figures; return the pictures' paths."""
+    import_module("nonlocal_block")
+    folder.mkdir(parents=True, exist_ok=True)
     rows: list[list[tuple[str, np.ndarray]]] = []
     pictures: dict[str, np.ndarray] = {}
     figures: dict[str, Any] = {}
@@ -120,13 +127,11 @@ def main(arguments: list[str] | None = None) -> int:
         numbers = {name: w.figures() for name, w in found.items()}
         figures[spot.name] = {"source": spot.source, "at": list(spot.at), **numbers}
     for name, drawn in {"weights": sheet(rows), **pictures}.items():
-        path = options.out / f"{name}.png"
-        io.write(path, io.Picture(drawn, "YXC"), overwrite=True)
-        print(path)
+        io.write(folder / f"{name}.png", io.Picture(drawn, "YXC"), overwrite=True)
     record = {**environment.describe(), "sigma": SIGMA, "beyond": NEAR, "spots": figures}
-    with replacing(options.out / "weights.json", overwrite=True) as file:
+    with replacing(folder / "weights.json", overwrite=True) as file:
         file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0
+    return [folder / f"{name}.png" for name in ("weights", *pictures)]
 
 
 if __name__ == "__main__":

@@ -35,3 +35,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Return a real browser; a visible skip where there is none."""
+    pytest.importorskip("selenium")
+    from browsing import browsers
+
+    yield from browsers(tmp_path_factory.mktemp("profile"))

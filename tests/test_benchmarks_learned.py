@@ -17,7 +17,6 @@ from benchmarks.learned_competitors import LEARNED_METHODS, REFERENCE, TensorMet
 from benchmarks.runner import run_case
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOT = Path(__file__).resolve().parents[1]
 
 
 WINDOWED = TensorCase("windowed", "call", (), shape=(1, 3, 40, 36), search_radius=2)
@@ -142,7 +141,7 @@ def test_what_cannot_be_compiled_is_a_visible_skip(torch, monkeypatch):
 def test_every_learned_method_but_the_compiled_one_takes_part(torch, tmp_path, capsys):
     path = tmp_path / "learned.json"
     methods = ["--methods", "block-*,nlmeans,torch-unfold"]
-    assert main(["learned", "--quick", *methods, "--out", str(path)]) == 0
+    assert main(["learned", "--quick", *methods, "--out", str(tmp_path)]) == 0
     written = schema.read(path)
     assert written["suite"] == "learned"
     assert written["packages"]["torch"]

@@ -102,11 +102,10 @@ def test_pictures_that_come_along_need_no_folder(tmp_path):
 
 
 def test_noise_is_the_same_at_every_run_and_starts_anew_for_every_picture(data):
-    first, second = (list(standard(data / "BSD68", 25)) for _ in range(2))
-    assert all(np.array_equal(a[1], b[1]) for a, b in zip(first, second, strict=True))
-    ref = GREY + np.random.default_rng(1001).normal(0, 25, GREY.T.shape).T
-    assert not np.allclose(first[0][1], ref, atol=1)
-    assert np.allclose(first[1][1], GREY.T + np.random.default_rng(1001).normal(0, 25, GREY.T.shape), atol=1e-4)
+    for _ in range(2):
+        for k, (_, noisy, clean) in enumerate(standard(data / "BSD68", 25)):
+            ref = clean + np.random.default_rng(1000 + k).normal(0, 25, clean.shape)
+            assert np.allclose(noisy, ref, atol=1e-4)
 
 
 def test_a_set_that_is_not_there_is_a_visible_skip(data, tmp_path):
@@ -132,6 +131,30 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_measured(data, tm
     assert [picture["name"] for picture in case["unreadable"]] == ["aa.png"]
     assert "aa.png cannot be read as a picture" in capsys.readouterr().err
     assert "aa.png" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"),
+    [
+        (COLOUR, "must be an 8-bit picture, grey; got uint8 of shape (64, 72, 3)"),
+        (np.dstack([COLOUR, GREY]), "grey; got uint8 of shape (64, 72, 4)"),
+        (GREY.astype(np.uint16), "grey; got uint16 of shape (64, 72)"),
+    ],
+)
+def test_a_picture_of_another_kind_is_named(pixels, words, data, tmp_path):
+    imsave(data / "BSD68" / "c.png", pixels, check_contrast=False)
+    (case,) = run(tmp_path, "quality", "--data", str(data), "--only", "BSD68-25", "--methods", FAST, code=1)["cases"]
+    assert words in case["unreadable"][0]["reason"]
+
+
+def test_a_damaged_picture_and_an_empty_set_are_named(data, tmp_path):
+    whole = (data / "Set12" / "01.png").read_bytes()
+    (data / "Set12" / "02.png").write_bytes(whole[:40] + b"XXXX" + whole[44:])
+    (data / "Kodak24" / "1.png").unlink()
+    asked = ["quality", "--data", str(data), "--only", "Set12-25,Kodak24-25", "--methods", "noisy,nlmeans-fast"]
+    first, second = run(tmp_path, *asked, code=1)["cases"]
+    assert "02.png cannot be read as a picture" in first["unreadable"][0]["reason"]
+    assert "there are no pictures in" in second["unreadable"][0]["reason"]
 
 
 def test_a_pair_of_two_sizes_is_named(data, tmp_path):
@@ -214,8 +237,9 @@ def test_an_interrupted_run_is_gone_on_with(data, tmp_path, monkeypatch, capsys)
     assert not left.exists()
     again = run(tmp_path, *asked, "--resume")
     assert again["cases"] == done["cases"]
-    for case in run(tmp_path, *asked[:-1], "noisy,nlmeans-fast", "--resume")["cases"]:  # other methods: measured anew
-        assert len(case["methods"]) == 2
+    assert main([*asked[:-1], "noisy,nlmeans-fast", "--threads", "1", "--out", str(tmp_path), "--resume"]) == 2
+    assert "--resume would drop figures of skimage-tv in BSD68-15" in capsys.readouterr().err
+    assert schema.read(tmp_path / "quality.json")["cases"] == done["cases"]
 
 
 def test_other_weights_are_measured_anew(data, tmp_path, monkeypatch):
@@ -295,6 +319,20 @@ def test_cases_of_real_noise_tell_no_sigma(data):
     for case in (*real(None, None), *real(data, None)):
         assert case.told(GREY) == (GREY, None)
         assert case.parameters()["known"] is False
+
+
+def test_an_answer_that_changes_from_round_to_round_has_no_figures():
+    calls = []
+
+    def fickle(noisy):
+        calls.append(0)
+        return noisy + 10 * (len(calls) > 2)
+
+    case = replace(quality(None, [20])[0].quick(), side=64)
+    wild = Wild("wild", "numpy", "numpy", "float32", answer=fickle)
+    (record,) = run_case(case, [wild], [1], 2)
+    assert "differs from the one that was checked" in record["methods"][0]["reason"]
+    assert record["rounds"] == 2
 
 
 def test_a_file_is_made_in_parts(data, tmp_path):

@@ -15,6 +15,7 @@ from benchmarks.__main__ import main
 from benchmarks.charts import Point, curves, front, pareto
 from benchmarks.fits import exponent, fits
 from benchmarks.scaling_cases import QUICK, SCALING
+from benchmarks.timing import summary
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,10 +61,10 @@ def test_the_page_is_made_again_of_what_is_there(folder, capsys):
 
 
 def test_no_page_of_nothing(tmp_path, capsys):
-    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 1
     assert "there are none in" in capsys.readouterr().err
     (tmp_path / "quality.json").write_text('{"suite": 1}')
-    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 1
     assert "no result file" in capsys.readouterr().err
 
 
@@ -162,8 +163,8 @@ def test_nothing_moved(result, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("measure", "factor", "code", "worse"),
     [
-        ("seconds", 1.5, 1, 1),
-        ("seconds", 0.5, 1, 0),
+        ("seconds", 9, 1, 1),
+        ("seconds", 0.1, 1, 0),
         ("seconds", 1.03, 0, 0),
         ("psnr", 0.99, 1, 1),
         ("psnr", 1.01, 1, 0),
@@ -179,12 +180,47 @@ def test_what_moved_is_told_and_shows_in_the_exit_code(measure, factor, code, wo
     assert ("WORSE" in told) == bool(worse)
 
 
-def test_a_change_within_the_quartiles_is_noise(result):
-    before, after = copy.deepcopy(result), copy.deepcopy(result)
-    for found, shift in ((before, 1.0), (after, 1.2)):
-        summary = found["cases"][0]["methods"][1]["measures"]["seconds"]
-        summary |= {"median": shift, "quartiles": [shift - 0.15, shift + 0.15]}
-    assert list(compare.changes(before, after, 0.05)) == []
+@pytest.mark.parametrize(
+    ("before", "after", "pictures", "moved"),
+    [
+        ([0.9, 1.0, 1.3], [1.0, 1.1, 1.4], 1, False),  # the middle halves overlap
+        ([0.9, 1.0, 1.1], [1.3, 1.4, 1.5], 1, True),
+        ([1.0], [3.0], 1, False),  # from one value nothing can be told
+        ([1.0, 5.0, 20.0], [1.3, 6.5, 26.0], 3, True),  # each picture takes longer
+        ([1.0, 5.0, 20.0], [1.3, 5.0, 15.0], 3, False),
+        ([1.0, 5.0, 20.0], [0.7, 3.5, 14.0], 3, True),
+    ],
+)
+def test_what_is_noise(before, after, pictures, moved, result):
+    files = []
+    for values in (before, after):
+        found = copy.deepcopy(result)
+        found["cases"] = found["cases"][:1]
+        found["cases"][0]["pictures"] = [f"{k}.png" for k in range(pictures)]
+        found["cases"][0]["methods"][1]["measures"] = {"seconds": summary(values, "s")}
+        files.append(found)
+    assert bool(list(compare.changes(*files, 0.05))) == moved
+
+
+def test_a_method_that_fails_now_got_worse(result, tmp_path, capsys):
+    after = copy.deepcopy(result)
+    gone = after["cases"][0]["methods"][1]
+    gone.pop("first_call_s")
+    gone |= {"status": "failed", "reason": "broken", "measures": {}, "checks": []}
+    paths = [written(found, tmp_path / name) for found, name in ((result, "a.json"), (after, "b.json"))]
+    assert main(["compare", *paths, "--worse"]) == 1
+    assert "measured before, failed now: broken" in capsys.readouterr().out
+    assert main(["compare", *paths[::-1], "--worse"]) == 0
+
+
+def test_other_parameters_are_not_compared(result, tmp_path, capsys):
+    after = changed(result, "skimage-tv", "psnr", 0.5)
+    after["cases"][0]["parameters"]["side"] = 512
+    paths = [written(found, tmp_path / name) for found, name in ((result, "a.json"), (after, "b.json"))]
+    assert main(["compare", *paths]) == 1
+    told = capsys.readouterr().out
+    assert "not compared, of other parameters or pictures: camera-25, 1 threads" in told
+    assert told.count("skimage-tv: psnr") == 1
 
 
 def test_two_machines_are_not_compared_by_seconds(result, tmp_path, capsys):
@@ -210,7 +246,7 @@ def test_what_cannot_be_compared(result, folder, tmp_path, capsys):
     assert main(["compare", path, written(other, tmp_path / "b.json")]) == 2
     shown = capsys.readouterr()
     assert "only in" in shown.out
-    assert "no method was measured in the same case" in shown.err
+    assert "the files have no case in common" in shown.err
 
 
 # --- the README -------------------------------------------------------------------------------------------------------

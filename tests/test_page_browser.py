@@ -1,9 +1,7 @@
 """Pages in a real browser: what is dragged moves, what is sorted is sorted, and nothing leaves the page."""
 
 import json
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -11,17 +9,12 @@ import pytest
 pytest.importorskip("jinja2")
 pytest.importorskip("selenium")
 
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from browsing import media, one, settle, size
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
 from nlmeans.page import Scene, Shot, page
 
-FLAGS = [
-    *("--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-device-scale-factor=1"),
-]
 HEIGHT, WIDTH = 200, 640
 SHOTS = {
     name: np.random.default_rng(k).integers(0, 256, (HEIGHT, WIDTH), np.uint8)
@@ -33,27 +26,6 @@ ROWS = [
     {"method": "a", "dB": 9.0, "seconds": 0.25},
     {"method": "c", "dB": 100.0, "seconds": 4.0},
 ]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("no Chromium with a chromedriver: Debian has them as chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox is not for the superuser
-        options.add_argument("--no-sandbox")
-    try:
-        started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    except WebDriverException as error:
-        pytest.skip(f"Chromium does not start here: {error.msg}")
-    yield started
-    started.quit()
 
 
 @pytest.fixture(scope="module")
@@ -80,29 +52,6 @@ def opened(browser, address):
     browser.get_log("browser")
     yield browser
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-
-
-def media(browser, scheme, kind="screen"):
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": features})
-
-
-def size(browser, width, height=900):
-    shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
-
-
-def settle(browser):
-    """Wait for two frames: what a change draws is drawn by then."""
-    browser.execute_async_script(
-        "const done = arguments[0]; document.fonts.ready.then(() => Promise.all("
-        "[...document.images].filter((one) => one.src).map((one) => one.decode()))).then(() => "
-        "requestAnimationFrame(() => requestAnimationFrame(() => done())))"
-    )
-
-
-def one(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
 
 
 def choose(browser, side, name):
