@@ -140,7 +140,7 @@ def finish(folder: Path, made: Sequence[schema.Record]) -> None:
 
     if any(result["suite"] == "locality" for result in made):
         draw_weights(folder)
-    print(write_page(folder), file=sys.stderr)
+    print(f"to look at: {write_page(folder)}", file=sys.stderr)
 
 
 def draw_weights(folder: Path) -> None:

@@ -38,7 +38,14 @@ class Call:
 
 
 class CannotRun(RuntimeError):
-    """Said by a method that is installed and cannot work on this machine, which is no failure of an answer."""
+    """Said by a method that is installed and cannot work on this machine, which is no failure of an answer.
+
+    ``install`` is the line that would help, if any.
+    """
+
+    def __init__(self, reason: str, install: str | None = None) -> None:
+        super().__init__(reason)
+        self.install = install
 
 
 @dataclass(frozen=True)

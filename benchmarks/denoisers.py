@@ -158,7 +158,9 @@ DENOISERS: dict[str, Denoiser] = {
 
 REACHES: tuple[int | str, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, "image")
 RADII: dict[str, Denoiser] = {
-    f"radius-{reach}": Classical(f"radius-{reach}", **OURS, options={**FAST, "search_radius": reach})
+    f"radius-{reach}": Classical(
+        f"radius-{reach}", **OURS, options={**FAST, "strength": "sure", "search_radius": reach}, note=SURE
+    )
     for reach in REACHES
 }
-"""One pass of non-local means by how far it searches."""
+"""One pass of non-local means by how far it searches, each with a strength that suits it."""

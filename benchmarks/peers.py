@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from .cases import Picture, PictureCase
 from .checks import PictureJudge
-from .competitors import Call, Denoiser, pin_opencv
+from .competitors import Call, CannotRun, Denoiser, pin_opencv
 
 PEAK = 255.0
 TUNED = Path(__file__).parent / "tuned.json"
@@ -148,6 +149,8 @@ def estimate(image: np.ndarray, colour: bool) -> float:
     """Return σ as scikit-image estimates it, the mean of the channels."""
     from skimage.restoration import estimate_sigma
 
+    if not find_spec("pywt"):
+        raise CannotRun("scikit-image estimates σ with PyWavelets, which is not installed", "pip install PyWavelets")
     return float(estimate_sigma(image, channel_axis=-1 if colour else None, average_sigmas=True))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .checks import Finding
-from .competitors import Method
+from .competitors import CannotRun, Method
 from .picture_sets import Pair, Sample
 from .quality_cases import QualityCase
 from .schema import Record
@@ -176,6 +176,8 @@ def _picture(
                 elif not same(answer, first[method.name]):
                     raise ArithmeticError("a timed answer differs from the one that was checked")
                 times.setdefault(method.name, []).append(reading.seconds)
+            except CannotRun as error:
+                record |= {"status": "skipped", "reason": str(error), "install": error.install}
             except Exception as error:
                 record |= {"status": "failed", "reason": describe(error)}
     for name, seconds in times.items():

@@ -89,8 +89,9 @@ class QualityCase(Case):
         return {**told, "seed": SEED}
 
     def quick(self) -> Self:
-        """Return the case with the middle of its picture alone, or the first two of a set."""
-        return replace(self, side=64 if self.source == "phantom" else QUICK_SIDE, most=2)
+        """Return the case with the middle of its picture alone, or with two pictures of a set."""
+        side = 64 if self.source == "phantom" else QUICK_SIDE if self.side is None else self.side // 2
+        return replace(self, side=side, most=2)
 
     def subject(self) -> list[Sample]:
         """Return the pictures, none of which is read yet."""

@@ -152,7 +152,7 @@ def excused(record: Record) -> Iterator[None]:
     try:
         yield
     except CannotRun as error:
-        skip(record, str(error))
+        skip(record, str(error), error.install)
     except Exception as error:
         fail(record, describe(error))
 

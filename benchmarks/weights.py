@@ -126,12 +126,15 @@ def written(folder: Path) -> list[Path]:
         pictures |= {f"{spot.name}-{name}": w.picture for name, w in found.items()}
         numbers = {name: w.figures() for name, w in found.items()}
         figures[spot.name] = {"source": spot.source, "at": list(spot.at), **numbers}
+    details = folder / "pictures" / "weights"
+    details.mkdir(parents=True, exist_ok=True)
+    places = {"weights": folder / "weights.png", **{name: details / f"{name}.png" for name in pictures}}
     for name, drawn in {"weights": sheet(rows), **pictures}.items():
-        io.write(folder / f"{name}.png", io.Picture(drawn, "YXC"), overwrite=True)
+        io.write(places[name], io.Picture(drawn, "YXC"), overwrite=True)
     record = {**environment.describe(), "sigma": SIGMA, "beyond": NEAR, "spots": figures}
     with replacing(folder / "weights.json", overwrite=True) as file:
         file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return [folder / f"{name}.png" for name in ("weights", *pictures)]
+    return list(places.values())
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def test_the_study_writes_a_sheet_and_figures(tmp_path, monkeypatch):
     (tmp_path / "weights.json").write_text("an earlier one", encoding="utf-8")
     assert weights.main(["--out", str(tmp_path)]) == 0
     names = {"weights.json", "weights.png", "sky-classical.png", "sky-learned.png"}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    assert {path.name for path in tmp_path.rglob("*.*")} == names
     with Image.open(tmp_path / "weights.png") as sheet:
         side = weights.ZOOM * (2 * weights.AROUND + 1)
         assert sheet.size == (10 + 3 * (side + 10), side + 34 + 24)
