@@ -19,7 +19,9 @@ COLOURS = ("#d9582b", "#2f86c9", "#2c9c6a", "#b0608f", "#a0801c", "#7a6fd0", "#7
 OWN, OTHERS, FRONT = "#d9582b", "#2f86c9", "#7d8590"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SIZE = (7.2, 4.6)
-PLACES = ((8, -3, "left"), (-8, -3, "right"), (0, 8, "center"), (0, -15, "center"), (8, 8, "left"), (-8, 8, "right"))
+BESIDE = ((8, -3, "left"), (-8, -3, "right"), (0, 8, "center"), (0, -15, "center"), (8, 8, "left"), (-8, 8, "right"))
+ABOVE = ((-7, 6, "right"), (0, 9, "center"), (8, 8, "left"), (8, -15, "left"))
+"""Where a name may stand, in points from its point: first of the others, then of those on the front's dashed line."""
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "charts", "font.family": "sans-serif", "font.size": 11, "text.color": INK,
     "axes.labelcolor": INK, "axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
@@ -131,17 +133,20 @@ def curves(
         _decimal(axes.xaxis)
         axes.set_xlabel(across)
         axes.set_ylabel(up)
-        axes.legend(fontsize=10)
+        if len(series) > 1 or fitted:
+            axes.legend(fontsize=10)
     return chart[0]
 
 
 def _decimal(axis: Any) -> None:
-    """Write 10 and 0.1, not powers of ten, where the numbers are short."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Write 10 and 0.1, not powers of ten; and 2 and 5, too, where there are few decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     def written(value: float, _: Any) -> str:
-        return f"{value:g}" if 1e-4 < value < 1e5 else f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-")
+        return f"{value / 1e6:g} M" if value >= 1e6 else f"{value / 1e3:g} k" if value >= 1e4 else f"{value:g}"
 
+    low, high = axis.get_data_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axis.set_major_formatter(FuncFormatter(written))
     axis.set_minor_formatter(NullFormatter())
 
@@ -157,7 +162,7 @@ def _labels(axes: Any, named: Sequence[tuple[float, float, str, bool]]) -> None:
     frame = axes.get_window_extent()
     for x, y, name, chief in sorted(named, key=lambda point: not point[3]):
         chosen = None
-        for dx, dy, side in PLACES:
+        for dx, dy, side in ABOVE if chief else BESIDE:
             text = axes.annotate(
                 name, (x, y), (dx, dy), textcoords="offset points", ha=side, fontsize=10,
                 fontweight="bold" if chief else "normal",
@@ -169,6 +174,6 @@ def _labels(axes: Any, named: Sequence[tuple[float, float, str, bool]]) -> None:
                 break
             text.remove()
         if chosen is None:
-            text = axes.annotate(name, (x, y), PLACES[0][:2], textcoords="offset points", fontsize=10)
+            text = axes.annotate(name, (x, y), BESIDE[0][:2], textcoords="offset points", fontsize=10)
             chosen = text.get_window_extent()
         taken.append(chosen)

@@ -141,13 +141,13 @@ def quality_rows(cases: Sequence[schema.Record]) -> list[dict[str, Any]]:
     """Return the table of dB, SSIM and time: a row a case and method."""
     return [
         {
-            "pictures": case["title"],
             "method": method["name"],
             "dB": round(mean(method["measures"]["psnr"]), 3),
             "SSIM": round(mean(method["measures"]["ssim"]), 4),
             "ms": round(1e3 * method["measures"]["seconds"]["median"], 2) if "seconds" in method["measures"] else None,
-            "threads": method["threads"],
+            "pictures": case["title"],
             "worsened": None if (names := lost(case, method)) is None else len(names),
+            "threads": method["threads"],
             "note": method["note"],
         }
         for case in cases
@@ -208,7 +208,7 @@ def scaling_charts(result: schema.Record | None) -> list[tuple[str, str]]:
     return [
         (title, curves(title, series, sweep, units[measure], fitted=True))
         for (sweep, measure), series in found.items()
-        for title in [f"{units[measure].capitalize()} by {sweep}"]
+        for title in [f"{'Seconds' if measure == 'seconds' else 'Memory'} by {sweep}"]
     ]
 
 
