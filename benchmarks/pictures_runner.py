@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -129,7 +130,9 @@ def run_pictures(
     for _, record in able:
         record |= {"status": "measured", "reason": None}
     with pinned(threads):
-        for sample in case.subject():
+        samples = case.subject()
+        for k, sample in enumerate(samples):
+            tell(k, len(samples))
             try:
                 pair = loaded(sample)
             except (OSError, ValueError) as error:
@@ -142,8 +145,16 @@ def run_pictures(
             shown = partial(keep, sample.name) if keep and not names else None
             _picture(case, _rotated(able, len(names)), tallies, pair, threads, rounds, shown)
             names.append(sample.name)
+    tell(len(samples), len(samples))
     _settle(able, tallies, bool(names))
     return {"pictures": names, "unreadable": unreadable}
+
+
+def tell(done: int, total: int) -> None:
+    """Say on a terminal how many pictures are done; the line is wiped out at the end."""
+    if total > 1 and sys.stderr.isatty():
+        end = "\r\033[K" if done == total else ""
+        print(f"\r  {done} of {total} pictures{end}", end="", file=sys.stderr, flush=True)
 
 
 def _rotated(able: Sequence[tuple[Method, Record]], turn: int) -> list[tuple[Method, Record]]:
