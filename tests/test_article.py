@@ -22,7 +22,9 @@ import nlmeans
 from nlmeans.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
-ARTICLE = (ROOT / "docs/article.md").read_text(encoding="utf-8")
+# Tables of measured values are made of result files, and held against them by another test.
+MADE = re.compile(r"<!-- table: .*?<!-- end -->", re.DOTALL)
+ARTICLE = MADE.sub("", (ROOT / "docs/article.md").read_text(encoding="utf-8"))
 SECTIONS = dict(re.findall(r"^## (\d)\. .*?\n(.*?)(?=^## |\Z)", ARTICLE, re.MULTILINE | re.DOTALL))
 RESULTS = ROOT / "benchmarks/results/0.1.0"
 VERDICTS = ("holds", "fails", "untested")
