@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -34,6 +35,15 @@ QUICK_FOLDER = Path("benchmark-results")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 where all went well, 1 where something failed, 2 for usage, 130 where interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return command(words)
+    except BrokenPipeError:  # of `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def command(words: list[str]) -> int:
+    """Run one command."""
     if words and words[0] in STUDIES:
         return int(import_module(f".{words[0].replace('-', '_')}", __package__).main(words[1:]))
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
@@ -41,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(words)
     try:
         return int(options.run(options))
+    except BrokenPipeError:
+        raise
     except (OSError, Usage) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2

@@ -59,7 +59,7 @@ class Loss:
 
 def changes(before: schema.Record, after: schema.Record, least: float) -> Iterator[Change | Loss]:
     """Yield what moved beyond noise; ``least`` is a share of the median."""
-    same_machine = before["machine"]["cpu"] == after["machine"]["cpu"]
+    same_machine = schema.same_machine(before, after)
     old, new = by_case(before), by_case(after)
     for place, case in new.items():
         if place not in old or not alike(old[place], case):
@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    if before["machine"]["cpu"] != after["machine"]["cpu"]:
+    if not schema.same_machine(before, after):
         print(f"two machines, {before['machine']['cpu']} and {after['machine']['cpu']}: seconds are not compared")
     if before["quick"] or after["quick"]:
         print("one of them is a quick run: its times say little")

@@ -264,7 +264,7 @@ def earlier(part: Work, request: Request, result: schema.Record) -> dict[tuple[s
         for name in ("suite", "version", "quick", "packages"):
             if before[name] != result[name]:
                 raise Usage(f"--resume needs an earlier run of {name} {result[name]}; {source} is of {before[name]}")
-        if before["machine"]["cpu"] != result["machine"]["cpu"]:
+        if not schema.same_machine(before, result):
             raise Usage(f"--resume needs an earlier run on this machine; {source} is of {before['machine']['cpu']}")
         found |= {(case["name"], case["threads"]): case for case in before["cases"]}
     for case, methods in part.cases.items():

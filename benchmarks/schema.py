@@ -189,6 +189,12 @@ def read(path: Path) -> Record:
     return result
 
 
+def same_machine(one: Record, other: Record) -> bool:
+    """Tell whether two results are of one kind of machine: processors' names alone may stand for several."""
+    names = ("cpu", "flags", "cpus_available")
+    return all(one["machine"][name] == other["machine"][name] for name in names)
+
+
 def found(folder: Path, pattern: str = "*.json") -> list[Record]:
     """Return the result files in a folder, in the order of their names; studies have files of other forms."""
     named = sorted(folder.glob(pattern))
