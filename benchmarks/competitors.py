@@ -15,6 +15,7 @@ import numpy as np
 from .cases import Picture, PictureCase
 from .checks import Judge, Likeness, PictureJudge
 from .environment import own_version
+from .timing import pin_opencv
 
 if TYPE_CHECKING:
     from nlmeans.pairwise.spec import Centre, PairwiseSpec
@@ -338,24 +339,6 @@ class Dipy(Denoiser):
         if self.selectable:
             arguments["method"] = self.variant
         return Call(nlmeans, "dipy.denoise.nlmeans.nlmeans", image, arguments)
-
-
-def pin_opencv(threads: int) -> None:
-    """Set OpenCV's threads, and see that they are set."""
-    import cv2
-
-    cv2.setNumThreads(threads)
-    if cv2.getNumThreads() != threads:
-        raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
-
-
-def pin_torch(threads: int) -> None:
-    """Set torch's threads, and see that they are set."""
-    import torch
-
-    torch.set_num_threads(threads)
-    if torch.get_num_threads() != threads:
-        raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")
 
 
 def more(name: str, note: str, *, defined: bool = False, **options: Any) -> Nlmeans:

@@ -11,8 +11,9 @@ import numpy as np
 
 from .cases import Picture, PictureCase
 from .checks import PictureJudge
-from .competitors import Call, Denoiser, pin_torch
+from .competitors import Call, Denoiser
 from .peers import PEERS, Nothing, Plain
+from .timing import pin_torch
 
 if TYPE_CHECKING:
     from torch import nn

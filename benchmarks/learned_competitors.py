@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .competitors import CannotRun, Method, pin_torch
+from .competitors import CannotRun, Method
 from .learned_cases import OPTIONS, Arrays, TensorCase
 from .learned_checks import Oracle, TensorJudge
+from .timing import pin_torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -75,12 +75,12 @@ def row(detail: Detail, clean: np.ndarray, sigma: int) -> list[tuple[str, np.nda
     return [*titled, ("original", detail.cut(clean))]
 
 
-def sheet(rows: list[list[tuple[str, np.ndarray]]]) -> np.ndarray:
-    """Return all rows as one picture, every pixel `ZOOM` times as large."""
+def sheet(rows: list[list[tuple[str, np.ndarray]]], zoom: int = ZOOM, legend: str = "") -> np.ndarray:
+    """Return all rows of titled pictures as one, every pixel ``zoom`` times as large; below, a line."""
     from PIL import Image, ImageDraw, ImageFont
 
-    height, width = (ZOOM * side for side in rows[0][0][1].shape[:2])
-    size = (GAP + len(rows[0]) * (width + GAP), len(rows) * (height + HEAD + GAP))
+    height, width = (zoom * side for side in rows[0][0][1].shape[:2])
+    size = (GAP + len(rows[0]) * (width + GAP), len(rows) * (height + HEAD + GAP) + (HEAD if legend else 0))
     paper = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(paper), ImageFont.load_default(size=15)
     for i, columns in enumerate(rows):
@@ -89,6 +89,8 @@ def sheet(rows: list[list[tuple[str, np.ndarray]]]) -> np.ndarray:
             pen.text((x, y + HEAD - 6), title, INK, font, anchor="ls")
             picture: Any = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
             paper.paste(picture, (x, y + HEAD))
+    if legend:
+        pen.text((GAP, size[1] - GAP), legend, INK, font, anchor="ls")
     return np.asarray(paper)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .competitors import Method, pin_torch
+from .competitors import Method
 from .reach_cases import ReachCase
 from .reach_checks import ReachJudge, fewest, multiply_adds, support
+from .timing import pin_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

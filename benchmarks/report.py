@@ -22,6 +22,8 @@ from .terminal import mean
 TITLE = "Which denoiser for my picture?"
 MIDDLE = 25.0
 """The noise level that charts show."""
+VARIANTS = ("-estimated", "-sure")
+"""Ends of names of methods that are told less or choose more: they stand in the table alone."""
 NOT_IN_CHARTS = ("noisy", "gaussian-blur", "median-filter")
 FORMS = {"astronaut": "colour", "Kodak24": "colour", "phantom": "volume"}
 HIDDEN, SEEN = 0.3, 1.0
@@ -118,7 +120,7 @@ def groups(cases: Sequence[schema.Record]) -> dict[str, list[Point]]:
         points = []
         for method in measured(members[0]):
             name = method["name"]
-            if name in NOT_IN_CHARTS or name not in names or method["name"].endswith(("-estimated", "-sure")):
+            if name in NOT_IN_CHARTS or name not in names or name.endswith(VARIANTS):
                 continue
             same = [m["measures"] for case in members for m in measured(case) if m["name"] == name]
             seconds = float(np.mean([measures["seconds"]["median"] for measures in same]))
@@ -258,7 +260,7 @@ def scenes(folder: Path, cases: Sequence[schema.Record]) -> list[Any]:
             continue
         shots: dict[str, Shot] = {}
         for method in measured(case):
-            if not (place.parent / f"{method['name']}.png").exists() or method["name"].endswith("-sure"):
+            if not (place.parent / f"{method['name']}.png").exists() or method["name"].endswith(VARIANTS):
                 continue
             shots[method["name"]] = Shot(method["name"], load(place.parent / f"{method['name']}.png"), note(method))
         noisy = shots.pop("noisy", None)

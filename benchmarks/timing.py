@@ -128,3 +128,21 @@ def pinned(threads: int) -> Iterator[None]:
 
     with threadpool_limits(limits=threads):
         yield
+
+
+def pin_opencv(threads: int) -> None:
+    """Set OpenCV's threads, and see that they are set."""
+    import cv2
+
+    cv2.setNumThreads(threads)
+    if cv2.getNumThreads() != threads:
+        raise RuntimeError(f"OpenCV was asked for {threads} threads and took {cv2.getNumThreads()}")
+
+
+def pin_torch(threads: int) -> None:
+    """Set torch's threads, and see that they are set."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if torch.get_num_threads() != threads:
+        raise RuntimeError(f"torch was asked for {threads} threads and took {torch.get_num_threads()}")

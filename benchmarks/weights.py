@@ -23,7 +23,7 @@ from nlmeans.io.atomic import replacing
 
 from . import environment
 from .cases import PictureCase
-from .pictures import GAP, HEAD, INK, PAPER
+from .pictures import sheet
 from .weights_beside import NEAR, Weighing, beside
 
 SIGMA = 25.0
@@ -80,23 +80,6 @@ def enlarged(picture: np.ndarray, at: tuple[int, int]) -> np.ndarray:
     return np.asarray(part)
 
 
-def sheet(rows: list[list[tuple[str, np.ndarray]]]) -> np.ndarray:
-    """Return titled pictures of one size, row by row, as one picture, with a line below that says what colours mean."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = rows[0][0][1].shape[:2]
-    size = (GAP + len(rows[0]) * (width + GAP), len(rows) * (height + HEAD + GAP) + HEAD)
-    paper = Image.new("RGB", size, PAPER)
-    pen, font = ImageDraw.Draw(paper), ImageFont.load_default(size=15)
-    for i, row in enumerate(rows):
-        for k, (title, pixels) in enumerate(row):
-            x, y = GAP + k * (width + GAP), i * (height + HEAD + GAP)
-            pen.text((x, y + HEAD - 6), title, INK, font, anchor="ls")
-            paper.paste(Image.fromarray(pixels), (x, y + HEAD))
-    pen.text((GAP, size[1] - GAP), LEGEND, INK, font, anchor="ls")
-    return np.asarray(paper)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Write the pictures, and the figures as ``weights.json``."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks weights", description=__doc__)
@@ -129,7 +112,7 @@ def written(folder: Path) -> list[Path]:
     details = folder / "pictures" / "weights"
     details.mkdir(parents=True, exist_ok=True)
     places = {"weights": folder / "weights.png", **{name: details / f"{name}.png" for name in pictures}}
-    for name, drawn in {"weights": sheet(rows), **pictures}.items():
+    for name, drawn in {"weights": sheet(rows, zoom=1, legend=LEGEND), **pictures}.items():
         io.write(places[name], io.Picture(drawn, "YXC"), overwrite=True)
     record = {**environment.describe(), "sigma": SIGMA, "beyond": NEAR, "spots": figures}
     with replacing(folder / "weights.json", overwrite=True) as file:

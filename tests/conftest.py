@@ -38,6 +38,19 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """Return the folder of a small run of two suites, with its page."""
+    from benchmarks.__main__ import main
+
+    place = tmp_path_factory.mktemp("run")
+    few = ["--threads", "1", "--repeat", "3", "--out", str(place)]
+    methods = "noisy,nlmeans-fast,nlmeans-balanced,skimage-tv"
+    assert main(["quality", "--quick", "--only", "camera-25,astronaut-25", "--methods", methods, *few]) == 0
+    assert main(["scaling", "--quick", "--only", "pixels-256,pixels-512", *few]) == 0
+    return place
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Return a real browser; a visible skip where there is none."""
     pytest.importorskip("selenium")

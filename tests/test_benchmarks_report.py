@@ -20,27 +20,16 @@ from benchmarks.timing import summary
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Return the folder of a small run of two suites."""
-    place = tmp_path_factory.mktemp("run")
-    few = ["--threads", "1", "--repeat", "3", "--out", str(place)]
-    methods = "noisy,nlmeans-fast,nlmeans-balanced,skimage-tv"
-    assert main(["quality", "--quick", "--only", "camera-25,astronaut-25", "--methods", methods, *few]) == 0
-    assert main(["scaling", "--quick", "--only", "pixels-256,pixels-512", *few]) == 0
-    return place
-
-
 @pytest.fixture
-def result(folder):
-    return schema.read(folder / "quality.json")
+def result(small_run):
+    return schema.read(small_run / "quality.json")
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_holds_all_and_asks_for_nothing(folder):
-    text = (folder / "report.html").read_text(encoding="utf-8")
+def test_the_page_holds_all_and_asks_for_nothing(small_run):
+    text = (small_run / "report.html").read_text(encoding="utf-8")
     for words in ("The answer", "camera, σ = 25", "nlmeans-balanced", "skimage-tv", "Seconds by pixels", "AVX"):
         assert words in text or words == "AVX"
     assert text.count("<svg") == 2 + 2  # grey and colour; time and memory by pixels
@@ -49,15 +38,15 @@ def test_the_page_holds_all_and_asks_for_nothing(folder):
     assert len(ids) == len(set(ids))
     for reference in re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', text):
         assert reference in ids
-    assert len(list((folder / "pictures" / "camera-25" / "camera").glob("*.png"))) == 5
+    assert len(list((small_run / "pictures" / "camera-25" / "camera").glob("*.png"))) == 5
 
 
-def test_the_page_is_made_again_of_what_is_there(folder, capsys):
-    before = (folder / "report.html").read_text(encoding="utf-8")
-    (folder / "report.html").unlink()
-    assert main(["report", str(folder)]) == 0
-    assert (folder / "report.html").read_text(encoding="utf-8") == before
-    assert capsys.readouterr().out.strip() == str(folder / "report.html")
+def test_the_page_is_made_again_of_what_is_there(small_run, capsys):
+    before = (small_run / "report.html").read_text(encoding="utf-8")
+    (small_run / "report.html").unlink()
+    assert main(["report", str(small_run)]) == 0
+    assert (small_run / "report.html").read_text(encoding="utf-8") == before
+    assert capsys.readouterr().out.strip() == str(small_run / "report.html")
 
 
 def test_no_page_of_nothing(tmp_path, capsys):
@@ -69,13 +58,13 @@ def test_no_page_of_nothing(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib"])
-def test_without_its_libraries_a_run_says_what_to_install(module, folder, monkeypatch, capsys):
+def test_without_its_libraries_a_run_says_what_to_install(module, small_run, monkeypatch, capsys):
     import sys
 
     for name in [name for name in sys.modules if name.split(".")[0] == module]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, module, None)
-    assert main(["report", str(folder)]) == 1
+    assert main(["report", str(small_run)]) == 1
     assert "pip install 'nlmeans[bench]'" in capsys.readouterr().err
 
 
@@ -117,8 +106,8 @@ def test_exponents_of_known_curves():
     assert fits(cases[:1]) == []
 
 
-def test_a_run_of_scaling_has_its_exponents(folder):
-    found = schema.read(folder / "scaling.json")
+def test_a_run_of_scaling_has_its_exponents(small_run):
+    found = schema.read(small_run / "scaling.json")
     measures = {fit["measure"]: fit for fit in found["fits"]}
     assert set(measures) == {"seconds", "extra_memory"}
     assert measures["seconds"]["points"] == 2
@@ -233,12 +222,12 @@ def test_two_machines_are_not_compared_by_seconds(result, tmp_path, capsys):
     assert "nlmeans-fast: psnr" in told
 
 
-def test_what_cannot_be_compared(result, folder, tmp_path, capsys):
+def test_what_cannot_be_compared(result, small_run, tmp_path, capsys):
     path = written(result, tmp_path / "a.json")
     (tmp_path / "x.json").write_text("[]")
     assert main(["compare", path, str(tmp_path / "x.json")]) == 2
     assert main(["compare", path, str(tmp_path / "absent.json")]) == 2
-    assert main(["compare", path, str(folder / "scaling.json")]) == 2
+    assert main(["compare", path, str(small_run / "scaling.json")]) == 2
     assert "files of one suite can be compared" in capsys.readouterr().err
     other = copy.deepcopy(result)
     for case in other["cases"]:

@@ -10,24 +10,12 @@ from browsing import media, settle, size
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
-from benchmarks.__main__ import main
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    place = tmp_path_factory.mktemp("run")
-    few = ["--threads", "1", "--repeat", "1", "--out", str(place)]
-    methods = "noisy,nlmeans-fast,nlmeans-balanced,skimage-tv"
-    assert main(["quality", "--quick", "--only", "camera-25,astronaut-25", "--methods", methods, *few]) == 0
-    assert main(["scaling", "--quick", "--only", "pixels-256,pixels-512", *few]) == 0
-    return (place / "report.html").as_uri()
-
 
 @pytest.fixture
-def opened(browser, address):
+def opened(browser, small_run):
     media(browser, "light")
     size(browser, 1280)
-    browser.get(address)
+    browser.get((small_run / "report.html").as_uri())
     settle(browser)
     yield browser
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
