@@ -73,5 +73,10 @@ def _guard(dispatcher: Any, name: str) -> None:
 @cache
 def _stamp() -> bytes:
     package = Path(__file__).parent
-    sources = [package / "_jit.py", package / "_lanes.py", *sorted(package.glob("*/kernels*.py"))]
+    sources = [
+        package / "_jit.py",
+        package / "_lanes.py",
+        package / "_blocks.py",
+        *sorted(package.glob("*/kernels*.py")),
+    ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).digest()

@@ -139,16 +139,50 @@ def store(typing, data, index, value):
     return types.void(data, types.intp, value), lower
 
 
+def _anywhere(context: Any, builder: Any, data: Any, index: Any, vector: Vector) -> Any:
+    """Return the place of a vector that begins at the ``index``-th number, on no boundary."""
+    first = builder.gep(data, [index], inbounds=True)
+    return builder.bitcast(first, context.get_value_type(vector).as_pointer())
+
+
+@intrinsic
+def load_from(typing, data, index):
+    """Return the vector that begins at the ``index``-th number from the address ``data`` on."""
+    vector = Vector(data.dtype)
+
+    def lower(context, builder, sig, args):
+        value = builder.load(_anywhere(context, builder, *args, vector))
+        value.align = data.dtype.bitwidth // 8
+        return value
+
+    return vector(data, types.intp), lower
+
+
+@intrinsic
+def store_from(typing, data, index, value):
+    """Write ``value`` so that it begins at the ``index``-th number from the address ``data`` on."""
+
+    def lower(context, builder, sig, args):
+        written = builder.store(args[2], _anywhere(context, builder, args[0], args[1], value))
+        written.align = data.dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.void(data, types.intp, value), lower
+
+
+def _spread(builder: Any, number: Any, count: int) -> Any:
+    undefined, index = ir.Constant(ir.VectorType(number.type, count), ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, number, index(0))
+    return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(index, count), 0))
+
+
 @intrinsic
 def fill(typing, number):
     """Return a vector with ``number`` in every lane."""
     vector = Vector(number)
 
     def lower(context, builder, sig, args):
-        kind = context.get_value_type(vector)
-        undefined, index = ir.Constant(kind, ir.Undefined), ir.IntType(32)
-        first = builder.insert_element(undefined, args[0], index(0))
-        return builder.shuffle_vector(first, undefined, _constant(ir.VectorType(index, vector.count), 0))
+        return _spread(builder, args[0], vector.count)
 
     return vector(number), lower
 
@@ -180,6 +214,50 @@ def where_above(typing, a, b, x):
         return builder.select(above, args[2], ir.Constant(args[2].type, None))
 
     return x(a, b, x), lower
+
+
+@intrinsic
+def keep_first(typing, a, count):
+    """Return ``a``, and 0 in the lanes from ``count`` on."""
+
+    def lower(context, builder, sig, args):
+        lane = ir.IntType(32)
+        order = ir.Constant(ir.VectorType(lane, a.count), list(range(a.count)))
+        kept = builder.icmp_signed("<", order, _spread(builder, builder.trunc(args[1], lane), a.count))
+        return builder.select(kept, args[0], ir.Constant(args[0].type, None))
+
+    return a(a, types.intp), lower
+
+
+@intrinsic
+def lanes_below(typing, a, b):
+    """Return a whole number whose bit k says whether ``a < b`` in lane k."""
+
+    def lower(context, builder, sig, args):
+        below = builder.bitcast(builder.icmp_signed("<", *args), ir.IntType(a.count))
+        return builder.zext(below, ir.IntType(64))
+
+    return types.int64(a, b), lower
+
+
+@intrinsic
+def count_ones(typing, number):
+    """Return how many bits of a whole number are set."""
+
+    def lower(context, builder, sig, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.int64), lower
+
+
+@intrinsic
+def first_one(typing, number):
+    """Return the place of the lowest bit that is set; there must be one."""
+
+    def lower(context, builder, sig, args):
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.int64(types.int64), lower
 
 
 @intrinsic
