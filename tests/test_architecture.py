@@ -22,19 +22,27 @@ MODULES = modules("nlmeans")
 LEARNED = modules("nonlocal_block")
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
-    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec"},
-    {f"nlmeans.{name}" for name in ("_lanes", "_checks", "defaults", "vst", "explain")}
+    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
+    {f"nlmeans.{name}" for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain")}
     | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},
-    {"nlmeans.pairwise.kernels", "nlmeans.pairwise.naive", "nlmeans.pairwise.weights", "nlmeans.wiener.naive"}
+    {
+        "nlmeans.pairwise.kernels",
+        "nlmeans.pairwise.naive",
+        "nlmeans.pairwise.weights",
+        "nlmeans.wiener.naive",
+        "nlmeans.groups.naive",
+    }
     | {name for name in MODULES if name.startswith("nlmeans.noise")},
     {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}
-    | {"nlmeans.wiener.kernels", "nlmeans.options", "nlmeans.methods"},
+    | {"nlmeans.wiener.kernels", "nlmeans.groups.kernels", "nlmeans.groups.kernels_match"}
+    | {"nlmeans.options", "nlmeans.methods"},
     {"nlmeans.plan"},
     {"nlmeans.pairwise.domain"},
-    {"nlmeans.pairwise.run", "nlmeans.pairwise.risk", "nlmeans.pairwise.attend", "nlmeans.wiener.run"},
+    {"nlmeans.pairwise.run", "nlmeans.pairwise.risk", "nlmeans.pairwise.attend", "nlmeans.wiener.run"}
+    | {"nlmeans.groups.run"},
     {"nlmeans.nlm"},
-    {"nlmeans.sure"},
+    {"nlmeans.sure", "nlmeans.ridge"},
     {"nlmeans.prepare"},
     {"nlmeans.denoise", "nlmeans.looking"},
     {"nlmeans"},
@@ -72,8 +80,9 @@ STOREYS = [  # of nonlocal_block, as FLOORS
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".train." in name},
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".maps" in name},
 ]
-RUNNERS = {f"nlmeans.pairwise.{name}" for name in ("run", "attend", "domain", "risk")} | {"nlmeans.wiener.run"}
-PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener"}
+RUNNERS = {f"nlmeans.pairwise.{name}" for name in ("run", "attend", "domain", "risk")}
+RUNNERS |= {"nlmeans.wiener.run", "nlmeans.groups.run"}
+PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener", "nlmeans.groups"}
 
 
 def imports(path, name, top_only=False):
@@ -121,7 +130,7 @@ def test_leaves_import_nothing_of_ours(name):
 def test_only_one_file_jits_and_only_run_calls_kernels():
     for name, path in MODULES.items():
         used = imports(path, name)
-        if name not in ("nlmeans._jit", "nlmeans._lanes"):
+        if name not in ("nlmeans._jit", "nlmeans._lanes", "nlmeans._blocks"):
             assert not {m for m in used if m.split(".")[0] in ("numba", "llvmlite")}, name
         runs = name in RUNNERS or ".kernels" in name
         assert runs or not {m for m in used if ".kernels" in m}, name

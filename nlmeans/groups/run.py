@@ -1,0 +1,211 @@
+"""Runs a step: cuts the patches that gather groups into tiles and hands them to the kernels on threads."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .._lanes import aligned, lanes
+from .._progress import Progress, shares_of
+from ..pairwise.spec import Radii
+from ..pairwise.tiles import available_cpus, run_tasks
+from . import kernels, kernels_match
+from .spec import FLOOR, GroupSpec
+
+SIDE = 48
+"""Least side of a tile: shorter ones would cost more to hand out than they gain."""
+TINY = 4.0
+"""Least part of a matrix's trace on its diagonal, in units of the type's precision."""
+QUIETEST = 2.0**-20
+"""Least variance of the noise beside the mean one."""
+
+
+class Padded:
+    """Planes (C, Z, Y, X) in a flat array whose lines end with room for a vector, so that any pixel begins one."""
+
+    def __init__(self, planes: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        channels, depth, height, width = shape
+        self.line = width + lanes(dtype)
+        self.slice = height * self.line
+        self.flat = np.zeros(channels * depth * self.slice + lanes(dtype), dtype)
+        self.planes = self.flat[: channels * depth * self.slice].reshape(channels, depth, height, self.line)
+        self.planes = self.planes[..., :width]
+        if planes is not None:
+            self.planes[...] = planes
+
+    def rows(self, patch: Radii) -> np.ndarray:
+        """Return where the rows of a patch begin in each channel (C, rows), from its first pixel on in the first."""
+        channels, depth = self.planes.shape[:2]
+        z, y = np.arange(patch[0])[:, None] * self.slice, np.arange(patch[1]) * self.line
+        return np.arange(channels)[:, None] * (depth * self.slice) + (z + y).ravel()
+
+
+class Step:
+    """One step over an image: what all of its tiles share, and the sums that they add to.
+
+    Parameters
+    ----------
+    guide : ndarray, shape (F, Z, Y, X)
+        Decides which patches are alike; float32 or float64.
+    noisy : ndarray, shape (C, Z, Y, X)
+        The image, in units of the noise's standard deviation; of the guide's type.
+    pilot : ndarray, shape (C, Z, Y, X), or None
+        For a second step, what the first has found.
+    spec : GroupSpec
+        The recipe.
+    variance : ndarray, shape (1, Z, Y, X), or None
+        The variance of each pixel's noise, if it is not 1 everywhere.
+    """
+
+    def __init__(
+        self,
+        guide: np.ndarray,
+        noisy: np.ndarray,
+        pilot: np.ndarray | None,
+        spec: GroupSpec,
+        variance: np.ndarray | None = None,
+    ) -> None:
+        dtype, sides = noisy.dtype, noisy.shape[1:]
+        self.spec = spec = spec.within((sides[0], sides[1], sides[2]))
+        self.ends = tuple(side - patch for side, patch in zip(sides, spec.patch, strict=True))
+        self.noisy = Padded(noisy, noisy.shape, dtype)
+        self.pilot = self.noisy if pilot is None else Padded(pilot, noisy.shape, dtype)
+        same = {id(noisy): self.noisy, id(pilot): self.pilot}
+        self.guide = same[id(guide)] if id(guide) in same else Padded(guide, guide.shape, dtype)
+        self.total, self.weights = (Padded(None, noisy.shape, dtype) for _ in range(2))
+        self.powers = np.empty(0, dtype)
+        if variance is not None:
+            self.powers = Padded(_sums(variance, spec.patch), (1, *sides), dtype).flat
+        self.size = min(spec.size, math.prod(end + 1 for end in self.ends))
+        self.pixels = math.prod(spec.patch)
+        self.lanes, self.dtype = lanes(dtype), dtype
+        self.length = math.ceil(self.pixels / self.lanes) * self.lanes
+        self.numbers = np.asarray([1, FLOOR if pilot is None else 1, self.pixels, TINY * np.finfo(dtype).eps], dtype)
+        self.far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
+        self.compared = _compared(self.guide.rows(spec.patch), spec)
+        self.rows = (self.noisy.rows(spec.patch), spec.patch[2])
+        self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
+        self.scratch = threading.local()
+
+    def tiles(self) -> list[list[np.ndarray]]:
+        """Return the places (n, 3) of the patches that gather groups, tile by tile, in up to eight turns.
+
+        Tiles of one turn are so far apart that no pixel belongs to groups of two of them: they may run side by side,
+        and each pixel's sums come in one order.
+        """
+        reach = [2 * r + side for r, side in zip(self.spec.search_radius, self.spec.patch, strict=True)]
+        reach[2] = max(reach[2], 2 * self.spec.search_radius[2] + self.lanes)  # a vector is written at a time
+        each = [
+            list(_cut(end, stride, max(SIDE, far)))
+            for end, stride, far in zip(self.ends, self.spec.stride, reach, strict=True)
+        ]
+        turns: dict[tuple[int, ...], list[np.ndarray]] = {}
+        for places in product(*(enumerate(starts) for starts in each)):
+            turn = tuple(k % 2 for k, _ in places)
+            grid = np.meshgrid(*(starts for _, starts in places), indexing="ij")
+            turns.setdefault(turn, []).append(np.stack([axis.ravel() for axis in grid], axis=1))
+        return [turns[turn] for turn in sorted(turns)]
+
+    def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
+        window = self._buffers()[0]
+        positions = np.empty((len(references), self.size), np.intp)
+        counts = np.empty(len(references), np.intp)
+        kernels_match.match_tile(
+            self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts
+        )
+        return positions, counts
+
+    def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
+        """Add the estimates of groups to the sums."""
+        kernels.estimate_tile(
+            self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
+            self._buffers()[1], self.numbers, self.total.flat, self.weights.flat,
+        )  # fmt: skip
+
+    def result(self) -> np.ndarray:
+        """Return the averages of all estimates."""
+        return self.total.planes / self.weights.planes
+
+    def _buffers(self) -> Any:
+        held = getattr(self.scratch, "arrays", None)
+        if held is None:
+            radii, size = self.spec.search_radius, math.ceil(self.size / self.lanes) * self.lanes
+            sides = [2 * r + 1 for r in radii]
+            lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
+            found = aligned(lines, self.dtype)
+            bits = found.view(f"i{self.dtype.itemsize}")
+            window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
+            group, square, strip = size * self.length, size * size, self.lanes * size
+            # a row of a patch is written as a whole vector, and the last one may end later than the patch
+            needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
+            arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
+            held = self.scratch.arrays = (window, tuple(arrays))
+        return held
+
+
+def _cut(end: int, stride: int, side: int) -> Iterator[np.ndarray]:
+    """Yield the starts of patches on every ``stride``-th pixel and at the end, by tiles of ``side`` pixels."""
+    starts = np.asarray(sorted({*range(0, end + 1, stride), end}))
+    for first in range(0, end + 1, side):
+        inside = starts[(starts >= first) & (starts < first + side)]
+        if inside.size:
+            yield inside
+
+
+def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
+    """Return where the pixels lie by which patches are compared, from the first one on."""
+    pixels = rows[:, :, None] + np.arange(spec.patch[2])
+    r, x = np.indices(pixels.shape[1:])
+    return pixels[:, (r + x) % 2 == 0].ravel() if spec.sparse else pixels.ravel()
+
+
+def _sums(variance: np.ndarray, patch: Radii) -> np.ndarray:
+    """Return at each pixel the sum over the patch that begins there; patches beyond the end are not asked for."""
+    from scipy.ndimage import uniform_filter1d
+
+    sums = np.maximum(variance[0], QUIETEST, dtype=np.float64)
+    for axis, side in enumerate(patch):
+        sums = uniform_filter1d(sums, side, axis, mode="nearest", origin=-(side // 2)) * side
+    return sums[None]
+
+
+def group_step(
+    guide: np.ndarray,
+    noisy: np.ndarray,
+    pilot: np.ndarray | None,
+    spec: GroupSpec,
+    *,
+    variance: np.ndarray | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Replace every group of similar patches by its best linear combinations, and average their overlaps.
+
+    Parameters
+    ----------
+    guide, noisy, pilot, spec, variance
+        As for `Step`.
+    threads, progress
+        As for `pairwise.run.pairwise_average`.
+
+    Returns
+    -------
+    ndarray, shape (C, Z, Y, X)
+
+    Notes
+    -----
+    Time grows with the number of groups: for each, its window times the pixels of a patch for matching, and for each
+    channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
+    inputs once more, and two copies of the image for the sums.
+    """
+    step = Step(guide, noisy, pilot, spec, variance)
+    turns = step.tiles()
+    for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
+        run_tasks(lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell)
+    return step.result()

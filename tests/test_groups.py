@@ -1,0 +1,171 @@
+"""Groups of similar patches: each stage, and the whole step, against the definition in NumPy."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tolerances import assert_averages_equal
+
+from nlmeans.groups import naive, run
+from nlmeans.groups.spec import GroupSpec, RidgeSpec
+
+SPEC = GroupSpec((1, 4, 5), 12, (1, 3, 2), (0, 5, 6))
+DTYPES = st.sampled_from([np.float32, np.float64])
+SIDES = st.one_of(
+    st.tuples(st.just(1), st.integers(1, 24), st.integers(1, 40)),
+    st.tuples(st.integers(2, 4), st.integers(1, 9), st.integers(1, 11)),
+)
+
+
+@st.composite
+def specs(draw):
+    def three(low, high):
+        return draw(st.tuples(*(st.integers(low, high) for _ in range(3))))
+
+    patch = three(1, 5)
+    stride = tuple(draw(st.integers(1, side)) for side in patch)
+    return GroupSpec(patch, draw(st.integers(1, 40)), stride, three(0, 9), draw(st.booleans()))
+
+
+def places(step, flat):
+    """Return (z, y, x) of places in the padded planes."""
+    return [
+        tuple(int(n) for n in (p // step.noisy.slice, p % step.noisy.slice // step.noisy.line, p % step.noisy.line))
+        for p in flat
+    ]
+
+
+@given(SIDES, specs(), DTYPES, st.integers(1, 2), st.integers(1, 60), st.integers(0, 99))
+def test_matching_equals_naive(sides, spec, dtype, channels, values, seed):
+    image = np.random.default_rng(seed).integers(0, values, (channels, *sides)).astype(dtype)  # many are as near
+    step = run.Step(image, image, None, spec)
+    references = np.concatenate([tile for turn in step.tiles() for tile in turn])
+    assert sorted(map(tuple, references.tolist())) == naive.references(sides, step.spec)
+    positions, counts = step.match(references)
+    for reference, found, count in zip(references, positions, counts, strict=True):
+        ref = naive.match(image, tuple(reference.tolist()), step.spec)
+        assert sorted(places(step, found[:count])) == sorted(ref)
+
+
+@given(st.integers(1, 40), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
+def test_a_group_equals_naive(count, second, uneven, dtype, seed):
+    rng = np.random.default_rng(seed)
+    noisy, pilot = rng.normal(3, 2, (2, 1, 1, 20, 30)).astype(dtype)
+    variance = rng.uniform(0.2, 2, (1, 1, 20, 30)).astype(dtype) if uneven else None
+    spec = GroupSpec((1, 8, 6), count, (1, 1, 1), (0, 19, 29))
+    step = run.Step(noisy, noisy, pilot if second else None, spec, variance)
+    group = [
+        (0, int(y), int(x)) for y, x in zip(rng.permutation(13)[: count % 13 + 1], rng.permutation(25), strict=False)
+    ]
+    flat = np.array([[y * step.noisy.line + x for _, y, x in group]])
+    step.estimate(flat, np.array([len(group)]))
+
+    def columns(planes):
+        return np.stack([naive.patch_at(planes, start, spec).ravel() for start in group], axis=1).astype(float)
+
+    power = columns(np.ones_like(noisy) if variance is None else variance).sum(0)
+    estimates, weights, left = naive.combine(columns(noisy), columns(pilot) if second else None, power)
+    np.testing.assert_allclose(weights.sum(0), 1, atol=1e-9)
+    total, certainty = np.zeros(noisy.shape), np.zeros(noisy.shape)
+    for start, estimate, variance_left in zip(group, estimates.T, left, strict=True):
+        naive.patch_at(total, start, spec)[...] += estimate.reshape(1, *spec.patch) / variance_left
+        naive.patch_at(certainty, start, spec)[...] += 1 / variance_left
+    assert_averages_equal(certainty, step.weights.planes, dtype)
+    assert_averages_equal(total, step.total.planes, dtype)
+
+
+@given(SIDES, specs(), DTYPES, st.integers(1, 3), st.booleans(), st.booleans(), st.integers(0, 99))
+def test_step_equals_naive(sides, spec, dtype, channels, second, uneven, seed):
+    rng = np.random.default_rng(seed)
+    if not second and spec.size > np.prod(spec.patch):  # the matrix of so many is nearly singular
+        spec = replace(spec, size=int(np.prod(spec.patch)))
+    noisy, pilot = rng.normal(3, 2, (2, channels, *sides)).astype(dtype)
+    variance = rng.uniform(0.2, 2, (1, *sides)).astype(dtype) if uneven else None
+    guide = pilot if second else noisy
+    ref = naive.step(guide, noisy, pilot if second else None, spec, variance)
+    comp = run.group_step(guide, noisy, pilot if second else None, spec, variance=variance, threads=2)
+    assert comp.dtype == dtype
+    assert_averages_equal(ref, comp, dtype)
+
+
+@pytest.mark.parametrize("sides", [(1, 150, 130), (1, 9, 200), (9, 60, 50)])
+def test_threads_change_nothing(sides):
+    image = np.random.default_rng(0).normal(size=(2, *sides)).astype(np.float32)
+    spec = GroupSpec((2, 4, 5), 20, (2, 3, 3), (2, 9, 9))
+    one, three = (run.group_step(image, image, None, spec, threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one, three)
+
+
+@pytest.mark.parametrize("spec", [SPEC, GroupSpec((3, 8, 8), 9, (2, 7, 4), (1, 30, 3))])
+def test_tiles_of_one_turn_write_to_different_pixels(spec):
+    step = run.Step(*[np.zeros((1, 7, 230, 250), np.float32)] * 2, None, spec)
+    for turn in step.tiles():
+        taken = np.zeros((7, 230, 250 + step.lanes), int)
+        for tile in turn:
+            low, high = tile.min(0) - spec.search_radius, tile.max(0) + spec.search_radius
+            low, high = np.maximum(low, 0), np.minimum(high, step.ends) + np.array([*spec.patch[:2], step.lanes])
+            taken[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] += 1
+        assert taken.max() == 1
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("span", [0.0, 0.01, 1.0, 1e3, 1e6, 1e9])
+def test_alike_patches_and_any_range_stay_in_the_range(span, second):
+    y, x = np.mgrid[:40, :50]
+    image = (span * ((x // 3 + y // 3) % 2))[None, None].astype(np.float32)
+    found = run.group_step(image, image, image if second else None, GroupSpec((1, 8, 8), 30, (1, 4, 4), (0, 9, 9)))
+    assert np.abs(found - image).max() <= 1.2 * span  # no noise to find, where there should be some
+
+
+def test_noise_that_was_clipped_is_not_thrown_over():
+    rng = np.random.default_rng(0)
+    image = np.maximum(rng.normal(-2, 1, (1, 1, 60, 60)), 0)  # hardly a pixel is above 0
+    found = run.group_step(image, image, None, GroupSpec((1, 8, 8), 16, (1, 6, 6), (0, 15, 15)))
+    assert found.min() > -0.1
+    assert found.max() < image.max()
+
+
+def test_a_right_pilot_leaves_little_noise():
+    y, x = np.mgrid[:64, :64]
+    clean = (5 * np.sin(x / 9.0) + 3 * np.cos(y / 7.0))[None, None]
+    noisy = clean + np.random.default_rng(1).normal(0, 1, clean.shape)
+    found = run.group_step(clean, noisy, clean, GroupSpec((1, 8, 8), 48, (1, 4, 4), (0, 15, 15)))
+    assert np.mean((found - clean) ** 2) < 0.03
+
+
+def test_a_pixel_depends_on_nothing_beyond_the_halo():
+    spec = GroupSpec((1, 4, 5), 9, (1, 2, 2), (0, 3, 4))
+    assert spec.halo == (0, 9, 12)
+    image = np.random.default_rng(0).normal(size=(1, 1, 40, 50)).astype(np.float32)
+    middle, reached = (20, 24), False
+    before = run.group_step(image, image, None, spec)[0, 0][middle]
+    for dy, dx in product((-9, -10, 9, 10), (-12, -13, 0, 12, 13)):
+        other = image.copy()
+        other[0, 0, middle[0] + dy, middle[1] + dx] += 100
+        same = run.group_step(other, other, None, spec)[0, 0][middle] == before
+        assert same or (abs(dy) <= 9 and abs(dx) <= 12)
+        reached |= not same
+    assert RidgeSpec(spec, spec, 0.5).halo == (0, 18, 24)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(patch=(0, 8, 8)), "patch must be 3 whole numbers of at least 1"),
+        (dict(stride=(1, 1)), "stride must be 3"),
+        (dict(search_radius=(0, -1, 2)), "search_radius must be 3 whole numbers of at least 0"),
+        (dict(stride=(1, 9, 2)), "stride must be at most the patch's sides"),
+        (dict(size=0), "size must be a whole number of at least 1; got 0"),
+    ],
+)
+def test_recipes_that_make_no_sense(given, message):
+    with pytest.raises(ValueError, match=message):
+        GroupSpec(**{**dict(patch=(1, 8, 8), size=4, stride=(1, 2, 2), search_radius=(0, 3, 3)), **given})
+
+
+def test_a_share_is_a_share():
+    with pytest.raises(ValueError, match=r"share must be from 0 to 1; got 1\.5"):
+        RidgeSpec(SPEC, SPEC, 1.5)
