@@ -78,3 +78,52 @@ VOLUME = (  # tuned on one T1 brain
 )
 VIDEO = (2, 7, 7)
 """Search radii of a video: more frames gain nothing, and fewer pixels of each are enough."""
+
+
+@dataclass(frozen=True)
+class Ridging:
+    """A row of method "ridge", up to ``noise`` as in `Defaults`.
+
+    ``share`` is that of non-local means in the pilot; each step has the side of a patch and the size of a group.
+    """
+
+    noise: float
+    share: float
+    first: tuple[int, int]
+    second: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a quality of method "ridge" spends: in each step, how far apart groups are gathered and from how far.
+
+    ``most`` bounds the size of the second step's groups.
+    """
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    most: int
+
+
+# Tuned on training pictures only (`python -m benchmarks tune-ridge`; every score is in benchmarks/results).
+RIDGE_GREY = (
+    Ridging(0.20, 0.60, (7, 16), (7, 64)),
+    Ridging(0.45, 0.50, (8, 16), (7, 80)),
+    Ridging(0.80, 0.50, (8, 16), (7, 96)),
+    Ridging(1.30, 0.40, (9, 32), (8, 112)),
+    Ridging(math.inf, 0.35, (9, 32), (8, 128)),
+)
+RIDGE_COLOUR = (
+    Ridging(0.20, 0.50, (9, 16), (8, 64)),
+    Ridging(0.45, 0.50, (9, 16), (7, 80)),
+    Ridging(0.80, 0.50, (9, 16), (7, 96)),
+    Ridging(1.30, 0.45, (9, 24), (7, 112)),
+    Ridging(math.inf, 0.40, (9, 24), (8, 128)),
+)
+EFFORT: dict[Quality, Effort] = {
+    "fast": Effort((7, 12), (6, 15), 48),
+    "balanced": Effort((6, 15), (5, 18), 96),
+    "best": Effort((4, 18), (3, 23), 128),
+}
+RIDGE_FRAMES = {"T": (2, 12), "Z": (1, 12)}
+"""How far groups of a video or a volume reach along its first axis, and at most within a frame or a slice."""

@@ -56,6 +56,8 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
 
     array = _checks.image(image)
     parsed = Options.check(array, sigma=sigma, **options)
+    if parsed.method != "nlm":
+        raise ValueError(f"weights are those of non-local means, method 'nlm'; got {parsed.method!r}")
     if "N" in parsed.layout.axes:
         raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
     place = _checks.pixel(at, array, parsed.layout)

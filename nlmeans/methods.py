@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .noise.models import Gaussian
+from .options import OWN
 
 GROUP = "nlmeans.methods"
 DEFAULTS = {"quality": "balanced", "fill": True, "guide_sigma": 0.0, "bias": True}
@@ -21,7 +22,7 @@ DEFAULTS = {"quality": "balanced", "fill": True, "guide_sigma": 0.0, "bias": Tru
 
 def names() -> tuple[str, ...]:
     """Return the methods that can be named."""
-    return ("nlm", *sorted(point.name for point in entry_points(group=GROUP)))
+    return (*OWN, *sorted(point.name for point in entry_points(group=GROUP)))
 
 
 def call(name: str, image: Any, sigma: Any, noise: Any, options: dict[str, Any]) -> tuple[Any, Any]:

@@ -56,13 +56,18 @@ def average(
             lost = _fill(planes, result, spec)
         if step.wiener and any(setting.sigma):
             result = _wiener_step(planes, result, step, setting, missing, threads)
+    keep_noiseless(result, planes, setting)
+    return result, lost, looked
+
+
+def keep_noiseless(result: np.ndarray, planes: np.ndarray, setting: Setting) -> None:
+    """Put channels and pixels without noise, if they are there, back into a result."""
     for channel, sigma in enumerate(setting.sigma):
         if sigma == 0:
             _restore(result[channel], planes[channel], None)
     if setting.still is not None:
         for k, still in enumerate(np.broadcast_to(setting.still, result.shape)):
             _restore(result[k], planes[k], still)
-    return result, lost, looked
 
 
 def gains_of(sigma: Sequence[float], channels: int) -> list[float]:
@@ -101,20 +106,19 @@ def _wiener_step(
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
     noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
-    # of red, green and blue: luma, red against blue, green against both
-    basis = cosines(len(noisy)) / np.asarray([setting.sigma[c] for c in noisy])
+    basis = colour_basis([setting.sigma[c] for c in noisy])
     unknown = np.isnan(pilot[0]) if missing else None
-    guess = _known_nearest(pilot) if missing else pilot
+    guess = known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
     noise_bands = setting.bands if len(noisy) == len(planes) else None
-    pilots = _mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
-    clean = wiener(_mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads)
+    pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
+    clean = wiener(mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads)
     if step.wiener < 1:
         clean *= step.wiener
         pilots *= 1 - step.wiener
         clean += pilots
-    clean = _mix(np.linalg.inv(basis), clean, reuse=True)
+    clean = mix(np.linalg.inv(basis), clean, reuse=True)
     if unknown is not None:
         clean[:, unknown] = np.nan
     if len(noisy) == len(planes):
@@ -123,7 +127,12 @@ def _wiener_step(
     return pilot
 
 
-def _known_nearest(planes: np.ndarray) -> np.ndarray:
+def colour_basis(sigma: Sequence[float]) -> np.ndarray:
+    """Return what brings channels to units of σ and parts them: luma, red against blue, green against both."""
+    return cosines(len(sigma)) / np.asarray(sigma)
+
+
+def known_nearest(planes: np.ndarray) -> np.ndarray:
     """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0."""
     unknown = np.isnan(planes).any(axis=0)
     if not unknown.any():
@@ -134,7 +143,7 @@ def _known_nearest(planes: np.ndarray) -> np.ndarray:
     return planes[:, *nearest]
 
 
-def _mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
+def mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
     """Return matrix · planes, without the threads that a BLAS would start; one plane can be scaled where it lies."""
     if reuse and len(matrix) == 1:
         planes *= planes.dtype.type(matrix[0, 0])

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from .noise.setting import Setting
 
 
+OWN = ("nlm", "ridge")
+"""Methods that are not another package's."""
+
+
 @dataclass(frozen=True, eq=False)
 class Options:
     """Checked arguments that `denoise`, `plan` and `weight_map` share."""
 
+    method: str
     layout: Layout
     known: np.ndarray | None
     noise: Any
@@ -41,6 +46,7 @@ class Options:
         cls,
         image: np.ndarray,
         *,
+        method: Any = "nlm",
         sigma: Any = None,
         noise: Any = None,
         quality: Any = "balanced",
@@ -62,20 +68,31 @@ class Options:
         """Refuse what is wrong, and return the rest parsed."""
         from .noise.models import given
 
+        own = _checks.choice(method, "method", OWN) or "nlm"
+        if own != "nlm":
+            averaging = dict(
+                guide=guide, strength=strength, patch_radius=patch_radius, search_radius=search_radius, centre=centre,
+                aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma or None,
+                bias=None if bias is True else bias,
+            )  # fmt: skip
+            unknown = sorted(name for name, value in averaging.items() if value is not None)
+            if unknown:
+                raise TypeError(f"method {own!r} has no option {', '.join(unknown)}")
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
         limits = _checks.limits(image, known)
         guided = _checks.guide(guide, image, layout)
-        own = _checks.real(guide_sigma, "guide_sigma")
-        if own < 0 or (own and guided is None):
-            raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {own:g}")
+        guide_noise = _checks.real(guide_sigma, "guide_sigma")
+        if guide_noise < 0 or (guide_noise and guided is None):
+            raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
         return cls(
+            method=own,
             layout=layout,
             known=None if known is None else layout.planes(known),
             noise=given(sigma, noise, image, layout, *limits),
             quality=_checks.choice(quality, "quality", ("fast", "balanced", "best")) or "balanced",
             guide=guided,
-            guide_sigma=own,
+            guide_sigma=guide_noise,
             strength=_checks.strength(strength),
             patch_radius=_checks.radii(patch_radius, "patch_radius", layout),
             search_radius=_checks.radii(search_radius, "search_radius", layout),

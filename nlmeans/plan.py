@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _checks
-from .defaults import COLOUR, DEFAULTS_VERSION, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
+from .defaults import (
+    COLOUR,
+    DEFAULTS_VERSION,
+    EFFORT,
+    GREY,
+    RIDGE_COLOUR,
+    RIDGE_FRAMES,
+    RIDGE_GREY,
+    VIDEO,
+    VOLUME,
+    Averaging,
+    Defaults,
+    Quality,
+)
+from .groups.spec import GroupSpec, RidgeSpec
 from .layout import Layout
 from .pairwise.spec import Aggregation, Centre, PairwiseSpec
 
@@ -83,6 +97,8 @@ class Plan:
         With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared.
     peak : float or None
         White, where the image's type says what that is (uint8, uint16, uint32).
+    ridge : RidgeSpec or None
+        With method "ridge": the steps that follow the passes, which make its pilot.
     defaults_version : int
         Version of the table that the parameters left out were taken from.
     """
@@ -100,6 +116,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     predicted_mse: float | None = None
     peak: float | None = None
+    ridge: RidgeSpec | None = None
     defaults_version: int = DEFAULTS_VERSION
 
     @property
@@ -156,11 +173,16 @@ class Plan:
         """Return names and values as text, for printing."""
         sigma = " ".join(f"{s:.4g}" for s in self.sigma)
         rows = [("axes", self.axes), ("quality", self.quality)]
+        if self.ridge is not None:
+            rows.insert(0, ("method", "ridge: linear combinations of similar patches"))
         if not self.noise.startswith("Gaussian"):
             rows.append(("noise", self.noise))
         rows.append(("sigma", f"{sigma} ({'estimated' if self.estimated else 'given'})"))
+        pilot = "pilot: " if self.ridge is not None else ""
         for k, step in enumerate(self.passes):
-            rows += self._pass_rows(step, f"pass {k + 1}: " if len(self.passes) > 1 else "")
+            rows += self._pass_rows(step, pilot + (f"pass {k + 1}: " if len(self.passes) > 1 else ""))
+        if self.ridge is not None:
+            rows += self._ridge_rows(self.ridge)
         rows += [
             ("bias 2σ²", "taken off" if self.bias else "left in"),
             ("centre weight", self.centre),
@@ -191,6 +213,23 @@ class Plan:
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
+        ]
+
+    def _ridge_rows(self, ridge: RidgeSpec) -> list[tuple[str, str]]:
+        space = Layout(self.axes).space
+
+        def sides(numbers: tuple[int, ...]) -> str:
+            return f"{' × '.join(map(str, numbers[-len(space) :]))} ({space})"
+
+        def step(spec: GroupSpec) -> str:
+            window = sides(tuple(2 * r + 1 for r in spec.search_radius))
+            return f"{spec.size} patches of {sides(spec.patch)}, in windows of {window}, every {sides(spec.stride)}"
+
+        mixed = f"{ridge.share:.0%} of the pilot above"
+        return [
+            ("step 1: combines", step(ridge.first)),
+            ("step 2: combines", step(ridge.second)),
+            ("step 2: led by", f"{mixed}, {1 - ridge.share:.0%} of step 1"),
         ]
 
     def __str__(self) -> str:
@@ -235,6 +274,10 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
             )
         )
+    ridge = _ridge(planes, setting, options) if options.method == "ridge" else None
+    seconds = _seconds(passes, math.prod(sides), len(planes))
+    if ridge is not None:
+        seconds += sum(_step_seconds(step, math.prod(sides), len(planes)) for step in (ridge.first, ridge.second))
     return Plan(
         axes=layout.axes,
         quality=options.quality,
@@ -245,9 +288,39 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
         bias=options.bias,
         guide_noise=options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0,
         centre=options.centre or "max",
-        seconds=_seconds(passes, math.prod(sides), len(planes)),
+        seconds=seconds,
         notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
+        ridge=ridge,
     )
+
+
+def _ridge(planes: np.ndarray, setting: Setting, options: Options) -> RidgeSpec:
+    """Choose the steps of method "ridge" as the table has them."""
+    ratio, effort = _noise_ratio(planes, setting.sigma), EFFORT[options.quality]
+    rows = RIDGE_GREY if len(setting.sigma) == 1 else RIDGE_COLOUR
+    row = next(row for row in rows if ratio <= row.noise)
+    space = len(options.layout.space)
+
+    def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
+        patch, stride, search = [side] * space, [apart] * space, [reach] * space
+        if space == 3:
+            patch[0] = stride[0] = 1
+            frames, within = RIDGE_FRAMES[options.layout.space[0]]
+            search = [frames, *(min(r, within) for r in search[1:])]
+        if options.spacing is not None:
+            finest = min(options.spacing)
+            search = [max(round(r * finest / width), 1) for r, width in zip(search, options.spacing, strict=True)]
+        z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), planes.shape[1:], strict=True))
+        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse)
+
+    first = step(*row.first, *effort.first, sparse=False)
+    second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
+    return RidgeSpec(first, second, row.share)
+
+
+def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
+    z, y, x = [absent, *numbers][-3:]
+    return z, y, x
 
 
 def _default_radii(
@@ -265,11 +338,16 @@ def _default_radii(
 
 def _row(planes: np.ndarray, sigma: tuple[float, ...], layout: Layout) -> Defaults:
     rows = VOLUME if layout.space[0] == "Z" and len(layout.space) == 3 else GREY if len(sigma) == 1 else COLOUR
+    ratio = _noise_ratio(planes, sigma)
+    return next(row for row in rows if ratio <= row.noise)
+
+
+def _noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
+    """Return σ over the standard deviation of the signal."""
     variance = np.asarray([_variance(channel) for channel in planes])
     noise = np.square(sigma)
     signal = float(np.maximum(variance - noise, 0).mean())
-    ratio = math.sqrt(float(noise.mean()) / signal) if signal > 0 else math.inf
-    return next(row for row in rows if ratio <= row.noise)
+    return math.sqrt(float(noise.mean()) / signal) if signal > 0 else math.inf
 
 
 def _variance(channel: np.ndarray) -> float:
@@ -283,6 +361,14 @@ def _variance(channel: np.ndarray) -> float:
 def _level(sigma: tuple[float, ...]) -> float:
     """Return one number for the noise of all channels, the least that is none."""
     return min((s for s in sigma if s > 0), default=1.0)
+
+
+def _step_seconds(step: GroupSpec, pixels: int, channels: int) -> float:
+    """Return what matching and products of a step take: multiplications over how many a second are usual."""
+    groups = pixels / math.prod(step.stride)
+    patch = math.prod(step.patch)
+    compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
+    return groups * channels * (compared / 1.5e10 + step.size**2 * (2 * patch + step.size) / 8e10)
 
 
 def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:

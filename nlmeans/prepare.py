@@ -25,9 +25,7 @@ def prepare(
 
     Missing pixels come as NaN; the noise is stabilised, and the numbers are wide enough for its range.
     """
-    planes = as_float(source)
-    if options.known is not None:
-        planes = np.where(options.known[index], planes, np.nan).astype(planes.dtype, copy=False)
+    planes = known_planes(source, options, index)
     setting = options.setting(planes, index, limits)
     if setting.stabiliser is not None:
         planes = setting.stabiliser.forward(planes)
@@ -43,6 +41,14 @@ def prepare(
     return planes, setting, plan
 
 
+def known_planes(source: np.ndarray, options: Options, index: int) -> np.ndarray:
+    """Return the ``index``-th image's planes in floating-point numbers, NaN where a pixel is missing."""
+    planes = as_float(source)
+    if options.known is None:
+        return planes
+    return np.where(options.known[index], planes, np.nan).astype(planes.dtype, copy=False)
+
+
 def guide_of(planes: np.ndarray, options: Options, index: int) -> np.ndarray | None:
     """Return the ``index``-th image's guide in the planes' type."""
     return None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype)
@@ -54,8 +60,8 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     Parameters
     ----------
     image, sigma, **options
-        As for `denoise`, but for ``method`` and the options about the work itself (fill, threads, progress, cancel,
-        out, full_output).
+        As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
+        full_output); ``method`` is "nlm" or "ridge".
 
     Returns
     -------

@@ -108,7 +108,8 @@ def test_the_defaults_are_those_of_denoise():
 def test_without_flags(folder, given, command):
     done = nl(*COMMANDS[command])
     assert done.stderr == "nlmeans: colour.png: seen\n"
-    wanted = {name: value for name, value in PLAIN.items() if command == "denoise" or name not in WORK}
+    taken = {"denoise": WORK, "plan": {"method"}, "explain": set()}[command]
+    wanted = {name: value for name, value in PLAIN.items() if name in taken or name not in WORK}
     assert given == wanted | {"axes": "YXC", "channel_axis": None}
 
 
@@ -151,6 +152,12 @@ def test_every_flag_arrives(folder, given, command, flags, expected):
     done = nl(*COMMANDS[command], *flags)
     assert done.stderr == "nlmeans: colour.png: seen\n"
     assert given.items() >= expected.items()
+
+
+@pytest.mark.parametrize("command", ["denoise", "plan"])
+def test_the_method(folder, given, command):
+    nl(*COMMANDS[command], "--method", "ridge")
+    assert given["method"] == "ridge"
 
 
 @pytest.mark.parametrize(

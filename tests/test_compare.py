@@ -53,7 +53,7 @@ def calls(monkeypatch):
         return image + np.asarray(whole, image.dtype), SimpleNamespace(threads=2, notes=("mind noise='auto'",))
 
     monkeypatch.setattr(nlmeans, "denoise", denoise)
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("learned", "nlm"))
+    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("learned", "nlm", "ridge"))
     return made
 
 
@@ -86,7 +86,7 @@ def test_a_grey_picture_with_its_reference(folder):
     assert done.exit_code == 0, done.output
     text = text_of()
     found = shown(text)
-    assert list(found) == ["Noisy", "Fast", "Balanced", "Best", *(["Learned"] if LEARNED else []), "Reference"]
+    assert list(found) == ["Noisy", "Fast", "Balanced", "Best", "Ridge", *(["Learned"] if LEARNED else []), "Reference"]
     same(found["Noisy"], io.read("in.png").pixels)
     same(found["Reference"], CLEAN)
     same(found["Best"], nlmeans.denoise(io.read("in.png").pixels, axes="YX", quality="best"))
@@ -121,12 +121,12 @@ def test_without_a_reference_nothing_is_judged(folder, calls):
 def test_each_way_is_run_on_a_corner_and_on_the_whole(folder, calls):
     io.write("large.png", io.Picture(noisy(np.full((70, 90, 3), 90, np.uint8)), "YXC"))
     assert nl("large.png", "--out", "page.html", "--threads", "2").exit_code == 0
-    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 4
+    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 5
     assert [(call.get("method"), call["quality"]) for call in calls[1::2]] == [
-        (None, "fast"), (None, "balanced"), (None, "best"), ("learned", "balanced")
+        (None, "fast"), (None, "balanced"), (None, "best"), ("ridge", "balanced"), ("learned", "balanced")
     ]  # fmt: skip
     assert all(call["threads"] == 2 for call in calls)
-    assert [call["sigma"] for call in calls[1::2]] == [None] * 4
+    assert [call["sigma"] for call in calls[1::2]] == [None] * 5
     assert len(calls[0]["sigma"]) == 3
     same(shown(text_of())["Balanced"], io.read("large.png").pixels + 2)
 
@@ -149,14 +149,14 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
     assert line.endswith("pip install 'nlmeans[learned]'")
     text = text_of()
     assert "pip install &#39;nlmeans[learned]&#39;" in text
-    assert list(shown(text)) == ["Noisy", "Fast", "Balanced", "Best"]
+    assert list(shown(text)) == ["Noisy", "Fast", "Balanced", "Best", "Ridge"]
 
 
 def test_a_method_that_is_not_there_is_left_out(folder, calls, monkeypatch):
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm",))
+    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge"))
     done = nl("in.png", "--out", "page.html")
     assert "note: page.html: Learned is left out: it is not installed: pip install 'nlmeans[learned]'" in told(done)
-    assert len(calls) == 6
+    assert len(calls) == 8
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

@@ -325,7 +325,7 @@ def test_other_methods_plug_in(monkeypatch):
     assert report == "Gaussian(sigma=7.0) best"
     with pytest.raises(TypeError, match="no option patch_radius"):
         nlmeans.denoise(NOISY, 7, method="invert", patch_radius=2)
-    with pytest.raises(ValueError, match="'nlm', 'invert'; got 'bm3d'"):
+    with pytest.raises(ValueError, match="'nlm', 'ridge', 'invert'; got 'bm3d'"):
         nlmeans.denoise(NOISY, method="bm3d")
     with pytest.raises(ValueError, match="not both"):
         nlmeans.denoise(NOISY, 7, noise=Gaussian(7), method="invert")

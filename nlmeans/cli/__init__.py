@@ -16,6 +16,7 @@ import typer
 import nlmeans
 
 from .. import io
+from ..options import OWN
 from .console import Console
 from .jobs import check_name, files, pairs
 from .options import Filtering, Reading, Sigma, method_name, noise_text, place, with_flags
@@ -34,7 +35,7 @@ Inputs = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, metavar="INT", help="Threads; with nlm the result is the same. All CPUs by default."),
+    typer.Option(min=1, metavar="INT", help="Threads; with nlm and ridge the result is the same. All CPUs by default."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -60,7 +61,8 @@ def denoise(
         typer.Option(
             parser=method_name,
             metavar="NAME",
-            help="nlm; learned, which is a trained network; or what another package brings.",
+            help="nlm; ridge, which combines groups of similar patches, better and slower; learned, which is a trained "
+            "network; or what another package brings.",
         ),
     ] = "nlm",
     fill: Annotated[
@@ -94,7 +96,7 @@ def denoise(
                 picture = reading.read(source)
                 io.check(target, picture, overwrite=overwrite)
                 options = asked.options(picture, beside)
-                if method != "nlm":
+                if method not in OWN:
                     options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(
@@ -142,14 +144,20 @@ def estimate(
 
 @app.command(short_help="Print the parameters that denoise would choose.")
 @with_flags
-def plan(inputs: Inputs, asked: Filtering, reading: Reading) -> None:
+def plan(
+    *,
+    inputs: Inputs,
+    asked: Filtering,
+    method: Annotated[Literal["nlm", "ridge"], typer.Option(help="As for denoise.")] = "nlm",
+    reading: Reading,
+) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         beside = asked.files(reading)
         for source in files(inputs):
             with console.working_on(source):
                 picture = reading.read(source)
-                chosen = nlmeans.plan(picture.pixels, **asked.options(picture, beside))
+                chosen = nlmeans.plan(picture.pixels, method=method, **asked.options(picture, beside))
                 typer.echo(f"{source}\n{chosen}\n")
     raise typer.Exit(console.code)
 

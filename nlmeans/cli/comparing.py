@@ -16,6 +16,7 @@ import nlmeans
 from .. import io, page
 from ..io import exif
 from ..methods import names
+from ..options import OWN
 from ..scores import Score, score
 from .console import in_flags
 from .options import Filtering
@@ -24,6 +25,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "Fast": {"quality": "fast"},
     "Balanced": {"quality": "balanced"},
     "Best": {"quality": "best"},
+    "Ridge": {"method": "ridge"},
     "Learned": {"method": "learned"},
 }
 """What is compared: arguments of `nlmeans.denoise` by the name on the page."""
@@ -101,8 +103,9 @@ def compared(
     clean = None if truth is None else page.Shot("Reference", show(truth), "what the others are compared with")
     size = " × ".join(str(side) for axis, side in zip(rows.dimensions, rows.pixels.shape, strict=True) if axis != "C")
     scene = page.Scene(f"{name}, {size} pixels", shots[0], tuple(shots[1:]), clean)
-    learned = any(one.name == "Learned" for one in results)
-    what = "non-local means and a trained network make" if learned else "non-local means makes"
+    names_of = {"Ridge": "linear combinations of patches", "Learned": "a trained network"}
+    *others, last = ["non-local means", *(names_of[one.name] for one in results if one.name in names_of)]
+    what = f"{', '.join(others)} and {last} make" if others else f"{last} makes"
     sentences = [
         f"What {what} of {name}.",
         f"Noise: Gaussian, sigma {' '.join(f'{s:.4g}' for s in chosen.sigma)} "
@@ -131,7 +134,8 @@ def _results(
             if way["method"] not in names():
                 notes.append(f"{name} is left out: it is not installed: pip install 'nlmeans[learned]'")
                 continue
-            given["spacing"] = asked.spacing  # not that of the file, which another method may not know of
+            if way["method"] not in OWN:
+                given["spacing"] = asked.spacing  # not that of the file, which another method may not know of
         try:
             _warm(picture, given, chosen)
             with bar(name) as progress:

@@ -1,0 +1,126 @@
+"""Tune method "ridge" on training images: ``python -m benchmarks tune-ridge --data DIR``.
+
+From the table in `nlmeans/defaults.py` on, one number is changed at a time, σ known: each is scored by the mean PSNR
+of the result, beside the time that the two steps take. The result file lists all of them. Test sets (Set12, BSD68,
+Kodak24) are never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nlmeans
+from nlmeans.groups.spec import RidgeSpec
+from nlmeans.io import replacing
+from nlmeans.nlm import average
+from nlmeans.noise.models import Gaussian
+from nlmeans.noise.setting import Setting
+from nlmeans.ridge import combine
+
+from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
+
+QUALITIES = ("fast", "balanced", "best")
+GRID: dict[str, tuple[Any, ...]] = {
+    "share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
+    "first.patch": (6, 7, 8, 9, 10, 12),
+    "first.size": (8, 12, 16, 20, 24, 32),
+    "first.stride": (4, 6, 8),
+    "first.search_radius": (10, 12, 15, 18, 23),
+    "second.patch": (6, 7, 8, 9, 10),
+    "second.size": (32, 48, 64, 80, 96, 112, 128),
+    "second.stride": (3, 4, 5, 6),
+    "second.search_radius": (12, 15, 18, 23, 31),
+    "second.sparse": (False, True),
+}
+"""What is tried, by the part of `RidgeSpec` that it changes."""
+
+
+def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
+    """Return the recipe with one number changed, for all of y and x where it is of space."""
+    if name == "share":
+        return replace(spec, share=value)
+    step, part = name.split(".")
+    old = getattr(spec, step)
+    numbers = value if part in ("size", "sparse") else (getattr(old, part)[0], value, value)
+    return replace(spec, **{step: replace(old, **{part: numbers})})
+
+
+class Case:
+    """Noisy images of one kind and σ, with what non-local means made of them."""
+
+    def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
+        layout = nlmeans.layout.Layout(AXES[kind])
+        self.sigma, self.clean = sigma, [layout.planes(image)[0] for image in clean]
+        self.noisy, self.pilots, self.specs = [], [], []
+        for k, planes in enumerate(self.clean):
+            noise = np.random.default_rng(k).normal(0, sigma, planes.shape)
+            noisy = np.ascontiguousarray(planes + noise, np.float32)
+            image = layout.array(noisy[None])
+            plan = nlmeans.plan(image, sigma, axes=AXES[kind], quality=quality, method="ridge")
+            self.noisy.append(noisy)
+            self.pilots.append(average(noisy, plan, self.setting(noisy))[0])
+            self.specs.append(plan.ridge)
+
+    def setting(self, planes: np.ndarray) -> Setting:
+        """Return the noise as the filter takes it."""
+        return Setting(Gaussian(self.sigma), (float(self.sigma),) * len(planes))
+
+    def score(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
+        """Return the mean PSNR with one number changed, and seconds a million pixels."""
+        found, seconds = [], 0.0
+        for noisy, pilot, spec, clean in zip(self.noisy, self.pilots, self.specs, self.clean, strict=True):
+            assert spec is not None
+            chosen = spec if name is None else changed(spec, name, value)
+            start = time.perf_counter()
+            result = combine(noisy, pilot, chosen, self.setting(noisy))
+            seconds += time.perf_counter() - start
+            found.append(psnr(result, clean))
+        pixels = sum(planes[0].size for planes in self.noisy)
+        return {"value": value, "psnr": round(float(np.mean(found)), 3), "seconds": round(seconds / pixels * 1e6, 3)}
+
+    def rows(self, names: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Yield the scores of the table as it is, and then of each number that is changed."""
+        yield "as it is", [self.score()]
+        for name in names:
+            yield name, [self.score(name, value) for value in GRID[name]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Tune on the training folders and write all scores."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks tune-ridge", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds Train400 and CBSD400_train")
+    parser.add_argument("--images", type=int, default=12, help="pictures of each kind")
+    parser.add_argument("--kinds", nargs="+", choices=("grey", "colour"), default=["grey", "colour"])
+    parser.add_argument("--qualities", nargs="+", choices=QUALITIES, default=list(QUALITIES))
+    parser.add_argument("--sigmas", nargs="+", type=float, default=list(SIGMAS))
+    parser.add_argument("--numbers", nargs="+", choices=GRID, default=list(GRID), help="what to change")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    options = parser.parse_args(arguments)
+    record: dict[str, Any] = {"nlmeans": nlmeans.__version__, "images": options.images, "results": []}
+    for kind, quality, sigma in product(options.kinds, options.qualities, options.sigmas):
+        clean = training_images(options.data, kind, options.images)
+        ratio = noise_ratio([nlmeans.layout.Layout(AXES[kind]).planes(image)[0] for image in clean], sigma)
+        case = Case(kind, clean, sigma, quality)
+        for name, rows in case.rows(options.numbers):
+            record["results"].append(
+                {"kind": kind, "quality": quality, "sigma": sigma, "noise_ratio": ratio, "number": name, "rows": rows}
+            )
+            text = "   ".join(f"{row['value']}: {row['psnr']:.3f} {row['seconds']:.2f} s" for row in rows)
+            print(f"{kind:>6} {quality:<8} σ={sigma:<4g} ratio {ratio:.2f}  {name:<20} {text}", flush=True)
+        with replacing(options.out, overwrite=True) as part:
+            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
