@@ -136,6 +136,7 @@ NETWORK: dict[str, Any] = {
 TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float32"}
 ESTIMATED = "σ is not told, but estimated"
 SURE = "the strength is chosen for each picture by Stein's unbiased risk estimate"
+RIDGE = {"method": "ridge"}
 FAST, BALANCED, BEST = ({"quality": quality} for quality in ("fast", "balanced", "best"))
 
 DENOISERS: dict[str, Denoiser] = {
@@ -145,6 +146,9 @@ DENOISERS: dict[str, Denoiser] = {
         Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
         Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
         Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
+        Classical("ridge-fast", **OURS, options={**RIDGE, **FAST}),
+        Classical("ridge", **OURS, options={**RIDGE, **BALANCED}, note="the default of this method"),
+        Classical("ridge-best", **OURS, options={**RIDGE, **BEST}),
         Learned("learned", **NETWORK),
         Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
         Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),

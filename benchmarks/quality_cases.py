@@ -18,12 +18,13 @@ SETS = ("Set12", "BSD68", "Kodak24")
 QUICK_SIDE = 256
 """Side of the pictures of a quick run."""
 
-OURS = ("nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "learned", "learned-best")
+RIDGE = ("ridge-fast", "ridge", "ridge-best")
+OURS = ("nlmeans-fast", "nlmeans-balanced", "nlmeans-best", *RIDGE, "learned", "learned-best")
 VARIANTS = ("nlmeans-balanced-estimated", "learned-estimated", "nlmeans-fast-sure", "nlmeans-balanced-sure")
 OTHERS = ("skimage-nlm", "skimage-tv", "skimage-wavelet", "skimage-bilateral", "opencv-nlm", "bm3d")
 KNOWN = ("noisy", *OURS, *VARIANTS, *OTHERS)
 BLIND = ("noisy", *OURS, *OTHERS)
-VOLUMES = ("noisy", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "skimage-nlm", "dipy-nlm")
+VOLUMES = ("noisy", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", *RIDGE, "skimage-nlm", "dipy-nlm")
 
 
 @dataclass(frozen=True)

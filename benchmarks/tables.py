@@ -28,7 +28,9 @@ QUALITY = {
     "skimage-wavelet": "scikit-image: wavelet", "skimage-tv": "scikit-image: total variation",
     "skimage-nlm": "scikit-image: NLM",
     "nlmeans-fast": '`quality="fast"`', "nlmeans-balanced": '`quality="balanced"`, the default',
-    "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package", "learned": '`method="learned"`',
+    "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package",
+    "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
+    "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
     "learned-best": '`method="learned", quality="best"`',
 }  # fmt: skip
 CONTESTS = {

@@ -108,22 +108,24 @@ class Effort:
 # Tuned on training pictures only (`python -m benchmarks tune-ridge`; every score is in benchmarks/results).
 RIDGE_GREY = (
     Ridging(0.20, 0.60, (7, 16), (7, 64)),
-    Ridging(0.45, 0.50, (8, 16), (7, 80)),
+    Ridging(0.45, 0.55, (8, 16), (7, 80)),
     Ridging(0.80, 0.50, (8, 16), (7, 96)),
-    Ridging(1.30, 0.40, (9, 32), (8, 112)),
-    Ridging(math.inf, 0.35, (9, 32), (8, 128)),
+    Ridging(1.30, 0.45, (9, 32), (8, 128)),
+    Ridging(math.inf, 0.40, (9, 32), (8, 128)),
 )
 RIDGE_COLOUR = (
     Ridging(0.20, 0.50, (9, 16), (8, 64)),
     Ridging(0.45, 0.50, (9, 16), (7, 80)),
     Ridging(0.80, 0.50, (9, 16), (7, 96)),
-    Ridging(1.30, 0.45, (9, 24), (7, 112)),
-    Ridging(math.inf, 0.40, (9, 24), (8, 128)),
+    Ridging(1.30, 0.50, (9, 24), (7, 112)),
+    Ridging(math.inf, 0.45, (9, 24), (8, 128)),
 )
 EFFORT: dict[Quality, Effort] = {
     "fast": Effort((7, 12), (6, 15), 48),
-    "balanced": Effort((6, 15), (5, 18), 96),
+    "balanced": Effort((6, 15), (6, 18), 80),
     "best": Effort((4, 18), (3, 23), 128),
 }
+RIDGE_PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
+"""How well non-local means is done that leads the second step."""
 RIDGE_FRAMES = {"T": (2, 12), "Z": (1, 12)}
 """How far groups of a video or a volume reach along its first axis, and at most within a frame or a slice."""

@@ -17,6 +17,7 @@ from .defaults import (
     RIDGE_COLOUR,
     RIDGE_FRAMES,
     RIDGE_GREY,
+    RIDGE_PILOT,
     VIDEO,
     VOLUME,
     Averaging,
@@ -247,10 +248,11 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
     layout = options.layout
     sides = planes.shape[-len(layout.space) :]
     row = _row(planes, setting.sigma, layout)
-    steps = [row.fast] if options.quality == "fast" else [row.pilot]
+    quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
+    steps = [row.fast] if quality == "fast" else [row.pilot]
     if options.guide is not None:
         steps = [row.guided]
-    wanted = options.passes or (2 if options.quality == "best" and options.guide is None else 1)
+    wanted = options.passes or (2 if quality == "best" and options.guide is None else 1)
     if wanted == 2:
         steps.append(row.guided)
     first = steps[0].strength
@@ -260,7 +262,7 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
         search = options.search_radius or search
         reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
         capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
-        share = step.wiener if options.quality != "fast" or options.wiener else 0.0
+        share = step.wiener if quality != "fast" or options.wiener else 0.0
         strength = step.strength
         if isinstance(options.strength, float):
             strength *= options.strength / first
@@ -269,7 +271,7 @@ def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
                 patch_radius=options.patch_radius or patch,
                 search_radius=reach,
                 strength=strength,
-                aggregation=options.aggregation or ("pixel" if options.quality == "fast" else step.aggregation),
+                aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
             )
