@@ -25,6 +25,8 @@ STUDIES = {
     "ship": "put trained weights of the denoiser into the package",
     "pictures": "sheets of noisy and denoised details to look at",
     "tune": "choose the defaults on training pictures",
+    "tune-ridge": "choose the defaults of method ridge on training pictures",
+    "ridge-stages": "where method ridge spends its time, and how near the processor's peak it comes",
     "tune-peers": "choose the peers' settings on training pictures",
 }
 """Programs of their own; their modules have the options."""

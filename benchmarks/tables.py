@@ -19,7 +19,7 @@ from .report import groups
 from .terminal import mean
 
 RESULTS = Path(__file__).parent / "results"
-PAGES = ("README.md", "docs/article.md")
+PAGES = ("README.md", "docs/article.md", "benchmarks/README.md")
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 SETS = ("Set12", "BSD68", "Kodak24")
 SIGMAS = (15, 25, 50)
@@ -174,6 +174,34 @@ def denoiser() -> list[str]:
     return table(["`camera`, 512², σ = 25", *(f"{count} thread{'s' * (count > 1)}" for count in found), "PSNR"], rows)
 
 
+def ridge() -> list[str]:
+    """Return what groups of patches take beside the packages of their class."""
+    words = {
+        "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
+        "ridge-best": '`method="ridge", quality="best"`', "bm3d": "BM3D's package", "learned": '`method="learned"`',
+    }  # fmt: skip
+    found = {key: methods for key, methods in cases("denoiser").items() if key[0] in ("grey-512", "colour-512")}
+    rows = []
+    for name, text in words.items():
+        cells = []
+        for threads in (1, 2):
+            for kind in ("grey", "colour"):
+                methods = found[f"{kind}-512", threads]
+                cells.append(ms(methods[name]) if name == "ridge" else beside(methods["ridge"], methods, name))
+        rows.append([text, *cells])
+    return table(
+        ["512², σ = 25", *(f"{kind}, {count}" for count in ("1 thread", "2 threads") for kind in ("grey", "colour"))],
+        rows,
+    )
+
+
+def stages() -> list[str]:
+    """Return where method "ridge" spends its time."""
+    from .ridge_stages import shown
+
+    return named(shown(study("ridge-stages")))
+
+
 def block() -> list[str]:
     """Return what the block takes beside plain PyTorch."""
     found = {name: methods for (name, threads), methods in cases("learned").items() if threads == 2}
@@ -236,7 +264,7 @@ def radius() -> list[str]:
 
 TABLES: dict[str, Callable[[], list[str]]] = {
     "quality": quality, "speed": speed, "whole": whole, "denoiser": denoiser, "block": block, "classifier": classifier,
-    "ablation": ablation, "scaling": scaling, "reach": reach, "radius": radius,
+    "ablation": ablation, "scaling": scaling, "reach": reach, "radius": radius, "ridge": ridge, "stages": stages,
 }  # fmt: skip
 
 

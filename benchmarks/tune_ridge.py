@@ -32,9 +32,9 @@ from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
 QUALITIES = ("fast", "balanced", "best")
 GRID: dict[str, tuple[Any, ...]] = {
     "share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
-    "first.patch": (6, 7, 8, 9, 10, 12),
+    "first.patch": (7, 8, 9, 10, 12),
     "first.size": (8, 12, 16, 20, 24, 32),
-    "first.stride": (4, 6, 8),
+    "first.stride": (4, 5, 6),
     "first.search_radius": (10, 12, 15, 18, 23),
     "second.patch": (6, 7, 8, 9, 10),
     "second.size": (32, 48, 64, 80, 96, 112, 128),

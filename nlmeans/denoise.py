@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -325,6 +325,7 @@ def _image(
     """Denoise one image, planes (C, Z, Y, X) of any type: return them clean, and what the report says."""
     from .nlm import average
     from .noise.models import PoissonGaussian
+    from .ridge import combine, in_image_units
     from .sure import refined
 
     planes, setting, plan = prepare(source, options, index, _checks.saturation(source.dtype))
@@ -334,17 +335,17 @@ def _image(
     missing = None if options.known is None else ~options.known[index, 0]
     if not any(setting.sigma) and missing is None:
         return source.copy(), plan, 0, 0, None
-    pilot, steps = shares_of(progress, PILOT_AND_STEPS) if plan.ridge is not None else (progress, None)
+    ridge = plan.ridge if any(setting.sigma) else None
+    pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
     averages, unfilled, looked = average(
         planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps is not None
     )
-    if plan.ridge is not None and any(setting.sigma):
-        from .ridge import combine, in_image_units
-
+    if ridge is not None:
         if isinstance(setting.noise, PoissonGaussian):
             planes = known_planes(source, options, index)
             averages, setting = in_image_units(averages, planes, setting)
-        averages = combine(planes, averages, plan.ridge, setting, threads=threads, progress=steps)
+            plan = replace(plan, notes=plan.notes + setting.notes)
+        averages = combine(planes, averages, ridge, setting, threads=threads, progress=steps)
     if options.strength == "sure":
         plan = refined(planes, averages, plan, setting, guide, threads)
     if setting.stabiliser is not None:

@@ -73,7 +73,7 @@ class Options:
             averaging = dict(
                 guide=guide, strength=strength, patch_radius=patch_radius, search_radius=search_radius, centre=centre,
                 aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma or None,
-                bias=None if bias is True else bias,
+                bias=None if _checks.flag(bias, "bias") else bias,
             )  # fmt: skip
             unknown = sorted(name for name, value in averaging.items() if value is not None)
             if unknown:

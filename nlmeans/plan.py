@@ -36,6 +36,8 @@ SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
 PAIRS = 1.5e9
 """Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
+_WINDOW = (3, 7, 7)
+"""How far a Wiener step looks: its windows are of 4 slices and 8 × 8 pixels."""
 PATCHWISE = 3.0
 """How much longer a pass takes that averages patches."""
 
@@ -146,6 +148,19 @@ class Plan:
     def correlated(self) -> bool:
         """Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking."""
         return any("correlated" in note for note in self.notes)
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        """How far along the spatial axes the image reaches that one pixel of the result depends on.
+
+        The numbers of the plan left aside, which come from the whole image.
+        """
+        recipes = [self.recipe(step, len(self.sigma)).halo for step in self.passes]
+        windows = [tuple(_WINDOW if step.wiener else (0, 0, 0)) for step in self.passes]
+        reach = np.sum([*recipes, *windows], axis=0)
+        if self.ridge is not None:
+            reach = np.maximum(reach, self.ridge.first.halo) + self.ridge.second.halo
+        return tuple(reach[-len(Layout(self.axes).space) :].tolist())
 
     @property
     def spec(self) -> PairwiseSpec:
@@ -313,7 +328,8 @@ def _ridge(planes: np.ndarray, setting: Setting, options: Options) -> RidgeSpec:
             finest = min(options.spacing)
             search = [max(round(r * finest / width), 1) for r, width in zip(search, options.spacing, strict=True)]
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), planes.shape[1:], strict=True))
-        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse)
+        whole = GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse)
+        return whole.within((planes.shape[1], planes.shape[2], planes.shape[3]))
 
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)

@@ -25,7 +25,7 @@ def specs(draw):
     def three(low, high):
         return draw(st.tuples(*(st.integers(low, high) for _ in range(3))))
 
-    patch = three(1, 5)
+    patch = (draw(st.integers(1, 5)), draw(st.integers(1, 5)), draw(st.integers(1, 20)))
     stride = tuple(draw(st.integers(1, side)) for side in patch)
     return GroupSpec(patch, draw(st.integers(1, 40)), stride, three(0, 9), draw(st.booleans()))
 
@@ -50,15 +50,16 @@ def test_matching_equals_naive(sides, spec, dtype, channels, values, seed):
         assert sorted(places(step, found[:count])) == sorted(ref)
 
 
-@given(st.integers(1, 40), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
-def test_a_group_equals_naive(count, second, uneven, dtype, seed):
+@given(st.integers(1, 40), st.sampled_from([6, 9, 17]), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
+def test_a_group_equals_naive(count, width, second, uneven, dtype, seed):
     rng = np.random.default_rng(seed)
     noisy, pilot = rng.normal(3, 2, (2, 1, 1, 20, 30)).astype(dtype)
     variance = rng.uniform(0.2, 2, (1, 1, 20, 30)).astype(dtype) if uneven else None
-    spec = GroupSpec((1, 8, 6), count, (1, 1, 1), (0, 19, 29))
+    spec = GroupSpec((1, 8, width), count, (1, 1, 1), (0, 19, 29))
     step = run.Step(noisy, noisy, pilot if second else None, spec, variance)
     group = [
-        (0, int(y), int(x)) for y, x in zip(rng.permutation(13)[: count % 13 + 1], rng.permutation(25), strict=False)
+        (0, int(y), int(x))
+        for y, x in zip(rng.permutation(13)[: count % 13 + 1], rng.permutation(31 - width), strict=False)
     ]
     flat = np.array([[y * step.noisy.line + x for _, y, x in group]])
     step.estimate(flat, np.array([len(group)]))
@@ -83,12 +84,25 @@ def test_step_equals_naive(sides, spec, dtype, channels, second, uneven, seed):
     if not second and spec.size > np.prod(spec.patch):  # the matrix of so many is nearly singular
         spec = replace(spec, size=int(np.prod(spec.patch)))
     noisy, pilot = rng.normal(3, 2, (2, channels, *sides)).astype(dtype)
-    variance = rng.uniform(0.2, 2, (1, *sides)).astype(dtype) if uneven else None
+    variance = rng.uniform(0.2, 2, (rng.choice([1, channels]), *sides)).astype(dtype) if uneven else None
     guide = pilot if second else noisy
     ref = naive.step(guide, noisy, pilot if second else None, spec, variance)
     comp = run.group_step(guide, noisy, pilot if second else None, spec, variance=variance, threads=2)
     assert comp.dtype == dtype
     assert_averages_equal(ref, comp, dtype)
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_finite_harms_no_memory(dtype, second):
+    image = np.random.default_rng(0).normal(size=(1, 1, 60, 70)).astype(dtype)
+    image[0, 0, 20:40, 30:33] = [np.nan, -np.nan, np.inf]
+    step = run.Step(image, image, image if second else None, GroupSpec((1, 7, 9), 40, (1, 5, 5), (0, 12, 12)))
+    for tile in (tile for turn in step.tiles() for tile in turn):
+        positions, counts = step.match(tile)
+        assert counts.min() >= 1
+        assert counts.max() <= 40
+        step.estimate(positions, counts)
 
 
 @pytest.mark.parametrize("sides", [(1, 150, 130), (1, 9, 200), (9, 60, 50)])
@@ -99,14 +113,24 @@ def test_threads_change_nothing(sides):
     np.testing.assert_array_equal(one, three)
 
 
-@pytest.mark.parametrize("spec", [SPEC, GroupSpec((3, 8, 8), 9, (2, 7, 4), (1, 30, 3))])
-def test_tiles_of_one_turn_write_to_different_pixels(spec):
-    step = run.Step(*[np.zeros((1, 7, 230, 250), np.float32)] * 2, None, spec)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        GroupSpec((3, 8, 8), 9, (2, 7, 4), (1, 30, 3)),
+        GroupSpec((1, 4, 2), 9, (1, 3, 2), (0, 3, 30)),
+        GroupSpec((1, 4, 17), 9, (1, 3, 2), (0, 3, 25)),
+    ],
+)
+def test_tiles_of_one_turn_write_to_different_pixels(spec, dtype):
+    step = run.Step(*[np.zeros((1, 7, 130, 250), dtype)] * 2, None, spec)
+    wide = -(-spec.patch[2] // step.lanes) * step.lanes  # whole vectors are written
     for turn in step.tiles():
-        taken = np.zeros((7, 230, 250 + step.lanes), int)
+        taken = np.zeros((7, 130, 250 + wide), int)
         for tile in turn:
             low, high = tile.min(0) - spec.search_radius, tile.max(0) + spec.search_radius
-            low, high = np.maximum(low, 0), np.minimum(high, step.ends) + np.array([*spec.patch[:2], step.lanes])
+            low, high = np.maximum(low, 0), np.minimum(high, step.ends) + np.array([*spec.patch[:2], wide])
             taken[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] += 1
         assert taken.max() == 1
 
@@ -148,7 +172,6 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo():
         same = run.group_step(other, other, None, spec)[0, 0][middle] == before
         assert same or (abs(dy) <= 9 and abs(dx) <= 12)
         reached |= not same
-    assert RidgeSpec(spec, spec, 0.5).halo == (0, 18, 24)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +187,15 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo():
 def test_recipes_that_make_no_sense(given, message):
     with pytest.raises(ValueError, match=message):
         GroupSpec(**{**dict(patch=(1, 8, 8), size=4, stride=(1, 2, 2), search_radius=(0, 3, 3)), **given})
+
+
+@pytest.mark.parametrize("name", ["guide", "pilot", "variance"])
+def test_all_have_the_same_sides(name):
+    given = {key: np.zeros((1, 1, 20, 20)) for key in ("guide", "noisy", "pilot", "variance")} | {
+        name: np.zeros((1, 1, 20, 19))
+    }
+    with pytest.raises(ValueError, match=rf"{name} must have the image's sides, \(1, 20, 20\); got \(1, 20, 19\)"):
+        run.Step(spec=SPEC, **given)
 
 
 def test_a_share_is_a_share():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from skimage.io import imsave
 
-from benchmarks import tune
+import nlmeans
+from benchmarks import ridge_stages, tune, tune_ridge
 from benchmarks.__main__ import STUDIES, main
 
 Y, X = np.mgrid[:64, :72]
@@ -117,3 +118,38 @@ def test_the_verdict_on_functions():
     assert verdict(near, 0.002, 0.003)
     assert not verdict(near, 0.0005, 0.003)  # functions differ by more than seeds do
     assert not verdict(near, 0.002, 0.0005)  # by more than a block gains
+
+
+def test_tuning_of_ridge_changes_one_number_at_a_time(data, monkeypatch):
+    monkeypatch.setattr(tune_ridge, "GRID", {"share": (0.0, 1.0), "second.size": (16,), "second.stride": (4,)})
+    flags = ["--sigmas", "20", "--qualities", "fast", "--images", "2", "--numbers", *tune_ridge.GRID]
+    results = run(data, "tune-ridge", *flags)["results"]
+    assert [(row["kind"], row["number"]) for row in results] == [
+        (kind, number) for kind in ("grey", "colour") for number in ("as it is", *tune_ridge.GRID)
+    ]
+    assert [one["value"] for one in results[1]["rows"]] == [0.0, 1.0]
+    assert len({one["psnr"] for row in results[:4] for one in row["rows"]}) == 5
+    spec = nlmeans.plan(GREY, 20, method="ridge").ridge
+    assert tune_ridge.changed(spec, "share", 0.3) == replace(spec, share=0.3)
+    wider = tune_ridge.changed(spec, "second.search_radius", 5)
+    assert wider == replace(spec, second=replace(spec.second, search_radius=(0, 5, 5)))
+
+
+def test_stages_of_ridge_add_up(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ridge_stages, "ROUNDS", 1)
+    monkeypatch.setattr(ridge_stages, "REPEATS", 3)
+    path = tmp_path / "stages.json"
+    assert main(["ridge-stages", "--side", "64", "--quality", "fast", "--out", str(path)]) == 0
+    found = json.loads(path.read_text(encoding="utf-8"))
+    whole = [row for row in found["stages"] if not row.get("part")]
+    assert [row["stage"] for row in whole] == [
+        "non-local means", "step 1: matching", "step 1: groups", "step 2: matching", "step 2: groups"
+    ]  # fmt: skip
+    assert sum(row["share"] for row in whole) == pytest.approx(1)
+    assert found["seconds"] == pytest.approx(sum(row["seconds"] for row in whole))
+    inverting = next(row for row in found["stages"] if row["stage"] == "step 2: invert")
+    assert inverting["each"] == 48**3 / 2
+    assert inverting["of_peak"] == pytest.approx(
+        inverting["each"] * inverting["groups"] / inverting["seconds"] / found["peak"]
+    )
+    assert "| step 2: matching |" in capsys.readouterr().out

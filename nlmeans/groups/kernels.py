@@ -12,7 +12,7 @@ from .._jit import inline, kernel, row
 from .._lanes import address, fill, keep_first, load, load_from, store, store_from
 from .spec import LEAST, QUIET
 
-ONE, LOAD, SIZE, TINY = 0, 1, 2, 3
+ONE, NOISE, PIXELS, ROUNDING = 0, 1, 2, 3
 """Places in ``numbers``: 1, the share of the noise in the matrix, the pixels of a patch, and how little of a matrix's
 trace may be added to its diagonal: rounding would make it indefinite with less."""
 
@@ -24,12 +24,12 @@ def zero(numbers):
 
 
 @row
-def gather(source, positions, count, rows, width, patches, length):
+def gather(source, positions, count, rows, places, patches, length):
     """Copy patches from the image; each takes ``length`` numbers."""
     image, out = address(source), address(patches)
     for k in range(count):
-        for r in range(rows.size):
-            store_from(out, k * length + r * width, load_from(image, positions[k] + rows[r]))
+        for r in range(rows.size):  # what a vector holds beyond its row is written over by the next one
+            store_from(out, k * length + places[r], load_from(image, positions[k] + rows[r]))
 
 
 @row
@@ -38,7 +38,7 @@ def centre(patches, count, size, length, lanes, mean, share, numbers):
     data, out = address(patches), address(mean)
     step = length // lanes
     for v in range(step):
-        pixels = int(numbers[SIZE]) - v * lanes
+        pixels = int(numbers[PIXELS]) - v * lanes
         total = zero(numbers)
         for k in range(count):
             total = total + load(data, k * step + v)
@@ -65,26 +65,26 @@ def multiply(pixels, size, lanes, matrix, numbers):
     data, out = address(pixels), address(matrix)
     for r in range(0, size, lanes):
         for c in range(r, size, lanes):
-            set_product(out, r * size + c, size, data, r, size, data, c, size, int(numbers[SIZE]))
+            set_product(out, r * size + c, size, data, r, size, data, c, size, int(numbers[PIXELS]))
 
 
 @row
-def add_noise(matrix, power, powers, positions, count, size, numbers):
+def add_noise(matrix, power, powers, positions, offset, count, size, numbers):
     """Add its share of the noise to the matrix; rows of no patch get something to be inverted."""
     held = noise = matrix[0] - matrix[0]
     for k in range(size):
-        power[k] = powers[positions[k]] if powers.size and k < count else numbers[SIZE]
+        power[k] = powers[positions[k] + offset] if powers.size and k < count else numbers[PIXELS]
         if k < count:
             held += matrix[k * size + k]
             noise += power[k]
-    load, share = numbers[LOAD], numbers[ONE]
-    if load < numbers[ONE] and held * count < QUIET * noise * (count - 1):
+    added, share = numbers[NOISE], numbers[ONE]
+    if added < numbers[ONE] and held * count < QUIET * noise * (count - 1):
         found = held * count / (QUIET * noise * (count - 1))
-        load, share = load + (1 - found), max(found, LEAST)
+        added, share = added + (1 - found), max(found, LEAST)
     for k in range(size):
         if k < count:
             power[k] *= share
-        matrix[k * size + k] += max(load * power[k], numbers[TINY] * held) if k < count else power[k]
+        matrix[k * size + k] += max(added * power[k], numbers[ROUNDING] * held) if k < count else power[k]
 
 
 @row
@@ -137,7 +137,7 @@ def weigh(matrix, power, count, size, lanes, share, certainty, numbers):
             weight = own * load_from(a, k * size + c) + rest
             store_from(a, k * size + c, weight)
             left = left + weight * weight * fill(power[k])
-        store_from(out, c, fill(numbers[SIZE]) / left)
+        store_from(out, c, fill(numbers[PIXELS]) / left)
 
 
 @row
@@ -150,14 +150,14 @@ def combine(matrix, patches, size, length, lanes, estimates):
 
 
 @row
-def scatter(estimates, mean, certainty, positions, count, rows, width, length, total, weights):
+def scatter(estimates, mean, certainty, positions, count, rows, places, widths, length, total, weights):
     """Add the estimates to the image, each with its certainty as weight."""
     data, middle, sums, counts = address(estimates), address(mean), address(total), address(weights)
     for k in range(count):
-        weight = keep_first(fill(certainty[k]), width)
         for r in range(rows.size):
-            at, i = positions[k] + rows[r], r * width
-            value = keep_first(load_from(middle, i) + load_from(data, k * length + i), width)
+            at, i = positions[k] + rows[r], places[r]
+            weight = keep_first(fill(certainty[k]), widths[r])
+            value = keep_first(load_from(middle, i) + load_from(data, k * length + i), widths[r])
             store_from(sums, at, load_from(sums, at) + weight * value)
             store_from(counts, at, load_from(counts, at) + weight)
 
@@ -167,21 +167,21 @@ def estimate_tile(noisy, pilot, powers, positions, counts, rows, lengths, scratc
     """Estimate the groups of a tile, each channel on its own. `run` says what each argument holds."""
     patches, guess, mean, pixels, matrix, panel, swept, power, certainty, number = scratch
     length, lanes = lengths
-    tables, width = rows
+    tables, places, widths = rows
     for g in range(counts.size):
         count, group = counts[g], positions[g]
         number[0] = 1 / count  # in the planes' type
         share = number[0]
         size = (count + lanes - 1) // lanes * lanes
         for c in range(tables.shape[0]):
-            gather(noisy, group, count, tables[c], width, patches, length)
-            gather(pilot, group, count, tables[c], width, guess, length)
+            gather(noisy, group, count, tables[c], places, patches, length)
+            gather(pilot, group, count, tables[c], places, guess, length)
             centre(guess, count, size, length, lanes, mean, share, numbers)
             transpose(guess, size, length, lanes, pixels)
             centre(patches, count, size, length, lanes, mean, share, numbers)
             multiply(pixels, size, lanes, matrix, numbers)
-            add_noise(matrix, power, powers, group, count, size, numbers)
+            add_noise(matrix, power, powers, group, tables[c, 0], count, size, numbers)
             invert(matrix, size, lanes, panel, swept, numbers)
             weigh(matrix, power, count, size, lanes, share, certainty, numbers)
             combine(matrix, patches, size, length, lanes, guess)
-            scatter(guess, mean, certainty, group, count, tables[c], width, length, total, weights)
+            scatter(guess, mean, certainty, group, count, tables[c], places, widths, length, total, weights)

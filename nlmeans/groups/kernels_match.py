@@ -81,7 +81,7 @@ def nearest(bits, count, size, starts, edge, far, positions):
     below = fill(edge[0])
     for q in range(count):
         lanes = lanes_below(load(data, q), below)
-        while lanes:
+        while lanes and found < size:
             positions[found] = starts[q] + first_one(lanes)
             found += 1
             lanes &= lanes - 1

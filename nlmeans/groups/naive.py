@@ -74,12 +74,12 @@ def combine(
 def step(
     guide: np.ndarray, noisy: np.ndarray, pilot: np.ndarray | None, spec: GroupSpec, variance: np.ndarray | None = None
 ) -> np.ndarray:
-    """Run a step on planes (C, Z, Y, X) whose noise has the ``variance`` (1, Z, Y, X), 1 by default.
+    """Run a step on planes (C, Z, Y, X) whose noise has the ``variance`` (1 or C, Z, Y, X), 1 by default.
 
     The guide decides which patches are alike; each channel is estimated on its own.
     """
     spec = spec.within(noisy.shape[1:])
-    noise = np.ones((1, *noisy.shape[1:])) if variance is None else variance
+    noise = np.broadcast_to(1.0 if variance is None else variance, noisy.shape)
     total, weights = np.zeros(noisy.shape), np.zeros(noisy.shape)
     for start in references(noisy.shape[1:], spec):
         group = match(guide, start, spec)
@@ -88,8 +88,8 @@ def step(
             plane = planes[channel : channel + 1].astype(np.float64)
             return np.stack([patch_at(plane, other, spec).ravel() for other in group], axis=1)
 
-        power = columns(noise, 0).sum(0)
         for c in range(len(noisy)):
+            power = columns(noise, c).sum(0)
             estimates, _, left = combine(columns(noisy, c), None if pilot is None else columns(pilot, c), power)
             for other, estimate, variance_left in zip(group, estimates.T, left, strict=True):
                 patch_at(total, other, spec)[c] += estimate.reshape(spec.patch) / variance_left

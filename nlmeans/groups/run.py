@@ -19,7 +19,7 @@ from .spec import FLOOR, GroupSpec
 
 SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
-TINY = 4.0
+ROUNDING = 4.0
 """Least part of a matrix's trace on its diagonal, in units of the type's precision."""
 QUIETEST = 2.0**-20
 """Least variance of the noise beside the mean one."""
@@ -58,8 +58,13 @@ class Step:
         For a second step, what the first has found.
     spec : GroupSpec
         The recipe.
-    variance : ndarray, shape (1, Z, Y, X), or None
+    variance : ndarray, shape (1 or C, Z, Y, X), or None
         The variance of each pixel's noise, if it is not 1 everywhere.
+
+    Raises
+    ------
+    ValueError
+        If they do not have the same sides.
     """
 
     def __init__(
@@ -71,6 +76,9 @@ class Step:
         variance: np.ndarray | None = None,
     ) -> None:
         dtype, sides = noisy.dtype, noisy.shape[1:]
+        for name, other in (("guide", guide), ("pilot", pilot), ("variance", variance)):
+            if other is not None and other.shape[1:] != sides:
+                raise ValueError(f"{name} must have the image's sides, {sides}; got {other.shape[1:]}")
         self.spec = spec = spec.within((sides[0], sides[1], sides[2]))
         self.ends = tuple(side - patch for side, patch in zip(sides, spec.patch, strict=True))
         self.noisy = Padded(noisy, noisy.shape, dtype)
@@ -80,15 +88,18 @@ class Step:
         self.total, self.weights = (Padded(None, noisy.shape, dtype) for _ in range(2))
         self.powers = np.empty(0, dtype)
         if variance is not None:
-            self.powers = Padded(_sums(variance, spec.patch), (1, *sides), dtype).flat
-        self.size = min(spec.size, math.prod(end + 1 for end in self.ends))
+            sums = np.stack([_sums(plane, spec.patch) for plane in variance])
+            self.powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
+        self.size = spec.size
         self.pixels = math.prod(spec.patch)
         self.lanes, self.dtype = lanes(dtype), dtype
         self.length = math.ceil(self.pixels / self.lanes) * self.lanes
-        self.numbers = np.asarray([1, FLOOR if pilot is None else 1, self.pixels, TINY * np.finfo(dtype).eps], dtype)
+        self.numbers = np.asarray(
+            [1, FLOOR if pilot is None else 1, self.pixels, ROUNDING * np.finfo(dtype).eps], dtype
+        )
         self.far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         self.compared = _compared(self.guide.rows(spec.patch), spec)
-        self.rows = (self.noisy.rows(spec.patch), spec.patch[2])
+        self.rows = _pieces(self.noisy.rows(spec.patch), spec.patch[2], lanes(dtype))
         self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
         self.scratch = threading.local()
 
@@ -99,7 +110,8 @@ class Step:
         and each pixel's sums come in one order.
         """
         reach = [2 * r + side for r, side in zip(self.spec.search_radius, self.spec.patch, strict=True)]
-        reach[2] = max(reach[2], 2 * self.spec.search_radius[2] + self.lanes)  # a vector is written at a time
+        # a vector is written at a time
+        reach[2] += math.ceil(self.spec.patch[2] / self.lanes) * self.lanes - self.spec.patch[2]
         each = [
             list(_cut(end, stride, max(SIDE, far)))
             for end, stride, far in zip(self.ends, self.spec.stride, reach, strict=True)
@@ -129,8 +141,8 @@ class Step:
         )  # fmt: skip
 
     def result(self) -> np.ndarray:
-        """Return the averages of all estimates."""
-        return self.total.planes / self.weights.planes
+        """Return the averages of all estimates, in the place of their sums."""
+        return np.divide(self.total.planes, self.weights.planes, out=self.total.planes)
 
     def _buffers(self) -> Any:
         held = getattr(self.scratch, "arrays", None)
@@ -158,6 +170,14 @@ def _cut(end: int, stride: int, side: int) -> Iterator[np.ndarray]:
             yield inside
 
 
+def _pieces(rows: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of a patch in pieces of a vector: where each begins in the image and the patch, and how wide."""
+    starts = np.arange(0, width, lanes)
+    offsets = (rows[:, :, None] + starts).reshape(len(rows), -1)
+    places = (np.arange(rows.shape[1])[:, None] * width + starts).ravel()
+    return offsets, places, np.tile(np.minimum(width - starts, lanes), rows.shape[1])
+
+
 def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
     """Return where the pixels lie by which patches are compared, from the first one on."""
     pixels = rows[:, :, None] + np.arange(spec.patch[2])
@@ -169,10 +189,10 @@ def _sums(variance: np.ndarray, patch: Radii) -> np.ndarray:
     """Return at each pixel the sum over the patch that begins there; patches beyond the end are not asked for."""
     from scipy.ndimage import uniform_filter1d
 
-    sums = np.maximum(variance[0], QUIETEST, dtype=np.float64)
+    sums = np.maximum(variance, QUIETEST, dtype=np.float64)
     for axis, side in enumerate(patch):
         sums = uniform_filter1d(sums, side, axis, mode="nearest", origin=-(side // 2)) * side
-    return sums[None]
+    return sums
 
 
 def group_step(

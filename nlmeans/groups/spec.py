@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from ..pairwise.spec import Radii
@@ -86,10 +87,14 @@ class GroupSpec:
         return z, y, x
 
     def within(self, sides: Radii) -> GroupSpec:
-        """Return the recipe with patches that fit into an image."""
+        """Return the recipe with patches that fit into an image, and groups that its windows can fill."""
         z, y, x = (min(side, length) for side, length in zip(self.patch, sides, strict=True))
         k, m, n = (min(step, side) for step, side in zip(self.stride, (z, y, x), strict=True))
-        return replace(self, patch=(z, y, x), stride=(k, m, n))
+        most = math.prod(
+            min(2 * r + 1, length - side + 1)
+            for r, length, side in zip(self.search_radius, sides, (z, y, x), strict=True)
+        )
+        return replace(self, patch=(z, y, x), stride=(k, m, n), size=min(self.size, most))
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,3 @@ class RidgeSpec:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be from 0 to 1; got {self.share!r}")
-
-    @property
-    def halo(self) -> Radii:
-        """How far along (z, y, x) the input reaches that one output pixel depends on, non-local means left aside."""
-        z, y, x = (a + b for a, b in zip(self.first.halo, self.second.halo, strict=True))
-        return z, y, x
