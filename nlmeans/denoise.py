@@ -150,8 +150,8 @@ def denoise(
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
         noise by the picture that the pass has found, in a third to half of the pass's time. "best" averages once more,
-        patches this time, with weights from that picture. Method "ridge" is led by what these make of the image, and
-        itself takes more and larger groups from wider windows.
+        patches this time, with weights from that picture. Method "ridge" at each quality takes more groups than at the
+        one before, larger ones and from wider windows, and is led by averages of the next quality.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
         cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, and its exact unbiased
@@ -234,10 +234,11 @@ def denoise(
     float32, in float64 for float64 and 32-bit integers. A weight below 2⁻³² counts as none. Missing pixels and maps of
     σ take about three times as long.
 
-    Method "ridge" takes, for each of its groups (one on every 25th pixel by default) and each channel, about
-    size² · (2 · patch + size) multiplications, 1.5 million for 96 patches of 7 × 7. It computes in float32, and in
-    float64 where the image's range is more than 256 σ. Volumes and videos are taken by patches within a slice or a
-    frame, which reach over to its neighbours. Missing pixels are filled by non-local means first.
+    Method "ridge" takes, for each of its groups (by default one on every 36th pixel) and each channel, about
+    size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32, and
+    in float64 where a channel's range is more than 256 σ, in three times the time. Volumes and videos are taken by
+    patches within a slice or a frame, which reach over to its neighbours. Missing pixels are filled by averages first.
+    Where photons are fewer than half a one a pixel, averages are all that is done, with a note.
 
     References
     ----------

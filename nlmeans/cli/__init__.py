@@ -61,7 +61,8 @@ def denoise(
         typer.Option(
             parser=method_name,
             metavar="NAME",
-            help="nlm; ridge, which combines groups of similar patches, better and slower; learned, which is a trained "
+            help="nlm; ridge, which combines groups of similar patches, better and slower, and takes no flag about "
+            "averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, which is a trained "
             "network; or what another package brings.",
         ),
     ] = "nlm",
@@ -220,7 +221,7 @@ def compare(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Denoise a picture in all three qualities and by the trained network, and make a page to compare them.
+    """Denoise a picture in all three qualities, by ridge and by the trained network, and make a page to compare them.
 
     The page is one file that needs no network: a slider wipes between any two of the pictures, a lens enlarges the
     same place of all, and the difference of two can be shown. Of a volume, a video or a stack, the page shows the slice

@@ -203,7 +203,7 @@ class Filtering:
         Quality,
         typer.Option(
             help="fast is one pass, balanced lets a Wiener step follow, best makes two passes and takes two to four "
-            "times as long."
+            "times as long. Method ridge takes more and larger groups for each."
         ),
     ] = "balanced"
     strength: Annotated[
