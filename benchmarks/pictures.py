@@ -1,7 +1,7 @@
 """Sheets to look at: ``python -m benchmarks pictures --out FOLDER``.
 
 Details of scikit-image's pictures where denoisers betray themselves: a flat sky, printed text, a face, bricks.
-A row a noise level, σ known; a column for what went in, the classical and the learned result, and the clean picture.
+A row a noise level, σ known; a column for what went in, each method's result, and the clean picture.
 Nothing is sharpened or smoothed; what is below 0 or above 255 is clipped for the eye alone.
 """
 
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-import nlmeans
 from nlmeans import io
 
+from .denoisers import DENOISERS
+from .environment import available_cpus
 from .tune import psnr
 
 SIGMAS = (5, 15, 25, 50, 75)
@@ -58,19 +60,27 @@ DETAILS = (
 )
 
 
-def row(detail: Detail, clean: np.ndarray, sigma: int) -> list[tuple[str, np.ndarray]]:
-    """Return a title and the part for every column."""
-    import nonlocal_block
+TITLES = {
+    "nlmeans-best": "nlmeans best", "ridge": "ridge", "ridge-best": "ridge best", "learned": "learned", "bm3d": "BM3D"
+}  # fmt: skip
+"""Methods of `denoisers.DENOISERS` that can be shown."""
 
-    axis = -1 if clean.ndim == 3 else None
+
+@dataclass(frozen=True)
+class Given:
+    """What a method is told of a picture besides its noise."""
+
+    colour: bool
+
+
+def row(detail: Detail, clean: np.ndarray, sigma: int, methods: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Return a title and the part for every column."""
     noise = np.random.default_rng(1000).normal(0, sigma, clean.shape)
-    noisy = (clean + noise).astype(np.float32)
-    shown: list[tuple[str, np.ndarray]] = [
-        (f"sigma {sigma}", noisy),
-        ("nlmeans best", nlmeans.denoise(noisy, sigma, channel_axis=axis, quality="best")),
-        ("learned", nonlocal_block.denoise(noisy, sigma, channel_axis=axis)),
-    ]
-    exact = clean.astype(np.float64)
+    noisy, exact = (clean + noise).astype(np.float32), clean.astype(np.float64)
+    shown = [(f"sigma {sigma}", noisy)]
+    for name in methods:
+        method, case = DENOISERS[name], cast(Any, Given(clean.ndim == 3))
+        shown.append((TITLES[name], method.call(case, noisy.astype(method.dtype), float(sigma), available_cpus())()))
     titled = [(f"{title}, {psnr(picture, exact):.2f} dB", detail.cut(picture)) for title, picture in shown]
     return [*titled, ("original", detail.cut(clean))]
 
@@ -100,13 +110,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks pictures", description=__doc__)
     parser.add_argument("--only", default="", help=f"part of the name of the details to show: {names}")
     parser.add_argument("--sigma", type=int, nargs="+", default=SIGMAS, help="noise levels, a row each")
+    parser.add_argument("--methods", nargs="+", choices=TITLES, default=["nlmeans-best", "ridge", "learned"])
     parser.add_argument("--out", type=Path, required=True, help="folder for the sheets; earlier ones are replaced")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     for detail in DETAILS:
         if options.only in detail.name:
             clean = detail.load()
-            drawn = sheet([row(detail, clean, sigma) for sigma in options.sigma])
+            drawn = sheet([row(detail, clean, sigma, options.methods) for sigma in options.sigma])
             path = options.out / f"{detail.name}.jpg"
             io.write(path, io.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
             print(path)

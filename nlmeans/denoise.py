@@ -235,8 +235,8 @@ def denoise(
     σ take about three times as long.
 
     Method "ridge" takes, for each of its groups (by default one on every 36th pixel) and each channel, about
-    size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32, and
-    in float64 where a channel's range is more than 256 σ, in three times the time. Volumes and videos are taken by
+    size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32,
+    and in float64 where a channel's range is more than 256 σ, in three times the time. Volumes and videos are taken by
     patches within a slice or a frame, which reach over to its neighbours. Missing pixels are filled by averages first.
     Where photons are fewer than half a one a pixel, averages are all that is done, with a note.
 

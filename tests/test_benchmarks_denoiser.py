@@ -107,6 +107,6 @@ def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatc
 def test_sheets_show_every_method(tmp_path):
     assert main(["pictures", "--only", "text", "--sigma", "20", "40", "--out", str(tmp_path)]) == 0
     with Image.open(tmp_path / "text.jpg") as sheet:
-        assert sheet.size == (10 + 4 * (320 + 10), 2 * (224 + 24 + 10))
-        first, last = (np.asarray(sheet)[30:240, k * 330 + 20 : k * 330 + 320].astype(float) for k in (0, 3))
+        assert sheet.size == (10 + 5 * (320 + 10), 2 * (224 + 24 + 10))
+        first, last = (np.asarray(sheet)[30:240, k * 330 + 20 : k * 330 + 320].astype(float) for k in (0, 4))
     assert np.abs(np.diff(first, axis=1)).mean() > 1.5 * np.abs(np.diff(last, axis=1)).mean()

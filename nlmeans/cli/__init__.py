@@ -62,7 +62,7 @@ def denoise(
             parser=method_name,
             metavar="NAME",
             help="nlm; ridge, which combines groups of similar patches, better and slower, and takes no flag about "
-            "averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, which is a trained "
+            "averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a trained "
             "network; or what another package brings.",
         ),
     ] = "nlm",
