@@ -17,8 +17,17 @@ from numba.extending import intrinsic
 
 from ._lanes import _CONTRACT, BYTES, Vector, _anywhere, _spread
 
-ROWS = 16 if llvm.get_host_cpu_features().get("avx512f") else 4
-"""Rows whose sums are kept at once: there are 32 registers of a whole vector with AVX-512, and fewer elsewhere."""
+
+def _rows_together() -> int:
+    """Return how many rows' sums are kept at once: with AVX-512, 32 registers hold a whole vector each."""
+    try:
+        wide = llvm.get_host_cpu_features().get("avx512f")
+    except RuntimeError:  # not every system can be asked
+        wide = False
+    return 16 if wide else 4
+
+
+ROWS = _rows_together()
 
 
 def _rows(context: Any, builder: Any, data: Any, at: Any, row: Any, vector: Vector) -> list[Any]:

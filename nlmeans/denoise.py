@@ -236,7 +236,7 @@ def denoise(
 
     Method "ridge" takes, for each of its groups (by default one on every 36th pixel) and each channel, about
     size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32,
-    and in float64 where a channel's range is more than 256 σ, in three times the time. Volumes and videos are taken by
+    and in float64 where a channel's range is more than 256 σ, in nearly twice the time. Volumes and videos are taken by
     patches within a slice or a frame, which reach over to its neighbours. Missing pixels are filled by averages first.
     Where photons are fewer than half a one a pixel, averages are all that is done, with a note.
 
@@ -310,7 +310,7 @@ def denoise(
 ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
 """Options that no plan depends on."""
 _NO_MAPS = "full_output={!r} is for method='nlm'; for {!r} it must be True or False"
-PILOT_AND_STEPS = (1, 5)
+PILOT_AND_STEPS = (3, 5)
 """About how long non-local means and the steps of method "ridge" take beside each other."""
 
 

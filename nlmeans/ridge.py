@@ -26,7 +26,7 @@ picture. Tuned on training pictures with noise that were saved as JPEG files."""
 DARK = 0.05
 """Least variance of counted photons, in counts: no pixel is taken to be without noise."""
 FEWEST = 0.5
-"""Mean count of photons from which groups of patches do better than non-local means alone."""
+"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
 FEW = "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done"
 WORK = (1, 4)
 """About how long the two steps take beside each other."""

@@ -9,7 +9,6 @@ from ..pairwise.spec import Radii
 
 FLOOR = 0.01
 """Share of the noise that is added to what a group of noisy patches holds, so that alike ones leave it invertible."""
-
 QUIET = 0.4
 """Share of the noise below which a group of noisy patches cannot hold it: it was clipped, or never there."""
 LEAST = 0.01
@@ -27,9 +26,9 @@ class GroupSpec:
 
     where D is diagonal and holds the power of the noise in each patch. In a first step G = XᵀX and c is nearly 0:
     Θ minimises Stein's unbiased estimate of the risk; where a group holds less than `QUIET` of the noise's power, what
-    it holds is taken for noise. In a second step G = PᵀP with the same patches P of a pilot, an
-    estimate of the clean image, and c = 1: Θ minimises the risk itself, if the pilot were right. Estimates that
-    overlap at a pixel are averaged with the inverse of the noise that is left in them as weights.
+    it holds is taken for noise. In a second step G = PᵀP with the same patches P of a pilot, an estimate of the clean
+    image, and c = 1: Θ minimises the risk itself, if the pilot were right. Estimates that overlap at a pixel are
+    averaged with the inverse of the noise that is left in them as weights.
 
     Parameters
     ----------
