@@ -1,0 +1,187 @@
+"""What `skimage.restoration` has of non-local means, with the arguments of scikit-image 0.26.
+
+>>> from nlmeans.compat.skimage import denoise_nl_means, estimate_sigma
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+import nlmeans
+
+from .. import _checks
+from ..layout import Layout
+from ..pairwise.spec import PairwiseSpec
+
+__all__ = ["denoise_nl_means", "estimate_sigma"]
+
+FARTHEST = 5.0
+"""Distance, in units of h², from which scikit-image's weights are 0."""
+
+
+def denoise_nl_means(
+    image: Any,
+    patch_size: int = 7,
+    patch_distance: int = 11,
+    h: float = 0.1,
+    fast_mode: bool = True,
+    sigma: float = 0.0,
+    *,
+    preserve_range: bool = False,
+    channel_axis: int | None = None,
+) -> np.ndarray:
+    """Denoise as `skimage.restoration.denoise_nl_means` is meant to.
+
+    Parameters
+    ----------
+    image : array_like
+        A picture or a volume, with channels or without. Whole numbers become floats of range 0 to 1, or −1 to 1 for
+        signed types, unless ``preserve_range``; h and ``sigma`` are in the units of these floats.
+    patch_size : int, default 7
+        Width of the patches that are compared; an even one is made odd by adding 1.
+    patch_distance : int, default 11
+        Radius of the search window.
+    h : float, default 0.1
+        Strength: weights are exp(−max(d² − 2σ², 0) / h²) for patches that differ by d² in the mean square.
+    fast_mode : bool, default True
+        False drops a factor that scikit-image's fast mode has: there h counts as h · (s / (s − 1))^(d/2), for patches
+        of width s in d dimensions, since its windows have s − 1 pixels on a side but are divided by s. Patches count
+        evenly in both modes, where scikit-image's slow one weighs their pixels by a Gaussian.
+    sigma : float, default 0
+        Standard deviation of the noise.
+    preserve_range : bool, default False
+        Keep the numbers of whole-number images.
+    channel_axis : int, optional
+        The axis of channels.
+
+    Returns
+    -------
+    ndarray
+        In the image's shape; float32 for float16 and float32, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an image or a number that cannot be meant.
+
+    Notes
+    -----
+    Not reproduced: windows that are off their centre, mirrored pixels beyond the border as candidates, weights of
+    0.971 for equal patches, axes of length 1 that vanish, NaN that spreads: such pixels are missing, and filled.
+    More than three dimensions beside the channels are refused.
+
+    References
+    ----------
+    J. Darbon, A. Cunha, T. F. Chan, S. Osher, G. J. Jensen, "Fast nonlocal filtering applied to electron
+    cryomicroscopy", ISBI 2008, doi:10.1109/ISBI.2008.4541250, is the fast mode's source.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noisy = np.random.default_rng(0).normal(0.5, 0.1, (64, 64))
+    >>> bool(denoise_nl_means(noisy, h=0.08, sigma=0.1).std() < 0.02)
+    True
+    """
+    from ..pairwise.run import pairwise_average
+    from ..prepare import as_float
+
+    array = _floats(image, preserve_range)
+    layout = _layout(array, channel_axis)
+    width = _whole(patch_size, "patch_size", 1) // 2 * 2 + 1
+    radius = _whole(patch_distance, "patch_distance", 0)
+    strength, noise = _checks.real(h, "h"), _checks.real(sigma, "sigma")
+    if not strength > 0:
+        raise ValueError(f"h must be above 0; got {strength:g}")
+    if noise < 0:
+        raise ValueError(f"sigma must be at least 0; got {noise:g}")
+    space = len(layout.space)
+    planes = as_float(layout.planes(array)[0])
+    terms = len(planes) * width**space
+    short = ((width - 1) / width) ** space if _checks.flag(fast_mode, "fast_mode") and width > 1 else 1.0
+    spec = PairwiseSpec(
+        layout.radii((width // 2,) * space),
+        layout.radii((radius,) * space),
+        scale=short / (strength**2 * terms),
+        bias=2 * noise**2 * terms,
+        centre="one",
+        vanish=math.exp(-FARTHEST),
+    )
+    missing = not np.isfinite(planes).all()
+    if missing:
+        planes = np.where(np.isfinite(planes).all(axis=0), planes, np.nan)
+    return np.ascontiguousarray(layout.array(pairwise_average(planes, planes, spec, missing=missing)[None]))
+
+
+def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:
+    """Estimate the noise, called as `skimage.restoration.estimate_sigma` and returning what that returns.
+
+    Parameters
+    ----------
+    image : array_like
+        A picture or a volume, with channels or without.
+    average_sigmas : bool, default False
+        Return the channels' mean.
+    channel_axis : int, optional
+        The axis of channels.
+
+    Returns
+    -------
+    float, or list of float
+        Standard deviation of the noise in the image's units, one a channel if ``channel_axis`` is given, unless
+        averaged. The estimate is `nlmeans.estimate_sigma`'s, which texture misleads less than scikit-image's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `nlmeans.estimate_sigma`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(estimate_sigma(np.random.default_rng(0).normal(0, 5, (99, 99))))
+    5
+    """
+    array = np.asarray(image)
+    if channel_axis is None and array.ndim and array.shape[-1] in (3, 4):
+        warnings.warn(
+            f"the last axis has {array.shape[-1]} pixels and channel_axis is None: it is taken for space, not colours",
+            stacklevel=2,
+        )
+    layout = _layout(_checks.image(array), channel_axis)
+    found = np.atleast_1d(nlmeans.estimate_sigma(array, axes=layout.axes)).tolist()
+    if channel_axis is None:
+        return found[0]
+    return float(np.mean(found)) if _checks.flag(average_sigmas, "average_sigmas") else found
+
+
+def _floats(image: Any, preserve_range: bool) -> np.ndarray:
+    """Return the image in floating-point numbers, as scikit-image scales them."""
+    array = np.asarray(image)
+    if array.dtype.kind == "b":
+        return array.astype(np.float64)
+    array = _checks.image(array)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32) if array.dtype.itemsize == 2 else array
+    if _checks.flag(preserve_range, "preserve_range"):
+        return array.astype(np.float64)
+    return np.maximum(array / float(np.iinfo(array.dtype).max), -1.0)
+
+
+def _layout(array: np.ndarray, channel_axis: int | None) -> Layout:
+    """Return how the axes map to the core's: all but the channels' are space."""
+    if channel_axis is not None:
+        return _checks.layout(array, None, channel_axis)
+    if array.ndim > 3:
+        raise ValueError(f"the image must have 2 or 3 dimensions besides channels; got {array.ndim}")
+    return _checks.layout(array, "ZYX"[-array.ndim :], None)
+
+
+def _whole(value: Any, name: str, least: int) -> int:
+    number = _checks.real(value, name)
+    if number != int(number) or number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {number:g}")
+    return int(number)

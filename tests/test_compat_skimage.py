@@ -1,0 +1,116 @@
+"""scikit-image's functions by ours: the same strengths, types, channels and errors."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skimage import data, img_as_float, restoration
+
+from nlmeans.compat import skimage as compat
+
+RNG = np.random.default_rng(0)
+CAMERA = data.camera()[100:260, 120:300]
+NOISY = CAMERA / 255 + RNG.normal(0, 25 / 255, CAMERA.shape)
+FACE = data.astronaut()[60:140, 180:280]
+COLOUR = FACE / 255 + RNG.normal(0, 0.08, FACE.shape)
+BALL = (np.hypot(np.hypot(*np.mgrid[-12:12, -14:14, -15:15][:2]), np.mgrid[-12:12, -14:14, -15:15][2]) < 9) * 0.6
+VOLUME = BALL + RNG.normal(0, 0.08, BALL.shape)
+
+
+def error(result, clean):
+    return float(np.sqrt(np.mean((result - clean) ** 2)))
+
+
+@pytest.mark.parametrize(
+    ("size", "distance", "h", "sigma"), [(7, 11, 0.06, 0.1), (5, 6, 0.08, 0.1), (6, 5, 0.06, 0.1), (7, 5, 0.1, 0.0)]
+)
+def test_within_half_a_per_cent_of_the_fast_mode(size, distance, h, sigma):
+    clean = data.camera() / 255
+    noisy = clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape)
+    given = dict(patch_size=size, patch_distance=distance, h=h, sigma=sigma)
+    ref, comp = (f(noisy, **given) for f in (restoration.denoise_nl_means, compat.denoise_nl_means))
+    assert np.abs(ref - comp).mean() < 0.005
+    assert error(comp, clean) < 1.02 * error(ref, clean)
+
+
+def test_colour_and_volumes_and_the_slow_mode():
+    for image, given in (
+        (COLOUR, dict(channel_axis=-1, h=0.06, sigma=0.08, patch_distance=5)),
+        (COLOUR.transpose(2, 0, 1), dict(channel_axis=0, h=0.06, sigma=0.08, patch_distance=5)),
+        (VOLUME, dict(h=0.06, sigma=0.08, patch_size=3, patch_distance=3)),
+        (NOISY[:60, :70], dict(h=0.08, sigma=0.1, patch_distance=5, patch_size=5, fast_mode=False)),
+    ):
+        ref, comp = (f(image, **given) for f in (restoration.denoise_nl_means, compat.denoise_nl_means))
+        assert comp.shape == ref.shape == image.shape
+        assert np.abs(ref - comp).mean() < 0.015, given
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float16", "float32", "float64", "bool"])
+@pytest.mark.parametrize("preserve_range", [False, True])
+def test_types_are_those_of_scikit_image(dtype, preserve_range):
+    top = np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 1
+    image = (np.clip(NOISY[:40, :50], 0, 1) * top).round(3).astype(dtype)
+    h = 0.1 * (top if preserve_range else 1)
+    ref, comp = (
+        f(image, h=h, patch_size=5, patch_distance=4, preserve_range=preserve_range)
+        for f in (restoration.denoise_nl_means, compat.denoise_nl_means)
+    )
+    assert comp.dtype == ref.dtype
+    assert np.abs(ref - comp).mean() < 0.01 * (top if preserve_range else 1)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint8", "uint32"])
+def test_whole_numbers_are_scaled_alike(dtype):
+    info = np.iinfo(dtype)
+    image = np.array([[info.min, 0], [info.max // 2, info.max]], dtype)
+    np.testing.assert_allclose(compat._floats(image, False), img_as_float(image), atol=1e-9)
+
+
+def test_what_scikit_image_does_surprisingly_is_not_reproduced():
+    thin = NOISY[:1]
+    assert compat.denoise_nl_means(thin, sigma=0.1).shape == thin.shape
+    holed = NOISY.copy()
+    holed[50, 60] = np.nan
+    result = compat.denoise_nl_means(holed, h=0.08, sigma=0.1)
+    assert np.isfinite(result).all()
+    far = np.hypot(*(np.mgrid[:160, :180] - np.array([50, 60])[:, None, None])) > 20
+    np.testing.assert_allclose(result[far], compat.denoise_nl_means(NOISY, h=0.08, sigma=0.1)[far], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (dict(h=0), "h must be above 0; got 0"),
+        (dict(sigma=-1), "sigma must be at least 0; got -1"),
+        (dict(patch_size=0), "patch_size must be a whole number of at least 1; got 0"),
+        (dict(patch_distance=-2), "patch_distance must be a whole number of at least 0; got -2"),
+        (dict(patch_size=2.5), "patch_size must be a whole number of at least 1; got 2.5"),
+        (dict(image=np.zeros((3, 3, 3, 3))), "2 or 3 dimensions besides channels; got 4"),
+        (dict(image=np.zeros(9)), "at least 2 dimensions"),
+        (dict(channel_axis=5), "channel_axis"),
+    ],
+)
+def test_bad_input(given, message):
+    with pytest.raises(ValueError, match=message):
+        compat.denoise_nl_means(**{"image": NOISY[:20, :20], **given})
+
+
+def test_the_estimate_comes_in_the_same_form():
+    assert compat.estimate_sigma(NOISY) == pytest.approx(restoration.estimate_sigma(NOISY), rel=0.15)
+    each = compat.estimate_sigma(COLOUR, channel_axis=-1)
+    assert isinstance(each, list)
+    assert each == pytest.approx([0.08] * 3, rel=0.2)
+    assert compat.estimate_sigma(COLOUR, channel_axis=-1, average_sigmas=True) == pytest.approx(np.mean(each))
+    with pytest.warns(UserWarning, match="taken for space"):
+        compat.estimate_sigma(np.random.default_rng(0).normal(size=(40, 40, 4)))
+
+
+def test_scikit_image_is_not_needed():
+    code = (
+        "import sys; sys.modules['skimage'] = None\n"
+        "import numpy as np\nfrom nlmeans.compat.skimage import denoise_nl_means\n"
+        "print(denoise_nl_means(np.eye(9), patch_size=3, patch_distance=2).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "(9, 9)\n"
