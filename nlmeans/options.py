@@ -77,7 +77,7 @@ class Options:
             )  # fmt: skip
             unknown = sorted(name for name, value in averaging.items() if value is not None)
             if unknown:
-                raise TypeError(f"method {own!r} has no option {', '.join(unknown)}")
+                raise TypeError(f"method {own!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
         limits = _checks.limits(image, known)
