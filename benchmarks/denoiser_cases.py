@@ -19,7 +19,7 @@ class PlainCase(PictureCase):
         start = {
             "call": "",
             "memory": "fresh process: seconds, and memory beyond the input's; ",
-            "first-call": "first call of a process, which loads torch and the weights; ",
+            "first-call": "first call of a process, with all that it loads; ",
         }
         return f"{start[self.kind]}{what}"
 

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from skimage import data
 
 import nlmeans
+from nlmeans import _jit
 from nlmeans._blocks import set_product
 from nlmeans._lanes import address, aligned, lanes
 from nlmeans.groups import kernels
@@ -62,7 +62,7 @@ def operations(spec: GroupSpec) -> dict[str, float]:
     }
 
 
-@numba.njit
+@_jit.row
 def _products(a, b, c, count, repeats):  # type: ignore[no-untyped-def]
     for _ in range(repeats):
         set_product(address(c), 0, 16, address(a), 0, 16, address(b), 0, 16, count)
@@ -79,7 +79,7 @@ def peak() -> float:
 def repeating(function: Any) -> Any:
     """Return a compiled function that calls another one so many times with the same arguments."""
 
-    @numba.njit
+    @_jit.row
     def repeat(count, *arguments):  # type: ignore[no-untyped-def]
         for _ in range(count):
             function(*arguments)

@@ -27,9 +27,11 @@ from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
 from nlmeans.ridge import combine
 
+from .picture_sets import with_jpeg
 from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
 
 QUALITIES = ("fast", "balanced", "best")
+KINDS = ("grey", "colour", "jpeg75", "jpeg90")
 GRID: dict[str, tuple[Any, ...]] = {
     "share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
     "first.patch": (7, 8, 9, 10, 12),
@@ -41,14 +43,15 @@ GRID: dict[str, tuple[Any, ...]] = {
     "second.stride": (3, 4, 5, 6),
     "second.search_radius": (12, 15, 18, 23, 31),
     "second.sparse": (False, True),
+    "correlated": (1.0, 1.4, 1.7, 2.0, 2.4, 3.0),
 }
 """What is tried, by the part of `RidgeSpec` that it changes."""
 
 
 def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
     """Return the recipe with one number changed, for all of y and x where it is of space."""
-    if name == "share":
-        return replace(spec, share=value)
+    if "." not in name:
+        return replace(spec, **{name: value})
     step, part = name.split(".")
     old = getattr(spec, step)
     numbers = value if part in ("size", "sparse") else (getattr(old, part)[0], value, value)
@@ -56,33 +59,42 @@ def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
 
 
 class Case:
-    """Noisy images of one kind and σ, with what non-local means made of them."""
+    """Noisy images of one kind and σ, with what non-local means made of them.
+
+    Those that were saved as JPEG files hold noise that neighbours share, and its σ is not told.
+    """
 
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
-        layout = nlmeans.layout.Layout(AXES[kind])
-        self.sigma, self.clean = sigma, [layout.planes(image)[0] for image in clean]
-        self.noisy, self.pilots, self.specs = [], [], []
-        for k, planes in enumerate(self.clean):
+        jpeg = int(kind.removeprefix("jpeg")) if kind.startswith("jpeg") else None
+        axes = AXES["colour" if jpeg else kind]
+        layout = nlmeans.layout.Layout(axes)
+        self.clean = [layout.planes(image)[0] for image in clean]
+        self.noisy, self.pilots, self.specs, self.settings = [], [], [], []
+        for k, (image, planes) in enumerate(zip(clean, self.clean, strict=True)):
             noise = np.random.default_rng(k).normal(0, sigma, planes.shape)
             noisy = np.ascontiguousarray(planes + noise, np.float32)
-            image = layout.array(noisy[None])
-            plan = nlmeans.plan(image, sigma, axes=AXES[kind], quality=quality, method="ridge")
+            setting = Setting(Gaussian(sigma), (float(sigma),) * len(planes))
+            if jpeg:
+                saved = with_jpeg((layout.array(noisy[None]), image), jpeg)[0]
+                noisy = np.ascontiguousarray(layout.planes(saved)[0], np.float32)
+                setting = Setting.of(noisy, Gaussian(), None, (0.0, 255.0))
+            told = None if jpeg else sigma
+            plan = nlmeans.plan(layout.array(noisy[None]), told, axes=axes, quality=quality, method="ridge")
             self.noisy.append(noisy)
-            self.pilots.append(average(noisy, plan, self.setting(noisy))[0])
+            self.settings.append(setting)
+            self.pilots.append(average(noisy, plan, setting)[0])
             self.specs.append(plan.ridge)
-
-    def setting(self, planes: np.ndarray) -> Setting:
-        """Return the noise as the filter takes it."""
-        return Setting(Gaussian(self.sigma), (float(self.sigma),) * len(planes))
 
     def score(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
         """Return the mean PSNR with one number changed, and seconds a million pixels."""
         found, seconds = [], 0.0
-        for noisy, pilot, spec, clean in zip(self.noisy, self.pilots, self.specs, self.clean, strict=True):
+        for noisy, pilot, spec, setting, clean in zip(
+            self.noisy, self.pilots, self.specs, self.settings, self.clean, strict=True
+        ):
             assert spec is not None
             chosen = spec if name is None else changed(spec, name, value)
             start = time.perf_counter()
-            result = combine(noisy, pilot, chosen, self.setting(noisy))
+            result = combine(noisy, pilot, chosen, setting)
             seconds += time.perf_counter() - start
             found.append(psnr(result, clean))
         pixels = sum(planes[0].size for planes in self.noisy)
@@ -100,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks tune-ridge", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Train400 and CBSD400_train")
     parser.add_argument("--images", type=int, default=12, help="pictures of each kind")
-    parser.add_argument("--kinds", nargs="+", choices=("grey", "colour"), default=["grey", "colour"])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["grey", "colour"])
     parser.add_argument("--qualities", nargs="+", choices=QUALITIES, default=list(QUALITIES))
     parser.add_argument("--sigmas", nargs="+", type=float, default=list(SIGMAS))
     parser.add_argument("--numbers", nargs="+", choices=GRID, default=list(GRID), help="what to change")
@@ -108,9 +120,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     record: dict[str, Any] = {"nlmeans": nlmeans.__version__, "images": options.images, "results": []}
     for kind, quality, sigma in product(options.kinds, options.qualities, options.sigmas):
-        clean = training_images(options.data, kind, options.images)
-        ratio = noise_ratio([nlmeans.layout.Layout(AXES[kind]).planes(image)[0] for image in clean], sigma)
+        clean = training_images(options.data, "grey" if kind == "grey" else "colour", options.images)
         case = Case(kind, clean, sigma, quality)
+        ratio = noise_ratio(case.clean, sigma)
         for name, rows in case.rows(options.numbers):
             record["results"].append(
                 {"kind": kind, "quality": quality, "sigma": sigma, "noise_ratio": ratio, "number": name, "rows": rows}

@@ -110,64 +110,48 @@ def address(typing, array):
     return types.CPointer(array.dtype)(array), lower
 
 
-def _place(context: Any, builder: Any, data: Any, index: Any, vector: Vector) -> Any:
-    first = builder.gep(data, [builder.mul(index, ir.Constant(index.type, vector.count))], inbounds=True)
-    return builder.bitcast(first, context.get_value_type(vector).as_pointer())
-
-
-@intrinsic
-def load(typing, data, index):
-    """Return the ``index``-th vector from the address ``data`` on."""
-    vector = Vector(data.dtype)
-
-    def lower(context, builder, sig, args):
-        value = builder.load(_place(context, builder, *args, vector))
-        value.align = BYTES
-        return value
-
-    return vector(data, types.intp), lower
-
-
-@intrinsic
-def store(typing, data, index, value):
-    """Write ``value`` as the ``index``-th vector from the address ``data`` on."""
-
-    def lower(context, builder, sig, args):
-        builder.store(args[2], _place(context, builder, args[0], args[1], value)).align = BYTES
-        return context.get_dummy_value()
-
-    return types.void(data, types.intp, value), lower
-
-
 def _anywhere(context: Any, builder: Any, data: Any, index: Any, vector: Vector) -> Any:
     """Return the place of a vector that begins at the ``index``-th number, on no boundary."""
     first = builder.gep(data, [index], inbounds=True)
     return builder.bitcast(first, context.get_value_type(vector).as_pointer())
 
 
-@intrinsic
-def load_from(typing, data, index):
-    """Return the vector that begins at the ``index``-th number from the address ``data`` on."""
-    vector = Vector(data.dtype)
-
-    def lower(context, builder, sig, args):
-        value = builder.load(_anywhere(context, builder, *args, vector))
-        value.align = data.dtype.bitwidth // 8
-        return value
-
-    return vector(data, types.intp), lower
+def _place(context: Any, builder: Any, data: Any, index: Any, vector: Vector) -> Any:
+    """Return the place of the ``index``-th vector."""
+    return _anywhere(context, builder, data, builder.mul(index, ir.Constant(index.type, vector.count)), vector)
 
 
-@intrinsic
-def store_from(typing, data, index, value):
-    """Write ``value`` so that it begins at the ``index``-th number from the address ``data`` on."""
+def _load(place: Callable[..., Any], aligned: bool) -> Any:
+    def load(typing, data, index):
+        vector = Vector(data.dtype)
 
-    def lower(context, builder, sig, args):
-        written = builder.store(args[2], _anywhere(context, builder, args[0], args[1], value))
-        written.align = data.dtype.bitwidth // 8
-        return context.get_dummy_value()
+        def lower(context, builder, sig, args):
+            value = builder.load(place(context, builder, *args, vector))
+            value.align = BYTES if aligned else data.dtype.bitwidth // 8
+            return value
 
-    return types.void(data, types.intp, value), lower
+        return vector(data, types.intp), lower
+
+    return intrinsic(load)
+
+
+def _store(place: Callable[..., Any], aligned: bool) -> Any:
+    def store(typing, data, index, value):
+        def lower(context, builder, sig, args):
+            written = builder.store(args[2], place(context, builder, args[0], args[1], value))
+            written.align = BYTES if aligned else data.dtype.bitwidth // 8
+            return context.get_dummy_value()
+
+        return types.void(data, types.intp, value), lower
+
+    return intrinsic(store)
+
+
+load, store = _load(_place, aligned=True), _store(_place, aligned=True)
+"""``load(data, index)`` returns the ``index``-th vector from the address ``data`` on; ``store(data, index, value)``
+writes it."""
+load_from, store_from = _load(_anywhere, aligned=False), _store(_anywhere, aligned=False)
+"""The same for vectors that begin at the ``index``-th number."""
 
 
 def _spread(builder: Any, number: Any, count: int) -> Any:

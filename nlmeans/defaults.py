@@ -125,6 +125,8 @@ EFFORT: dict[Quality, Effort] = {
     "balanced": Effort((6, 15), (6, 18), 80),
     "best": Effort((4, 18), (3, 23), 128),
 }
+RIDGE_CORRELATED = 2.0
+"""What the σ of correlated noise is multiplied by."""
 RIDGE_PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
 """How well non-local means is done that leads the second step."""
 RIDGE_FRAMES = {"T": (2, 12), "Z": (1, 12)}

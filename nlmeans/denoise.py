@@ -236,7 +236,7 @@ def denoise(
 
     Method "ridge" takes, for each of its groups (by default one on every 36th pixel) and each channel, about
     size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32,
-    and in float64 where a channel's range is more than 256 σ, in nearly twice the time. Volumes and videos are taken by
+    and in float64, which takes longer, where a channel's range is more than 256 σ. Volumes and videos are taken by
     patches within a slice or a frame, which reach over to its neighbours. Missing pixels are filled by averages first.
     Where photons are fewer than half a one a pixel, averages are all that is done, with a note.
 
@@ -261,11 +261,11 @@ def denoise(
         spacing=spacing, bias=bias, centre=centre, aggregation=aggregation, passes=passes, wiener=wiener,
         threads=threads, progress=progress, cancel=cancel, out=out,
     )  # fmt: skip
+    if isinstance(full_output, str) and method != "nlm":
+        raise ValueError(f"full_output={full_output!r} is for method='nlm'; for {method!r} it must be True or False")
     if method not in OWN:
         from .methods import call
 
-        if isinstance(full_output, str):
-            raise ValueError(_NO_MAPS.format(full_output, method))
         result, report = call(method, image, sigma, noise, options)
         return (result, report) if full_output else result
 
@@ -277,8 +277,6 @@ def denoise(
     parsed = Options.check(array, method=method, sigma=sigma, noise=noise, **options)
     keep = not _checks.flag(fill, "fill")
     wants_maps = _checks.choice(full_output, "full_output", ("maps",)) if isinstance(full_output, str) else None
-    if wants_maps and method != "nlm":
-        raise ValueError(_NO_MAPS.format(full_output, method))
     workers = _checks.threads(threads) or available_cpus()
     target = _checks.output(out, array)
     asked = _checks.progress(progress)
@@ -309,7 +307,6 @@ def denoise(
 
 ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
 """Options that no plan depends on."""
-_NO_MAPS = "full_output={!r} is for method='nlm'; for {!r} it must be True or False"
 PILOT_AND_STEPS = (3, 5)
 """About how long non-local means and the steps of method "ridge" take beside each other."""
 

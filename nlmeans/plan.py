@@ -15,6 +15,7 @@ from .defaults import (
     EFFORT,
     GREY,
     RIDGE_COLOUR,
+    RIDGE_CORRELATED,
     RIDGE_FRAMES,
     RIDGE_GREY,
     RIDGE_PILOT,
@@ -333,7 +334,7 @@ def _ridge(planes: np.ndarray, setting: Setting, options: Options) -> RidgeSpec:
 
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
-    return RidgeSpec(first, second, row.share)
+    return RidgeSpec(first, second, row.share, RIDGE_CORRELATED)
 
 
 def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:

@@ -20,9 +20,6 @@ SPAN = 256.0
 """Range of the image, in units of σ, up to which float32 holds the products of patches."""
 WIDEST = 1e30
 """The same, up to which float64 does."""
-CORRELATED = 2.0
-"""What the σ of correlated noise is multiplied by: patches near each other share it, and what they share looks like the
-picture. Tuned on training pictures with noise that were saved as JPEG files."""
 DARK = 0.05
 """Least variance of counted photons, in counts: no pixel is taken to be without noise."""
 FEWEST = 0.5
@@ -98,7 +95,7 @@ def combine(
     unknown = np.isnan(averages).any(axis=0)
     guess = known_nearest(averages)
     seen = np.where(np.isfinite(planes), planes, guess) if unknown.any() or np.isnan(planes.min()) else planes
-    factor = 1.0 if setting.bands is None else CORRELATED
+    factor = 1.0 if setting.bands is None else spec.correlated
     deviations = [factor * setting.sigma[c] for c in noisy]
     basis = _basis([seen[c] for c in noisy], deviations)
     span = max(float(np.ptp(seen[c]) / sigma) for c, sigma in zip(noisy, deviations, strict=True))

@@ -201,3 +201,5 @@ def test_all_have_the_same_sides(name):
 def test_a_share_is_a_share():
     with pytest.raises(ValueError, match=r"share must be from 0 to 1; got 1\.5"):
         RidgeSpec(SPEC, SPEC, 1.5)
+    with pytest.raises(ValueError, match="correlated must be above 0; got 0"):
+        RidgeSpec(SPEC, SPEC, 0.5, 0)

@@ -129,6 +129,9 @@ def test_tuning_of_ridge_changes_one_number_at_a_time(data, monkeypatch):
     ]
     assert [one["value"] for one in results[1]["rows"]] == [0.0, 1.0]
     assert len({one["psnr"] for row in results[:4] for one in row["rows"]}) == 5
+    jpeg = run(data, "tune-ridge", "--kinds", "jpeg75", *flags[:-3], "share")["results"]
+    assert [len(row["rows"]) for row in jpeg] == [1, 2]
+    assert jpeg[0]["rows"][0]["psnr"] != results[4]["rows"][0]["psnr"]  # the noise of a file is another
     spec = nlmeans.plan(GREY, 20, method="ridge").ridge
     assert tune_ridge.changed(spec, "share", 0.3) == replace(spec, share=0.3)
     wider = tune_ridge.changed(spec, "second.search_radius", 5)

@@ -90,7 +90,6 @@ class Step:
         if variance is not None:
             sums = np.stack([_sums(plane, spec.patch) for plane in variance])
             self.powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
-        self.size = spec.size
         self.pixels = math.prod(spec.patch)
         self.lanes, self.dtype = lanes(dtype), dtype
         self.length = math.ceil(self.pixels / self.lanes) * self.lanes
@@ -126,7 +125,7 @@ class Step:
     def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
         window = self._buffers()[0]
-        positions = np.empty((len(references), self.size), np.intp)
+        positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         kernels_match.match_tile(
             self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts
@@ -147,7 +146,7 @@ class Step:
     def _buffers(self) -> Any:
         held = getattr(self.scratch, "arrays", None)
         if held is None:
-            radii, size = self.spec.search_radius, math.ceil(self.size / self.lanes) * self.lanes
+            radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
             sides = [2 * r + 1 for r in radii]
             lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
             found = aligned(lines, self.dtype)

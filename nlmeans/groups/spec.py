@@ -106,12 +106,18 @@ class RidgeSpec:
         How each step groups patches.
     share : float
         Of non-local means in the pilot, 0 to 1. What the two do wrong differs, and is less in their mean.
+    correlated : float, default 1
+        What the σ of correlated noise is multiplied by, above 0: patches near each other share it, and what they share
+        looks like the picture.
     """
 
     first: GroupSpec
     second: GroupSpec
     share: float
+    correlated: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be from 0 to 1; got {self.share!r}")
+        if not self.correlated > 0:
+            raise ValueError(f"correlated must be above 0; got {self.correlated!r}")
