@@ -26,6 +26,7 @@ from nlmeans.nlm import average
 from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
 from nlmeans.ridge import combine
+from nlmeans.units import Units
 
 from .picture_sets import with_jpeg
 from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
@@ -94,7 +95,7 @@ class Case:
             assert spec is not None
             chosen = spec if name is None else changed(spec, name, value)
             start = time.perf_counter()
-            result = combine(noisy, pilot, chosen, setting)
+            result = combine(noisy, pilot, chosen, setting, Units.of(noisy, setting, chosen.correlated))
             seconds += time.perf_counter() - start
             found.append(psnr(result, clean))
         pixels = sum(planes[0].size for planes in self.noisy)

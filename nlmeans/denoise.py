@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import _checks
-from ._progress import Progress, bar, part, shares_of, stoppable
+from ._progress import Progress, bar, part, stoppable
 from .defaults import Quality
 from .layout import Layout
 from .options import OWN, Options
 from .pairwise.spec import Aggregation, Centre
 from .plan import Plan, table
-from .prepare import guide_of, known_planes, prepare
+from .prepare import prepare
 
 logger = logging.getLogger("nlmeans")
 
@@ -269,27 +269,34 @@ def denoise(
         result, report = call(method, image, sigma, noise, options)
         return (result, report) if full_output else result
 
-    from .pairwise.tiles import available_cpus  # brings Numba, which `import nlmeans` does not
+    from .pairwise.tiles import available_cpus
+    from .pieces import Outcome, Piece, estimate  # brings Numba, which `import nlmeans` does not
 
     start = time.perf_counter()
     array = _checks.image(image)
     options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
     parsed = Options.check(array, method=method, sigma=sigma, noise=noise, **options)
     keep = not _checks.flag(fill, "fill")
-    wants_maps = _checks.choice(full_output, "full_output", ("maps",)) if isinstance(full_output, str) else None
+    wants_maps = isinstance(full_output, str) and bool(_checks.choice(full_output, "full_output", ("maps",)))
     workers = _checks.threads(threads) or available_cpus()
     target = _checks.output(out, array)
     asked = _checks.progress(progress)
     event = _checks.cancel(cancel)
 
     sources = parsed.layout.planes(array)
-    done, results = [], []
+    found: list[Outcome] = []
     with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
-            planes, *rest = _image(source, parsed, k, keep, workers, part(tell, k, len(sources)), wants_maps)
-            results.append(planes)
-            done.append(rest)
+            planes, recipe = prepare(source, parsed, k)
+            if recipe.plan.seconds / workers > PATIENCE:
+                logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
+            known = None if parsed.known is None else parsed.known[k, 0]
+            piece = Piece(source, known, guide=None if parsed.guide is None else parsed.guide[k])
+            told = part(tell, k, len(sources))
+            found.append(estimate(piece, recipe, planes, keep=keep, maps=wants_maps, threads=workers, progress=told))
+            del planes
+    results = [one.pixels for one in found]
     result = parsed.layout.array(results[0][None] if len(results) == 1 else np.stack(results))
     if target is None:
         result = np.ascontiguousarray(result)
@@ -298,66 +305,16 @@ def denoise(
         result = target
     if not full_output:
         return result
-    plans, missing, unfilled, maps = zip(*done, strict=True)
     report = Report(
-        plans, time.perf_counter() - start, workers, sum(missing), sum(unfilled), _joined(maps, parsed.layout)
-    )
+        tuple(one.plan for one in found), time.perf_counter() - start, workers,
+        sum(one.missing for one in found), sum(one.unfilled for one in found),
+        _joined([one.maps for one in found], parsed.layout),
+    )  # fmt: skip
     return result, report
 
 
 ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
 """Options that no plan depends on."""
-PILOT_AND_STEPS = (3, 5)
-"""About how long non-local means and the steps of method "ridge" take beside each other."""
-
-
-def _image(
-    source: np.ndarray,
-    options: Options,
-    index: int,
-    keep: bool,
-    threads: int,
-    progress: Progress | None,
-    maps: str | None,
-) -> tuple[np.ndarray, Plan, int, int, Any]:
-    """Denoise one image, planes (C, Z, Y, X) of any type: return them clean, and what the report says."""
-    from .nlm import average
-    from .noise.models import PoissonGaussian
-    from .ridge import combine, in_image_units
-    from .sure import refined
-
-    planes, setting, plan = prepare(source, options, index, _checks.saturation(source.dtype))
-    guide = guide_of(planes, options, index)
-    if plan.seconds / threads > PATIENCE:
-        logger.info("about %.0f s of work on %d threads", plan.seconds / threads, threads)
-    missing = None if options.known is None else ~options.known[index, 0]
-    if not any(setting.sigma) and missing is None:
-        return source.copy(), plan, 0, 0, None
-    ridge = plan.ridge if any(setting.sigma) else None
-    pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
-    averages, unfilled, looked = average(
-        planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps is not None
-    )
-    if ridge is not None:
-        if isinstance(setting.noise, PoissonGaussian):
-            planes = known_planes(source, options, index)
-            averages, setting = in_image_units(averages, planes, setting)
-            plan = replace(plan, notes=plan.notes + setting.notes)
-        averages = combine(planes, averages, ridge, setting, threads=threads, progress=steps)
-    if options.strength == "sure":
-        plan = refined(planes, averages, plan, setting, guide, threads)
-    if setting.stabiliser is not None:
-        averages = setting.stabiliser.inverse(averages)
-    stays = missing if keep or missing is None else missing & np.isnan(averages).any(axis=0)
-    if stays is not None:
-        averages[:, stays] = 0
-    if source.dtype.kind != "f":
-        info = np.iinfo(source.dtype)
-        np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-    result = averages.astype(source.dtype, copy=False)
-    if stays is not None:
-        result[:, stays] = source[:, stays]
-    return result, plan, 0 if missing is None else int(missing.sum()), unfilled, looked
 
 
 def _joined(maps: Any, layout: Layout) -> Maps | None:

@@ -62,7 +62,8 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
         raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
     place = _checks.pixel(at, array, parsed.layout)
     source = parsed.layout.planes(array)[0]
-    planes, setting, plan = prepare(source, parsed, 0, _checks.saturation(array.dtype))
+    planes, recipe = prepare(source, parsed, 0)
+    setting, plan = recipe.setting, recipe.plan
     *before, last = plan.passes
     guide = guide_of(planes, parsed, 0)
     features = planes if guide is None else guide

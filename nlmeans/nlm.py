@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ._progress import Progress, shares_of
-from .noise.estimate import cosines
+from .colour import colour_basis, mix
 from .noise.setting import Setting
 from .pairwise.run import pairwise_average
 from .pairwise.spec import PairwiseSpec
-from .plan import Pass, Plan
+from .pairwise.tiles import Tile, whole
+from .plan import Pass, Plan, total
 from .wiener.run import wiener
 
 
@@ -27,37 +27,43 @@ def average(
     threads: int | None = None,
     progress: Progress | None = None,
     maps: bool = False,
-) -> tuple[np.ndarray, int, tuple[np.ndarray, np.ndarray] | None]:
+    region: Tile | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels.
+
+    Each step computes what the ones after it need of the ``region`` that is asked for: by default the whole.
 
     Returns
     -------
     ndarray, shape (C, Z, Y, X)
-        The estimate; missing pixels are filled in.
-    int
-        How many pixels had no valid neighbour and stay missing.
+        The estimate of the region; missing pixels are filled in, and NaN where they have no valid neighbour.
     tuple of ndarray, or None
         If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
     """
     missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
-    result, lost, looked = planes, 0, None
+    asked = region or whole(planes.shape[1:])
+    result, looked, reaches = planes, None, plan.reaches
     tells = shares_of(progress, [3 if step.aggregation == "patch" else 1 for step in plan.passes])
-    for step, tell in zip(plan.passes, tells, strict=True):
-        features = (planes if guide is None else guide) if step is plan.passes[0] else result
+    for k, (step, tell) in enumerate(zip(plan.passes, tells, strict=True)):
+        features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.recipe(step, len(features))
         factors = gains_of(setting.sigma, len(features))
         if maps and step is plan.passes[-1]:
             looked = _look(planes, features, spec, factors, setting, missing, threads)
+        here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = pairwise_average(
             features, planes, spec, gains=factors, variance=setting.variance,
-            missing=missing or bool(np.isnan(features.min())), threads=threads, progress=tell,
+            missing=missing or bool(np.isnan(features.min())), threads=threads, progress=tell, region=here,
         )  # fmt: skip
         if missing:
-            lost = _fill(planes, result, spec)
+            _fill(planes, result, spec, here)
+        planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
         if step.wiener and any(setting.sigma):
-            result = _wiener_step(planes, result, step, setting, missing, threads)
+            here = asked.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
+            result = _wiener_step(planes, result, step, setting, missing, threads, here)
+            planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
     keep_noiseless(result, planes, setting)
-    return result, lost, looked
+    return result, looked
 
 
 def keep_noiseless(result: np.ndarray, planes: np.ndarray, setting: Setting) -> None:
@@ -84,36 +90,44 @@ def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -
     np.copyto(target, source, where=known)
 
 
-def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec) -> int:
-    """Give missing pixels that resemble nothing the plain average of their window; return how many have none."""
+def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Tile) -> None:
+    """Give missing pixels of a region that resemble nothing the plain average of their window."""
     holes = np.isnan(result[0])
     if not holes.any():
-        return 0
+        return
     from scipy.ndimage import uniform_filter
 
     known = np.isfinite(planes).all(axis=0)
     size = [2 * min(r, n) + 1 for r, n in zip(spec.window, known.shape, strict=True)]
-    share = uniform_filter(known.astype(np.float64), size, mode="constant")
+    share = region.of(uniform_filter(known.astype(np.float64), size, mode="constant"))
     near = holes & (share * math.prod(size) > 0.5)
     for channel, target in zip(planes, result, strict=True):
-        total = uniform_filter(np.where(known, channel, 0).astype(np.float64), size, mode="constant")
-        target[near] = total[near] / share[near]
-    return int((holes & ~near).sum())
+        sums = region.of(uniform_filter(np.where(known, channel, 0).astype(np.float64), size, mode="constant"))
+        target[near] = sums[near] / share[near]
 
 
 def _wiener_step(
-    planes: np.ndarray, pilot: np.ndarray, step: Pass, setting: Setting, missing: bool, threads: int | None
+    planes: np.ndarray,
+    pilot: np.ndarray,
+    step: Pass,
+    setting: Setting,
+    missing: bool,
+    threads: int | None,
+    region: Tile,
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
     noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
     basis = colour_basis([setting.sigma[c] for c in noisy])
-    unknown = np.isnan(pilot[0]) if missing else None
+    unknown = region.of(np.isnan(pilot[0])) if missing else None
     guess = known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
     noise_bands = setting.bands if len(noisy) == len(planes) else None
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
-    clean = wiener(mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads)
+    clean = wiener(
+        mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads, region=region
+    )
+    pilots = region.of(pilots)
     if step.wiener < 1:
         clean *= step.wiener
         pilots *= 1 - step.wiener
@@ -123,13 +137,9 @@ def _wiener_step(
         clean[:, unknown] = np.nan
     if len(noisy) == len(planes):
         return clean
+    pilot = region.of(pilot)
     pilot[noisy] = clean
     return pilot
-
-
-def colour_basis(sigma: Sequence[float]) -> np.ndarray:
-    """Return what brings channels to units of σ and parts them: luma, red against blue, green against both."""
-    return cosines(len(sigma)) / np.asarray(sigma)
 
 
 def known_nearest(planes: np.ndarray) -> np.ndarray:
@@ -141,20 +151,6 @@ def known_nearest(planes: np.ndarray) -> np.ndarray:
 
     nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
     return planes[:, *nearest]
-
-
-def mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
-    """Return matrix · planes, without the threads that a BLAS would start; one plane can be scaled where it lies."""
-    if reuse and len(matrix) == 1:
-        planes *= planes.dtype.type(matrix[0, 0])
-        scaled: np.ndarray = planes
-        return scaled
-    out = np.empty((len(matrix), *planes[0].shape), planes[0].dtype)
-    for target, row in zip(out, matrix, strict=True):
-        np.multiply(planes[0], row[0], out=target)
-        for factor, plane in zip(row[1:], planes[1:], strict=True):
-            target += plane * target.dtype.type(factor)
-    return out
 
 
 def _look(

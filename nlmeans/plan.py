@@ -1,46 +1,17 @@
-"""Plan: from an image and its noise to patches, search windows and strengths."""
+"""Plan: the patches, search windows and strengths that an image is filtered with."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from . import _checks
-from .defaults import (
-    COLOUR,
-    DEFAULTS_VERSION,
-    EFFORT,
-    GREY,
-    RIDGE_COLOUR,
-    RIDGE_CORRELATED,
-    RIDGE_FRAMES,
-    RIDGE_GREY,
-    RIDGE_PILOT,
-    VIDEO,
-    VOLUME,
-    Averaging,
-    Defaults,
-    Quality,
-)
+from .defaults import DEFAULTS_VERSION, Quality
 from .groups.spec import GroupSpec, RidgeSpec
 from .layout import Layout
-from .pairwise.spec import Aggregation, Centre, PairwiseSpec
+from .pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
 
-if TYPE_CHECKING:
-    from .noise.setting import Setting
-    from .options import Options
-
-SAMPLE = 1 << 16
-"""Pixels of a channel from which the signal's variance is taken."""
-PAIRS = 1.5e9
-"""Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
-_WINDOW = (3, 7, 7)
+_WINDOW: Radii = (3, 7, 7)
 """How far a Wiener step looks: its windows are of 4 slices and 8 × 8 pixels."""
-PATCHWISE = 3.0
-"""How much longer a pass takes that averages patches."""
 
 
 @dataclass(frozen=True)
@@ -156,12 +127,27 @@ class Plan:
 
         The numbers of the plan left aside, which come from the whole image.
         """
-        recipes = [self.recipe(step, len(self.sigma)).halo for step in self.passes]
-        windows = [tuple(_WINDOW if step.wiener else (0, 0, 0)) for step in self.passes]
-        reach = np.sum([*recipes, *windows], axis=0)
+        reach = total(self.reaches)
         if self.ridge is not None:
-            reach = np.maximum(reach, self.ridge.first.halo) + self.ridge.second.halo
-        return tuple(reach[-len(Layout(self.axes).space) :].tolist())
+            first, second = self.ridge.first.halo, self.ridge.second.halo
+            # the averages lead the second step; of counted photons they say the first one's noise too
+            counted = self.noise.startswith("PoissonGaussian")
+            z, y, x = map(max, reach, first)
+            reach = total([reach, first, second] if counted else [(z, y, x), second])
+        return reach[-len(Layout(self.axes).space) :]
+
+    @property
+    def margin(self) -> Radii:
+        """How far along (z, y, x) what follows non-local means looks around a pixel."""
+        return (0, 0, 0) if self.ridge is None else total([self.ridge.first.halo, self.ridge.second.halo])
+
+    @property
+    def reaches(self) -> list[Radii]:
+        """How far along (z, y, x) each average, and the Wiener step that follows it or not, looks around a pixel."""
+        each = (
+            (self.recipe(step, len(self.sigma)).halo, _WINDOW if step.wiener else (0, 0, 0)) for step in self.passes
+        )
+        return [reach for pair in each for reach in pair]
 
     @property
     def spec(self) -> PairwiseSpec:
@@ -253,146 +239,13 @@ class Plan:
         return table(self.rows())
 
 
+def total(reaches: list[Radii]) -> Radii:
+    """Return how far steps look that follow each other."""
+    z, y, x = (sum(reach[axis] for reach in reaches) for axis in range(3))
+    return z, y, x
+
+
 def table(rows: list[tuple[str, str]]) -> str:
     """Return rows of a name and a value as aligned text."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-
-
-def make(planes: np.ndarray, options: Options, setting: Setting) -> Plan:
-    """Choose what the caller left open, for one image (C, Z, Y, X) without missing pixels, its noise stabilised."""
-    layout = options.layout
-    sides = planes.shape[-len(layout.space) :]
-    row = _row(planes, setting.sigma, layout)
-    quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
-    steps = [row.fast] if quality == "fast" else [row.pilot]
-    if options.guide is not None:
-        steps = [row.guided]
-    wanted = options.passes or (2 if quality == "best" and options.guide is None else 1)
-    if wanted == 2:
-        steps.append(row.guided)
-    first = steps[0].strength
-    passes, capped = [], False
-    for k, step in enumerate(steps):
-        patch, search = _default_radii(step, layout, options.spacing)
-        search = options.search_radius or search
-        reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
-        capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
-        share = step.wiener if quality != "fast" or options.wiener else 0.0
-        strength = step.strength
-        if isinstance(options.strength, float):
-            strength *= options.strength / first
-        passes.append(
-            Pass(
-                patch_radius=options.patch_radius or patch,
-                search_radius=reach,
-                strength=strength,
-                aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
-                guided=k > 0 or options.guide is not None,
-                wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
-            )
-        )
-    ridge = _ridge(planes, setting, options) if options.method == "ridge" else None
-    seconds = _seconds(passes, math.prod(sides), len(planes))
-    if ridge is not None:
-        seconds += sum(_step_seconds(step, math.prod(sides), len(planes)) for step in (ridge.first, ridge.second))
-    return Plan(
-        axes=layout.axes,
-        quality=options.quality,
-        noise=setting.text,
-        sigma=setting.sigma,
-        estimated=setting.estimated,
-        passes=tuple(passes),
-        bias=options.bias,
-        guide_noise=options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0,
-        centre=options.centre or "max",
-        seconds=seconds,
-        notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
-        ridge=ridge,
-    )
-
-
-def _ridge(planes: np.ndarray, setting: Setting, options: Options) -> RidgeSpec:
-    """Choose the steps of method "ridge" as the table has them."""
-    ratio, effort = _noise_ratio(planes, setting.sigma), EFFORT[options.quality]
-    rows = RIDGE_GREY if len(setting.sigma) == 1 else RIDGE_COLOUR
-    row = next(row for row in rows if ratio <= row.noise)
-    space = len(options.layout.space)
-
-    def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
-        patch, stride, search = [side] * space, [apart] * space, [reach] * space
-        if space == 3:
-            patch[0] = stride[0] = 1
-            frames, within = RIDGE_FRAMES[options.layout.space[0]]
-            search = [frames, *(min(r, within) for r in search[1:])]
-        if options.spacing is not None:
-            finest = min(options.spacing)
-            search = [max(round(r * finest / width), 1) for r, width in zip(search, options.spacing, strict=True)]
-        z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), planes.shape[1:], strict=True))
-        whole = GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse)
-        return whole.within((planes.shape[1], planes.shape[2], planes.shape[3]))
-
-    first = step(*row.first, *effort.first, sparse=False)
-    second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
-    return RidgeSpec(first, second, row.share, RIDGE_CORRELATED)
-
-
-def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
-    z, y, x = [absent, *numbers][-3:]
-    return z, y, x
-
-
-def _default_radii(
-    step: Averaging, layout: Layout, spacing: tuple[float, ...] | None
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    patch, search = [step.patch] * len(layout.space), [step.search] * len(layout.space)
-    if layout.space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
-        patch[0], search = 0, list(VIDEO)
-    if spacing is not None:
-        finest = min(spacing)
-        patch = [round(r * finest / width) for r, width in zip(patch, spacing, strict=True)]
-        search = [max(round(r * finest / width), min(r, 1)) for r, width in zip(search, spacing, strict=True)]
-    return tuple(patch), tuple(search)
-
-
-def _row(planes: np.ndarray, sigma: tuple[float, ...], layout: Layout) -> Defaults:
-    rows = VOLUME if layout.space[0] == "Z" and len(layout.space) == 3 else GREY if len(sigma) == 1 else COLOUR
-    ratio = _noise_ratio(planes, sigma)
-    return next(row for row in rows if ratio <= row.noise)
-
-
-def _noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
-    """Return σ over the standard deviation of the signal."""
-    variance = np.asarray([_variance(channel) for channel in planes])
-    noise = np.square(sigma)
-    signal = float(np.maximum(variance - noise, 0).mean())
-    return math.sqrt(float(noise.mean()) / signal) if signal > 0 else math.inf
-
-
-def _variance(channel: np.ndarray) -> float:
-    """Return the variance of an even sample of a channel: a row of the table asks for no more."""
-    pixels = channel.reshape(-1)
-    sample = pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns
-    known = np.isfinite(sample)
-    return float(sample.var(dtype=np.float64, where=known)) if known.any() else 0.0
-
-
-def _level(sigma: tuple[float, ...]) -> float:
-    """Return one number for the noise of all channels, the least that is none."""
-    return min((s for s in sigma if s > 0), default=1.0)
-
-
-def _step_seconds(step: GroupSpec, pixels: int, channels: int) -> float:
-    """Return what matching and products of a step take: multiplications over how many a second are usual."""
-    groups = pixels / math.prod(step.stride)
-    patch = math.prod(step.patch)
-    compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
-    return groups * channels * (compared / 1.5e10 + step.size**2 * (2 * patch + step.size) / 8e10)
-
-
-def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:
-    def pairs(step: Pass) -> float:
-        window = math.prod(2 * r + 1 for r in step.search_radius)
-        return pixels * min(window, pixels) / 2 * (PATCHWISE if step.aggregation == "patch" else 1)
-
-    return sum(pairs(step) for step in passes) * (0.6 + 0.4 * channels) / PAIRS

@@ -1,52 +1,75 @@
-"""From an image and options to what runs: planes of floating-point numbers, their noise, and the plan."""
+"""From an image and options to what runs: planes of floating-point numbers, and the recipe."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _checks
+from .choose import make
 from .options import Options
-from .plan import Plan, make
+from .pairwise.spec import Radii
+from .plan import Plan
 
 if TYPE_CHECKING:
     from .noise.setting import Setting
-
-UNEVEN = 4096.0
-"""Ratio of variances in one image up to which float32 holds the scores of all."""
+    from .units import Units
 
 
-def prepare(
-    source: np.ndarray, options: Options, index: int, limits: tuple[float, float] | None
-) -> tuple[np.ndarray, Setting, Plan]:
-    """Return the ``index``-th image's planes as the filter takes them, its noise, and the plan.
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """All that is decided from an image, or from samples of it, before any of its pixels is averaged.
 
-    Missing pixels come as NaN; the noise is stabilised, and the numbers are wide enough for its range.
+    Attributes
+    ----------
+    setting : Setting
+        The noise.
+    plan : Plan
+        The parameters.
+    units : Units or None
+        With method "ridge": what its steps take the image in.
     """
-    planes = known_planes(source, options, index)
-    setting = options.setting(planes, index, limits)
-    if setting.stabiliser is not None:
-        planes = setting.stabiliser.forward(planes)
-    if setting.variance is not None and setting.variance.max() > UNEVEN * setting.variance.min():
-        planes = planes.astype(np.float64)
-    plan = make(planes, options, setting)
+
+    setting: Setting
+    plan: Plan
+    units: Units | None
+
+
+def prepare(source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> tuple[np.ndarray, Recipe]:
+    """Return the ``index``-th image's planes as the filter takes them, and the recipe.
+
+    Missing pixels come as NaN; the noise is stabilised, and the numbers are wide enough for its range. ``sides`` are
+    those of the image, where the planes are samples of it.
+    """
+    known = None if options.known is None else options.known[index]
+    measured, limits = as_known(source, known), _checks.saturation(source.dtype)
+    setting = options.setting(measured, index, limits)
+    planes = setting.stabilise(measured)
+    plan = make(planes, options, setting, sides or source.shape[1:])
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
         from .sure import tuned  # brings Numba
 
         plan = tuned(planes, plan, setting, guide_of(planes, options, index))
-    return planes, setting, plan
+    units = None
+    if plan.ridge is not None:
+        from .noise.models import PoissonGaussian
+        from .units import FEW, Units
+
+        counted = isinstance(setting.noise, PoissonGaussian)
+        units = Units.of(measured if counted else planes, setting, plan.ridge.correlated)
+        if counted and not units.noisy:
+            plan = replace(plan, notes=(*plan.notes, FEW))
+    return planes, Recipe(setting, plan, units)
 
 
-def known_planes(source: np.ndarray, options: Options, index: int) -> np.ndarray:
-    """Return the ``index``-th image's planes in floating-point numbers, NaN where a pixel is missing."""
+def as_known(source: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """Return planes in floating-point numbers, NaN where they are not known."""
     planes = as_float(source)
-    if options.known is None:
-        return planes
-    return np.where(options.known[index], planes, np.nan).astype(planes.dtype, copy=False)
+    return planes if known is None else np.where(known, planes, np.nan).astype(planes.dtype, copy=False)
 
 
 def guide_of(planes: np.ndarray, options: Options, index: int) -> np.ndarray | None:
@@ -82,7 +105,7 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     """
     array = _checks.image(image)
     parsed = Options.check(array, sigma=sigma, **options)
-    return prepare(parsed.layout.planes(array)[0], parsed, 0, _checks.saturation(array.dtype))[2]
+    return prepare(parsed.layout.planes(array)[0], parsed, 0)[1].plan
 
 
 def as_float(planes: np.ndarray) -> np.ndarray:

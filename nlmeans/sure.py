@@ -15,6 +15,7 @@ import numpy as np
 from .nlm import average
 from .noise.models import Gaussian
 from .noise.setting import Setting
+from .pairwise.tiles import Tile, whole
 from .plan import Plan
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
@@ -103,7 +104,10 @@ def _closed(planes: np.ndarray, plan: Plan, setting: Setting, threads: int | Non
 def _monte_carlo(
     planes: np.ndarray, plan: Plan, setting: Setting, guide: np.ndarray | None, threads: int | None
 ) -> Callable[[float], float]:
-    parts = [_cut(planes, setting, guide, place) for place in _places(planes)]
+    parts = [
+        (place.of(planes), setting.within(place), None if guide is None else place.of(guide))
+        for place in _places(planes)
+    ]
 
     def risk(factor: float) -> float:
         rng, here = np.random.default_rng(0), plan.times(factor)
@@ -149,35 +153,23 @@ def _search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[flo
     return tuple(STEP**k for k in order), [seen[k] for k in order]
 
 
-def _places(planes: np.ndarray) -> list[tuple[slice, ...]]:
+def _places(planes: np.ndarray) -> list[Tile]:
     """Return evenly spread parts of the image, or all of a small one."""
     _, depth, height, width = planes.shape
     deep = min(depth, BLOCK // 5)
     cells = min(BLOCK, height) * min(BLOCK, width) * deep
     wanted = max(round(PIXELS * planes[0].size / cells), 1)
     if planes[0].size <= 4 * cells:
-        return [(slice(None),) * 3]
+        return [whole(planes.shape[1:])]
     down = max(round(math.sqrt(wanted * height / width)), 1)
     across = max(round(wanted / down), 1)
-    middle = slice((depth - deep) // 2, (depth - deep) // 2 + deep)
+    middle = ((depth - deep) // 2, (depth - deep) // 2 + deep)
 
-    def starts(side: int, count: int) -> list[slice]:
+    def starts(side: int, count: int) -> list[tuple[int, int]]:
         block = min(BLOCK, side)
-        return [
-            slice(start, start + block) for start in ((2 * k + 1) * (side - block) // (2 * count) for k in range(count))
-        ]
+        return [(start, start + block) for start in ((2 * k + 1) * (side - block) // (2 * count) for k in range(count))]
 
-    return [(middle, y, x) for y in starts(height, down) for x in starts(width, across)]
-
-
-def _cut(
-    planes: np.ndarray, setting: Setting, guide: np.ndarray | None, place: tuple[slice, ...]
-) -> tuple[np.ndarray, Setting, np.ndarray | None]:
-    def piece(array: np.ndarray | None) -> np.ndarray | None:
-        return None if array is None else np.ascontiguousarray(array[:, *place])
-
-    part = np.ascontiguousarray(planes[:, *place])
-    return part, replace(setting, variance=piece(setting.variance), still=piece(setting.still)), piece(guide)
+    return [Tile(middle, y, x) for y in starts(height, down) for x in starts(width, across)]
 
 
 def _lowest(factors: tuple[float, ...], risks: list[float]) -> tuple[float, float]:

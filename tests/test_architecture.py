@@ -36,14 +36,16 @@ FLOORS = [  # a module imports from its own floor or from those below
     | {name for name in MODULES if name.startswith("nlmeans.noise")},
     {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}
     | {"nlmeans.wiener.kernels", "nlmeans.groups.kernels", "nlmeans.groups.kernels_match"}
-    | {"nlmeans.options", "nlmeans.methods"},
-    {"nlmeans.plan"},
+    | {"nlmeans.options", "nlmeans.methods", "nlmeans.colour"},
+    {"nlmeans.plan", "nlmeans.units"},
+    {"nlmeans.choose"},
     {"nlmeans.pairwise.domain"},
     {"nlmeans.pairwise.run", "nlmeans.pairwise.risk", "nlmeans.pairwise.attend", "nlmeans.wiener.run"}
     | {"nlmeans.groups.run"},
     {"nlmeans.nlm"},
     {"nlmeans.sure", "nlmeans.ridge"},
     {"nlmeans.prepare"},
+    {"nlmeans.pieces"},
     {"nlmeans.denoise", "nlmeans.looking"},
     {"nlmeans"},
     {name for name in MODULES if name.startswith("nlmeans.compat")},

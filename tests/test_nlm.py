@@ -30,7 +30,8 @@ VOLUME = RNG.normal(0, 10, (6, 12, 14)) + 30 * (np.arange(14) > 6)
 def by_definition(image, sigma=None, **options):
     """Denoise a float64 image by the plan, with the oracles alone."""
     parsed = Options.check(image, sigma=sigma, **options)
-    planes, setting, plan = prepare(parsed.layout.planes(image)[0], parsed, 0, None)
+    planes, recipe = prepare(parsed.layout.planes(image)[0], parsed, 0)
+    setting, plan = recipe.setting, recipe.plan
     sigmas = np.asarray(setting.sigma).reshape(-1, 1, 1, 1)
     pilot = None if parsed.guide is None else parsed.guide[0].astype(float)
     for step in plan.passes:

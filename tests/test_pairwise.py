@@ -12,6 +12,7 @@ from tolerances import assert_averages_equal
 
 from nlmeans.pairwise import naive, run
 from nlmeans.pairwise.spec import VANISH, PairwiseSpec
+from nlmeans.pairwise.tiles import Tile
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 
@@ -138,6 +139,18 @@ def test_a_chunk_with_its_halo_equals_the_whole(top, left):
     chunk = np.ascontiguousarray(values[cut])
     part = run.pairwise_average(chunk, chunk, spec)[..., hy:-hy, hx:-hx]
     np.testing.assert_allclose(part, whole[..., top : top + 30, left : left + 30], rtol=0, atol=2e-6)
+
+
+@given(st.integers(0, 4), st.integers(0, 50), st.integers(0, 40), st.sampled_from(["pixel", "patch"]), st.booleans())
+def test_a_region_is_what_the_whole_has_there(z, y, x, aggregation, missing):
+    values = np.random.default_rng(5).normal(0, 1, (2, 6, 60, 50)).astype(np.float32)
+    if missing:
+        values[:, 3, 20:30, 20:25] = np.nan
+    spec = dataclasses.replace(nlm_spec(2, (1, 2, 1), (1, 4, 3)), aggregation=aggregation)
+    region = Tile((z, z + 2), (y, min(y + 15, 60)), (x, min(x + 9, 50)))
+    ref = run.pairwise_average(values, values, spec, missing=missing)
+    comp = run.pairwise_average(values, values, spec, missing=missing, region=region)
+    np.testing.assert_allclose(comp, region.of(ref), rtol=0, atol=3e-6)
 
 
 @pytest.mark.parametrize("centre", ["max", "zero"])

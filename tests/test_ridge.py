@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from skimage import data
 
 import nlmeans
-from nlmeans import ridge
+from nlmeans import ridge, units
 from nlmeans._checks import DTYPES
+from nlmeans.colour import colour_basis
 from nlmeans.defaults import EFFORT, RIDGE_COLOUR, RIDGE_GREY
 from nlmeans.groups import naive
-from nlmeans.nlm import average, colour_basis
+from nlmeans.nlm import average
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.setting import Setting
+from nlmeans.units import Units
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[:100, :120]
@@ -50,7 +52,7 @@ def test_equals_the_definition():
     planes = np.ascontiguousarray(COLOUR.transpose(2, 0, 1)[:, None, 40:70, 60:94])
     setting = Setting(Gaussian(15.0), (15.0,) * 3)
     averages = average(planes, plan, setting)[0]
-    comp = ridge.combine(planes, averages, plan.ridge, setting)
+    comp = ridge.combine(planes, averages, plan.ridge, setting, Units.of(planes, setting, 1.0))
     basis = colour_basis(setting.sigma)
     features, pilot = (np.tensordot(basis, a.astype(np.float64), 1) for a in (planes, averages))
     first = naive.step(features, features, None, plan.ridge.first)
@@ -136,7 +138,7 @@ def test_photons(gain):
     result, report = run(noisy, None, noise=noise, full_output=True)
     assert error(result, CLEAN) < 0.98 * error(nlmeans.denoise(noisy, noise=noise), CLEAN)
     assert result.mean() == pytest.approx(CLEAN.mean(), rel=0.02)
-    assert ridge.FEW not in report.notes
+    assert units.FEW not in report.notes
 
 
 def test_hardly_a_photon():
@@ -144,7 +146,7 @@ def test_hardly_a_photon():
     told = []
     given = dict(noise=PoissonGaussian(800.0), progress=lambda done, total: told.append(done / total))
     result, report = run(noisy, None, full_output=True, **given)
-    assert ridge.FEW in report.notes
+    assert units.FEW in report.notes
     assert told[-1] == 1
     np.testing.assert_array_equal(result, nlmeans.denoise(noisy, noise=PoissonGaussian(800.0), quality="best"))
 

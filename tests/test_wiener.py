@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import assert_averages_equal
 
+from nlmeans.pairwise.tiles import Tile
 from nlmeans.wiener import naive, run
 
 
@@ -54,3 +55,10 @@ def test_no_noise_keeps_the_image():
     noisy = np.random.default_rng(2).normal(0, 1, (1, 1, 20, 20))
     done = run.wiener(noisy, noisy, 1e-30)
     np.testing.assert_allclose(done, noisy, atol=1e-9)
+
+
+def test_a_region_is_what_the_whole_has_there():
+    noisy, pilot = np.random.default_rng(0).normal(0, 1, (2, 2, 9, 40, 50)).astype(np.float32)
+    region = Tile((2, 5), (11, 30), (3, 41))
+    ref, comp = (run.wiener(noisy, pilot, 0.7, region=asked) for asked in (None, region))
+    np.testing.assert_allclose(comp, region.of(ref), rtol=0, atol=1e-5)

@@ -13,7 +13,7 @@ import numpy as np
 from .._lanes import aligned, lanes
 from .._progress import Progress, shares_of
 from ..pairwise.spec import Radii
-from ..pairwise.tiles import available_cpus, run_tasks
+from ..pairwise.tiles import Tile, available_cpus, run_tasks, whole
 from . import kernels, kernels_match
 from .spec import FLOOR, GroupSpec
 
@@ -60,6 +60,10 @@ class Step:
         The recipe.
     variance : ndarray, shape (1 or C, Z, Y, X), or None
         The variance of each pixel's noise, if it is not 1 everywhere.
+    origin : tuple of 3 int
+        Where the first pixel lies in the image that this is a piece of: patches gather groups on its grid.
+    region : Tile or None
+        The pixels that are asked for; groups that reach none of them are left out.
 
     Raises
     ------
@@ -74,12 +78,15 @@ class Step:
         pilot: np.ndarray | None,
         spec: GroupSpec,
         variance: np.ndarray | None = None,
+        origin: Radii = (0, 0, 0),
+        region: Tile | None = None,
     ) -> None:
         dtype, sides = noisy.dtype, noisy.shape[1:]
         for name, other in (("guide", guide), ("pilot", pilot), ("variance", variance)):
             if other is not None and other.shape[1:] != sides:
                 raise ValueError(f"{name} must have the image's sides, {sides}; got {other.shape[1:]}")
         self.spec = spec = spec.within((sides[0], sides[1], sides[2]))
+        self.origin, self.region = origin, region or whole(sides)
         self.ends = tuple(side - patch for side, patch in zip(sides, spec.patch, strict=True))
         self.noisy = Padded(noisy, noisy.shape, dtype)
         self.pilot = self.noisy if pilot is None else Padded(pilot, noisy.shape, dtype)
@@ -111,16 +118,21 @@ class Step:
         reach = [2 * r + side for r, side in zip(self.spec.search_radius, self.spec.patch, strict=True)]
         # a vector is written at a time
         reach[2] += math.ceil(self.spec.patch[2] / self.lanes) * self.lanes - self.spec.patch[2]
-        each = [
-            list(_cut(end, stride, max(SIDE, far)))
-            for end, stride, far in zip(self.ends, self.spec.stride, reach, strict=True)
-        ]
+        each = [list(_cut(self._starts(axis), max(SIDE, far))) for axis, far in enumerate(reach)]
         turns: dict[tuple[int, ...], list[np.ndarray]] = {}
         for places in product(*(enumerate(starts) for starts in each)):
             turn = tuple(k % 2 for k, _ in places)
             grid = np.meshgrid(*(starts for _, starts in places), indexing="ij")
             turns.setdefault(turn, []).append(np.stack([axis.ravel() for axis in grid], axis=1))
         return [turns[turn] for turn in sorted(turns)]
+
+    def _starts(self, axis: int) -> np.ndarray:
+        """Return where patches that gather groups begin: on the grid, and at both ends, if they reach the region."""
+        end, stride, origin = self.ends[axis], self.spec.stride[axis], self.origin[axis]
+        starts = np.unique([0, *range(-origin % stride, end + 1, stride), end])
+        first, last = (self.region.z, self.region.y, self.region.x)[axis]
+        reach = self.spec.search_radius[axis]
+        return starts[(starts > first - reach - self.spec.patch[axis]) & (starts < last + reach)]
 
     def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
@@ -140,8 +152,9 @@ class Step:
         )  # fmt: skip
 
     def result(self) -> np.ndarray:
-        """Return the averages of all estimates, in the place of their sums."""
-        return np.divide(self.total.planes, self.weights.planes, out=self.total.planes)
+        """Return the averages of all estimates of the region."""
+        total, weights = self.region.of(self.total.planes), self.region.of(self.weights.planes)
+        return np.divide(total, weights, out=total)
 
     def _buffers(self) -> Any:
         held = getattr(self.scratch, "arrays", None)
@@ -160,10 +173,9 @@ class Step:
         return held
 
 
-def _cut(end: int, stride: int, side: int) -> Iterator[np.ndarray]:
-    """Yield the starts of patches on every ``stride``-th pixel and at the end, by tiles of ``side`` pixels."""
-    starts = np.asarray(sorted({*range(0, end + 1, stride), end}))
-    for first in range(0, end + 1, side):
+def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
+    """Yield the starts of patches by tiles of ``side`` pixels."""
+    for first in range(0, int(starts[-1]) + 1, side):
         inside = starts[(starts >= first) & (starts < first + side)]
         if inside.size:
             yield inside
@@ -201,6 +213,8 @@ def group_step(
     spec: GroupSpec,
     *,
     variance: np.ndarray | None = None,
+    origin: Radii = (0, 0, 0),
+    region: Tile | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
@@ -208,7 +222,7 @@ def group_step(
 
     Parameters
     ----------
-    guide, noisy, pilot, spec, variance
+    guide, noisy, pilot, spec, variance, origin, region
         As for `Step`.
     threads, progress
         As for `pairwise.run.pairwise_average`.
@@ -216,6 +230,7 @@ def group_step(
     Returns
     -------
     ndarray, shape (C, Z, Y, X)
+        Of the region's sides, if there is one.
 
     Notes
     -----
@@ -223,7 +238,7 @@ def group_step(
     channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
     inputs once more, and two copies of the image for the sums.
     """
-    step = Step(guide, noisy, pilot, spec, variance)
+    step = Step(guide, noisy, pilot, spec, variance, origin, region)
     turns = step.tiles()
     for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell)

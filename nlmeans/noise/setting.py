@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,12 @@ from .fit import choose, fit_planes
 from .magnitude import estimate_rician
 from .models import Gaussian, Rician
 
+if TYPE_CHECKING:
+    from ..pairwise.tiles import Tile
+
 CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency"
+UNEVEN = 4096.0
+"""Ratio of variances in one image up to which float32 holds the scores of all."""
 GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'"
 
 
@@ -32,6 +37,8 @@ class Setting:
         Of a map: each pixel's variance in units of the mean one.
     still : ndarray, shape (1 or C, Z, Y, X), or None
         Of a map: where there is no noise.
+    uneven : bool
+        Of a map: whether variances differ so much that float32 cannot hold the scores of all.
     bands : ndarray, shape (C, 8, 8), or None
         Of correlated noise: its power in each cosine band, as in `BandNoise`.
     stabiliser : Stabiliser or None
@@ -46,6 +53,7 @@ class Setting:
     sigma: tuple[float, ...]
     variance: np.ndarray | None = None
     still: np.ndarray | None = None
+    uneven: bool = False
     bands: np.ndarray | None = None
     stabiliser: vst.Stabiliser | None = None
     estimated: bool = False
@@ -63,6 +71,32 @@ class Setting:
 
         values = ", ".join(f"{field.name} {short(getattr(self.noise, field.name))}" for field in fields(self.noise))
         return f"{type(self.noise).__name__}, {values}"
+
+    def mapped(self, square: np.ndarray, dtype: np.dtype) -> Setting:
+        """Return the setting with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
+
+        The map may be a piece of the one that ``sigma`` was taken from.
+        """
+        power = np.square(self.sigma).reshape(-1, 1, 1, 1)[: len(square)]
+        if not power.any():
+            return self
+        relative = (square / np.where(power > 0, power, 1))[power[:, 0, 0, 0] > 0]
+        variance = relative.mean(axis=0, keepdims=True).astype(dtype)
+        still, uneven = square == 0, bool(variance.max() > UNEVEN * variance.min())
+        return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
+
+    def within(self, tile: Tile) -> Setting:
+        """Return the noise of a tile of the image."""
+        if self.variance is None:
+            return self
+        still = None if self.still is None else tile.of(self.still)
+        return replace(self, variance=tile.of(self.variance), still=still)
+
+    def stabilise(self, planes: np.ndarray) -> np.ndarray:
+        """Return planes whose noise is Gaussian, in numbers that are wide enough for its range."""
+        if self.stabiliser is not None:
+            planes = self.stabiliser.forward(planes)
+        return planes.astype(np.float64) if self.uneven else planes
 
     @classmethod
     def of(
@@ -107,11 +141,6 @@ def _gaussian(
         given = noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes)
         return Setting(noise, given, estimated=estimated)
     square = np.square(noise.sigma, dtype=np.float64)
-    power = square.mean(axis=(1, 2, 3), keepdims=True)
-    sigma = tuple(np.sqrt(np.broadcast_to(power[:, 0, 0, 0], len(planes))).tolist())
-    if not power.any():
-        return Setting(noise, sigma, estimated=estimated)
-    relative = (square / np.where(power > 0, power, 1))[power[:, 0, 0, 0] > 0]
-    variance = relative.mean(axis=0, keepdims=True).astype(planes.dtype)
-    still = square == 0
-    return Setting(noise, sigma, variance, still if still.any() else None, estimated=estimated)
+    power = square.mean(axis=(1, 2, 3))
+    sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
+    return Setting(noise, sigma, estimated=estimated).mapped(square, planes.dtype)

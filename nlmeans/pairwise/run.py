@@ -15,7 +15,7 @@ from .._progress import Progress, part
 from . import kernels, kernels_patchwise
 from .domain import DomainSums, covers
 from .spec import PairwiseSpec, Radii
-from .tiles import Tile, available_cpus, cut, mirror, run_tasks
+from .tiles import Tile, available_cpus, mirror, run_tasks, whole
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
@@ -86,9 +86,9 @@ def _balanced(side: int, wanted: int) -> int:
     return math.ceil(side / math.ceil(side / wanted))
 
 
-def tiles(sides: Radii, spec: PairwiseSpec) -> list[Tile]:
-    """Cut the image into tiles that suit the recipe."""
-    return cut(sides, tile_sides(sides, spec))
+def tiles(region: Tile, spec: PairwiseSpec) -> list[Tile]:
+    """Cut an image, or a region of it, into tiles that suit the recipe."""
+    return region.cut(tile_sides(region.sides, spec))
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,7 @@ def pairwise_average(
     progress: Progress | None = None,
     out: np.ndarray | None = None,
     shares: np.ndarray | None = None,
+    region: Tile | None = None,
 ) -> np.ndarray:
     """Average the values around each pixel by the likeness of the features around it.
 
@@ -322,10 +323,13 @@ def pairwise_average(
         Where to write the result: shape and type of ``values``, not overlapping the inputs.
     shares : ndarray, shape (2, Z, Y, X), optional
         Where to write each pixel's (or patch's) 1 / C_i and the weight of the pixel itself.
+    region : Tile, optional
+        The pixels that are asked for; all by default.
 
     Returns
     -------
     ndarray, shape (C, Z, Y, X)
+        Of the region's sides, if there is one.
 
     Notes
     -----
@@ -335,7 +339,7 @@ def pairwise_average(
     """
     out = np.empty_like(values) if out is None else out
     spec, sides = _capped(spec, values.shape[1:]), values.shape[1:]
-    threads, pieces = threads or available_cpus(), tiles(sides, spec)
+    threads, asked = threads or available_cpus(), region or whole(sides)
     uneven = Uneven.of(features, values, spec, variance) if missing or variance is not None else None
     if uneven is not None and missing:
         same = features is values
@@ -351,11 +355,11 @@ def pairwise_average(
     if uneven is None and covers(spec, sides):
         _divide(DomainSums(job).run(threads, first), job)
     else:
-        run_tasks(job, pieces, threads, first)
+        run_tasks(job, tiles(asked.grown(spec.patch_radius, sides) if patchwise else asked, spec), threads, first)
     if patchwise:
         patches = _PatchwiseJob(features, values, spec, gains, out, shares, uneven)
-        run_tasks(patches, pieces, threads, part(progress, 1, 2))
-    return out
+        run_tasks(patches, tiles(asked, spec), threads, part(progress, 1, 2))
+    return out if region is None else region.of(out)
 
 
 def _divide(sums: np.ndarray, job: _Job) -> None:

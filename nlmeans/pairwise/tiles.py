@@ -16,21 +16,57 @@ from .spec import Radii
 
 @dataclass(frozen=True)
 class Tile:
-    """Output pixels [first, last) along each axis that one task writes."""
+    """Pixels [first, last) along each axis: what one task writes, or all that is asked for."""
 
     z: tuple[int, int]
     y: tuple[int, int]
     x: tuple[int, int]
 
+    def grown(self, margin: Radii, sides: Radii) -> Tile:
+        """Return the tile with a margin, as far as the image goes."""
+        each = zip((self.z, self.y, self.x), margin, sides, strict=True)
+        z, y, x = ((max(first - m, 0), min(last + m, side)) for (first, last), m, side in each)
+        return Tile(z, y, x)
 
-def cut(sides: Radii, lengths: Radii) -> list[Tile]:
-    """Cut the image into tiles of these sides, smaller at the ends."""
+    def moved(self, origin: Sequence[int]) -> Tile:
+        """Return the tile as seen from a pixel of the image."""
+        z, y, x = ((first - o, last - o) for (first, last), o in zip((self.z, self.y, self.x), origin, strict=True))
+        return Tile(z, y, x)
 
-    def cuts(side: int, length: int) -> Iterator[tuple[int, int]]:
-        return ((start, min(start + length, side)) for start in range(0, side, length))
+    @property
+    def origin(self) -> Radii:
+        """Its first pixel."""
+        return self.z[0], self.y[0], self.x[0]
 
-    z, y, x = (tuple(cuts(side, length)) for side, length in zip(sides, lengths, strict=True))
-    return [Tile(a, b, c) for a in z for b in y for c in x]
+    def of(self, planes: np.ndarray) -> np.ndarray:
+        """Return the tile of planes (..., Z, Y, X), C-contiguous."""
+        return np.ascontiguousarray(planes[..., slice(*self.z), slice(*self.y), slice(*self.x)])
+
+    def cut(self, lengths: Radii) -> list[Tile]:
+        """Cut it into tiles of these sides, smaller at the ends."""
+
+        def cuts(ends: tuple[int, int], length: int) -> Iterator[tuple[int, int]]:
+            return ((start, min(start + length, ends[1])) for start in range(*ends, length))
+
+        z, y, x = (tuple(cuts(*each)) for each in zip((self.z, self.y, self.x), lengths, strict=True))
+        return [Tile(a, b, c) for a in z for b in y for c in x]
+
+    @property
+    def sides(self) -> Radii:
+        """Pixels along each axis."""
+        return self.z[1] - self.z[0], self.y[1] - self.y[0], self.x[1] - self.x[0]
+
+
+def whole(sides: Sequence[int]) -> Tile:
+    """Return all of an image."""
+    z, y, x = ((0, side) for side in sides)
+    return Tile(z, y, x)
+
+
+def moved(origin: Radii, by: Radii) -> Radii:
+    """Return where a pixel lies from an origin."""
+    z, y, x = (first + step for first, step in zip(origin, by, strict=True))
+    return z, y, x
 
 
 def mirror(first: int, last: int, side: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._lanes import BYTES, aligned, lanes
 from .._progress import Progress
-from ..pairwise.tiles import Tile, available_cpus, cut, mirror, run_tasks
+from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
 from . import kernels
 
 ROWS, SLICES, COLUMNS = 96, 8, 256
@@ -89,6 +89,7 @@ def wiener(
     step: int = 1,
     threads: int | None = None,
     progress: Progress | None = None,
+    region: Tile | None = None,
 ) -> np.ndarray:
     """Shrink the windows of each channel by the spectrum of a pilot.
 
@@ -102,7 +103,7 @@ def wiener(
         Correlated noise: the power of each cosine coefficient of a window, in units of ``noise``; along z it is even.
     step : {1, 2, 4}
         Windows start at every ``step``-th pixel along y and x.
-    threads, progress
+    threads, progress, region
         As for `pairwise.run.pairwise_average`.
 
     Returns
@@ -114,10 +115,9 @@ def wiener(
     About 2,000 operations a pixel and channel for step 1, a quarter for step 2; four times that for volumes.
     """
     out = np.empty_like(noisy)
-    depth, height, width = noisy.shape[1:]
-    tiles = cut((depth, height, width), (SLICES, ROWS, COLUMNS))
+    tiles = (region or whole(noisy.shape[1:])).cut((SLICES, ROWS, COLUMNS))
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
     jobs = [_Job(x, p, noise, n, step, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
     tasks = [(job, tile) for job in jobs for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress)
-    return out
+    return out if region is None else region.of(out)

@@ -1,0 +1,145 @@
+"""A recipe on an image, or on a piece of one with what surrounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._progress import Progress, shares_of
+from .nlm import average
+from .noise.models import PoissonGaussian
+from .pairwise.spec import Radii
+from .pairwise.tiles import Tile, moved, whole
+from .prepare import Recipe, as_known
+from .ridge import combine, in_image_units
+from .sure import refined
+
+PILOT_AND_STEPS = (3, 5)
+"""About how long non-local means and the steps of method "ridge" take beside each other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Pixels as they are stored, and all that belongs to them.
+
+    Attributes
+    ----------
+    source : ndarray, shape (C, Z, Y, X)
+        Of any type.
+    known : ndarray of bool, shape (Z, Y, X), or None
+        Where pixels are not missing; None where none is.
+    sigma : ndarray, shape (1 or C, Z, Y, X), or None
+        This piece of a map of σ; None where the recipe's noise says all.
+    guide : ndarray, shape (F, Z, Y, X), or None
+        This piece of the guide.
+    core : Tile or None
+        The pixels that are asked for, all by default; the others are their surroundings.
+    origin : tuple of 3 int
+        Where the first pixel lies in the image.
+    """
+
+    source: np.ndarray
+    known: np.ndarray | None = None
+    sigma: np.ndarray | None = None
+    guide: np.ndarray | None = None
+    core: Tile | None = None
+    origin: Radii = (0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a piece.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (C, Z, Y, X)
+        The core, denoised, in the source's type.
+    plan : Plan
+        The recipe's, with what only the result could tell.
+    missing, unfilled : int
+        Pixels of the core that were missing, and those of them that had no valid neighbour and kept their value.
+    maps : tuple of ndarray, or None
+        Effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
+    """
+
+    pixels: np.ndarray
+    plan: Any
+    missing: int = 0
+    unfilled: int = 0
+    maps: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def estimate(
+    piece: Piece,
+    recipe: Recipe,
+    planes: np.ndarray | None = None,
+    *,
+    keep: bool = False,
+    maps: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Denoise a piece.
+
+    Parameters
+    ----------
+    piece : Piece
+        What to denoise.
+    recipe : Recipe
+        How: that of the whole image.
+    planes : ndarray, shape (C, Z, Y, X), optional
+        The piece as the filter takes it, if it is there already.
+    keep : bool, default False
+        Leave missing pixels as they are.
+    maps : bool, default False
+        Of a whole image: say how much was averaged.
+    threads, progress
+        As for `pairwise.run.pairwise_average`.
+
+    Returns
+    -------
+    Outcome
+    """
+    source, known, setting, plan = piece.source, piece.known, recipe.setting, recipe.plan
+    core, origin = piece.core or whole(source.shape[1:]), piece.origin
+    pixels, missing = core.of(source), None if known is None else ~core.of(known)
+    lost = 0 if missing is None else int(missing.sum())
+    if not any(setting.sigma) and not lost:
+        return Outcome(pixels.copy(), plan)
+    if planes is None:
+        measured = as_known(source, known)
+        if piece.sigma is not None:
+            setting = setting.mapped(np.square(piece.sigma, dtype=np.float64), measured.dtype)
+        planes = setting.stabilise(measured)
+    guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
+    ridge = plan.ridge if any(setting.sigma) else None
+    near = core if ridge is None else core.grown(plan.margin, source.shape[1:])
+    pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
+    averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
+    if ridge is not None:
+        assert recipe.units is not None
+        planes, setting = near.of(planes), setting.within(near)
+        if isinstance(setting.noise, PoissonGaussian):
+            planes = near.of(as_known(source, known))
+            averages, setting = in_image_units(averages, setting, recipe.units)
+        averages = combine(
+            planes, averages, ridge, setting, recipe.units,
+            origin=moved(origin, near.origin), region=core.moved(near.origin), threads=threads, progress=steps,
+        )  # fmt: skip
+    if piece.core is None:
+        plan = refined(planes, averages, plan, setting, guide, threads)
+    if setting.stabiliser is not None:
+        averages = setting.stabiliser.inverse(averages)
+    unfilled = None if missing is None else missing & np.isnan(averages).any(axis=0)
+    stays = missing if keep else unfilled
+    if stays is not None:
+        averages[:, stays] = 0
+    if source.dtype.kind != "f":
+        info = np.iinfo(source.dtype)
+        np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
+    result = averages.astype(source.dtype, copy=False)
+    if stays is not None:
+        result[:, stays] = pixels[:, stays]
+    return Outcome(result, plan, lost, 0 if unfilled is None else int(unfilled.sum()), looked)

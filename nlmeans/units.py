@@ -1,0 +1,108 @@
+"""Units: what method "ridge" takes an image in, decided once, so that any piece of it comes out alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .colour import colour_basis
+from .noise.models import PoissonGaussian
+from .noise.setting import Setting
+
+SAMPLE = 1 << 16
+"""Pixels that the grey scale and the colours are judged by."""
+DARK = 0.05
+"""Least variance of counted photons, in counts: no pixel is taken to be without noise."""
+FEWEST = 0.5
+"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
+FEW = "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done"
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """How the channels with noise become planes of independent noise of variance 1.
+
+    Attributes
+    ----------
+    sigma : tuple of float
+        Standard deviation of the noise, one a channel, in the image's units; of counted photons the root of the mean
+        variance, or 0 where there are too few to group patches.
+    deviations : ndarray
+        What the channels with noise are divided by.
+    parting : ndarray
+        Orthonormal: luma and differences of colours if these hold less than the channels do, or else the channels.
+    middles : ndarray
+        A grey value in the middle of each of these channels, whatever its brightest one is.
+    span : float
+        The largest range of a channel, in units of its noise.
+    """
+
+    sigma: tuple[float, ...]
+    deviations: np.ndarray
+    parting: np.ndarray
+    middles: np.ndarray
+    span: float
+
+    @classmethod
+    def of(cls, planes: np.ndarray, setting: Setting, correlated: float) -> Units:
+        """Choose them for planes (C, Z, Y, X), or a sample of them; of counted photons not stabilised.
+
+        ``correlated`` is what the σ of correlated noise is multiplied by.
+        """
+        samples = [_known(_sample(plane)) for plane in planes]
+        sigma = _of_photons(samples, setting.noise) if isinstance(setting.noise, PoissonGaussian) else setting.sigma
+        noisy = [c for c, s in enumerate(sigma) if s > 0]
+        factor = 1.0 if setting.bands is None else correlated
+        deviations = np.asarray([factor * sigma[c] for c in noisy])
+        ranges = [float(np.ptp(_known(planes[c]))) for c in noisy]
+        middles = np.asarray([float(np.median(samples[c])) for c in noisy])
+        return cls(
+            sigma, deviations, _parting([samples[c] for c in noisy], deviations), middles,
+            max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0),
+        )  # fmt: skip
+
+    @property
+    def noisy(self) -> list[int]:
+        """The channels that have noise."""
+        return [c for c, s in enumerate(self.sigma) if s > 0]
+
+    @property
+    def basis(self) -> np.ndarray:
+        """What a pixel's channels, less their middles, are multiplied by."""
+        return self.parting / self.deviations
+
+
+def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
+    if len(samples) < 2:
+        return np.eye(len(samples))
+    pixels = np.stack([sample / sigma for sample, sigma in zip(samples, deviations, strict=True)])
+    plain, parted = np.eye(len(samples)), colour_basis([1.0] * len(samples))
+
+    def left(basis: np.ndarray) -> float:
+        return float(np.log(np.maximum((basis @ pixels.astype(np.float64)).var(axis=1), 1)).sum())
+
+    return min((parted, plain), key=left)
+
+
+def _of_photons(samples: list[np.ndarray], noise: PoissonGaussian) -> tuple[float, ...]:
+    """Return the root of the mean variance of counted photons in each channel, 0 where these are too few."""
+    gain, offset, sigma = (np.broadcast_to(n, len(samples)) for n in (noise.gain, noise.offset, noise.sigma))
+    signal = np.maximum([float(sample.mean(dtype=np.float64)) for sample in samples] - offset, 0)
+    variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
+    if np.mean(variance / np.square(gain)) < FEWEST:
+        return (0.0,) * len(samples)
+    return tuple(np.sqrt(variance).tolist())
+
+
+def _known(pixels: np.ndarray) -> np.ndarray:
+    """Return the pixels that are there; 0 where none is."""
+    if np.isfinite(pixels.min()) and np.isfinite(pixels.max()):
+        return pixels
+    there = pixels[np.isfinite(pixels)]
+    return there if there.size else np.zeros(1, pixels.dtype)
+
+
+def _sample(plane: np.ndarray) -> np.ndarray:
+    pixels = plane.reshape(-1)
+    return pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns
