@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._progress import Cancelled
 from .denoise import Maps, Report, denoise
-from .looking import weight_map
+from .looking import plan, weight_map
 from .plan import Pass, Plan
-from .prepare import plan
 
 __all__ = [
     "Cancelled",
@@ -35,14 +34,18 @@ if TYPE_CHECKING:
     from .noise import estimate_sigma as estimate_sigma
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("estimate_noise", "estimate_sigma", "noise"):
-        from importlib import import_module
+MODULES = ("convert", "large", "noise", "tiled")
 
-        noise = import_module(".noise", __name__)
-        return noise if name == "noise" else getattr(noise, name)
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in MODULES:
+        return import_module(f".{name}", __name__)
+    if name in ("estimate_noise", "estimate_sigma"):
+        return getattr(import_module(".noise", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "noise"})
+    return sorted({*globals(), *__all__, *MODULES})

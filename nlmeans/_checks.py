@@ -24,11 +24,16 @@ _REMEDY = {
 }
 
 
-def image(array: Any) -> np.ndarray:
-    """Return an array of at least two dimensions with pixels of a type that can be filtered."""
+def image(array: Any, *, lazy: bool = False) -> np.ndarray:
+    """Return an array of at least two dimensions with pixels of a type that can be filtered; a lazy one if allowed."""
     if "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray):  # naming it would import it
         raise TypeError("the image must be a plain array: a masked array's mask would be lost; pass its .data")
-    array = np.asarray(array)
+    if is_dask(array) and not lazy:
+        raise TypeError(
+            "the image must be in memory here; got a dask array: denoise() and plan() take one, plan(image).sigma is "
+            "its estimated noise, image.compute() loads it"
+        )
+    array = array if is_dask(array) else np.asarray(array)
     if array.dtype.newbyteorder("=").name not in DTYPES:
         remedy = _REMEDY.get(array.dtype.kind, "it does not hold numbers")
         raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {array.dtype}: {remedy}")
@@ -37,6 +42,11 @@ def image(array: Any) -> np.ndarray:
     if array.size == 0:
         raise ValueError(f"the image must have pixels; got shape {array.shape}")
     return array
+
+
+def is_dask(value: Any) -> bool:
+    """Whether this is a dask array; dask need not be there."""
+    return type(value).__module__.partition(".")[0] == "dask" and hasattr(value, "chunks")
 
 
 def limits(array: np.ndarray, known: np.ndarray | None) -> tuple[float, float]:

@@ -136,7 +136,8 @@ def denoise(
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images; int8, int16, int32, their
-        unsigned kin, float16, float32 or float64. NaN and infinite pixels count as missing. It is never written.
+        unsigned kin, float16, float32 or float64. NaN and infinite pixels count as missing. It is never written. A
+        dask array is denoised lazily, chunk by chunk, and so is the result (`nlmeans.tiled.denoise`).
     sigma : float, sequence of float or ndarray, optional
         Standard deviation of the noise in the image's units: one for all channels, one a channel, or a map in the
         image's shape (with its channels or without). Estimated from the image by default (`estimate_sigma`).
@@ -263,6 +264,10 @@ def denoise(
     )  # fmt: skip
     if isinstance(full_output, str) and method != "nlm":
         raise ValueError(f"full_output={full_output!r} is for method='nlm'; for {method!r} it must be True or False")
+    if _checks.is_dask(image):
+        from . import tiled
+
+        return tiled.denoise(image, sigma, method=method, noise=noise, full_output=full_output, **options)
     if method not in OWN:
         from .methods import call
 

@@ -1,4 +1,4 @@
-"""weight_map(): the weights that one pixel's estimate used."""
+"""Looking without denoising: the plan, and the weights that one pixel's estimate used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from . import _checks
 from .layout import Layout
 from .options import Options
+from .plan import Plan
 from .prepare import guide_of, prepare
 
 
@@ -76,3 +77,38 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
         valid=np.isfinite(planes).all(axis=0), variance=None if setting.variance is None else setting.variance[0],
     )  # fmt: skip
     return Layout(parsed.layout.axes.replace("C", "")).array(weights[None, None])
+
+
+def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
+    """Choose parameters as `denoise` would, without denoising.
+
+    Parameters
+    ----------
+    image, sigma, **options
+        As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
+        full_output); ``method`` is "nlm" or "ridge". A dask array is looked at in samples.
+
+    Returns
+    -------
+    Plan
+        What `denoise` would do; prints as a small table. Of separate images (axis N), the first one's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
+    0.5
+    """
+    if _checks.is_dask(image):
+        from . import tiled
+
+        return tiled.plan(image, sigma, **options)
+    array = _checks.image(image)
+    parsed = Options.check(array, sigma=sigma, **options)
+    return prepare(parsed.layout.planes(array)[0], parsed, 0)[1].plan

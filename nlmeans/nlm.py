@@ -42,7 +42,7 @@ def average(
     """
     missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
     asked = region or whole(planes.shape[1:])
-    result, looked, reaches = planes, None, plan.reaches
+    result, looked, reaches = planes, None, plan.reaches(missing)
     tells = shares_of(progress, [3 if step.aggregation == "patch" else 1 for step in plan.passes])
     for k, (step, tell) in enumerate(zip(plan.passes, tells, strict=True)):
         features = (planes if guide is None else guide) if k == 0 else result

@@ -46,14 +46,33 @@ class Options:
         cls,
         image: np.ndarray,
         *,
-        method: Any = "nlm",
         sigma: Any = None,
         noise: Any = None,
-        quality: Any = "balanced",
         axes: Any = None,
         channel_axis: Any = None,
         mask: Any = None,
         guide: Any = None,
+        **others: Any,
+    ) -> Options:
+        """Refuse what is wrong, and return the rest parsed."""
+        from .noise.models import given
+
+        layout = _checks.layout(image, axes, channel_axis)
+        known = _checks.known(image, mask, layout)
+        model = given(sigma, noise, image, layout, *_checks.limits(image, known))
+        planes = None if known is None else layout.planes(known)
+        return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
+
+    @classmethod
+    def parsed(
+        cls,
+        layout: Layout,
+        known: np.ndarray | None,
+        noise: Any,
+        guide: np.ndarray | None,
+        *,
+        method: Any = "nlm",
+        quality: Any = "balanced",
         guide_sigma: Any = 0.0,
         strength: Any = None,
         patch_radius: Any = None,
@@ -65,9 +84,7 @@ class Options:
         passes: Any = None,
         wiener: Any = None,
     ) -> Options:
-        """Refuse what is wrong, and return the rest parsed."""
-        from .noise.models import given
-
+        """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
         own = _checks.choice(method, "method", OWN) or "nlm"
         if own != "nlm":
             averaging = dict(
@@ -78,20 +95,16 @@ class Options:
             unknown = sorted(name for name, value in averaging.items() if value is not None)
             if unknown:
                 raise TypeError(f"method {own!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
-        layout = _checks.layout(image, axes, channel_axis)
-        known = _checks.known(image, mask, layout)
-        limits = _checks.limits(image, known)
-        guided = _checks.guide(guide, image, layout)
         guide_noise = _checks.real(guide_sigma, "guide_sigma")
-        if guide_noise < 0 or (guide_noise and guided is None):
+        if guide_noise < 0 or (guide_noise and guide is None):
             raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
         return cls(
             method=own,
             layout=layout,
-            known=None if known is None else layout.planes(known),
-            noise=given(sigma, noise, image, layout, *limits),
+            known=known,
+            noise=noise,
             quality=_checks.choice(quality, "quality", ("fast", "balanced", "best")) or "balanced",
-            guide=guided,
+            guide=guide,
             guide_sigma=guide_noise,
             strength=_checks.strength(strength),
             patch_radius=_checks.radii(patch_radius, "patch_radius", layout),

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from . import _checks
 from ._progress import Progress, shares_of
+from .layout import Layout
 from .nlm import average
 from .noise.models import PoissonGaussian
 from .pairwise.spec import Radii
@@ -115,7 +117,7 @@ def estimate(
         planes = setting.stabilise(measured)
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
     ridge = plan.ridge if any(setting.sigma) else None
-    near = core if ridge is None else core.grown(plan.margin, source.shape[1:])
+    near = core if ridge is None else core.grown(plan.margin(known is not None), source.shape[1:])
     pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
     averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
     if ridge is not None:
@@ -143,3 +145,9 @@ def estimate(
     if stays is not None:
         result[:, stays] = pixels[:, stays]
     return Outcome(result, plan, lost, 0 if unfilled is None else int(unfilled.sum()), looked)
+
+
+def known_in(source: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
+    """Return where planes (C, Z, Y, X) have pixels, inside a mask (1, Z, Y, X) and finite; None where they have all."""
+    known = _checks.known(source, None if mask is None else mask[0], Layout("CZYX"))
+    return None if known is None else known[0]

@@ -127,27 +127,36 @@ class Plan:
 
         The numbers of the plan left aside, which come from the whole image.
         """
-        reach = total(self.reaches)
-        if self.ridge is not None:
-            first, second = self.ridge.first.halo, self.ridge.second.halo
-            # the averages lead the second step; of counted photons they say the first one's noise too
-            counted = self.noise.startswith("PoissonGaussian")
-            z, y, x = map(max, reach, first)
-            reach = total([reach, first, second] if counted else [(z, y, x), second])
-        return reach[-len(Layout(self.axes).space) :]
+        return self.reach()[-len(Layout(self.axes).space) :]
 
-    @property
-    def margin(self) -> Radii:
-        """How far along (z, y, x) what follows non-local means looks around a pixel."""
-        return (0, 0, 0) if self.ridge is None else total([self.ridge.first.halo, self.ridge.second.halo])
+    def reach(self, missing: bool = False) -> Radii:
+        """Return the halo along (z, y, x).
 
-    @property
-    def reaches(self) -> list[Radii]:
-        """How far along (z, y, x) each average, and the Wiener step that follows it or not, looks around a pixel."""
-        each = (
-            (self.recipe(step, len(self.sigma)).halo, _WINDOW if step.wiener else (0, 0, 0)) for step in self.passes
-        )
-        return [reach for pair in each for reach in pair]
+        Where pixels are ``missing``, holes may be wider than a window. What follows an average sees the nearest pixels
+        repeated in them, which are no farther from a pixel of the hole than the one that looks at it.
+        """
+        reach = total(self.reaches(missing))
+        if self.ridge is None:
+            return reach
+        first, second = (_seen(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
+        # the averages lead the second step; they say the first one's noise too if photons are counted, and fill holes
+        if missing or self.noise.startswith("PoissonGaussian"):
+            return total([reach, first, second])
+        z, y, x = map(max, reach, first)
+        return total([(z, y, x), second])
+
+    def reaches(self, missing: bool = False) -> list[Radii]:
+        """Return how far each average, and the Wiener step that follows it or not, looks around a pixel."""
+        found = []
+        for step in self.passes:
+            window = _seen(_WINDOW, missing) if step.wiener else (0, 0, 0)
+            found += [self.recipe(step, len(self.sigma)).halo, window]
+        return found
+
+    def margin(self, missing: bool = False) -> Radii:
+        """Return how far what follows non-local means looks around a pixel."""
+        steps = [] if self.ridge is None else [self.ridge.first, self.ridge.second]
+        return total([_seen(step.halo, missing) for step in steps])
 
     @property
     def spec(self) -> PairwiseSpec:
@@ -237,6 +246,12 @@ class Plan:
 
     def __str__(self) -> str:
         return table(self.rows())
+
+
+def _seen(reach: Radii, missing: bool) -> Radii:
+    farther = math.ceil(math.hypot(*reach)) if missing else 0
+    z, y, x = (r + farther for r in reach)
+    return z, y, x
 
 
 def total(reaches: list[Radii]) -> Radii:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -75,37 +75,6 @@ def as_known(source: np.ndarray, known: np.ndarray | None) -> np.ndarray:
 def guide_of(planes: np.ndarray, options: Options, index: int) -> np.ndarray | None:
     """Return the ``index``-th image's guide in the planes' type."""
     return None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype)
-
-
-def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
-    """Choose parameters as `denoise` would, without denoising.
-
-    Parameters
-    ----------
-    image, sigma, **options
-        As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
-        full_output); ``method`` is "nlm" or "ridge".
-
-    Returns
-    -------
-    Plan
-        What `denoise` would do; prints as a small table. Of separate images (axis N), the first one's.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `denoise`.
-
-    Examples
-    --------
-    >>> import numpy as np, nlmeans
-    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
-    >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
-    0.5
-    """
-    array = _checks.image(image)
-    parsed = Options.check(array, sigma=sigma, **options)
-    return prepare(parsed.layout.planes(array)[0], parsed, 0)[1].plan
 
 
 def as_float(planes: np.ndarray) -> np.ndarray:

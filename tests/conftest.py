@@ -51,6 +51,16 @@ def small_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def cluster():
+    """Return a dask cluster of two local workers; a visible skip without dask."""
+    distributed = pytest.importorskip("distributed", reason="dask is not installed: pip install 'nlmeans[scale]'")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=40
+    ) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     """Return a real browser; a visible skip where there is none."""
     pytest.importorskip("selenium")

@@ -347,7 +347,7 @@ def pairwise_average(
         features = values if same else np.where(uneven.known[:1] > 0, features, 0)
     patchwise = spec.aggregation == "patch"
     if patchwise and shares is None:
-        shares = np.empty((2, *sides), values.dtype)
+        shares = np.zeros((2, *sides), values.dtype)  # beyond the region they are read, to no effect
     # The normaliser of a patch counts all patches like it, also those whose middle is missing.
     every = replace(uneven, valid=np.ones_like(uneven.valid)) if uneven is not None and patchwise else uneven
     first = part(progress, 0, 2) if patchwise else progress
