@@ -49,8 +49,9 @@ FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans.tiled"},
     {"nlmeans.denoise", "nlmeans.looking"},
     {"nlmeans"},
-    {name for name in MODULES if name.startswith("nlmeans.compat")},
+    {name for name in MODULES if name.startswith("nlmeans.compat")} | {"nlmeans.convert"},
     {name for name in MODULES if name.startswith(("nlmeans.io", "nlmeans.datasets"))},
+    {name for name in MODULES if name.startswith("nlmeans.large")},
     {name for name in MODULES if name.startswith(("nlmeans.cli", "nlmeans.demo", "nlmeans.__main__"))},
 ]
 
