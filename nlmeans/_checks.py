@@ -34,14 +34,19 @@ def image(array: Any, *, lazy: bool = False) -> np.ndarray:
             "its estimated noise, image.compute() loads it"
         )
     array = array if is_dask(array) else np.asarray(array)
-    if array.dtype.newbyteorder("=").name not in DTYPES:
-        remedy = _REMEDY.get(array.dtype.kind, "it does not hold numbers")
-        raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {array.dtype}: {remedy}")
+    dtype(array.dtype)
     if array.ndim < 2:
         raise ValueError(f"the image must have at least 2 dimensions; got {array.ndim}, shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"the image must have pixels; got shape {array.shape}")
     return array
+
+
+def dtype(kind: np.dtype) -> None:
+    """Refuse pixels of a type that cannot be filtered."""
+    if kind.newbyteorder("=").name not in DTYPES:
+        remedy = _REMEDY.get(kind.kind, "it does not hold numbers")
+        raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {kind}: {remedy}")
 
 
 def is_dask(value: Any) -> bool:
@@ -97,7 +102,7 @@ def saturation(dtype: np.dtype) -> tuple[float, float] | None:
     return float(info.min), float(info.max)
 
 
-def layout(array: np.ndarray, axes: str | None, channel_axis: int | None) -> Layout:
+def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
     """Name the array's axes."""
     if axes is not None and channel_axis is not None:
         raise ValueError(f"give axes or channel_axis, not both; got axes={axes!r} and channel_axis={channel_axis!r}")
@@ -125,7 +130,7 @@ def layout(array: np.ndarray, axes: str | None, channel_axis: int | None) -> Lay
     return Layout(axes)
 
 
-def _channel(array: np.ndarray, channel_axis: int | None) -> int | None:
+def _channel(array: Any, channel_axis: int | None) -> int | None:
     if channel_axis is None:
         return None
     axis = integer(channel_axis, "channel_axis")

@@ -17,7 +17,7 @@ from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, whole
 from .prepare import Recipe, prepare
 
-CROPS, PIXELS, SLICES = 16, 1 << 18, 16
+CROPS, PIXELS, SLICES = 16, 1 << 17, 16
 """How many crops are looked at, and how many pixels and slices each has; an image of as many pixels is taken whole."""
 PLANES = Layout("CZYX")
 

@@ -57,7 +57,7 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
 
     Notes
     -----
-    The noise and all parameters are decided once, when this is called, from a sample: 16 crops of 2¹⁸ pixels, spread
+    The noise and all parameters are decided once, when this is called, from a sample: 16 crops of 2¹⁷ pixels, spread
     evenly, which are computed then; an image of no more pixels is looked at whole. Of separate images (axis N) each is
     sampled. With the same recipe the result is that of the whole image, up to rounding, whatever the chunks: in holes
     of missing pixels wider than the search window only if the sample has missing pixels or there is a mask; and where

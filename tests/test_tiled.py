@@ -155,8 +155,8 @@ def test_nothing_is_computed_but_a_sample(monkeypatch):
 def test_a_block_has_one_thread_unless_told(monkeypatch, small_blocks):
     seen, real = [], pieces.estimate
     monkeypatch.setattr(pieces, "estimate", lambda *of, **given: seen.append(given["threads"]) or real(*of, **given))
-    for given in ({}, {"threads": 2}):
-        nlmeans.denoise(da.from_array(GREY, chunks=50), 10, **given).compute(scheduler="threads")
+    for told in ({}, {"threads": 2}):
+        nlmeans.denoise(da.from_array(GREY, chunks=50), 10, **told).compute(scheduler="threads")
     assert set(seen[: len(seen) // 2]) == {1}
     assert set(seen[len(seen) // 2 :]) == {2}
 

@@ -17,9 +17,10 @@ import nlmeans
 
 from .. import io
 from ..options import OWN
+from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
-from .jobs import check_name, files, pairs
-from .options import Filtering, Reading, Sigma, method_name, noise_text, place, with_flags
+from .jobs import check_name, files, in_blocks, pairs
+from .options import Filtering, Reading, Sigma, method_name, noise_text, place, size, with_flags
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -31,7 +32,8 @@ app = typer.Typer(
 )
 
 Inputs = Annotated[
-    list[Path], typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI), or folders of them.")
+    list[Path],
+    typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI, Zarr), or folders of them."),
 ]
 Threads = Annotated[
     int | None,
@@ -71,6 +73,19 @@ def denoise(
     ] = True,
     threads: Threads = None,
     reading: Reading,
+    max_memory: Annotated[
+        Any,
+        typer.Option(
+            parser=size,
+            metavar="SIZE",
+            help="Denoise Zarr, TIFF or NPY block by block in this much memory, such as 2G or 500M. Zarr, and files "
+            "that would take half of the memory, are done so anyway.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Have a dask cluster do the blocks, which must see the same files."),
+    ] = None,
     jpeg_quality: Annotated[
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
@@ -81,18 +96,29 @@ def denoise(
 ) -> None:
     """Denoise a picture into the file OUT, or several, or those of a folder, into the folder OUT.
 
-    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes.
+    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes. Large
+    files are done block by block; what is unfinished is called OUT.part, and the same command goes on from there.
     """
     with Console(quiet, verbose) as console:
         work, folder = pairs(inputs, output)
-        if jpeg_quality is not None and not any(io.format_of(target) == "jpeg" for _, target in work):
+        if jpeg_quality is not None and not any(io.FORMATS.get(io.ending(target)) == "jpeg" for _, target in work):
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
-        beside = asked.files(reading)
+        told = max_memory is not None or scheduler is not None
+        apart = [told or in_blocks(source, target) for source, target in work]
+        beside = {} if all(apart) else asked.files(reading)
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        for source, target in work:
+        for (source, target), blocks in zip(work, apart, strict=True):
             with console.working_on(source):
+                if blocks:
+                    with console.bar(source.name) as progress:
+                        report = denoise_in_blocks(
+                            source, target, asked, reading, method=method, fill=fill, threads=threads,
+                            max_memory=max_memory, scheduler=scheduler, overwrite=overwrite, progress=progress,
+                        )  # fmt: skip
+                    console.done(target, report)
+                    continue
                 io.check_target(target, overwrite)  # before the work, not after it
                 picture = reading.read(source)
                 io.check(target, picture, overwrite=overwrite)
@@ -132,6 +158,9 @@ def estimate(
     with Console() as console:
         for source in files(inputs):
             with console.working_on(source):
+                if in_blocks(source, source):
+                    typer.echo(f"{source}\t{noise_in_blocks(source, model, reading)}")
+                    continue
                 picture = reading.read(source)
                 of: dict[str, Any] = {"axes": picture.axes, "channel_axis": picture.channel_axis}
                 if model == "poisson":
@@ -154,11 +183,16 @@ def plan(
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
-        beside = asked.files(reading)
-        for source in files(inputs):
+        sources = list(files(inputs))
+        apart = [in_blocks(source, source) for source in sources]
+        beside = {} if all(apart) else asked.files(reading)
+        for source, blocks in zip(sources, apart, strict=True):
             with console.working_on(source):
-                picture = reading.read(source)
-                chosen = nlmeans.plan(picture.pixels, method=method, **asked.options(picture, beside))
+                if blocks:
+                    chosen = plan_in_blocks(source, asked, reading, method)
+                else:
+                    picture = reading.read(source)
+                    chosen = nlmeans.plan(picture.pixels, method=method, **asked.options(picture, beside))
                 typer.echo(f"{source}\n{chosen}\n")
     raise typer.Exit(console.code)
 

@@ -16,6 +16,28 @@ logger = logging.getLogger("nlmeans")
 Job = tuple[Path, Path]
 
 
+BIG = 1 << 24
+"""Bytes of a file from which it is asked what it would take in memory."""
+
+
+def in_blocks(source: Path, target: Path) -> bool:
+    """Whether a file is denoised block by block: one of Zarr, or one that would take half of the memory."""
+    if zarr_store(source) or target.suffix == ".zarr":
+        return True
+    if not source.is_file() or source.stat().st_size < BIG:
+        return False
+    from ..large.files import is_large
+
+    return is_large(source)
+
+
+def zarr_store(path: Path) -> bool:
+    """Whether a path is that of a Zarr store, or of something in one."""
+    return any(place.suffix == ".zarr" for place in (path, *path.parents)) or (
+        path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+    )
+
+
 def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
     """Pair every input with its output.
 
@@ -35,11 +57,12 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
         If an output has the name of no format, or two inputs would go to the same output.
     """
     target = Path(output)
-    into_folder = target.is_dir() or output.endswith(("/", os.sep))
-    if len(inputs) == 1 and not inputs[0].is_dir() and not into_folder:
+    into_folder = (target.is_dir() and not zarr_store(target)) or output.endswith(("/", os.sep))
+    if len(inputs) == 1 and (zarr_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         check_name(target, "OUT")
         return [(inputs[0], target)], None
-    if (target.exists() and not target.is_dir()) or (io.ending(target) in io.FORMATS and not into_folder):
+    named = io.ending(target) in (*io.FORMATS, ".zarr")
+    if (target.exists() and not target.is_dir()) or (named and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     found: dict[Path, Path] = {}
     for source in files(inputs):
@@ -56,12 +79,13 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
 def files(inputs: Iterable[Path]) -> Iterator[Path]:
     """Yield files, for a folder the pictures in it (not those in folders within)."""
     for path in inputs:
-        if not path.is_dir():
+        if not path.is_dir() or zarr_store(path):
             yield path
             continue
-        inside = sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
-        pictures = [item for item in inside if io.ending(item) in io.FORMATS]
-        others = [item.name for item in inside if io.ending(item) not in io.FORMATS]
+        inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
+        inside = [item for item in inside if item.is_file() or zarr_store(item)]
+        pictures = [item for item in inside if io.ending(item) in (*io.FORMATS, ".zarr")]
+        others = [item.name for item in inside if item not in pictures]
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)
@@ -78,6 +102,8 @@ def check_name(path: Path, what: str) -> None:
     typer.BadParameter
         Naming the argument, ``what``.
     """
+    if path.suffix == ".zarr":
+        return
     try:
         io.format_of(path)
     except io.PictureError as error:

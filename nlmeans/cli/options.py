@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,14 @@ def _spacing(text: str) -> list[float]:
     if min(numbers) <= 0:
         raise typer.BadParameter(f"must be above 0; got {text!r}")
     return numbers
+
+
+def size(text: str) -> float:
+    """Return a number of bytes."""
+    found = re.fullmatch(r"(\d+\.?\d*) *([kmgt]?)i?b?", text.strip().lower())
+    if found is None:
+        raise typer.BadParameter(f"must be a number of bytes, such as 500M or 2G; got {text!r}")
+    return float(found[1]) * 1024.0 ** ("", "k", "m", "g", "t").index(found[2])
 
 
 def place(text: str) -> tuple[int, ...]:
@@ -305,6 +314,10 @@ class Filtering:
                     raise typer.BadParameter(f"{path}: {reason(error, path)}", param_hint=f"--{name}") from None
         return found
 
+    def given(self) -> dict[str, Any]:
+        """Return arguments of the library as they were given: files by their names."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def options(self, picture: io.Picture, files: dict[str, io.Picture]) -> dict[str, Any]:
         """Return arguments of the library for a picture.
 
@@ -313,7 +326,7 @@ class Filtering:
         ValueError
             If a file does not fit the picture.
         """
-        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        given = self.given()
         fitted = {name: _fitted(name, given[name], file, picture) for name, file in files.items()}
         spacing = _spacing_of(picture) if self.spacing is None else self.spacing
         axes = {"axes": picture.axes, "channel_axis": picture.channel_axis}

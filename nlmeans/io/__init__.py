@@ -23,6 +23,8 @@ __all__ = [
     "ending",
     "format_of",
     "read",
+    "recognise",
+    "replacing",
     "write",
 ]
 
@@ -113,10 +115,8 @@ def read(
         If there is no such file, or it may not be read.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(352)
     request = Request(path, axes, channel_axis, max_pixels)
-    reader = importlib.import_module(f"nlmeans.io.{_recognise(path, head)}")
+    reader = importlib.import_module(f"nlmeans.io.{recognise(path)}")
     try:
         picture: Picture = reader.read(request)
     except (PictureError, MemoryError):
@@ -184,8 +184,10 @@ def _ordered(picture: Picture, name: str) -> Picture:
     return picture.in_rows() if isinstance(picture.native, nifti.Origin) and name != "nifti" else picture
 
 
-def _recognise(path: Path, head: bytes) -> str:
+def recognise(path: Path) -> str:
     """Return the name of the module that reads the file; refuse others with advice."""
+    with path.open("rb") as file:
+        head = file.read(352)
     suffix = path.suffix.lower()
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if suffix in _RAW or brand == b"crx " or head[8:10] == b"CR" or head.startswith(_RAW_MAGIC):

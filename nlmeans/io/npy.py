@@ -10,18 +10,30 @@ from . import exif
 from .picture import Picture, PictureError, Request
 
 
-def read(request: Request) -> Picture:
-    """Read an array; its axes are named only where two dimensions leave no choice."""
-    with request.path.open("rb") as file:
+def header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and dtype of a file's array.
+
+    Raises
+    ------
+    PictureError
+        If it does not hold as many plain numbers.
+    """
+    with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reader(file)
         # Looked at before loading: `np.load` would first reserve what a damaged header asks for.
-        size, there = int(np.prod(shape, dtype=object)) * dtype.itemsize, request.path.stat().st_size - file.tell()
+        size, there = int(np.prod(shape, dtype=object)) * dtype.itemsize, path.stat().st_size - file.tell()
     if dtype.hasobject:
         raise PictureError("an NPY file must hold plain numbers: this one holds Python objects")
     if there < size:
         raise PictureError(f"the file is cut short: {shape} pixels of {dtype} take {size:,} bytes, there are {there:,}")
+    return shape, dtype
+
+
+def read(request: Request) -> Picture:
+    """Read an array; its axes are named only where two dimensions leave no choice."""
+    shape, _ = header(request.path)
     axes = request.axes or ("YX" if len(shape) == 2 and not request.names_axes else None)
     return Picture(np.load(request.path, allow_pickle=False), axes, request.channel_axis)
 

@@ -72,9 +72,9 @@ def read(request: Request) -> Picture:
 
     codecs.provide()
     with TiffFile(request.path) as tif:
-        series = _only_series(tif, request)
+        series = only_series(tif, request)
         page = series.keyframe
-        _check(tif, series, page, request)
+        check_series(tif, series, page, request)
         try:
             array = series.asarray()
         except (ValueError, ImportError) as error:
@@ -83,7 +83,7 @@ def read(request: Request) -> Picture:
             raise PictureError(
                 f"{error}: install it with pip install imagecodecs, or save the file uncompressed"
             ) from None
-        origin = _origin(tif, series, page, request)
+        origin = origin_of(tif, series, page, request)
         lookup = page.colormap if page.photometric == PALETTE and origin.kind not in ("imagej", "ome") else None
         described = {274, exif.EXIF_IFD, exif.GPS_IFD} & set(page.tags.keys())
         if lookup is not None:
@@ -93,7 +93,7 @@ def read(request: Request) -> Picture:
     if not request.names_axes and not set(axes) <= set("TZCYX"):
         raise PictureError(
             "a file with several pages must say what they are, by OME or ImageJ metadata, or else you must: this has "
-            f"shape {pixels.shape}; {_advice(axes)}"
+            f"shape {pixels.shape}; {advice(axes)}"
         )
     profile = origin.tags.get(PROFILE)
     scale = PER_INCH.get(origin.unit)
@@ -128,28 +128,34 @@ def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
         stored[...] = array.reshape(stored.shape)
         stored.flush()
         return
+    save(part, array, picture.exif, origin.tags, options(origin, array.dtype))
+
+
+def options(origin: Origin, dtype: np.dtype) -> dict[str, Any]:
+    """Return what a file that is written anew says besides its pixels and tags, as tifffile takes it."""
     # A palette is left here only with ImageJ and OME, where it colours shades for display.
     shown = MIN_IS_BLACK if origin.photometric == PALETTE else origin.photometric
-    options: dict[str, Any] = {"photometric": shown, "metadata": None}
+    given: dict[str, Any] = {"photometric": shown, "metadata": None}
     if "S" in origin.axes:
-        options["planarconfig"] = "contig" if origin.axes.endswith("S") else "separate"
-        options["extrasamples"] = origin.extrasamples
+        given["planarconfig"] = "contig" if origin.axes.endswith("S") else "separate"
+        given["extrasamples"] = origin.extrasamples
     if origin.imagej is not None:
-        options |= {"imagej": True, "metadata": origin.imagej | {"axes": origin.axes}}
+        given |= {"imagej": True, "metadata": origin.imagej | {"axes": origin.axes}}
     elif origin.ome is not None:
-        options["description"] = origin.ome
+        given["description"] = origin.ome
     elif len(origin.axes.replace("S", "")) > 2 and set(origin.axes) <= set("TZCYXS"):
-        options["metadata"] = {"axes": origin.axes}
+        given["metadata"] = {"axes": origin.axes}
     if origin.resolution and origin.imagej is not None:
-        options["resolution"] = origin.resolution
+        given["resolution"] = origin.resolution
     elif origin.resolution:
-        options |= {"resolution": origin.resolution, "resolutionunit": origin.unit}
+        given |= {"resolution": origin.resolution, "resolutionunit": origin.unit}
     if origin.compressed and origin.imagej is None:
-        options |= {"compression": "zlib", "predictor": array.dtype.kind in "iu"}
-    _imwrite(part, array, picture.exif, origin.tags, options)
+        given |= {"compression": "zlib", "predictor": dtype.kind in "iu"}
+    return given
 
 
-def _only_series(tif: Any, request: Request) -> Any:
+def only_series(tif: Any, request: Request) -> Any:
+    """Return the one picture or stack that a file holds."""
     first = tif.pages[0]
     if DNG_VERSION in first.tags or first.photometric in SENSOR:
         raise PictureError("camera RAW cannot be read: develop it first, without denoising, to a 16-bit TIFF")
@@ -162,7 +168,7 @@ def _only_series(tif: Any, request: Request) -> Any:
     return series[0]
 
 
-def _check(tif: Any, series: Any, page: Any, request: Request) -> None:
+def check_series(tif: Any, series: Any, page: Any, request: Request) -> None:
     """Refuse what cannot be filtered, and what would fill the memory, before it is unpacked."""
     request.check_size(page.imagewidth, page.imagelength)
     if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE):
@@ -189,7 +195,8 @@ def _check(tif: Any, series: Any, page: Any, request: Request) -> None:
         raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
 
 
-def _origin(tif: Any, series: Any, page: Any, request: Request) -> Origin:
+def origin_of(tif: Any, series: Any, page: Any, request: Request) -> Origin:
+    """Return what is carried over to the file that is written."""
     tags = {
         tag.code: (int(tag.dtype), tag.count, tag.value)
         for tag in page.tags.values()
@@ -263,7 +270,7 @@ def _look_up(indices: np.ndarray, lookup: np.ndarray, origin: Origin) -> tuple[n
     return colours[indices], replace(origin, axes=origin.axes + "S", photometric=RGB, in_place=False)
 
 
-def _advice(axes: str) -> str:
+def advice(axes: str) -> str:
     """Return what --axes may be for a file with pages of unknown kind."""
     if sum(axis not in "CYX" for axis in axes) > 1:
         return "add --axes with one letter a dimension: N separate images, T time, Z depth, C channels, Y, X"
@@ -293,12 +300,13 @@ def _write_new(part: Path, picture: Picture) -> None:
         parsed = exif.load(picture.exif)
         tags |= {code: (2, None, str(parsed[code])) for code in exif.CREDITS if parsed.get(code)}
         tags[exif.ORIENTATION] = (3, 1, exif.orientation(picture.exif))
-    _imwrite(part, pixels, picture.exif, tags, options)
+    save(part, pixels, picture.exif, tags, options)
 
 
-def _imwrite(
-    part: Path, array: np.ndarray, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
+def save(
+    part: Path, pixels: Any, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
 ) -> None:
+    """Write a TIFF: an array, or what tifffile takes in its place beside ``shape`` and ``dtype``."""
     import tifffile
 
     given = {code: value for code, (_, _, value) in tags.items()}
@@ -307,7 +315,7 @@ def _imwrite(
         options["description"] = given.get(DESCRIPTION)
     tifffile.imwrite(
         part,
-        array,
+        pixels,
         byteorder=">" if options.get("imagej") else "<",
         software=given.get(SOFTWARE, "nlmeans"),
         datetime=given.get(DATE),
@@ -316,5 +324,5 @@ def _imwrite(
         **options,
     )
     # Their offsets have 32 bits; and ImageJ's files are big-endian, and have no camera.
-    if (ifds := exif.directories(block)) and array.nbytes < 2**31 and not options.get("imagej"):
+    if (ifds := exif.directories(block)) and part.stat().st_size < 2**31 and not options.get("imagej"):
         exif.append(part, ifds)

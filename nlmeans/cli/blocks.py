@@ -1,0 +1,40 @@
+"""Files that are too large to be read whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..noise.models import PoissonGaussian
+from .options import Filtering, Reading, noise_text
+
+
+def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Reading, **others: Any) -> Any:
+    """Denoise a file block by block, and say how to go on if that is interrupted."""
+    from ..large.run import denoise
+
+    try:
+        return denoise(source, target, axes=reading.axes, channel_axis=reading.channel_axis, **asked.given(), **others)
+    except (KeyboardInterrupt, SystemExit):
+        typer.echo(f"nlmeans: {source}: the same command goes on from where it stopped", err=True)
+        raise
+
+
+def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str) -> Any:
+    """Return the plan of a file, from a sample."""
+    from ..large.run import sampled
+
+    given = asked.given() | {"axes": reading.axes, "channel_axis": reading.channel_axis, "method": method}
+    return sampled(source, **given).plan
+
+
+def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
+    """Return the noise of a file as text, from a sample."""
+    from ..large.run import sampled
+
+    of = {"axes": reading.axes, "channel_axis": reading.channel_axis}
+    if model == "poisson":
+        return noise_text(sampled(source, noise=PoissonGaussian(), **of).setting.noise)
+    return " ".join(f"{value:.6g}" for value in sampled(source, **of).plan.sigma)

@@ -1,0 +1,145 @@
+"""How a large image is cut: into blocks that fit into memory, and are large enough that their halos cost little."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from ..pairwise.spec import Radii
+from ..pairwise.tiles import Tile, whole
+
+MOST = {2: 1 << 22, 3: 1 << 24}
+"""Values of a block, by the number of axes of space, beyond which a halo costs next to nothing."""
+ENOUGH = 1.15
+"""Pixels read over pixels written from which more memory for each block is worth more than more blocks at a time."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is read, denoised and written at once: a tile of some of the separate images."""
+
+    first: int
+    last: int
+    tile: Tile
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How an image is cut.
+
+    Attributes
+    ----------
+    sides : tuple of 3 int
+        Of a block.
+    images : int
+        Separate images that are written together, since they share chunks.
+    workers, threads : int
+        Blocks that are computed beside each other, and threads for each.
+    needed : int
+        Bytes of all blocks that are computed beside each other.
+    """
+
+    sides: Radii
+    images: int
+    workers: int
+    threads: int
+    needed: int
+
+    def blocks(self, count: int, sides: Radii) -> list[Block]:
+        """Return the blocks of ``count`` images."""
+        tiles = whole(sides).cut(self.sides)
+        firsts = range(0, count, self.images)
+        return [Block(first, min(first + self.images, count), tile) for first, tile in product(firsts, tiles)]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What blocks of an image take.
+
+    Attributes
+    ----------
+    sides : tuple of 3 int
+        The image's.
+    chunks : tuple of 4 int
+        What can only be written whole: separate images, Z, Y, X.
+    halo : tuple of 3 int
+        How far around itself a block reads.
+    channels : int
+        Of a pixel.
+    each : float
+        Bytes that a value of a block takes, with its halo.
+    source : tuple of 3 int
+        What can only be read whole.
+    itemsize : int
+        Bytes of a stored value.
+    """
+
+    sides: Radii
+    chunks: tuple[int, int, int, int]
+    halo: Radii
+    channels: int
+    each: float
+    source: Radii
+    itemsize: int
+
+    def read(self, block: Sequence[int]) -> int:
+        """Return how many pixels a block reads."""
+        return math.prod(min(b + 2 * h, n) for b, h, n in zip(block, self.halo, self.sides, strict=True))
+
+    def bytes(self, block: Sequence[int]) -> float:
+        """Return how many bytes a block takes.
+
+        Chunks are packed and unpacked beside it, those that it only touches too; and results wait for images that share
+        their chunks.
+        """
+        touched = (b + 2 * c if h else b for b, h, c in zip(block, self.halo, self.source, strict=True))
+        packed = 2 * math.prod(min(t, n) for t, n in zip(touched, self.sides, strict=True))
+        stored = packed + math.prod(block) * (self.chunks[0] + 1)
+        return self.channels * (self.each * self.read(block) + self.itemsize * stored)
+
+    @property
+    def most(self) -> int:
+        """Pixels of the largest block."""
+        return MOST[3 if self.sides[0] > 1 else 2] // self.channels
+
+    def largest(self, room: float) -> list[int]:
+        """Return the block that fits into ``room`` bytes, grown by whole chunks where that spares most of the halo."""
+        block = [min(chunk, side) for chunk, side in zip(self.chunks[1:], self.sides, strict=True)]
+        while True:
+            grown = [
+                [min(2 * b, n) if k == axis else b for k, (b, n) in enumerate(zip(block, self.sides, strict=True))]
+                for axis in range(3)
+                if block[axis] < self.sides[axis]
+            ]
+            grown = [longer for longer in grown if self.bytes(longer) <= room and math.prod(longer) <= self.most]
+            if not grown:
+                return block
+            block = min(grown, key=lambda longer: self.read(longer) / math.prod(longer))
+
+
+def choose(room: Room, budget: float, cpus: int, given: Sequence[int] | None = None) -> Cut:
+    """Choose blocks, and how many are computed beside each other, for a budget of bytes.
+
+    Raises
+    ------
+    ValueError
+        If the budget does not suffice for one block; ``given`` are the sides of one that was chosen before.
+    """
+    counts = sorted({cpus, *(2**k for k in range(cpus.bit_length()) if 2**k < cpus)}, reverse=True)
+    for workers in counts:
+        block = room.largest(budget / workers) if given is None else list(given)
+        enough = 2 * math.prod(block) > room.most or room.read(block) <= ENOUGH * math.prod(block)
+        if room.bytes(block) <= budget / workers and (enough or workers == 1 or given is not None):
+            break
+    if room.bytes(block) > budget:
+        what = " × ".join(map(str, block))
+        raise ValueError(
+            f"max_memory must hold a block, {room.bytes(block) / 2**20:.0f} MiB for {what} pixels with what surrounds "
+            f"them; got {max(budget, 0) / 2**20:.0f} MiB beside what the program itself takes"
+        )
+    z, y, x = block
+    count = math.prod(math.ceil(n / b) for n, b in zip(room.sides, block, strict=True))
+    workers = min(workers, count)
+    return Cut((z, y, x), room.chunks[0], workers, max(cpus // workers, 1), int(workers * room.bytes(block)))

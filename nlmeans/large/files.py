@@ -1,0 +1,182 @@
+"""Which file is read and written by which module, and what is there already."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from .. import io
+from ..io.picture import PictureError
+from . import zarrs
+from .npys import NpySource, NpyTarget
+from .store import About, ArraySource, Source, Target
+from .tiffs import TiffSource, TiffTarget
+from .zarrs import ZarrSource, ZarrTarget
+from .zarrs import named as named_zarr
+
+RULE = "only Zarr, TIFF and NPY can be read and written in blocks"
+IN_MEMORY = 40
+"""Bytes that a value takes, about, where a picture is denoised whole."""
+
+
+def open_source(given: Any) -> Source:
+    """Return a file, or an array in memory, to read from.
+
+    Raises
+    ------
+    PictureError, OSError
+        If it cannot be read by regions.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return ArraySource(given)
+    path = Path(given).absolute()  # a worker of a cluster may be in another folder
+    if named_zarr(path):
+        return ZarrSource.open(path)
+    kind = io.recognise(path)
+    if kind not in ("npy", "tiff"):
+        raise PictureError(f"{RULE}: {path} is {kind.upper()}")
+    try:
+        return NpySource.open(path) if kind == "npy" else TiffSource.open(path)
+    except (PictureError, OSError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # readers meet damaged headers with exceptions of every kind
+        raise PictureError(f"{path} is damaged or cut short: {error}") from error
+
+
+def target_format(path: Path) -> str:
+    """Return the format that the name of an output stands for.
+
+    Raises
+    ------
+    PictureError
+        If it is none that can be written by regions.
+    """
+    if path.suffix == ".zarr":
+        return "zarr"
+    kind = io.FORMATS.get(io.ending(path))
+    if kind not in ("npy", "tiff"):
+        raise PictureError(f"{RULE}: the name must end in .zarr, .tif, .tiff or .npy; got {path.name}")
+    return kind
+
+
+def described(source: Source, names: str, path: Path) -> About:
+    """Return the output: the input's array, in chunks if its format has them."""
+    about = source.about
+    axes = about.axes if "_" in names and about.axes else names
+    shape, spacing, kind = about.shape, about.spacing, target_format(path)
+    chunks = (1,) * len(shape)
+    if kind == "zarr":
+        chunks = about.chunks if isinstance(source, ZarrSource) else zarrs.chunks_for(shape, axes)
+    return About(shape, about.dtype, axes, spacing, chunks)
+
+
+def create(part: Path, path: Path, about: About, source: Source) -> Target:
+    """Write all of an output but its pixels."""
+    kind = target_format(path)
+    if kind == "zarr":
+        return ZarrTarget.create(part, about, source)
+    if kind == "tiff":
+        return TiffTarget.create(part, about, source if isinstance(source, TiffSource) else None)
+    return NpyTarget.create(part, about)
+
+
+def reopen(part: Path, path: Path, about: About, source: Source) -> Target:
+    """Return an output that was created before."""
+    kind = target_format(path)
+    if kind == "zarr":
+        return ZarrTarget(part, about, source.image.levels if isinstance(source, ZarrSource) else zarrs.levels_of(part))
+    if kind == "tiff":
+        return TiffTarget(part, about, source if isinstance(source, TiffSource) else None)
+    return NpyTarget.reopen(part, about)
+
+
+def check_target(path: Path, source: Any, overwrite: bool) -> None:
+    """Raise if an output may not or cannot be written."""
+    if target_format(path) != "zarr":
+        io.check_target(path, overwrite)
+        return
+    if isinstance(source, str | os.PathLike) and zarrs.split(Path(source))[0].resolve() == path.resolve():
+        raise PictureError(f"the output must be another store than the input: {path} is both")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist")
+    if path.exists() and not named_store(path):
+        raise PictureError(f"only a Zarr store can be replaced by one: {path} is something else")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists already; --overwrite (overwrite=True) replaces it")
+
+
+def named_store(path: Path) -> bool:
+    """Whether there is a Zarr store."""
+    return any((path / name).is_file() for name in zarrs.METADATA)
+
+
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a finished output its name; what was there before goes."""
+    if not path.is_dir():
+        os.replace(part, path)
+        return
+    old = path.with_name(path.name + ".old")
+    os.replace(path, old)
+    os.replace(part, path)
+    shutil.rmtree(old)
+
+
+def reason(error: Exception) -> str:
+    """Return what went wrong, with the name of the file where the system tells it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def remove(part: Path) -> None:
+    """Remove an unfinished output."""
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def is_large(path: Path) -> bool:
+    """Whether a file has to be read by regions: it is in Zarr, or would take half of the memory."""
+    if named_zarr(path):
+        return True
+    try:
+        if not path.is_file() or io.recognise(path) not in ("npy", "tiff"):
+            return False
+        about = open_source(path).about
+    except (PictureError, OSError, ImportError):
+        return False  # the reader of whole pictures says what is wrong
+    values = 1
+    for side in about.shape:
+        values *= side
+    return values > io.MAX_PIXELS or IN_MEMORY * values > physical_memory() / 2
+
+
+def physical_memory() -> int:
+    """Return how many bytes of memory this machine has; a guess where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def resident_memory() -> int:
+    """Return how many bytes of memory this process holds; the most it has held where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError, ValueError):
+        return most_memory() or 300 << 20
+
+
+def most_memory() -> int:
+    """Return how many bytes of memory this process has held at most; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,211 @@
+"""denoise(): from a file to a file, block by block, and on from where an earlier run stopped."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, _checks
+from .._progress import Progress, bar, stoppable
+from ..defaults import DEFAULTS_VERSION
+from ..denoise import Report
+from ..io.picture import PictureError
+from ..options import OWN
+from ..pairwise.tiles import available_cpus
+from ..prepare import Recipe
+from ..sample import map_of, recipe_of
+from . import files
+from .job import Files
+from .store import About, Axes
+from .tiffs import TiffSource
+from .work import carry_out
+from .workers import Cluster
+
+
+def denoise(
+    source: Any,
+    target: Any,
+    sigma: Any = None,
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    mask: Any = None,
+    guide: Any = None,
+    noise: Any = None,
+    fill: bool = True,
+    max_memory: float | None = None,
+    scheduler: str | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: bool | Progress | None = None,
+    cancel: Any = None,
+    **options: Any,
+) -> Report:
+    """Denoise a file into another, block by block: in little memory, on this machine or on a cluster.
+
+    Parameters
+    ----------
+    source : path
+        A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
+        NPY file.
+    target : path
+        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type; from Zarr to Zarr all
+        metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
+        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside.
+    sigma, mask, guide : optional
+        As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without;
+        a mask is 0 where a pixel does not count.
+    axes, channel_axis, noise, fill, **options
+        As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's. ``method`` is "nlm" or "ridge".
+    max_memory : float, optional
+        Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
+        worker may take for a block; by default six tenths of the worker's memory over its threads.
+    scheduler : str, optional
+        Address of a dask scheduler whose workers do the work; they must see the files under the same names.
+    threads : int, optional
+        Threads to use here; by default the CPUs that this process may use.
+    overwrite : bool, default False
+        Replace an output that exists.
+    progress, cancel
+        As for `nlmeans.denoise`; progress counts blocks.
+
+    Returns
+    -------
+    Report
+        With one plan for each separate image.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `nlmeans.denoise`, and if ``max_memory`` does not suffice; `nlmeans.io.PictureError` for a file that cannot
+        be read or written so, or an unfinished
+        output that was begun otherwise.
+    OSError
+        For files that are not there, or may not be written.
+    Unfinished
+        If something went wrong half-way, such as a disk that is full, a chunk that is damaged, or a scheduler that went
+        away.
+
+    Notes
+    -----
+    The noise and all parameters are decided once, from a sample (`nlmeans.tiled.denoise`), and what comes out is what
+    the whole image would have become, up to rounding. Blocks are made of whole chunks (shards, where there are). When a
+    run is killed, the same call does only what is missing: the manifest says which blocks are done and of what the
+    output is made. Another input, other parameters or another version of this library is refused.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from nlmeans import large
+    >>> place = tempfile.mkdtemp()
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (300, 200)).astype("float32")
+    >>> np.save(f"{place}/noisy.npy", noisy)
+    >>> report = large.denoise(f"{place}/noisy.npy", f"{place}/clean.npy", sigma=10)
+    >>> bool(np.load(f"{place}/clean.npy").std() < 3)
+    True
+    """
+    start, path = time.perf_counter(), Path(target)
+    keep, cpus = not _checks.flag(fill, "fill"), _checks.threads(threads) or available_cpus()
+    asked, event = _checks.progress(progress), _checks.cancel(cancel)
+    files.check_target(path, source, overwrite)
+    of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+    memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
+    cluster = None if scheduler is None else Cluster(scheduler)
+    with nullcontext() if cluster is None else closing(cluster), bar(asked) as shown:
+        seen = sha256()
+        decided = [recipe_of(of.parts(seen), k, of.axes.layout, **options) for k in range(of.count)]
+        recipes, missing = [recipe for recipe, _ in decided], "mask" in of.beside or any(lost for _, lost in decided)
+        identity = {
+            "nlmeans": __version__, "defaults": DEFAULTS_VERSION, "sample": seen.hexdigest(), "fill": not keep,
+            "source": of.image.identity(), "beside": {name: other.identity() for name, other in of.beside.items()},
+            "axes": of.axes.names, "options": {name: repr(value) for name, value in options.items()},
+            "plans": [_lasting(recipe) for recipe in recipes],
+        }  # fmt: skip
+        counts = carry_out(
+            of, path, recipes, identity, missing=missing, keep=keep, cpus=cpus, cluster=cluster, memory=memory,
+            tell=stoppable(shown, event),
+        )  # fmt: skip
+    return Report(
+        tuple(recipe.plan for recipe in recipes), time.perf_counter() - start,
+        cpus if cluster is None else cluster.threads,
+        sum(count.get("missing", 0) for count in counts), sum(count.get("unfilled", 0) for count in counts),
+    )  # fmt: skip
+
+
+def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: Any = None, **options: Any) -> Recipe:
+    """Return how a file would be denoised, from a sample of it; of separate images, the first one.
+
+    Parameters
+    ----------
+    source, sigma, axes, channel_axis, **options
+        As for `denoise`, but for the options about the work.
+
+    Returns
+    -------
+    Recipe
+        With attributes ``plan``, which prints as a small table, and ``setting``, whose ``noise`` is the model.
+    """
+    beside = {name: options.pop(name, None) for name in ("mask", "guide")}
+    of, options = _opened(source, axes, channel_axis, beside, sigma, options.pop("noise", None), options)
+    return recipe_of(of.parts(sha256()), 0, of.axes.layout, **options)[0]
+
+
+def _opened(
+    source: Any,
+    axes: str | None,
+    channel_axis: int | None,
+    beside: dict[str, Any],
+    sigma: Any,
+    noise: Any,
+    options: dict[str, Any],
+) -> tuple[Files, dict[str, Any]]:
+    """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
+    if sigma is not None and noise is not None:
+        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
+    if options.get("method", "nlm") not in OWN:
+        raise ValueError(f"files are denoised in blocks by method 'nlm' or 'ridge'; got {options['method']!r}")
+    if isinstance(options.get("search_radius"), str) and options["search_radius"] == "image":
+        raise ValueError("search_radius must be whole numbers where an image is denoised in blocks; got 'image'")
+    image = files.open_source(source)
+    _checks.dtype(image.about.dtype)
+    named = image.about.axes if axes is None and channel_axis is None else axes
+    if named is None and channel_axis is None and isinstance(image, TiffSource) and image.about.ndim > 2:
+        raise PictureError(f"a file with several pages must say what they are, or else you must: {image.advice}")
+    axes_of = _axes(image.about, named, channel_axis, from_file=axes is None)
+    wide = sigma if isinstance(sigma, str | Path) else map_of(sigma, noise)
+    if wide is not None:
+        beside, sigma, noise = beside | {"sigma": wide}, None, None
+    found = Files(
+        image, axes_of, {name: files.open_source(other) for name, other in beside.items() if other is not None}
+    )
+    found.check()
+    given = {name: value for name, value in options.items() if value is not None}
+    return found, {"sigma": sigma, "noise": noise, "spacing": _spacing(found)} | given
+
+
+def _axes(about: About, names: str | None, channel_axis: int | None, from_file: bool) -> Axes:
+    """Return the axes; if the file names them, without T and Z where they have length 1."""
+    if names is None or not from_file:
+        return Axes(_checks.layout(about, names, channel_axis).axes)
+    kept = "".join("_" if axis in "TZ" and side == 1 else axis for axis, side in zip(names, about.shape, strict=True))
+    shape = tuple(side for axis, side in zip(kept, about.shape, strict=True) if axis != "_")
+    _checks.layout(About(shape, about.dtype, None, None, shape), kept.replace("_", ""), None)
+    return Axes(kept)
+
+
+def _spacing(of: Files) -> tuple[float, ...] | None:
+    """Return the sides of a pixel that the file names, where they differ."""
+    about, space = of.image.about, of.axes.layout.space
+    if about.spacing is None or about.axes is None or "T" in space:
+        return None
+    named = dict(zip((axis for axis in "ZYX" if axis in about.axes), about.spacing, strict=True))
+    sides = tuple(named[axis] for axis in space if axis in named)
+    return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
+
+
+def _lasting(recipe: Recipe) -> list[list[str]]:
+    """Return what a plan says, without what depends on how fast a machine is."""
+    return [list(row) for row in recipe.plan.rows() if row[0] != "expected"]

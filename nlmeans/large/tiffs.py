@@ -1,0 +1,253 @@
+"""TIFF, a region at a time: by its tiles and strips, packed or not."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..io import codecs, exif, tiff
+from ..io.picture import PictureError, Request
+from .npys import reserve
+from .store import About, Region, identity_of
+
+SIDE = 256
+"""Side of the tiles of a packed file whose source had strips."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The segments of a page, tiles or strips of rows, of all channels or of each.
+
+    Attributes
+    ----------
+    axes : str
+        Of the page: YX, YXS or SYX.
+    apart, beside : int
+        Channels that have segments of their own, and those that lie pixel by pixel.
+    sides, tile : tuple of 2 int
+        Rows and columns of the page and of a segment.
+    """
+
+    axes: str
+    apart: int
+    beside: int
+    sides: tuple[int, int]
+    tile: tuple[int, int]
+
+    @classmethod
+    def of(cls, page: Any) -> Grid:
+        """Read it off a page."""
+        apart, _, length, width, beside = page.shaped
+        tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, length), width)
+        return cls(page.axes, apart, beside, (length, width), tile)
+
+    def touched(self, rows: slice, columns: slice) -> Iterator[tuple[int, int, int, int]]:
+        """Yield index, channel apart, first row and first column of the segments that hold some of a region."""
+        (high, wide), (down, across) = self.tile, (math.ceil(n / t) for n, t in zip(self.sides, self.tile, strict=True))
+        places = product(
+            range(self.apart),
+            range(rows.start // high, math.ceil(rows.stop / high)),
+            range(columns.start // wide, math.ceil(columns.stop / wide)),
+        )
+        for channel, row, column in places:
+            yield (channel * down + row) * across + column, channel, row * high, column * wide
+
+
+class _Opened:
+    """A file that is open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        from tifffile import TiffFile
+
+        codecs.provide()
+        self.tif = TiffFile(path)
+        self.request = Request(path, None, None, 2**63)
+        self.series = tiff.only_series(self.tif, self.request)
+        self.page = self.series.keyframe
+        self.lock = threading.Lock()
+
+    def __del__(self) -> None:
+        if hasattr(self, "tif"):
+            self.tif.close()
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return a region of the series."""
+        series, page = self.series, self.page
+        if series.dataoffset is not None:
+            dtype = page.dtype.newbyteorder(self.tif.byteorder)
+            mapped = np.memmap(self.request.path, dtype, "r", series.dataoffset, series.shape)
+            return np.array(mapped[region], page.dtype.newbyteorder("="))
+        cuts = [slice(*cut.indices(side)) for cut, side in zip(region, series.shape, strict=True)]
+        lead = len(series.shape) - len(page.shape)
+        inner = dict(zip(page.axes, cuts[lead:], strict=True))
+        outer = [range(cut.start, cut.stop) for cut in cuts[:lead]]
+        numbers = np.arange(math.prod(series.shape[:lead])).reshape(series.shape[:lead])[tuple(cuts[:lead])]
+        pages = [self._page(int(number), inner) for number in numbers.ravel()]
+        return np.stack(pages).reshape(*map(len, outer), *pages[0].shape)
+
+    def _page(self, number: int, cuts: dict[str, slice]) -> np.ndarray:
+        grid, rows, columns = Grid.of(self.page), cuts["Y"], cuts["X"]
+        shape = (grid.apart, rows.stop - rows.start, columns.stop - columns.start, grid.beside)
+        found = np.empty(shape, self.page.dtype.newbyteorder("="))
+        for index, channel, row, column in grid.touched(rows, columns):
+            segment = self._segment(number, index)
+            first, left = max(row, rows.start), max(column, columns.start)
+            last, right = min(row + segment.shape[0], rows.stop), min(column + segment.shape[1], columns.stop)
+            found[channel, first - rows.start : last - rows.start, left - columns.start : right - columns.start] = (
+                segment[first - row : last - row, left - column : right - column]
+            )
+        if "S" not in cuts:
+            return found[0, :, :, 0]
+        return found[cuts["S"], :, :, 0] if grid.apart > 1 else found[0, :, :, cuts["S"]]
+
+    def _segment(self, number: int, index: int) -> np.ndarray:
+        """Return rows, columns and channels of one segment, unpacked."""
+        with self.lock:
+            page, handle = self.series.pages[number], self.tif.filehandle
+            offset, size = page.dataoffsets[index], page.databytecounts[index]
+            handle.seek(offset)
+            data = handle.read(size) if size else None
+            tables = getattr(page, "jpegtables", None) or self.page.jpegtables
+        segment, _, shape = self.page.decode(data, index, **({"jpegtables": tables} if tables else {}))
+        if segment is None:  # a file may leave out what is empty
+            segment = np.full(shape, self.page.nodata, self.page.dtype)
+        return np.asarray(segment[0])
+
+
+@lru_cache(maxsize=16)
+def _opened(path: Path, modified: int) -> _Opened:
+    return _Opened(path)
+
+
+def _look(path: Path) -> _Opened:
+    return _opened(path, path.stat().st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class TiffSource:
+    """A TIFF that is read."""
+
+    path: Path
+    about: About
+    origin: tiff.Origin
+    tile: tuple[int, int] | None
+
+    @classmethod
+    def open(cls, path: Path) -> TiffSource:
+        """Look at the header, and refuse what cannot be filtered by regions."""
+        opened = _look(path)
+        series, page = opened.series, opened.page
+        tiff.check_series(opened.tif, series, page, opened.request)
+        origin = tiff.origin_of(opened.tif, series, page, opened.request)
+        if page.photometric == tiff.PALETTE and origin.kind not in ("imagej", "ome"):
+            raise PictureError("a palette cannot be filtered by regions: save the file as RGB")
+        if page.extrasamples and (page.photometric == tiff.RGB or page.extrasamples[0] in (1, 2)):
+            raise PictureError("alpha cannot be kept by regions: save the file without it")
+        if page.shaped[1] > 1 or not set("YX") <= set(page.axes) <= set("SYX"):
+            raise PictureError(f"pages must be pictures to be read by regions; these have axes {page.axes}")
+        axes = series.axes if "C" in series.axes else series.axes.replace("S", "C")
+        known = set(axes) <= set("TZCYX")
+        about = About(
+            tuple(series.shape), page.dtype.newbyteorder("="), axes if known else None, None, (1,) * len(axes)
+        )
+        return cls(path, about, origin, (page.tilelength, page.tilewidth) if page.is_tiled else None)
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return a region."""
+        try:
+            return _look(self.path).read(region)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # decoders meet damaged files with exceptions of every kind
+            raise PictureError(f"{self.path} is damaged or cannot be unpacked: {error}") from error
+
+    @property
+    def advice(self) -> str:
+        """What the caller can say of axes that the file leaves open."""
+        return f"this has shape {self.about.shape}; {tiff.advice(self.origin.axes.replace('S', 'C'))}"
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes when the file is another."""
+        return identity_of(self.path)
+
+
+@dataclass(frozen=True)
+class TiffTarget:
+    """A TIFF that is written in one piece, so that any region has its place, and packed or tiled as its source was."""
+
+    path: Path
+    about: About
+    source: TiffSource | None
+
+    @classmethod
+    def create(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+        """Write all but the pixels, and take the room that they need."""
+        target = cls(path, about, source)
+        if source is not None and source.origin.in_place and source.tile is None:
+            shutil.copyfile(source.path, path)
+        else:
+            given = {name: value for name, value in target._given().items() if name not in ("compression", "predictor")}
+            target._save(path, None, given)
+            reserve(path)
+        return target
+
+    def write(self, region: Region, pixels: np.ndarray) -> None:
+        """Write a region."""
+        import tifffile
+
+        tifffile.memmap(self.path, mode="r+").reshape(self.about.shape)[region] = pixels
+
+    def coarser(self) -> list[list[Region]]:
+        """Return none: there is one level."""
+        return []
+
+    def finish(self) -> Path:
+        """Pack and tile the file, if its source was; return the new one, or else this."""
+        given = self._given()
+        tile = None if self.source is None else self.source.tile
+        if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
+            return self.path
+        packed = self.path.with_name(self.path.name + ".packed")
+        self._save(packed, self._tiles(tile or (SIDE, SIDE)), given | {"tile": tile or (SIDE, SIDE)})
+        return packed
+
+    def _given(self) -> dict[str, Any]:
+        """Return what tifffile is told of the file."""
+        shape = {"shape": self.about.shape, "dtype": self.about.dtype}
+        if self.source is not None:
+            return tiff.options(self.source.origin, self.about.dtype) | shape
+        axes = self.about.axes or ""
+        if axes.endswith("YXC") and self.about.shape[-1] == 3:
+            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
+        named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
+        return {"photometric": "minisblack", "metadata": named} | shape
+
+    def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
+        origin = None if self.source is None else self.source.origin
+        camera = None if self.source is None else exif.from_tiff(self.source.path)
+        tiff.save(path, pixels, camera, {} if origin is None else dict(origin.tags), given)
+
+    def _tiles(self, tile: tuple[int, int]) -> Iterator[np.ndarray]:
+        """Yield the tiles of all pages in the order of a file."""
+        import tifffile
+
+        with tifffile.TiffFile(self.path) as tif:
+            page = tif.series[0].keyframe
+            grid = replace(Grid.of(page), tile=tile)
+        high, wide = tile
+        flat = (-1, grid.apart, *grid.sides, grid.beside)
+        count = math.prod(self.about.shape) // math.prod(flat[1:])
+        places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
+        for number, (_, channel, row, column) in product(range(count), places):
+            stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory
+            part = stored[number, channel, row : row + high, column : column + wide]
+            yield np.pad(part, ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0)))

@@ -1,0 +1,201 @@
+"""An output from its first block to its last: begun or gone on with, in the memory that there is."""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .._progress import Progress
+from ..pairwise.tiles import Tile
+from ..prepare import Recipe
+from . import files
+from .blocks import Cut, Room, choose
+from .job import Files, Job
+from .manifest import Manifest
+from .workers import Cluster, Threads
+from .zarrs import ZarrSource
+
+logger = logging.getLogger("nlmeans")
+
+TRIAL = {2: (1, 384, 384), 3: (24, 96, 96)}
+"""Sides of the piece that is denoised first, to see what memory a value takes."""
+SHARE = 0.5
+"""Of the machine's memory, what is used unless told."""
+SLACK, THREADS, CODECS = 0.85, 48 << 20, 64 << 20
+"""Of what a budget leaves, what is planned with, since an allocator does not give back all at once; and bytes that
+threads take besides, and Zarr's."""
+
+
+class Unfinished(OSError):
+    """The work stopped before its end; the same call goes on from there."""
+
+
+def carry_out(
+    of: Files,
+    path: Path,
+    recipes: list[Recipe],
+    identity: dict[str, Any],
+    *,
+    missing: bool,
+    keep: bool,
+    cpus: int,
+    cluster: Cluster | None,
+    memory: float | None,
+    tell: Progress | None,
+) -> list[dict[str, int]]:
+    """Make an output, or what is missing of it; return what is counted of each block.
+
+    Raises
+    ------
+    PictureError
+        If there is an unfinished output that was begun otherwise.
+    ValueError
+        If the memory does not suffice for one block.
+    Unfinished
+        If something goes wrong half-way.
+    """
+    part, about = path.absolute().with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
+    reaches = [recipe.plan.reach(missing) for recipe in recipes]
+    z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
+    trial = Job(of, None, recipes, (z, y, x), keep, 1)
+    with Manifest(part.with_name(part.name + ".manifest")) as manifest:
+        if manifest.new and part.exists():
+            raise FileExistsError(f"{part} is there without its manifest: remove it")
+        going_on = manifest.identity is not None and part.exists()
+        if going_on:
+            manifest.check(identity)
+        cut = _cut(trial, about.chunks, cpus, cluster, memory, manifest.identity if going_on else None)
+        if going_on:
+            target = files.reopen(part, path, about, of.image)
+        else:
+            files.remove(part)
+            try:
+                target = files.create(part, path, about, of.image)
+            except BaseException:
+                files.remove(part)
+                raise
+            manifest.begin(identity | {"block": [cut.images, *cut.sides]})
+        job = Job(of, target, recipes, (z, y, x), keep, cut.threads)
+        stages = list(_stages(job, cut.blocks(of.count, of.sides)))
+        total = sum(len(tasks) for _, tasks in stages)
+        told, raised = _watched(tell)
+        _say(cut, len(stages[0][1]), len(manifest.done), total, cluster)
+        try:
+            _run(stages, Threads(cut.workers) if cluster is None else cluster, manifest, told, total)
+            files.put_in_place(target.finish(), path)
+        except Exception as error:
+            if error in raised:  # the caller's own, who wanted to stop
+                raise
+            text = files.reason(error)
+            raise Unfinished(
+                f"{text}; {len(manifest.done)} of {total} blocks are done, and the same call goes on from there"
+            ) from error
+        files.remove(part)
+        manifest.path.unlink()
+    return list(manifest.done.values())
+
+
+def _stages(job: Job, blocks: list[Any]) -> Iterator[tuple[Callable[[Any], Any], list[tuple[int, Any]]]]:
+    """Yield what is done to which tasks, one after the other: blocks, and then the levels that are made of them."""
+    yield job, list(enumerate(blocks))
+    first = len(blocks)
+    for level, regions in enumerate(job.target.coarser(), 1):
+        yield Shrink(job.target, level), list(enumerate(regions, first))
+        first += len(regions)
+
+
+def _run(stages: list[Any], workers: Threads | Cluster, manifest: Manifest, tell: Progress | None, total: int) -> None:
+    for work, tasks in stages:
+        left = [(number, task) for number, task in tasks if number not in manifest.done]
+        before = len(manifest.done)
+        told = None if tell is None else lambda done, _, before=before: tell(before + done, total)
+        if left:
+            workers.run(work, left, manifest.add, told)
+
+
+def _watched(tell: Progress | None) -> tuple[Progress | None, list[BaseException]]:
+    """Return a progress function that puts what it raises into the list."""
+    raised: list[BaseException] = []
+    if tell is None:
+        return None, raised
+
+    def told(done: int, total: int) -> None:
+        try:
+            tell(done, total)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    return told, raised
+
+
+class Shrink:
+    """Makes regions of a coarser level of the one before."""
+
+    def __init__(self, target: Any, level: int) -> None:
+        self.target, self.level = target, level
+
+    def __call__(self, region: Any) -> dict[str, int]:
+        """Make a region."""
+        self.target.shrink(self.level, region)
+        return {}
+
+
+def _cut(
+    trial: Job, chunks: Sequence[int], cpus: int, cluster: Cluster | None, memory: float | None, before: Any
+) -> Cut:
+    """Return how the image is cut: as it was ``before``, or else as the memory has it."""
+    of = trial.files
+    each = _bytes_a_value(trial)
+    if cluster is not None:
+        budget, cpus = memory or cluster.memory, 1
+    else:
+        asked, taken = memory or SHARE * files.physical_memory(), files.most_memory()
+        if taken > asked:
+            raise ValueError(
+                f"max_memory must be more than the {taken / 2**20:.0f} MiB that the program itself has taken; "
+                f"got {asked / 2**20:.0f} MiB"
+            )
+        zarr = any(isinstance(file, ZarrSource) for file in (of.image, *of.beside.values())) or max(chunks) > 1
+        budget = asked - files.resident_memory() - THREADS - zarr * CODECS
+    sides = of.axes.along(chunks)
+    least = (sides["N"], sides["Z"], sides["Y"], sides["X"])
+    given = None if before is None else before["block"][1:]
+    read = of.axes.along(of.image.about.chunks)
+    room = Room(
+        of.sides, least, trial.halo, of.channels, each, (read["Z"], read["Y"], read["X"]), of.image.about.dtype.itemsize
+    )
+    return choose(room, SLACK * budget, cpus, given)
+
+
+def _bytes_a_value(job: Job) -> float:
+    """Denoise a piece in the middle of the image, and return the bytes that each of its values took at most."""
+    sides = job.files.sides
+    wanted = TRIAL[3 if sides[0] > 1 else 2]
+    z, y, x = (((n - min(w, n)) // 2, (n + min(w, n)) // 2) for w, n in zip(wanted, sides, strict=True))
+    tile = Tile(z, y, x)
+    piece = job.piece(0, tile)
+    job.denoised(piece, 0)  # compiles, or loads what was compiled
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        start = tracemalloc.get_traced_memory()[0]
+        job.denoised(piece, 0)
+        peak = tracemalloc.get_traced_memory()[1] - start
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+    return peak / piece.source.size + piece.source.itemsize
+
+
+def _say(cut: Cut, blocks: int, done: int, total: int, cluster: Cluster | None) -> None:
+    where = f"{cut.workers} at a time" if cluster is None else f"on {cluster.threads} threads of {cluster.address}"
+    sides = " × ".join(map(str, cut.sides if cut.sides[0] > 1 else cut.sides[1:]))
+    logger.info("%d block%s of %s pixels, %s, %d MiB", blocks, "s"[: blocks > 1], sides, where, cut.needed / 2**20)
+    if done:
+        logger.info("going on: %d of %d are done", done, total)

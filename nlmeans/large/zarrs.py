@@ -1,0 +1,299 @@
+"""Zarr arrays and OME-Zarr images, a region at a time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..io.picture import PictureError
+from .store import About, Region
+
+logger = logging.getLogger("nlmeans")
+
+VERSION = "0.5"
+"""Of OME-Zarr, for images that were none."""
+AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+CHUNK = {"X": 256, "Y": 256, "Z": 32}
+"""Sides of the chunks of an image that had none."""
+
+
+def split(path: Path) -> tuple[Path, str]:
+    """Return the folder of a store, and what is named within it."""
+    for place in (path, *path.parents):
+        if place.suffix == ".zarr":
+            return place, "/".join(path.parts[len(place.parts) :])
+    return path, ""
+
+
+def named(path: Path) -> bool:
+    """Whether a path is that of a Zarr store or of something in one."""
+    return split(path)[0].suffix == ".zarr" or any((path / name).is_file() for name in METADATA)
+
+
+METADATA = ("zarr.json", ".zgroup", ".zarray")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a store: an array, or the levels of an OME-Zarr image.
+
+    Attributes
+    ----------
+    node : zarr.Array or zarr.Group
+        What was named.
+    levels : tuple of str
+        Paths of the arrays in a group, the finest first; none for an array.
+    axes : str or None
+        Names of the axes.
+    scale : tuple of float or None
+        Sides of a pixel along all axes.
+    """
+
+    node: Any
+    levels: tuple[str, ...]
+    axes: str | None
+    scale: tuple[float, ...] | None
+
+    @classmethod
+    def open(cls, path: Path) -> Image:
+        """Look at the metadata.
+
+        Raises
+        ------
+        PictureError
+            If there is no image.
+        """
+        zarr = library()
+        store, within = split(path)
+        if not store.exists():
+            raise FileNotFoundError(f"there is no {store}")
+        try:
+            node = zarr.open(store, path=within, mode="r")
+        except Exception as error:  # whatever is wrong with metadata
+            raise PictureError(f"{path} is no Zarr array or group that can be read: {_short(error)}") from error
+        if isinstance(node, zarr.Array):
+            names = (getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")) or ()
+            return cls(node, (), _letters(names, node.ndim), None)
+        return cls(node, *_multiscale(node, path))
+
+    @property
+    def finest(self) -> Any:
+        """The array with all pixels."""
+        return self.node[self.levels[0]] if self.levels else self.node
+
+
+def library() -> Any:
+    """Return zarr.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import zarr
+    except ImportError:
+        raise ImportError("Zarr needs the extra 'scale': pip install 'nlmeans[scale]'") from None
+    return zarr
+
+
+def _short(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _letters(names: Any, count: int) -> str | None:
+    """Return names of axes as one letter each; None where they are not all known."""
+    letters = "".join(str(name)[:1].upper() if str(name).lower() in NAMES else "?" for name in names)
+    return letters if len(letters) == count and "?" not in letters and len(set(letters)) == count else None
+
+
+NAMES = ("t", "time", "c", "channel", "z", "y", "x")
+
+
+def _multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None]:
+    """Return the levels, axes and scale of an OME-Zarr image."""
+    attributes = dict(group.attrs)
+    found = attributes.get("ome", attributes).get("multiscales")
+    if not found:
+        inside = ", ".join(sorted(name for name, _ in group.members())[:6]) or "nothing"
+        raise PictureError(f"a group must be an OME-Zarr image: name what is meant in {path}, which holds {inside}")
+    if len(found) > 1:
+        logger.warning("%s: the first of %d images is taken", path, len(found))
+    try:
+        levels = tuple(str(dataset["path"]) for dataset in found[0]["datasets"])
+        count = group[levels[0]].ndim
+        names = [axis["name"] if isinstance(axis, dict) else axis for axis in found[0].get("axes", "tczyx"[-count:])]
+        scales = [
+            step["scale"]
+            for steps in (found[0]["datasets"][0], found[0])
+            for step in steps.get("coordinateTransformations", ())
+            if step.get("type") == "scale"
+        ]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise PictureError(f"the OME-Zarr metadata of {path} must name levels that are there: {error!r}") from error
+    scale = tuple(float(np.prod(sides)) for sides in zip(*scales, strict=True)) if scales else None
+    if any(name not in ("image", "labels") for name, _ in group.groups()):
+        logger.debug("%s: groups in it are not copied", path)
+    return levels, _letters(names, count), scale if scale and len(scale) == count else None
+
+
+@dataclass(frozen=True, eq=False)
+class ZarrSource:
+    """An image in a Zarr store that is read."""
+
+    path: Path
+    about: About
+    image: Image
+
+    @classmethod
+    def open(cls, path: Path) -> ZarrSource:
+        """Look at the metadata, and tell of chunks that are not there."""
+        image = Image.open(path)
+        array = image.finest
+        if array.nchunks_initialized < array.nchunks:
+            logger.warning(
+                "%s: %d of %d chunks are not in the store, and are read as %s, as Zarr has it",
+                path, array.nchunks - array.nchunks_initialized, array.nchunks, array.fill_value,
+            )  # fmt: skip
+        if any(node[0] == "labels" for node in (image.node.groups() if image.levels else ())):
+            logger.warning("%s: labels are not copied", path)
+        spacing = None
+        if image.scale is not None and image.axes is not None:
+            sides = dict(zip(image.axes, image.scale, strict=True))
+            spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
+        dtype = np.dtype(array.dtype).newbyteorder("=")
+        return cls(path, About(array.shape, dtype, image.axes, spacing, array.shards or array.chunks), image)
+
+    @cached_property
+    def _array(self) -> Any:
+        return self.image.finest
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return a region."""
+        try:
+            return np.asarray(self._array[region], self.about.dtype)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # codecs meet damaged chunks with exceptions of every kind
+            where = ", ".join(f"{cut.start}:{cut.stop}" for cut in region)
+            raise PictureError(f"{self.path} is damaged at [{where}]: {_short(error)}") from error
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes when the array is another, its pixels aside."""
+        metadata = json.dumps(self._array.metadata.to_dict(), default=str, sort_keys=True)
+        return {"path": str(self.path.resolve()), "metadata": metadata}
+
+
+@dataclass(frozen=True, eq=False)
+class ZarrTarget:
+    """A Zarr store that is written: like the source's, with its metadata and all its levels."""
+
+    path: Path
+    about: About
+    levels: tuple[str, ...]
+
+    @classmethod
+    def create(cls, path: Path, about: About, source: Any) -> ZarrTarget:
+        """Write all but the pixels."""
+        zarr = library()
+        if not isinstance(source, ZarrSource):
+            return cls._create_new(path, about)
+        image = source.image
+        if image.levels:
+            group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
+            group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
+        for name in image.levels or (None,):
+            array = image.node[name] if name else image.node
+            zarr.from_array(
+                path, data=array, name=name, write_data=False, zarr_format=array.metadata.zarr_format,
+                fill_value=array.fill_value, attributes=dict(array.attrs),
+                dimension_names=getattr(array.metadata, "dimension_names", None),
+            )  # fmt: skip
+        return cls(path, about, image.levels)
+
+    @classmethod
+    def _create_new(cls, path: Path, about: About) -> ZarrTarget:
+        """Write an image that came from no Zarr: as OME-Zarr if its axes have names that this knows."""
+        zarr = library()
+        axes = about.axes if about.axes and set(about.axes) <= set(AXES) else None
+        names = list(axes.lower()) if axes else None
+        array: dict[str, Any] = {
+            "shape": about.shape, "dtype": about.dtype, "chunks": about.chunks, "dimension_names": names,
+        }  # fmt: skip
+        if axes is None:
+            zarr.create_array(path, **array)
+            return cls(path, about, ())
+        group = zarr.create_group(path)
+        sides = dict(zip((axis for axis in "ZYX" if axis in axes), about.spacing or (), strict=False))
+        scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
+        image = {
+            "axes": [{"name": axis.lower(), "type": AXES[axis]} for axis in axes],
+            "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
+        }
+        group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
+        group.create_array("0", **array)
+        return cls(path, about, ("0",))
+
+    @cached_property
+    def _arrays(self) -> list[Any]:
+        node = library().open(self.path, mode="r+")
+        return [node[name] for name in self.levels] if self.levels else [node]
+
+    def write(self, region: Region, pixels: np.ndarray) -> None:
+        """Write a region that is made of whole chunks."""
+        self._arrays[0][region] = pixels
+
+    def finish(self) -> Path:
+        """Return the path: all is there."""
+        return self.path
+
+    def coarser(self) -> Iterator[list[Region]]:
+        """Yield the regions of each level but the finest, the finer before the coarser."""
+        for array in self._arrays[1:]:
+            sides = array.shards or array.chunks
+            cuts = [
+                [slice(start, min(start + side, length)) for start in range(0, length, side)]
+                for length, side in zip(array.shape, sides, strict=True)
+            ]
+            yield list(product(*cuts))
+
+    def shrink(self, level: int, region: Region) -> None:
+        """Fill a region of a level with the means of what it stands for in the one before."""
+        finer, coarser = self._arrays[level - 1], self._arrays[level]
+        ends = [
+            np.arange(cut.start, cut.stop + 1) * large // small
+            for cut, large, small in zip(region, finer.shape, coarser.shape, strict=True)
+        ]
+        pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
+        coarser[region] = means(pixels, [end - end[0] for end in ends])
+
+
+def means(pixels: np.ndarray, ends: list[np.ndarray]) -> np.ndarray:
+    """Return the means of boxes of pixels, which begin at the ends along each axis; whole numbers are rounded."""
+    sums = pixels.astype(np.float64)
+    for axis, edges in enumerate(ends):
+        starts, widths = edges[:-1], np.diff(edges)
+        if (widths == 1).all() and len(widths) == sums.shape[axis]:
+            continue
+        shape = [-1 if k == axis else 1 for k in range(sums.ndim)]
+        sums = np.add.reduceat(sums, starts, axis) / widths.reshape(shape)
+    return (np.rint(sums) if pixels.dtype.kind in "iu" else sums).astype(pixels.dtype)
+
+
+def chunks_for(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
+    """Return the sides of chunks for an image that has none."""
+    return tuple(min(side, CHUNK.get(axis, 1)) for side, axis in zip(shape, axes, strict=True))
+
+
+def levels_of(path: Path) -> tuple[str, ...]:
+    """Return the levels of a store that was written."""
+    return Image.open(path).levels
