@@ -27,6 +27,8 @@ STUDIES = {
     "tune": "choose the defaults on training pictures",
     "tune-ridge": "choose the defaults of method ridge on training pictures",
     "ridge-stages": "where method ridge spends its time, and how near the processor's peak it comes",
+    "large": "files larger than memory, from disk to disk",
+    "migration": "what calls of other libraries take, and what takes their place",
     "tune-peers": "choose the peers' settings on training pictures",
 }
 """Programs of their own; their modules have the options."""

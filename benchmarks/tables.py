@@ -19,7 +19,7 @@ from .report import groups
 from .terminal import mean
 
 RESULTS = Path(__file__).parent / "results"
-PAGES = ("README.md", "docs/article.md", "benchmarks/README.md")
+PAGES = ("README.md", "docs/article.md", "docs/migration.md", "docs/large.md", "benchmarks/README.md")
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 SETS = ("Set12", "BSD68", "Kodak24")
 SIGMAS = (15, 25, 50)
@@ -200,6 +200,34 @@ def stages() -> list[str]:
     return named(shown(study("ridge-stages")))
 
 
+def migration() -> list[str]:
+    """Return what calls of other libraries take, and what takes their place."""
+    from .migration import shown
+
+    return named(shown(study("migration")))
+
+
+def large() -> list[str]:
+    """Return runs from disk to disk beside those in memory."""
+    from .large import shown
+
+    return named(shown(study("large")))
+
+
+def budgets() -> list[str]:
+    """Return budgets of memory, and what was used of them."""
+    from .large import shown_budgets
+
+    return named(shown_budgets(study("large")))
+
+
+def by_dask() -> list[str]:
+    """Return runs by dask beside those in memory."""
+    from .large import shown_dask
+
+    return named(shown_dask(study("large")))
+
+
 def block() -> list[str]:
     """Return what the block takes beside plain PyTorch."""
     found = {name: methods for (name, threads), methods in cases("learned").items() if threads == 2}
@@ -263,6 +291,7 @@ def radius() -> list[str]:
 TABLES: dict[str, Callable[[], list[str]]] = {
     "quality": quality, "speed": speed, "whole": whole, "denoiser": denoiser, "block": block, "classifier": classifier,
     "ablation": ablation, "scaling": scaling, "reach": reach, "radius": radius, "ridge": ridge, "stages": stages,
+    "migration": migration, "large": large, "budgets": budgets, "dask": by_dask,
 }  # fmt: skip
 
 
@@ -276,8 +305,12 @@ def beside(own: schema.Record, methods: dict[str, schema.Record], peer: str) -> 
     """Return a peer's median time, and how many times ours that is, round by round."""
     if peer not in own["ratios"]:
         return "–"
-    times = own["ratios"][peer]["median"]
-    return f"{ms(methods[peer])}: **{times:.{2 if times < 0.95 else 1 if times < 9.95 else 0}f}×**"
+    return f"{ms(methods[peer])}: **{times(own['ratios'][peer]['median'])}×**"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with as many digits as tell something."""
+    return f"{ratio:.{2 if ratio < 0.95 else 1 if ratio < 9.95 else 0}f}"
 
 
 def named(rows: Sequence[dict[str, str]]) -> list[str]:

@@ -55,6 +55,15 @@ def test_flags_are_those_of_pictures(tmp_path):
     assert_close(np.load("clean.npy"), ref)
 
 
+def test_a_mask_in_zarr():
+    mask = np.ones(GREY.shape, np.uint8)
+    mask[:5] = 0
+    zarr.create_array("mask.zarr", shape=mask.shape, dtype=mask.dtype)[...] = mask
+    done = nl("denoise", "noisy.npy", "clean.npy", "--mask", "mask.zarr", "--quality", "fast")
+    assert done.exit_code == 0, done.stderr
+    assert_close(np.load("clean.npy"), nlmeans.denoise(GREY, mask=mask > 0, quality="fast"))
+
+
 def test_a_folder_may_hold_stores():
     done = nl("denoise", ".", "out/", "--sigma", 10, "--quality", "fast")
     assert done.exit_code == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Every Python line of the README runs."""
+"""Every Python line of the README, and of the page on large files, runs."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS, LARGE = (
+    re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    for page in ("README.md", "docs/large.md")
+)
 
 
-def test_python_blocks_run(capsys):
+def test_python_blocks_run(capsys, tmp_path, monkeypatch):
+    pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     names = {
         "image": rng.normal(100, 10, (40, 50)),
@@ -22,12 +27,25 @@ def test_python_blocks_run(capsys):
         "counts": 2.0 * rng.poisson(np.linspace(5, 100, 128) * np.ones((128, 1))),
         "mri": np.hypot(rng.normal(50, 5, (64, 64)) * (np.arange(64) > 30), rng.normal(0, 5, (64, 64))),
     }
+    np.save("big.npy", names["volume"])
     assert len(BLOCKS) >= 3
     for block in BLOCKS:
         if "torch" in block:
             pytest.importorskip("torch")
         exec(block, names)
     assert "sigma" in capsys.readouterr().out
+
+
+def test_the_page_on_large_files(tmp_path, monkeypatch):
+    pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
+    monkeypatch.chdir(tmp_path)
+    volume = np.random.default_rng(0).normal(100, 10, (20, 30, 30)).astype(np.float32)
+    np.save("big.npy", volume)
+    names = {"volume": volume}
+    assert len(LARGE) >= 2
+    for block in LARGE:
+        exec(block, names)
+    assert names["clean"].shape == volume.shape
 
 
 def test_a_block_leaves_a_trained_network_as_it_was():

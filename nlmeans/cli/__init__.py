@@ -103,7 +103,7 @@ def denoise(
         work, folder = pairs(inputs, output)
         if jpeg_quality is not None and not any(io.FORMATS.get(io.ending(target)) == "jpeg" for _, target in work):
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
-        told = max_memory is not None or scheduler is not None
+        told = max_memory is not None or scheduler is not None or asked.in_zarr
         apart = [told or in_blocks(source, target) for source, target in work]
         beside = {} if all(apart) else asked.files(reading)
         if folder is not None:
@@ -184,7 +184,7 @@ def plan(
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         sources = list(files(inputs))
-        apart = [in_blocks(source, source) for source in sources]
+        apart = [asked.in_zarr or in_blocks(source, source) for source in sources]
         beside = {} if all(apart) else asked.files(reading)
         for source, blocks in zip(sources, apart, strict=True):
             with console.working_on(source):

@@ -20,6 +20,7 @@ from ..defaults import Quality
 from ..noise.models import Gaussian, PoissonGaussian, Rician
 from ..pairwise.spec import Aggregation, Centre
 from .console import FORESEEN, reason
+from .jobs import zarr_store
 
 MODELS: dict[str, Any] = {"gaussian": Gaussian, "poisson": PoissonGaussian, "rician": Rician}
 
@@ -45,7 +46,7 @@ def _sigma(text: str) -> Any:
     try:
         numbers = _floats(text, "a number, one a channel such as 9.5,8,11, or a file that exists")
     except typer.BadParameter:
-        if Path(text).is_file():
+        if Path(text).is_file() or zarr_store(Path(text)):
             return Path(text)
         raise
     if min(numbers) < 0:
@@ -147,7 +148,7 @@ def method_name(text: str) -> str:
 
 
 def _file(text: str) -> Path:
-    if not Path(text).is_file():
+    if not (Path(text).is_file() or zarr_store(Path(text))):
         raise typer.BadParameter(f"must be a file that exists; got {text!r}")
     return Path(text)
 
@@ -247,7 +248,7 @@ class Filtering:
             parser=_spacing,
             metavar="NUMBER[,...]",
             help="Distance of pixels along Z (or T), Y, X in any unit: default radii shrink along coarse axes. By "
-            "default what a NIfTI file says.",
+            "default what a NIfTI or OME-Zarr file says.",
         ),
     ] = None
     mask: Annotated[
@@ -313,6 +314,11 @@ class Filtering:
                 except FORESEEN as error:
                     raise typer.BadParameter(f"{path}: {reason(error, path)}", param_hint=f"--{name}") from None
         return found
+
+    @property
+    def in_zarr(self) -> bool:
+        """Whether a file that a flag names can only be read by regions."""
+        return any(isinstance(path, Path) and zarr_store(path) for path in (self.sigma, self.mask, self.guide))
 
     def given(self) -> dict[str, Any]:
         """Return arguments of the library as they were given: files by their names."""

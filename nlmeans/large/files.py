@@ -165,18 +165,26 @@ def physical_memory() -> int:
 
 def resident_memory() -> int:
     """Return how many bytes of memory this process holds; the most it has held where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, AttributeError, ValueError):
-        return most_memory() or 300 << 20
+    return _status("VmRSS") or most_memory() or 300 << 20
 
 
 def most_memory() -> int:
     """Return how many bytes of memory this process has held at most; 0 where the system does not tell."""
+    if found := _status("VmHWM"):
+        return found
     try:
         import resource
     except ImportError:  # Windows
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _status(name: str) -> int:
+    """Return a number of bytes that Linux keeps of this process."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
+    return found[0] if found else 0
