@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from .. import io
+from ..large.zarrs import named as named_zarr
 
 logger = logging.getLogger("nlmeans")
 
@@ -22,20 +23,13 @@ BIG = 1 << 24
 
 def in_blocks(source: Path, target: Path) -> bool:
     """Whether a file is denoised block by block: one of Zarr, or one that would take half of the memory."""
-    if zarr_store(source) or target.suffix == ".zarr":
+    if named_zarr(source) or target.suffix == ".zarr":
         return True
     if not source.is_file() or source.stat().st_size < BIG:
         return False
     from ..large.files import is_large
 
     return is_large(source)
-
-
-def zarr_store(path: Path) -> bool:
-    """Whether a path is that of a Zarr store, or of something in one."""
-    return any(place.suffix == ".zarr" for place in (path, *path.parents)) or (
-        path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
-    )
 
 
 def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
@@ -57,8 +51,8 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
         If an output has the name of no format, or two inputs would go to the same output.
     """
     target = Path(output)
-    into_folder = (target.is_dir() and not zarr_store(target)) or output.endswith(("/", os.sep))
-    if len(inputs) == 1 and (zarr_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
+    into_folder = (target.is_dir() and not named_zarr(target)) or output.endswith(("/", os.sep))
+    if len(inputs) == 1 and (named_zarr(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         check_name(target, "OUT")
         return [(inputs[0], target)], None
     named = io.ending(target) in (*io.FORMATS, ".zarr")
@@ -79,11 +73,11 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
 def files(inputs: Iterable[Path]) -> Iterator[Path]:
     """Yield files, for a folder the pictures in it (not those in folders within)."""
     for path in inputs:
-        if not path.is_dir() or zarr_store(path):
+        if not path.is_dir() or named_zarr(path):
             yield path
             continue
         inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
-        inside = [item for item in inside if item.is_file() or zarr_store(item)]
+        inside = [item for item in inside if item.is_file() or named_zarr(item)]
         pictures = [item for item in inside if io.ending(item) in (*io.FORMATS, ".zarr")]
         others = [item.name for item in inside if item not in pictures]
         if others:

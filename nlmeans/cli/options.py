@@ -17,10 +17,10 @@ import typer
 
 from .. import _checks, io
 from ..defaults import Quality
+from ..large.zarrs import named as named_zarr
 from ..noise.models import Gaussian, PoissonGaussian, Rician
 from ..pairwise.spec import Aggregation, Centre
 from .console import FORESEEN, reason
-from .jobs import zarr_store
 
 MODELS: dict[str, Any] = {"gaussian": Gaussian, "poisson": PoissonGaussian, "rician": Rician}
 
@@ -46,7 +46,7 @@ def _sigma(text: str) -> Any:
     try:
         numbers = _floats(text, "a number, one a channel such as 9.5,8,11, or a file that exists")
     except typer.BadParameter:
-        if Path(text).is_file() or zarr_store(Path(text)):
+        if Path(text).is_file() or named_zarr(Path(text)):
             return Path(text)
         raise
     if min(numbers) < 0:
@@ -148,7 +148,7 @@ def method_name(text: str) -> str:
 
 
 def _file(text: str) -> Path:
-    if not (Path(text).is_file() or zarr_store(Path(text))):
+    if not (Path(text).is_file() or named_zarr(Path(text))):
         raise typer.BadParameter(f"must be a file that exists; got {text!r}")
     return Path(text)
 
@@ -318,7 +318,7 @@ class Filtering:
     @property
     def in_zarr(self) -> bool:
         """Whether a file that a flag names can only be read by regions."""
-        return any(isinstance(path, Path) and zarr_store(path) for path in (self.sigma, self.mask, self.guide))
+        return any(isinstance(path, Path) and named_zarr(path) for path in (self.sigma, self.mask, self.guide))
 
     def given(self) -> dict[str, Any]:
         """Return arguments of the library as they were given: files by their names."""

@@ -67,12 +67,15 @@ def denoise_nl_means(
     ------
     TypeError, ValueError
         For an image or a number that cannot be meant.
+    NotImplementedError
+        For dimensions that scikit-image does not take: fewer than 2 or more than 4, with ``fast_mode=False`` more than
+        3, or than 2 besides channels.
 
     Notes
     -----
     Not reproduced: windows that are off their centre, mirrored pixels beyond the border as candidates, weights of
-    0.971 for equal patches, axes of length 1 that vanish, NaN that spreads: such pixels are missing, and filled.
-    More than three dimensions beside the channels are refused.
+    0.971 for equal patches, axes of length 1 that vanish, NaN that spreads: such pixels are missing, and filled. Four
+    dimensions beside the channels are computed in NumPy, slowly, and must be finite.
 
     References
     ----------
@@ -88,9 +91,10 @@ def denoise_nl_means(
     """
     from ..pairwise.run import pairwise_average
     from ..prepare import as_float
+    from .four import average
 
-    array = _floats(image, preserve_range)
-    layout = _layout(array, channel_axis)
+    array, fast = _floats(image, preserve_range), _checks.flag(fast_mode, "fast_mode")
+    space = _space(array, channel_axis, fast)
     width = _whole(patch_size, "patch_size", 1) // 2 * 2 + 1
     radius = _whole(patch_distance, "patch_distance", 0)
     strength, noise = _checks.real(h, "h"), _checks.real(sigma, "sigma")
@@ -98,17 +102,25 @@ def denoise_nl_means(
         raise ValueError(f"h must be above 0; got {strength:g}")
     if noise < 0:
         raise ValueError(f"sigma must be at least 0; got {noise:g}")
-    space = len(layout.space)
+    channels = 1 if channel_axis is None else array.shape[channel_axis]
+    terms = channels * width**space
+    short = ((width - 1) / width) ** space if fast and width > 1 else 1.0
+    scale, bias, vanish = short / (strength**2 * terms), 2 * noise**2 * terms, math.exp(-FARTHEST)
+    if space == 4:
+        planes = array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
+        if not np.isfinite(planes).all():
+            raise ValueError("an image of 4 dimensions must be finite everywhere; got NaN or infinity")
+        found = average(planes, width // 2, radius, scale, bias, vanish)
+        return found[0] if channel_axis is None else np.ascontiguousarray(np.moveaxis(found, 0, channel_axis))
+    layout = _layout(array, channel_axis)
     planes = as_float(layout.planes(array)[0])
-    terms = len(planes) * width**space
-    short = ((width - 1) / width) ** space if _checks.flag(fast_mode, "fast_mode") and width > 1 else 1.0
     spec = PairwiseSpec(
         layout.radii((width // 2,) * space),
         layout.radii((radius,) * space),
-        scale=short / (strength**2 * terms),
-        bias=2 * noise**2 * terms,
+        scale=scale,
+        bias=bias,
         centre="one",
-        vanish=math.exp(-FARTHEST),
+        vanish=vanish,
     )
     missing = not np.isfinite(planes).all()
     if missing:
@@ -163,7 +175,10 @@ def _floats(image: Any, preserve_range: bool) -> np.ndarray:
     array = np.asarray(image)
     if array.dtype.kind == "b":
         return array.astype(np.float64)
-    array = _checks.image(array)
+    if array.dtype.kind not in "iu":
+        _checks.dtype(array.dtype)
+    if array.size == 0:
+        raise ValueError(f"the image must have pixels; got shape {array.shape}")
     if array.dtype.kind == "f":
         return array.astype(np.float32) if array.dtype.itemsize == 2 else array
     if _checks.flag(preserve_range, "preserve_range"):
@@ -171,12 +186,24 @@ def _floats(image: Any, preserve_range: bool) -> np.ndarray:
     return np.maximum(array / float(np.iinfo(array.dtype).max), -1.0)
 
 
+def _space(array: np.ndarray, channel_axis: Any, fast: bool) -> int:
+    """Return how many axes are space; refuse what scikit-image refuses."""
+    if channel_axis is not None:
+        axis = _checks.integer(channel_axis, "channel_axis")
+        if not -array.ndim <= axis < array.ndim:
+            raise ValueError(f"channel_axis must be one of the image's {array.ndim} dimensions; got {axis}")
+    space = array.ndim - (channel_axis is not None)
+    most = 4 if fast else 3 if channel_axis is None else 2
+    if not 2 <= space <= most:
+        mode = "" if fast else " with fast_mode=False"
+        raise NotImplementedError(f"the image must have 2 to {most} dimensions besides channels{mode}; got {space}")
+    return space
+
+
 def _layout(array: np.ndarray, channel_axis: int | None) -> Layout:
     """Return how the axes map to the core's: all but the channels' are space."""
     if channel_axis is not None:
         return _checks.layout(array, None, channel_axis)
-    if array.ndim > 3:
-        raise ValueError(f"the image must have 2 or 3 dimensions besides channels; got {array.ndim}")
     return _checks.layout(array, "ZYX"[-array.ndim :], None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .. import io
@@ -156,11 +156,36 @@ def is_large(path: Path) -> bool:
 
 
 def physical_memory() -> int:
-    """Return how many bytes of memory this machine has; a guess where it does not tell."""
+    """Return how many bytes of memory this process may have: the machine's, or what its control group has."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 8 << 30
+        machine = 8 << 30  # a guess, where the system does not tell
+    return min([machine, *_group_limits()])
+
+
+def _group_limits() -> list[int]:
+    """Return the limits of the control groups that this process is in: of a container, or a job of a cluster."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for _, controllers, group in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        root, name = ("", "memory.max") if not controllers else ("memory", "memory.limit_in_bytes")
+        if controllers in ("", "memory"):
+            place = PurePosixPath(group.lstrip("/"))
+            for inner in (place, *place.parents):
+                found += _number(Path("/sys/fs/cgroup", root, inner, name))
+    return found
+
+
+def _number(path: Path) -> list[int]:
+    """Return the one number in a file; none if there is no such file or it says that there is no limit."""
+    try:
+        return [int(path.read_text(encoding="ascii"))]
+    except (OSError, ValueError):
+        return []
 
 
 def resident_memory() -> int:

@@ -26,6 +26,10 @@ CHUNK = {"X": 256, "Y": 256, "Z": 32}
 """Sides of the chunks of an image that had none."""
 
 
+METADATA = ("zarr.json", ".zgroup", ".zarray")
+"""Files that a store or a group or array in it has one of."""
+
+
 def split(path: Path) -> tuple[Path, str]:
     """Return the folder of a store, and what is named within it."""
     for place in (path, *path.parents):
@@ -37,9 +41,6 @@ def split(path: Path) -> tuple[Path, str]:
 def named(path: Path) -> bool:
     """Whether a path is that of a Zarr store or of something in one."""
     return split(path)[0].suffix == ".zarr" or any((path / name).is_file() for name in METADATA)
-
-
-METADATA = ("zarr.json", ".zgroup", ".zarray")
 
 
 @dataclass(frozen=True)
