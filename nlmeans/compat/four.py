@@ -32,7 +32,9 @@ def average(planes: np.ndarray, patch: int, search: int, scale: float, bias: flo
     from scipy.ndimage import uniform_filter1d
 
     sides = planes.shape[1:]
-    padded = planes[:, *np.ix_(*(mirror(-patch, side + patch, side) for side in sides))]
+    padded = planes
+    for axis, side in enumerate(sides, 1):
+        padded = padded.take(mirror(-patch, side + patch, side), axis)
     total, weights = planes.astype(np.float64), np.ones(sides)
     ranges = [range(-min(search, side - 1), min(search, side - 1) + 1) for side in sides]
     for shift in product(*ranges):
