@@ -35,11 +35,16 @@ def image(array: Any, *, lazy: bool = False) -> np.ndarray:
         )
     array = array if is_dask(array) else np.asarray(array)
     dtype(array.dtype)
-    if array.ndim < 2:
-        raise ValueError(f"the image must have at least 2 dimensions; got {array.ndim}, shape {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"the image must have pixels; got shape {array.shape}")
+    shape(array.shape)
     return array
+
+
+def shape(sides: tuple[int, ...]) -> None:
+    """Refuse what has fewer than two dimensions, or no pixels."""
+    if len(sides) < 2:
+        raise ValueError(f"the image must have at least 2 dimensions; got {len(sides)}, shape {sides}")
+    if 0 in sides:
+        raise ValueError(f"the image must have pixels; got shape {sides}")
 
 
 def dtype(kind: np.dtype) -> None:

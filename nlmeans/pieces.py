@@ -11,7 +11,7 @@ from . import _checks
 from ._progress import Progress, shares_of
 from .layout import Layout
 from .nlm import average
-from .noise.models import PoissonGaussian
+from .noise.models import PoissonGaussian, check_map
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, moved, whole
 from .prepare import Recipe, as_known
@@ -108,7 +108,14 @@ def estimate(
     core, origin = piece.core or whole(source.shape[1:]), piece.origin
     pixels, missing = core.of(source), None if known is None else ~core.of(known)
     lost = 0 if missing is None else int(missing.sum())
-    if not any(setting.sigma) and not lost:
+    if piece.sigma is not None:
+        check_map(piece.sigma)
+        if not any(setting.sigma) and piece.sigma.any():
+            raise ValueError(
+                "a map of sigma must be above 0 somewhere in the sample that the noise is judged by; got 0"
+            )
+    quiet = not any(setting.sigma) or (piece.sigma is not None and not piece.sigma.any())
+    if quiet and not lost:
         return Outcome(pixels.copy(), plan)
     if planes is None:
         measured = as_known(source, known)

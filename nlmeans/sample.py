@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from .prepare import Recipe, prepare
 
 CROPS, PIXELS, SLICES = 16, 1 << 17, 16
 """How many crops are looked at, and how many pixels and slices each has; an image of as many pixels is taken whole."""
+LEAST = 1 << 13
+"""Pixels of a crop where there are very many channels: with more than four, their number divides the pixels."""
 PLANES = Layout("CZYX")
 
 Reader = Callable[[int, Sequence[Tile]], list[np.ndarray]]
@@ -33,6 +36,8 @@ class Parts:
     ----------
     sides : tuple of 3 int
         The image's sides (Z, Y, X).
+    channels : int
+        Values of a pixel.
     image : Reader
         The pixels as they are stored.
     mask, sigma, guide : Reader or None
@@ -40,20 +45,22 @@ class Parts:
     """
 
     sides: Radii
+    channels: int
     image: Reader
     mask: Reader | None = None
     sigma: Reader | None = None
     guide: Reader | None = None
 
 
-def crops(sides: Radii) -> list[Tile]:
+def crops(sides: Radii, channels: int = 1) -> list[Tile]:
     """Return equal tiles, spread over the image evenly but in step with no grid; of a small image all of it."""
-    if math.prod(sides) <= CROPS * PIXELS:
+    pixels = max(PIXELS // max(channels // 4, 1), min(LEAST, PIXELS))
+    if math.prod(sides) <= CROPS * pixels:
         return [whole(sides)]
     depth = min(sides[0], SLICES)
-    height = min(sides[1], math.isqrt(PIXELS // depth))
-    width = min(sides[2], PIXELS // (depth * height))
-    height = min(sides[1], PIXELS // (depth * width))
+    height = min(sides[1], math.isqrt(pixels // depth))
+    width = min(sides[2], pixels // (depth * height))
+    height = min(sides[1], pixels // (depth * width))
 
     def place(share: float, side: int, length: int) -> tuple[int, int]:
         start = int(share * (side - length + 1))
@@ -93,7 +100,10 @@ def recipe_of(
     TypeError, ValueError
         As `denoise`.
     """
-    tiles = crops(parts.sides)
+    unknown = sorted(set(others) - set(inspect.signature(Options.parsed).parameters))
+    if unknown:
+        raise TypeError(f"there is no option {', '.join(unknown)}")
+    tiles = crops(parts.sides, parts.channels)
 
     def stacked(reader: Reader | None) -> np.ndarray | None:
         return None if reader is None else np.concatenate(reader(index, tiles), axis=1)

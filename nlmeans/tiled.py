@@ -79,21 +79,27 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
     keep = not _checks.flag(fill, "fill")
     workers = _checks.threads(threads) or 1
     parts, layout, recipes, missing = _decided(image, sigma, options)
-    reaches = [recipe.plan.reach(missing) for recipe in recipes]
-    z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
-    blocks = _blocks(parts["image"], (z, y, x), len(layout.space))
-    halo = [reach if len(sizes) > 1 else 0 for reach, sizes in zip((z, y, x), blocks, strict=True)]
-    names = list(parts)
-    arrays = [part.rechunk({0: 1, 1: -1} | dict(zip((2, 3, 4), blocks, strict=True))) for part in parts.values()]
-    depth = dict(zip((2, 3, 4), halo, strict=True))
-    result = da.map_overlap(
-        _block, *arrays, depth=[depth] * len(arrays), boundary="none", trim=False, allow_rechunk=False,
-        align_arrays=False, dtype=image.dtype, meta=np.empty((0,) * 5, image.dtype), chunks=arrays[0].chunks,
-        names=names, recipes=recipes, starts=[_starts(sizes) for sizes in blocks], halo=halo,
-        keep=keep, threads=workers,
-    )  # fmt: skip
+    found = [_lazy(parts, index, recipe, missing, keep, workers) for index, recipe in enumerate(recipes)]
+    result = da.concatenate(found) if len(found) > 1 else found[0]
     whole: Any = layout.array(result)
     return whole.rechunk(image.chunks)
+
+
+def _lazy(parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep: bool, threads: int) -> Any:
+    """Return one of separate images, denoised lazily, as planes (1, C, Z, Y, X) in blocks."""
+    import dask.array as da
+
+    reach = recipe.plan.reach(missing)
+    blocks = _blocks(parts["image"], reach, len(Layout(recipe.plan.axes).space))
+    halo = [r if len(sizes) > 1 else 0 for r, sizes in zip(reach, blocks, strict=True)]
+    cuts = {0: 1, 1: -1} | dict(zip((2, 3, 4), blocks, strict=True))
+    arrays = [part[index : index + 1].rechunk(cuts) for part in parts.values()]
+    return da.map_overlap(
+        _block, *arrays, depth=[dict(zip((2, 3, 4), halo, strict=True))] * len(arrays), boundary="none", trim=False,
+        allow_rechunk=False, align_arrays=False, dtype=arrays[0].dtype, meta=np.empty((0,) * 5, arrays[0].dtype),
+        chunks=arrays[0].chunks, names=list(parts), recipe=recipe, starts=[_starts(sizes) for sizes in blocks],
+        halo=halo, keep=keep, threads=threads,
+    )  # fmt: skip
 
 
 def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
@@ -135,7 +141,9 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     planes = {"image": layout.planes(array)} | {
         name: _planes(part, name, array, layout) for name, part in beside.items() if part is not None
     }
-    parts = Parts(planes["image"].shape[2:], **{name: _reader(part) for name, part in planes.items()})
+    parts = Parts(
+        planes["image"].shape[2:], planes["image"].shape[1], **{name: _reader(part) for name, part in planes.items()}
+    )
     sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
     decided = [recipe_of(parts, k, layout, sigma=sigma, noise=noise, **given) for k in range(planes["image"].shape[0])]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
@@ -213,7 +221,7 @@ def _starts(sizes: Sequence[int]) -> list[int]:
 def _block(
     *arrays: np.ndarray,
     names: list[str],
-    recipes: list[Recipe],
+    recipe: Recipe,
     starts: list[list[int]],
     halo: Sequence[int],
     keep: bool,
@@ -230,4 +238,4 @@ def _block(
     known = known_in(part["image"], part.get("mask"))
     z, y, x = origin
     piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x))
-    return estimate(piece, recipes[block_id[0]], keep=keep, threads=threads).pixels[None]
+    return estimate(piece, recipe, keep=keep, threads=threads).pixels[None]

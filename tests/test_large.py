@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 import nlmeans
-from nlmeans import io, large
+from nlmeans import io, large, sample
 from nlmeans.io import PictureError
 from nlmeans.large import blocks, files, work, zarrs
 
@@ -221,6 +221,27 @@ def test_a_sample_is_enough_to_plan():
     assert large.sampled("noisy.npy", method="ridge", sigma=10).plan == nlmeans.plan(GREY, 10, method="ridge")
 
 
+def test_a_map_that_is_wrong_outside_the_sample_is_an_error(monkeypatch):
+    monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
+    monkeypatch.setattr(work, "TRIAL", {2: (1, 20, 20)})
+    levels = np.full(GREY.shape, 10.0)
+    np.save("noisy.npy", GREY)
+    for value, message in ((np.nan, "finite everywhere"), (-1, "at least 0 everywhere; got -1")):
+        levels[140, 160] = value
+        with pytest.raises(large.Unfinished, match=message):
+            large.denoise("noisy.npy", "clean.npy", levels)
+        work.Path("clean.npy.part").unlink()
+    levels[...] = 10
+    levels[:50, :70] = 0
+    with pytest.raises(ValueError, match="above 0 somewhere in the sample"):
+        large.denoise("noisy.npy", "clean.npy", levels)
+
+
+def test_many_channels_are_sampled_by_fewer_pixels():
+    few, many = sample.crops((64, 1500, 1500), 3), sample.crops((64, 1500, 1500), 64)
+    assert sum(np.prod(tile.sides) for tile in few) > 15 * sum(np.prod(tile.sides) for tile in many)
+
+
 def test_progress_counts_blocks_and_an_event_stops_them():
     import threading
 
@@ -253,12 +274,22 @@ def test_progress_counts_blocks_and_an_event_stops_them():
         ("noisy.npy", "there.zarr", {}, FileExistsError, "there.zarr exists already"),
         ("noisy.npy", "folder.zarr", dict(overwrite=True), PictureError, "only a Zarr store can be replaced"),
         ("there.zarr", "there.zarr", dict(overwrite=True), PictureError, "another store than the input"),
-        ("noisy.npy", "nowhere/clean.zarr", {}, FileNotFoundError, "folder nowhere does not exist"),
+        ("noisy.npy", "nowhere/clean.zarr", {}, FileNotFoundError, r"the folder .*nowhere does not exist"),
         ("noisy.npy", "clean.npy", dict(search_radius="image"), ValueError, "denoised in blocks; got 'image'"),
         ("noisy.npy", "clean.npy", dict(method="learned"), ValueError, "'nlm' or 'ridge'; got 'learned'"),
         ("noisy.npy", "clean.npy", dict(sigma=3, noise="auto"), ValueError, "sigma or noise, not both"),
         ("noisy.npy", "clean.npy", dict(axes="ZYX"), ValueError, "each of the image's 2 dimensions"),
         ("noisy.npy", "clean.npy", dict(max_memory=1000), ValueError, "max_memory must be more than the"),
+        ("noisy.npy", "clean.npy", dict(max_memory=0), ValueError, "must be above 0; got 0"),
+        ("noisy.npy", "clean.npy", dict(unknown=3), TypeError, "there is no option unknown"),
+        ("line.npy", "clean.npy", {}, ValueError, "at least 2 dimensions; got 1"),
+        ("empty.npy", "clean.npy", {}, ValueError, "must have pixels; got shape"),
+        ("noisy.npy", "clean.npy", dict(mask=[[1, 0]]), ValueError, "mask must have the image's shape"),
+        ("there.zarr", "there.zarr/inner.zarr", {}, PictureError, "are in each other"),
+        ("plain.zarr/a", "plain.zarr", dict(overwrite=True), PictureError, "are in each other"),
+        ("noisy.npy", "there.zarr", dict(overwrite=True, guide="there.zarr"), PictureError, "are in each other"),
+        ("there.zarr", "there.zarr/clean.npy", {}, PictureError, "must not lie in a store that is read"),
+        ("noisy.npy", "clean.npy", dict(sigma="wrong.npy"), ValueError, "finite everywhere"),
         ("noisy.npy", "clean.npy", dict(max_memory="2"), TypeError, "max_memory must be a number"),
         ("cut.npy", "clean.npy", {}, PictureError, "cut short"),
         ("cut.tif", "clean.npy", {}, PictureError, "cut short"),
@@ -268,6 +299,9 @@ def test_progress_counts_blocks_and_an_event_stops_them():
 def test_bad_input_writes_nothing(source, target, given, error, message):
     np.save("noisy.npy", GREY)
     np.save("there.npy", GREY)
+    np.save("line.npy", GREY[0])
+    np.save("empty.npy", GREY[:0])
+    np.save("wrong.npy", np.where(GREY.max() == GREY, np.nan, 10.0))
     io.write("noisy.png", io.Picture(GREY.astype(np.uint8), "YX"))
     work.Path("cut.npy").write_bytes(work.Path("noisy.npy").read_bytes()[:9000])
     tifffile.imwrite("cut.tif", GREY, compression="zlib", rowsperstrip=10)
@@ -323,6 +357,10 @@ def room(**given):
 def test_blocks_fit_into_the_budget(budget, cpus, monkeypatch):
     monkeypatch.setattr(blocks, "MOST", {2: 1 << 22, 3: 1 << 24})
     for here in (room(), room(sides=(300, 400, 500), chunks=(1, 8, 32, 32), halo=(5, 9, 9))):
+        if budget < 1e7 and here.sides[0] > 1:
+            with pytest.raises(ValueError, match="max_memory must hold blocks that read at most 4 times what they"):
+                blocks.choose(here, budget, cpus)
+            continue
         cut = blocks.choose(here, budget, cpus)
         assert cut.needed <= budget
         assert cut.workers * cut.threads <= max(cpus, cut.workers)

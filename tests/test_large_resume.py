@@ -1,21 +1,24 @@
 """What was begun and not ended: killed, out of room, damaged; and how it is gone on with."""
 
 import errno
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import nlmeans
 from nlmeans import large, sample
 from nlmeans.io import PictureError
-from nlmeans.large import blocks, job, npys, work, zarrs
+from nlmeans.large import blocks, files, job, npys, tiffs, work, zarrs
 from nlmeans.large.manifest import Manifest
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
@@ -113,11 +116,11 @@ def test_a_line_that_was_cut_off_is_not_believed(done):
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (dict(sigma=11), "options was"),
-        (dict(quality="fast"), "options was"),
-        (dict(method="ridge"), "options was"),
+        (dict(sigma=11), "plans, sigma was 10.0, now 11.0"),
+        (dict(quality="fast"), "plans, quality was 'balanced', now 'fast'"),
+        (dict(method="ridge"), "plans, ridge was None"),
         (dict(fill=False), "fill was True, now False"),
-        (dict(mask=np.ones(GREY.shape, bool)), "beside was"),
+        (dict(mask=np.ones(GREY.shape, bool)), "beside, mask was None"),
     ],
 )
 def test_other_parameters_are_refused(change, what):
@@ -135,7 +138,7 @@ def test_another_input_or_version_is_refused(monkeypatch):
     with pytest.raises(PictureError, match="sample was"):
         large.denoise("noisy.npy", "clean.npy", 10)
     np.save("noisy.npy", GREY)
-    with pytest.raises(PictureError, match=r"source was .*modified"):
+    with pytest.raises(PictureError, match=r"source, modified was"):
         large.denoise("noisy.npy", "clean.npy", 10)
     Path("clean.npy.part").unlink()  # without it there is nothing to go on with
     stop_after(3, target="clean.npy", sigma=10)
@@ -184,21 +187,118 @@ def test_room_is_reserved_before_the_work(monkeypatch):
     assert names() == ["noisy.npy"]
 
 
-def test_a_damaged_chunk_is_named_and_the_rest_is_kept(monkeypatch, done):
+def test_a_damaged_chunk_is_named_and_a_repaired_one_makes_another_input(monkeypatch):
     source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, chunks=(50, 70))
     source[...] = GREY
-    monkeypatch.setattr(sample, "crops", lambda sides: [sample.Tile((0, 1), (0, 40), (0, 60))])
+    monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
     monkeypatch.setattr(work, "TRIAL", {2: (1, 20, 20)})
     chunk = Path("noisy.zarr/c/3/2")
     good = chunk.read_bytes()
     chunk.write_bytes(b"nonsense")
     with pytest.raises(large.Unfinished, match=r"noisy.zarr is damaged at \[.*\]: .*; \d+ of 12 blocks are done"):
         large.denoise("noisy.zarr", "clean.zarr", 10, threads=1, quality="fast")
-    before = len(done)
     chunk.write_bytes(good)
-    large.denoise("noisy.zarr", "clean.zarr", 10, threads=1, quality="fast")
-    assert len(done) - before < 12
-    np.testing.assert_allclose(zarr.open("clean.zarr")[...], nlmeans.denoise(GREY, 10, quality="fast"), atol=2e-3)
+    with pytest.raises(PictureError, match="source, files was"):
+        large.denoise("noisy.zarr", "clean.zarr", 10, threads=1, quality="fast")
+
+
+def test_a_chunk_that_changed_outside_the_sample_is_another_input(monkeypatch):
+    source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, chunks=(50, 70))
+    source[...] = GREY
+    monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
+
+    def progress(done, total):
+        if done == 2:
+            raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError):
+        large.denoise("noisy.zarr", "clean.zarr", 10, progress=progress, threads=1)
+    source[150:, 150:] = 0
+    with pytest.raises(PictureError, match="source, files was"):
+        large.denoise("noisy.zarr", "clean.zarr", 10)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("target", ["clean.npy", "clean.zarr", "noisy.npy"])
+def test_killed_while_the_output_gets_its_name(moment, target, monkeypatch, done):
+    """In place too: what is finished must not be denoised once more."""
+    ref = nlmeans.denoise(GREY, 10)
+    if target != "noisy.npy":
+        large.denoise("noisy.npy", target, 20)
+    done.clear()
+    real = files.put_in_place
+
+    def killed(*arguments):
+        if moment == "after":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "put_in_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        large.denoise("noisy.npy", target, 10, overwrite=True)
+    first = len(done)
+    monkeypatch.setattr(files, "put_in_place", real)
+    large.denoise("noisy.npy", target, 10, overwrite=True)
+    assert len(done) == first
+    found = zarr.open(target)["0"][...] if target.endswith("zarr") else np.load(target)
+    np.testing.assert_allclose(found, ref, atol=2e-3)
+    assert sorted(os.listdir()) == sorted({"noisy.npy", target})
+
+
+def test_what_appears_meanwhile_is_not_overwritten():
+    def progress(done, total):
+        Path("clean.npy").write_bytes(b"precious")
+
+    with pytest.raises(FileExistsError, match="exists already"):
+        large.denoise("noisy.npy", "clean.npy", 10, progress=progress)
+    assert Path("clean.npy").read_bytes() == b"precious"
+    Path("clean.npy").unlink()
+    large.denoise("noisy.npy", "clean.npy", 10)
+    np.testing.assert_allclose(np.load("clean.npy"), nlmeans.denoise(GREY, 10), atol=2e-3)
+
+
+@pytest.mark.parametrize("target", ["clean.npy", "clean.zarr"])
+def test_links_are_followed(target):
+    Path("real").mkdir()
+    Path(target).symlink_to(Path("real", target))
+    large.denoise("noisy.npy", target, 10)
+    large.denoise("noisy.npy", target, 20, overwrite=True)
+    assert Path(target).is_symlink()
+    assert os.listdir("real") == [target]
+
+
+def test_packing_that_is_stopped_leaves_nothing_half(monkeypatch):
+    tifffile.imwrite("noisy.tif", GREY, compression="zlib", tile=(32, 32))
+    real = tiffs.TiffTarget._tiles
+
+    def stopped(self, tile, stop):
+        yield from itertools.islice(real(self, tile, stop), 5)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", stopped)
+    with pytest.raises(large.Unfinished, match="No space left on device; 16 of 16 blocks are done"):
+        large.denoise("noisy.tif", "clean.tif", 10)
+    assert "clean.tif.part.packed" not in os.listdir()
+    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", real)
+    large.denoise("noisy.tif", "clean.tif", 10)
+    assert names() == ["clean.tif", "noisy.npy", "noisy.tif"]
+
+
+def test_an_event_that_is_set_before_stops_at_once():
+    event = threading.Event()
+    event.set()
+    with pytest.raises(nlmeans.Cancelled):
+        large.denoise("noisy.npy", "clean.npy", 10, cancel=event)
+    assert names() == ["noisy.npy"]
+
+
+def test_a_manifest_of_something_else_is_left_alone():
+    Path("clean.npy.part").write_bytes(b"precious")
+    Path("clean.npy.part.manifest").write_text("a list of things\n")
+    with pytest.raises(PictureError, match="is not the manifest of an unfinished output"):
+        large.denoise("noisy.npy", "clean.npy", 10)
+    assert Path("clean.npy.part").read_bytes() == b"precious"
+    assert Path("clean.npy.part.manifest").read_text() == "a list of things\n"
 
 
 def test_two_at_once_and_parts_of_unknown_origin():
@@ -206,7 +306,7 @@ def test_two_at_once_and_parts_of_unknown_origin():
     with Manifest(Path("clean.npy.part.manifest")), pytest.raises(PictureError, match="another process is at work"):
         large.denoise("noisy.npy", "clean.npy", 10)
     Path("clean.npy.part.manifest").unlink()
-    with pytest.raises(FileExistsError, match=r"clean.npy.part is there without its manifest: remove it"):
+    with pytest.raises(FileExistsError, match=r"clean.npy.part is there without its manifest: move it away"):
         large.denoise("noisy.npy", "clean.npy", 10)
 
 
@@ -224,6 +324,6 @@ def test_what_is_replaced_stays_until_all_is_done(target):
 def test_a_manifest_can_be_read_by_people():
     stop_after(3, target="clean.npy", sigma=10)
     first, *rest = map(json.loads, Path("clean.npy.part.manifest").read_text().splitlines())
-    assert {"nlmeans", "defaults", "source", "sample", "options", "plans", "block"} <= set(first["made of"])
-    assert first["made of"]["options"]["sigma"] == "10"
+    assert {"nlmeans", "defaults", "source", "sample", "plans", "block"} <= set(first["made of"])
+    assert first["made of"]["plans"][0]["sigma"] == [10.0]
     assert [line["block"] for line in rest] == [0, 1, 2]

@@ -50,6 +50,16 @@ def test_a_patch_of_one_pixel_is_pixelwise():
     np.testing.assert_allclose(patchwise, run.pairwise_average(values, values, spec), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nothing_is_made_of_what_running_sums_leave_behind(dtype):
+    values = np.random.default_rng(0).normal(100, 10, (1, 1, 30, 30)).astype(dtype)
+    values[..., 12:, 10:] = np.nan
+    spec = PairwiseSpec((0, 1, 1), (0, 5, 5), 1 / (0.36 * 9 * 100), 2.0 * 9 * 100, aggregation="patch")
+    comp = run.pairwise_average(values, values, spec, missing=True)
+    assert 60 < np.nanmin(comp) < np.nanmax(comp) < 140
+    assert np.isnan(comp[..., 20:, 18:]).all()
+
+
 def test_a_chunk_with_its_halo_equals_the_whole():
     values = np.random.default_rng(2).normal(0, 1, (1, 1, 90, 80)).astype(np.float32)
     spec = PairwiseSpec((0, 2, 1), (0, 4, 3), 0.1, 5.0, aggregation="patch")

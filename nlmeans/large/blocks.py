@@ -9,11 +9,12 @@ from itertools import product
 
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
+from ..tiled import PIXELS as MOST
 
-MOST = {2: 1 << 22, 3: 1 << 24}
-"""Values of a block, by the number of axes of space, beyond which a halo costs next to nothing."""
 ENOUGH = 1.15
 """Pixels read over pixels written from which more memory for each block is worth more than more blocks at a time."""
+TOO_MUCH = 4.0
+"""The same from which the work would take too long."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +134,16 @@ def choose(room: Room, budget: float, cpus: int, given: Sequence[int] | None = N
         enough = 2 * math.prod(block) > room.most or room.read(block) <= ENOUGH * math.prod(block)
         if room.bytes(block) <= budget / workers and (enough or workers == 1 or given is not None):
             break
+    what = " × ".join(map(str, block))
     if room.bytes(block) > budget:
-        what = " × ".join(map(str, block))
         raise ValueError(
             f"max_memory must hold a block, {room.bytes(block) / 2**20:.0f} MiB for {what} pixels with what surrounds "
             f"them; got {max(budget, 0) / 2**20:.0f} MiB beside what the program itself takes"
+        )
+    if given is None and room.read(block) > TOO_MUCH * math.prod(block) and block != room.largest(math.inf):
+        raise ValueError(
+            f"max_memory must hold blocks that read at most {TOO_MUCH:g} times what they write; got "
+            f"{max(budget, 0) / 2**20:.0f} MiB beside what the program itself takes, which hold {what} pixels"
         )
     z, y, x = block
     count = math.prod(math.ceil(n / b) for n, b in zip(room.sides, block, strict=True))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from .. import io
 from ..io.picture import PictureError
 from . import zarrs
 from .npys import NpySource, NpyTarget
 from .store import About, ArraySource, Source, Target
-from .tiffs import TiffSource, TiffTarget
+from .tiffs import TiffSource, TiffTarget, packed_beside
 from .zarrs import ZarrSource, ZarrTarget
 from .zarrs import named as named_zarr
 
@@ -31,7 +34,7 @@ def open_source(given: Any) -> Source:
         If it cannot be read by regions.
     """
     if not isinstance(given, str | os.PathLike):
-        return ArraySource(given)
+        return ArraySource(given if hasattr(given, "shape") and hasattr(given, "dtype") else np.asarray(given))
     path = Path(given).absolute()  # a worker of a cluster may be in another folder
     if named_zarr(path):
         return ZarrSource.open(path)
@@ -87,19 +90,22 @@ def reopen(part: Path, path: Path, about: About, source: Source) -> Target:
     """Return an output that was created before."""
     kind = target_format(path)
     if kind == "zarr":
-        return ZarrTarget(part, about, source.image.levels if isinstance(source, ZarrSource) else zarrs.levels_of(part))
+        image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
+        return ZarrTarget(part, about, image.levels, image.consolidated)
     if kind == "tiff":
         return TiffTarget(part, about, source if isinstance(source, TiffSource) else None)
     return NpyTarget.reopen(part, about)
 
 
-def check_target(path: Path, source: Any, overwrite: bool) -> None:
-    """Raise if an output may not or cannot be written."""
-    if target_format(path) != "zarr":
+def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
+    """Raise if an output may not or cannot be written; ``inputs`` are the paths among what is read, and arrays."""
+    zarr = target_format(path) == "zarr"
+    for given in inputs:
+        if isinstance(given, str | os.PathLike):
+            _check_apart(path, Path(given).resolve(), zarr)
+    if not zarr:
         io.check_target(path, overwrite)
         return
-    if isinstance(source, str | os.PathLike) and zarrs.split(Path(source))[0].resolve() == path.resolve():
-        raise PictureError(f"the output must be another store than the input: {path} is both")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
     if path.exists() and not named_store(path):
@@ -108,20 +114,34 @@ def check_target(path: Path, source: Any, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists already; --overwrite (overwrite=True) replaces it")
 
 
+def _check_apart(path: Path, given: Path, zarr: bool) -> None:
+    """Refuse an output that is in a store that is read, or holds what is read."""
+    store = zarrs.split(given)[0]
+    if zarr and (path == given or path in given.parents or store in (path, *path.parents)):
+        raise PictureError(f"the output must be another store than the input: {path} and {given} are in each other")
+    if not zarr and store.suffix == ".zarr" and store in path.parents:
+        raise PictureError(f"the output must not lie in a store that is read: {path} lies in {store}")
+
+
 def named_store(path: Path) -> bool:
     """Whether there is a Zarr store."""
     return any((path / name).is_file() for name in zarrs.METADATA)
 
 
-def put_in_place(part: Path, path: Path) -> None:
-    """Give a finished output its name; what was there before goes."""
-    if not path.is_dir():
-        os.replace(part, path)
-        return
-    old = path.with_name(path.name + ".old")
-    os.replace(path, old)
-    os.replace(part, path)
-    shutil.rmtree(old)
+def aside(path: Path) -> Path:
+    """Return a name for what an output replaces, while it is replaced."""
+    return path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.old")
+
+
+def put_in_place(finished: Path, path: Path, old: Path) -> None:
+    """Give a finished output its name; what was there before goes, by the name ``old``."""
+    if path.is_dir():
+        os.replace(path, old)
+    elif path.exists():
+        os.chmod(finished, path.stat().st_mode & 0o7777)
+    os.replace(finished, path)
+    if old.exists():
+        shutil.rmtree(old)
 
 
 def reason(error: Exception) -> str:
@@ -137,6 +157,7 @@ def remove(part: Path) -> None:
         shutil.rmtree(part)
     else:
         part.unlink(missing_ok=True)
+        packed_beside(part).unlink(missing_ok=True)
 
 
 def is_large(path: Path) -> bool:

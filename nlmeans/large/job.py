@@ -86,7 +86,7 @@ class Files:
 
             return read
 
-        return Parts(self.sides, reader("image"), **{name: reader(name) for name in self.beside})
+        return Parts(self.sides, self.channels, reader("image"), **{name: reader(name) for name in self.beside})
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +107,8 @@ class Job:
         Leave missing pixels as they are.
     threads : int
         For each block.
+    stop : callable or None
+        Raises when the work is to stop; called from time to time. It cannot be sent to another process.
     """
 
     files: Files
@@ -115,6 +117,7 @@ class Job:
     halo: Radii
     keep: bool
     threads: int
+    stop: Callable[..., None] | None = None
 
     def __call__(self, block: Block) -> dict[str, int]:
         """Do a block; return how many of its pixels were missing, and how many had no valid neighbour."""
@@ -137,4 +140,4 @@ class Job:
 
     def denoised(self, piece: Piece, index: int) -> Outcome:
         """Denoise what was read."""
-        return estimate(piece, self.recipes[index], keep=self.keep, threads=self.threads)
+        return estimate(piece, self.recipes[index], keep=self.keep, threads=self.threads, progress=self.stop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -26,6 +26,7 @@ class Manifest:
         self.path, self.new = path, not path.exists()
         self.identity: dict[str, Any] | None = None
         self.done: dict[int, dict[str, int]] = {}
+        self.finished: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._file: IO[str] = path.open("a+", encoding="utf-8")
         try:
@@ -50,14 +51,17 @@ class Manifest:
         self.identity = dict(identity)
         self._append({"made of": identity})
 
+    def finish(self, finished: Path, old: Path) -> None:
+        """Note that all is done: ``finished`` gets the output's name, and what had it before goes by ``old``."""
+        self._append({"finished": finished.name, "old": old.name})
+
     def check(self, identity: Mapping[str, Any]) -> None:
         """Refuse to go on with an output that is made of something else."""
-        before, now = self.identity or {}, json.loads(json.dumps(identity))
-        other = [f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in now if before.get(key) != now[key]]
+        other = list(_differences("", self.identity, json.loads(json.dumps(identity))))
         if other:
             raise PictureError(
                 f"an unfinished output must be gone on with as it was begun: of {self.path.with_suffix('')}, "
-                f"{_shortened('; '.join(other))}. Remove that and {self.path.name} to begin anew"
+                f"{'; '.join(other[:4])}. Remove that and {self.path.name} to begin anew"
             )
 
     def add(self, block: int, counts: dict[str, int]) -> None:
@@ -76,9 +80,13 @@ class Manifest:
         whole, _, cut = self._file.read().rpartition("\n")
         if cut:  # killed in the middle of a line
             self._file.write("\n")
+        if whole and not isinstance(_parsed(whole.partition("\n")[0]).get("made of"), dict):
+            raise PictureError(f"{self.path} is not the manifest of an unfinished output: move it away")
         for line in whole.split("\n"):
             found = _parsed(line)
-            if isinstance(found.get("made of"), dict):
+            if "finished" in found:
+                self.finished = str(found["finished"]), str(found.get("old"))
+            elif isinstance(found.get("made of"), dict):
                 self.identity = found["made of"]
             elif isinstance(found.get("block"), int):
                 self.done[found.pop("block")] = found
@@ -92,8 +100,21 @@ def _parsed(line: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) < 600 else text[:600] + " …"
+def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
+    """Yield what differs of what is known now; what only the manifest has is its own."""
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in now:
+            yield from _differences(f"{name}, {key}" if name else key, before.get(key), now[key])
+    elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
+        for one, other in zip(before, now, strict=True):
+            yield from _differences(name, one, other)
+    elif before != now:
+        yield f"{name} was {_short(before)}, now {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 90 else f"{text[:90]} …"
 
 
 def _claim(file: IO[str], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class NpyTarget:
         """Return none: there is one level."""
         return []
 
-    def finish(self) -> Path:
+    def finish(self, stop: Callable[[], None]) -> Path:
         """Return the path: all is there."""
         return self.path
 

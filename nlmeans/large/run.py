@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, nullcontext
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from .. import __version__, _checks
-from .._progress import Progress, bar, stoppable
+from .._progress import Cancelled, Progress, bar, stoppable
 from ..defaults import DEFAULTS_VERSION
 from ..denoise import Report
 from ..io.picture import PictureError
 from ..options import OWN
 from ..pairwise.tiles import available_cpus
+from ..plan import Plan
 from ..prepare import Recipe
 from ..sample import map_of, recipe_of
 from . import files
 from .job import Files
 from .store import About, Axes
 from .tiffs import TiffSource
-from .work import carry_out
+from .work import Means, carry_out, finished_before
 from .workers import Cluster
 
 
@@ -70,7 +72,7 @@ def denoise(
     overwrite : bool, default False
         Replace an output that exists.
     progress, cancel
-        As for `nlmeans.denoise`; progress counts blocks.
+        As for `nlmeans.denoise`; progress counts blocks. On a cluster, blocks that were begun are ended.
 
     Returns
     -------
@@ -107,13 +109,26 @@ def denoise(
     >>> bool(np.load(f"{place}/clean.npy").std() < 3)
     True
     """
-    start, path = time.perf_counter(), Path(target)
+    start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
     keep, cpus = not _checks.flag(fill, "fill"), _checks.threads(threads) or available_cpus()
     asked, event = _checks.progress(progress), _checks.cancel(cancel)
-    files.check_target(path, source, overwrite)
-    of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
     memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
-    cluster = None if scheduler is None else Cluster(scheduler)
+    if memory is not None and memory <= 0:
+        raise ValueError(f"max_memory is in bytes and must be above 0; got {memory:g}")
+
+    def stop(*_: Any) -> None:
+        if event is not None and event.is_set():
+            raise Cancelled("stopped by the cancel event; the same call goes on from there")
+
+    def check() -> None:
+        files.check_target(path, (source, mask, guide, sigma), overwrite)
+
+    stop()
+    counts = finished_before(path, check)
+    if counts is None:
+        check()
+    of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+    cluster = None if scheduler is None or counts is not None else Cluster(scheduler)
     with nullcontext() if cluster is None else closing(cluster), bar(asked) as shown:
         seen = sha256()
         decided = [recipe_of(of.parts(seen), k, of.axes.layout, **options) for k in range(of.count)]
@@ -121,13 +136,11 @@ def denoise(
         identity = {
             "nlmeans": __version__, "defaults": DEFAULTS_VERSION, "sample": seen.hexdigest(), "fill": not keep,
             "source": of.image.identity(), "beside": {name: other.identity() for name, other in of.beside.items()},
-            "axes": of.axes.names, "options": {name: repr(value) for name, value in options.items()},
-            "plans": [_lasting(recipe) for recipe in recipes],
+            "axes": of.axes.names, "plans": [_lasting(recipe.plan) for recipe in recipes],
         }  # fmt: skip
-        counts = carry_out(
-            of, path, recipes, identity, missing=missing, keep=keep, cpus=cpus, cluster=cluster, memory=memory,
-            tell=stoppable(shown, event),
-        )  # fmt: skip
+        if counts is None:
+            by = Means(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
+            counts = carry_out(of, path, recipes, identity, missing=missing, keep=keep, by=by)
     return Report(
         tuple(recipe.plan for recipe in recipes), time.perf_counter() - start,
         cpus if cluster is None else cluster.threads,
@@ -171,6 +184,7 @@ def _opened(
         raise ValueError("search_radius must be whole numbers where an image is denoised in blocks; got 'image'")
     image = files.open_source(source)
     _checks.dtype(image.about.dtype)
+    _checks.shape(image.about.shape)
     named = image.about.axes if axes is None and channel_axis is None else axes
     if named is None and channel_axis is None and isinstance(image, TiffSource) and image.about.ndim > 2:
         raise PictureError(f"a file with several pages must say what they are, or else you must: {image.advice}")
@@ -206,6 +220,15 @@ def _spacing(of: Files) -> tuple[float, ...] | None:
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
 
 
-def _lasting(recipe: Recipe) -> list[list[str]]:
-    """Return what a plan says, without what depends on how fast a machine is."""
-    return [list(row) for row in recipe.plan.rows() if row[0] != "expected"]
+def _lasting(plan: Plan) -> dict[str, Any]:
+    """Return a plan's numbers, to as many digits as last, without what depends on how fast a machine is."""
+
+    def rounded(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rounded(other) for key, other in value.items()}
+        if isinstance(value, list | tuple):
+            return [rounded(other) for other in value]
+        return float(f"{value:.5g}") if isinstance(value, float) else value
+
+    found: dict[str, Any] = rounded(asdict(replace(plan, seconds=0.0)))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ class About:
     spacing : tuple of float or None
         Sides of a pixel along Z, Y and X, as far as there are such axes; None where the file does not say them.
     chunks : tuple of int
-        Sides of what can only be written whole.
+        Sides of what can only be read, or written, whole.
     """
 
     shape: tuple[int, ...]
@@ -72,8 +72,11 @@ class Target(Protocol):
     def coarser(self) -> Iterable[list[Region]]:
         """Yield the regions of each coarser level."""
 
-    def finish(self) -> Path:
-        """Do what is left when all has been written; return the file that is to get the output's name."""
+    def finish(self, stop: Callable[[], None]) -> Path:
+        """Do what is left when all has been written; return the file that is to get the output's name.
+
+        ``stop`` raises when the work is to stop, and is called often.
+        """
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -140,6 +140,7 @@ class TiffSource:
     about: About
     origin: tiff.Origin
     tile: tuple[int, int] | None
+    big: bool
 
     @classmethod
     def open(cls, path: Path) -> TiffSource:
@@ -156,10 +157,11 @@ class TiffSource:
             raise PictureError(f"pages must be pictures to be read by regions; these have axes {page.axes}")
         axes = series.axes if "C" in series.axes else series.axes.replace("S", "C")
         known = set(axes) <= set("TZCYX")
-        about = About(
-            tuple(series.shape), page.dtype.newbyteorder("="), axes if known else None, None, (1,) * len(axes)
-        )
-        return cls(path, about, origin, (page.tilelength, page.tilewidth) if page.is_tiled else None)
+        grid = Grid.of(page)
+        whole = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
+        chunks = tuple(whole.get(axis, 1) for axis in series.axes)
+        about = About(tuple(series.shape), page.dtype.newbyteorder("="), axes if known else None, None, chunks)
+        return cls(path, about, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
 
     def read(self, region: Region) -> np.ndarray:
         """Return a region."""
@@ -168,6 +170,8 @@ class TiffSource:
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
+            if "imagecodecs" in str(error):
+                raise PictureError(f"{error}: install it with pip install imagecodecs") from None
             raise PictureError(f"{self.path} is damaged or cannot be unpacked: {error}") from error
 
     @property
@@ -178,6 +182,11 @@ class TiffSource:
     def identity(self) -> dict[str, Any]:
         """Return what changes when the file is another."""
         return identity_of(self.path)
+
+
+def packed_beside(path: Path) -> Path:
+    """Return the name of a file that is packed from an unpacked one."""
+    return path.with_name(path.name + ".packed")
 
 
 @dataclass(frozen=True)
@@ -210,19 +219,25 @@ class TiffTarget:
         """Return none: there is one level."""
         return []
 
-    def finish(self) -> Path:
+    def finish(self, stop: Callable[[], None]) -> Path:
         """Pack and tile the file, if its source was; return the new one, or else this."""
         given = self._given()
         tile = None if self.source is None else self.source.tile
         if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
             return self.path
-        packed = self.path.with_name(self.path.name + ".packed")
-        self._save(packed, self._tiles(tile or (SIDE, SIDE)), given | {"tile": tile or (SIDE, SIDE)})
+        packed = packed_beside(self.path)
+        try:
+            self._save(packed, self._tiles(tile or (SIDE, SIDE), stop), given | {"tile": tile or (SIDE, SIDE)})
+        except BaseException:
+            packed.unlink(missing_ok=True)
+            raise
         return packed
 
     def _given(self) -> dict[str, Any]:
         """Return what tifffile is told of the file."""
-        shape = {"shape": self.about.shape, "dtype": self.about.dtype}
+        shape: dict[str, Any] = {"shape": self.about.shape, "dtype": self.about.dtype}
+        if self.source is not None and self.source.big:
+            shape["bigtiff"] = True
         if self.source is not None:
             return tiff.options(self.source.origin, self.about.dtype) | shape
         axes = self.about.axes or ""
@@ -233,10 +248,10 @@ class TiffTarget:
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin
-        camera = None if self.source is None else exif.from_tiff(self.source.path)
+        camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
         tiff.save(path, pixels, camera, {} if origin is None else dict(origin.tags), given)
 
-    def _tiles(self, tile: tuple[int, int]) -> Iterator[np.ndarray]:
+    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
         """Yield the tiles of all pages in the order of a file."""
         import tifffile
 
@@ -249,5 +264,6 @@ class TiffTarget:
         places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
         for number, (_, channel, row, column) in product(range(count), places):
             stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory
+            stop()
             part = stored[number, channel, row : row + high, column : column + wide]
             yield np.pad(part, ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0)))

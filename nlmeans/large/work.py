@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .._progress import Progress
+from .._progress import Cancelled, Progress
 from ..pairwise.tiles import Tile
 from ..prepare import Recipe
 from . import files
@@ -33,18 +34,62 @@ class Unfinished(OSError):
     """The work stopped before its end; the same call goes on from there."""
 
 
+@dataclass(frozen=True)
+class Means:
+    """What the work is done with.
+
+    Attributes
+    ----------
+    cpus : int
+        Threads of this process.
+    cluster : Cluster or None
+        Who does the work in its place.
+    memory : float or None
+        Bytes that the caller allows.
+    held : int
+        The most bytes that the process had held before.
+    tell : Progress or None
+        The caller's progress.
+    stop : callable
+        Raises when the work is to stop.
+    check : callable
+        Raises if the output may not be written.
+    """
+
+    cpus: int
+    cluster: Cluster | None
+    memory: float | None
+    held: int
+    tell: Progress | None
+    stop: Callable[..., None]
+    check: Callable[[], None]
+
+
+def manifest_of(path: Path) -> Path:
+    """Return the name of the manifest of an output."""
+    return path.with_name(path.name + ".part.manifest")
+
+
+def finished_before(path: Path, check: Callable[[], None]) -> list[dict[str, int]] | None:
+    """Give an output its name that a run had finished when it was killed; None if there is none."""
+    if not manifest_of(path).exists():
+        return None
+    with Manifest(manifest_of(path)) as manifest:
+        if manifest.finished is None:
+            return None
+        finished, old = (path.with_name(name) for name in manifest.finished)
+        if finished.exists():
+            check()
+            files.put_in_place(finished, path, old)
+        elif old.exists():
+            files.remove(old)
+        files.remove(path.with_name(path.name + ".part"))
+        manifest.path.unlink()
+        return list(manifest.done.values())
+
+
 def carry_out(
-    of: Files,
-    path: Path,
-    recipes: list[Recipe],
-    identity: dict[str, Any],
-    *,
-    missing: bool,
-    keep: bool,
-    cpus: int,
-    cluster: Cluster | None,
-    memory: float | None,
-    tell: Progress | None,
+    of: Files, path: Path, recipes: list[Recipe], identity: dict[str, Any], *, missing: bool, keep: bool, by: Means
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
@@ -57,17 +102,17 @@ def carry_out(
     Unfinished
         If something goes wrong half-way.
     """
-    part, about = path.absolute().with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
+    part, about = path.with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
     reaches = [recipe.plan.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
-    trial = Job(of, None, recipes, (z, y, x), keep, 1)
-    with Manifest(part.with_name(part.name + ".manifest")) as manifest:
+    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
+    with Manifest(manifest_of(path)) as manifest:
         if manifest.new and part.exists():
-            raise FileExistsError(f"{part} is there without its manifest: remove it")
+            raise FileExistsError(f"{part} is there without its manifest: move it away")
         going_on = manifest.identity is not None and part.exists()
         if going_on:
             manifest.check(identity)
-        cut = _cut(trial, about.chunks, cpus, cluster, memory, manifest.identity if going_on else None)
+        cut = _cut(job, about.chunks, by, manifest.identity if going_on else None)
         if going_on:
             target = files.reopen(part, path, about, of.image)
         else:
@@ -78,14 +123,16 @@ def carry_out(
                 files.remove(part)
                 raise
             manifest.begin(identity | {"block": [cut.images, *cut.sides]})
-        job = Job(of, target, recipes, (z, y, x), keep, cut.threads)
+        job = replace(job, target=target, threads=cut.threads)
         stages = list(_stages(job, cut.blocks(of.count, of.sides)))
         total = sum(len(tasks) for _, tasks in stages)
-        told, raised = _watched(tell)
-        _say(cut, len(stages[0][1]), len(manifest.done), total, cluster)
+        told, raised = _watched(by.tell)
+        _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
         try:
-            _run(stages, Threads(cut.workers) if cluster is None else cluster, manifest, told, total)
-            files.put_in_place(target.finish(), path)
+            _run(stages, by.cluster or Threads(cut.workers), manifest, told, total)
+            finished = target.finish(by.stop)
+        except Cancelled:
+            raise
         except Exception as error:
             if error in raised:  # the caller's own, who wanted to stop
                 raise
@@ -93,6 +140,10 @@ def carry_out(
             raise Unfinished(
                 f"{text}; {len(manifest.done)} of {total} blocks are done, and the same call goes on from there"
             ) from error
+        by.check()  # someone else may have been there in the meantime
+        old = files.aside(path)
+        manifest.finish(finished, old)
+        files.put_in_place(finished, path, old)
         files.remove(part)
         manifest.path.unlink()
     return list(manifest.done.values())
@@ -144,20 +195,19 @@ class Shrink:
         return {}
 
 
-def _cut(
-    trial: Job, chunks: Sequence[int], cpus: int, cluster: Cluster | None, memory: float | None, before: Any
-) -> Cut:
+def _cut(trial: Job, chunks: Sequence[int], by: Means, before: Any) -> Cut:
     """Return how the image is cut: as it was ``before``, or else as the memory has it."""
     of = trial.files
-    each = _bytes_a_value(trial)
-    if cluster is not None:
-        budget, cpus = memory or cluster.memory, 1
+    each, cpus = _bytes_a_value(trial), by.cpus
+    if by.cluster is not None:
+        budget, cpus = by.memory or by.cluster.memory, 1
     else:
-        asked, taken = memory or SHARE * files.physical_memory(), files.most_memory()
+        asked, most = by.memory or SHARE * files.physical_memory(), files.most_memory()
+        taken = max(files.resident_memory(), most if most > by.held else 0)
         if taken > asked:
             raise ValueError(
-                f"max_memory must be more than the {taken / 2**20:.0f} MiB that the program itself has taken; "
-                f"got {asked / 2**20:.0f} MiB"
+                f"max_memory must be more than the {taken / 2**20:.0f} MiB that the program has taken for itself and "
+                f"to look at a sample; got {asked / 2**20:.0f} MiB"
             )
         zarr = any(isinstance(file, ZarrSource) for file in (of.image, *of.beside.values())) or max(chunks) > 1
         budget = asked - files.resident_memory() - THREADS - zarr * CODECS

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
-from collections.abc import Iterator
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from .store import About, Region
 
 logger = logging.getLogger("nlmeans")
 
+PIECE = 1 << 21
+"""Pixels of a finer level that are held at once for a coarser one."""
 VERSION = "0.5"
 """Of OME-Zarr, for images that were none."""
 AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
@@ -87,6 +92,11 @@ class Image:
         return cls(node, *_multiscale(node, path))
 
     @property
+    def consolidated(self) -> bool:
+        """Whether a group's metadata are gathered in one place."""
+        return bool(self.levels) and self.node.metadata.consolidated_metadata is not None
+
+    @property
     def finest(self) -> Any:
         """The array with all pixels."""
         return self.node[self.levels[0]] if self.levels else self.node
@@ -142,8 +152,8 @@ def _multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tu
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise PictureError(f"the OME-Zarr metadata of {path} must name levels that are there: {error!r}") from error
     scale = tuple(float(np.prod(sides)) for sides in zip(*scales, strict=True)) if scales else None
-    if any(name not in ("image", "labels") for name, _ in group.groups()):
-        logger.debug("%s: groups in it are not copied", path)
+    if others := sorted({name for name, _ in group.members()} - {level.partition("/")[0] for level in levels}):
+        logger.warning("%s: %s in it are not copied", path, ", ".join(others))
     return levels, _letters(names, count), scale if scale and len(scale) == count else None
 
 
@@ -165,8 +175,6 @@ class ZarrSource:
                 "%s: %d of %d chunks are not in the store, and are read as %s, as Zarr has it",
                 path, array.nchunks - array.nchunks_initialized, array.nchunks, array.fill_value,
             )  # fmt: skip
-        if any(node[0] == "labels" for node in (image.node.groups() if image.levels else ())):
-            logger.warning("%s: labels are not copied", path)
         spacing = None
         if image.scale is not None and image.axes is not None:
             sides = dict(zip(image.axes, image.scale, strict=True))
@@ -189,9 +197,16 @@ class ZarrSource:
             raise PictureError(f"{self.path} is damaged at [{where}]: {_short(error)}") from error
 
     def identity(self) -> dict[str, Any]:
-        """Return what changes when the array is another, its pixels aside."""
-        metadata = json.dumps(self._array.metadata.to_dict(), default=str, sort_keys=True)
-        return {"path": str(self.path.resolve()), "metadata": metadata}
+        """Return what changes when a chunk is written again: a hash of the names, sizes and times of all."""
+        store, within = split(self.path)
+        place = store / within / (self.image.levels[0] if self.image.levels else "")
+        seen = sha256()
+        for folder, folders, files in os.walk(place):
+            folders.sort()
+            for name in sorted(files):
+                found = (Path(folder) / name).stat()
+                seen.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        return {"path": str(self.path.resolve()), "files": seen.hexdigest()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +216,7 @@ class ZarrTarget:
     path: Path
     about: About
     levels: tuple[str, ...]
+    consolidated: bool
 
     @classmethod
     def create(cls, path: Path, about: About, source: Any) -> ZarrTarget:
@@ -219,7 +235,7 @@ class ZarrTarget:
                 fill_value=array.fill_value, attributes=dict(array.attrs),
                 dimension_names=getattr(array.metadata, "dimension_names", None),
             )  # fmt: skip
-        return cls(path, about, image.levels)
+        return cls(path, about, image.levels, image.consolidated)
 
     @classmethod
     def _create_new(cls, path: Path, about: About) -> ZarrTarget:
@@ -232,7 +248,7 @@ class ZarrTarget:
         }  # fmt: skip
         if axes is None:
             zarr.create_array(path, **array)
-            return cls(path, about, ())
+            return cls(path, about, (), False)
         group = zarr.create_group(path)
         sides = dict(zip((axis for axis in "ZYX" if axis in axes), about.spacing or (), strict=False))
         scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
@@ -242,7 +258,7 @@ class ZarrTarget:
         }
         group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
         group.create_array("0", **array)
-        return cls(path, about, ("0",))
+        return cls(path, about, ("0",), False)
 
     @cached_property
     def _arrays(self) -> list[Any]:
@@ -253,8 +269,12 @@ class ZarrTarget:
         """Write a region that is made of whole chunks."""
         self._arrays[0][region] = pixels
 
-    def finish(self) -> Path:
-        """Return the path: all is there."""
+    def finish(self, stop: Callable[[], None]) -> Path:
+        """Gather the metadata in one place, if the source had it so; return the path."""
+        if self.consolidated:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
+                library().consolidate_metadata(self.path)
         return self.path
 
     def coarser(self) -> Iterator[list[Region]]:
@@ -270,12 +290,24 @@ class ZarrTarget:
     def shrink(self, level: int, region: Region) -> None:
         """Fill a region of a level with the means of what it stands for in the one before."""
         finer, coarser = self._arrays[level - 1], self._arrays[level]
-        ends = [
-            np.arange(cut.start, cut.stop + 1) * large // small
-            for cut, large, small in zip(region, finer.shape, coarser.shape, strict=True)
-        ]
-        pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
-        coarser[region] = means(pixels, [end - end[0] for end in ends])
+        ratios = [max(large / small, 1) for large, small in zip(finer.shape, coarser.shape, strict=True)]
+        sides = [cut.stop - cut.start for cut in region]
+        lengths = list(sides)
+        while math.prod(length * ratio for length, ratio in zip(lengths, ratios, strict=True)) > PIECE:
+            longest = int(np.argmax(lengths))
+            if lengths[longest] == 1:
+                break
+            lengths[longest] = (lengths[longest] + 1) // 2
+        found = np.empty(sides, coarser.dtype)
+        for first in product(*(range(0, side, length) for side, length in zip(sides, lengths, strict=True))):
+            place = tuple(slice(f, min(f + n, side)) for f, n, side in zip(first, lengths, sides, strict=True))
+            ends = [
+                np.arange(cut.start + part.start, cut.start + part.stop + 1) * large // small
+                for cut, part, large, small in zip(region, place, finer.shape, coarser.shape, strict=True)
+            ]
+            pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
+            found[place] = means(pixels, [end - end[0] for end in ends])
+        coarser[region] = found
 
 
 def means(pixels: np.ndarray, ends: list[np.ndarray]) -> np.ndarray:

@@ -212,13 +212,18 @@ def _number(value: Any, name: str) -> float:
     return number
 
 
-def _map(value: np.ndarray, name: str) -> np.ndarray:
+def check_map(value: np.ndarray, name: str = "sigma") -> None:
+    """Refuse a map, or a piece of one, that does not hold standard deviations."""
     if value.dtype.kind not in "fiu":
         raise TypeError(f"a map of {name} must hold real numbers; got dtype {value.dtype}")
     if value.size == 0 or not np.isfinite(value).all():
         raise ValueError(f"a map of {name} must be finite everywhere; got shape {value.shape}")
     if value.min() < 0:
         raise ValueError(f"a map of {name} must be at least 0 everywhere; got {float(value.min()):g}")
+
+
+def _map(value: np.ndarray, name: str) -> np.ndarray:
+    check_map(value, name)
     result = value.astype(np.float64)
     result.flags.writeable = False
     return result

@@ -60,7 +60,7 @@ def patchwise_tile(
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
     real, slices = address(tables[3]), address(tables[4])
-    (pz, py, px), (rz, ry, rx), group, shared, origin = recipe
+    (pz, py, px), (rz, ry, rx), group, shared, origin, least = recipe
     f, column_sums, weights, sums = address(scratch[0]), address(scratch[2]), address(scratch[3]), address(scratch[4])
     g = f if shared else address(scratch[1])
     s, ring, boxes = address(scratch[5]), address(scratch[6]), address(scratch[7])
@@ -188,5 +188,5 @@ def patchwise_tile(
                     for c in range(channels):
                         average = scratch[4][k + c * plane * lanes] / (share * value_factors[c])
                         if uneven is not None:
-                            average = average if share > 0 else kept[c, z, y, x]
+                            average = average if share > least else kept[c, z, y, x]
                         out[c, z, y, x] = average

@@ -23,6 +23,8 @@ PATCHWISE_GROUP = 8
 """The same for patchwise averaging, which also keeps their rows over the height of a patch."""
 ROWS, SLICES, COLUMNS = 96, 16, 512
 """Sides of a tile, unless the search radius asks for more: a pair across two tiles is computed in both."""
+RESIDUE = 0.5
+"""Least share of valid pixels in the patches that make a missing one, in units of the root of the type's precision."""
 QUIETEST = 2.0**-20
 """Least variance of a patch beside the largest: keeps their ratio in the range of float32."""
 
@@ -116,7 +118,7 @@ class Uneven:
 
             size = [2 * r + 1 for r in spec.patch_radius]
             mean = uniform_filter(np.asarray(variance[0], np.float64), size, mode="mirror")
-            top = float(mean.max())
+            top = float(mean.max()) or 1.0
             np.maximum(mean / top, QUIETEST, out=known[1], casting="same_kind")
         valid = np.isfinite(values).all(0, keepdims=True).astype(values.dtype)
         return cls(known, valid, values, math.sqrt(top))
@@ -253,6 +255,8 @@ class _PatchwiseJob(_Job):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.overlap = self.spec.patch_radius
+        # what running sums of normalised weights leave behind is less: no pixel is made of that
+        self.least = self.dtype.type(RESIDUE * math.sqrt(np.finfo(self.dtype).eps))
 
     def needs(self, tile: Tile) -> list[tuple[int, np.dtype]]:
         """Return the vectors and types of the scratch arrays."""
@@ -279,7 +283,7 @@ class _PatchwiseJob(_Job):
         kernels_patchwise.patchwise_tile(
             self.features, self.factors, self.values, self.value_factors, self.shares, self.out,
             (*tile.z, *tile.y, *tile.x), self.tables(tile),
-            (self.spec.patch_radius, self.spec.window, PATCHWISE_GROUP, self.shared, self.origin(tile)),
+            (self.spec.patch_radius, self.spec.window, PATCHWISE_GROUP, self.shared, self.origin(tile), self.least),
             (*self.fixed.typed(self.dtype), np.ones(2)), *self.rest(tile),
         )  # fmt: skip
 
