@@ -223,7 +223,7 @@ def test_a_sample_is_enough_to_plan():
 
 def test_a_map_that_is_wrong_outside_the_sample_is_an_error(monkeypatch):
     monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
-    monkeypatch.setattr(work, "TRIAL", {2: (1, 20, 20)})
+    monkeypatch.setattr(work, "TRIAL", {2: ((1, 10, 10), (1, 20, 20))})
     levels = np.full(GREY.shape, 10.0)
     np.save("noisy.npy", GREY)
     for value, message in ((np.nan, "finite everywhere"), (-1, "at least 0 everywhere; got -1")):
@@ -345,6 +345,7 @@ def room(**given):
         chunks=(1, 1, 64, 64),
         halo=(0, 20, 20),
         channels=1,
+        fixed=0.0,
         each=50.0,
         source=(1, 64, 64),
         itemsize=2,

@@ -191,7 +191,7 @@ def test_a_damaged_chunk_is_named_and_a_repaired_one_makes_another_input(monkeyp
     source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, chunks=(50, 70))
     source[...] = GREY
     monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
-    monkeypatch.setattr(work, "TRIAL", {2: (1, 20, 20)})
+    monkeypatch.setattr(work, "TRIAL", {2: ((1, 10, 10), (1, 20, 20))})
     chunk = Path("noisy.zarr/c/3/2")
     good = chunk.read_bytes()
     chunk.write_bytes(b"nonsense")

@@ -11,7 +11,7 @@ from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
 from ..tiled import PIXELS as MOST
 
-ENOUGH = 1.15
+ENOUGH = 1.6
 """Pixels read over pixels written from which more memory for each block is worth more than more blocks at a time."""
 TOO_MUCH = 4.0
 """The same from which the work would take too long."""
@@ -69,8 +69,8 @@ class Room:
         How far around itself a block reads.
     channels : int
         Of a pixel.
-    each : float
-        Bytes that a value of a block takes, with its halo.
+    fixed, each : float
+        Bytes that a block takes, whatever its size, and those of each of its values, with its halo.
     source : tuple of 3 int
         What can only be read whole.
     itemsize : int
@@ -81,6 +81,7 @@ class Room:
     chunks: tuple[int, int, int, int]
     halo: Radii
     channels: int
+    fixed: float
     each: float
     source: Radii
     itemsize: int
@@ -98,7 +99,7 @@ class Room:
         touched = (b + 2 * c if h else b for b, h, c in zip(block, self.halo, self.source, strict=True))
         packed = 2 * math.prod(min(t, n) for t, n in zip(touched, self.sides, strict=True))
         stored = packed + math.prod(block) * (self.chunks[0] + 1)
-        return self.channels * (self.each * self.read(block) + self.itemsize * stored)
+        return self.fixed + self.channels * (self.each * self.read(block) + self.itemsize * stored)
 
     @property
     def most(self) -> int:

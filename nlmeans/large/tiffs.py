@@ -16,6 +16,7 @@ import numpy as np
 
 from ..io import codecs, exif, tiff
 from ..io.picture import PictureError, Request
+from ..pairwise.tiles import available_cpus
 from .npys import reserve
 from .store import About, Region, identity_of
 
@@ -204,7 +205,7 @@ class TiffTarget:
         if source is not None and source.origin.in_place and source.tile is None:
             shutil.copyfile(source.path, path)
         else:
-            given = {name: value for name, value in target._given().items() if name not in ("compression", "predictor")}
+            given = {name: value for name, value in target._given().items() if name not in (*tiff.PACKING, "predictor")}
             target._save(path, None, given)
             reserve(path)
         return target
@@ -226,8 +227,11 @@ class TiffTarget:
         if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
             return self.path
         packed = packed_beside(self.path)
+        packing = {"maxworkers": available_cpus()} if "compression" in given else {}
         try:
-            self._save(packed, self._tiles(tile or (SIDE, SIDE), stop), given | {"tile": tile or (SIDE, SIDE)})
+            self._save(
+                packed, self._tiles(tile or (SIDE, SIDE), stop), given | packing | {"tile": tile or (SIDE, SIDE)}
+            )
         except BaseException:
             packed.unlink(missing_ok=True)
             raise

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._progress import Cancelled, Progress
 from ..pairwise.tiles import Tile
+from ..pieces import Piece
 from ..prepare import Recipe
 from . import files
 from .blocks import Cut, Room, choose
@@ -21,8 +22,8 @@ from .zarrs import ZarrSource
 
 logger = logging.getLogger("nlmeans")
 
-TRIAL = {2: (1, 384, 384), 3: (24, 96, 96)}
-"""Sides of the piece that is denoised first, to see what memory a value takes."""
+TRIAL = {2: ((1, 192, 192), (1, 512, 512)), 3: ((12, 48, 48), (32, 112, 112))}
+"""Sides of the pieces that are denoised first, to see what memory a value takes."""
 SHARE = 0.5
 """Of the machine's memory, what is used unless told."""
 SLACK, THREADS, CODECS = 0.85, 48 << 20, 64 << 20
@@ -198,7 +199,7 @@ class Shrink:
 def _cut(trial: Job, chunks: Sequence[int], by: Means, before: Any) -> Cut:
     """Return how the image is cut: as it was ``before``, or else as the memory has it."""
     of = trial.files
-    each, cpus = _bytes_a_value(trial), by.cpus
+    (fixed, each), cpus = _trial(trial), by.cpus
     if by.cluster is not None:
         budget, cpus = by.memory or by.cluster.memory, 1
     else:
@@ -216,19 +217,35 @@ def _cut(trial: Job, chunks: Sequence[int], by: Means, before: Any) -> Cut:
     given = None if before is None else before["block"][1:]
     read = of.axes.along(of.image.about.chunks)
     room = Room(
-        of.sides, least, trial.halo, of.channels, each, (read["Z"], read["Y"], read["X"]), of.image.about.dtype.itemsize
+        of.sides,
+        least,
+        trial.halo,
+        of.channels,
+        fixed,
+        each,
+        (read["Z"], read["Y"], read["X"]),
+        of.image.about.dtype.itemsize,
     )
     return choose(room, SLACK * budget, cpus, given)
 
 
-def _bytes_a_value(job: Job) -> float:
-    """Denoise a piece in the middle of the image, and return the bytes that each of its values took at most."""
+def _trial(job: Job) -> tuple[float, float]:
+    """Denoise two pieces in the middle of the image; return the bytes that any piece takes, and each of its values."""
     sides = job.files.sides
-    wanted = TRIAL[3 if sides[0] > 1 else 2]
-    z, y, x = (((n - min(w, n)) // 2, (n + min(w, n)) // 2) for w, n in zip(wanted, sides, strict=True))
-    tile = Tile(z, y, x)
-    piece = job.piece(0, tile)
-    job.denoised(piece, 0)  # compiles, or loads what was compiled
+    found: list[tuple[int, int]] = []
+    for wanted in TRIAL[3 if sides[0] > 1 else 2]:
+        z, y, x = (((n - min(w, n)) // 2, (n + min(w, n)) // 2) for w, n in zip(wanted, sides, strict=True))
+        piece = job.piece(0, Tile(z, y, x))
+        if not found:
+            job.denoised(piece, 0)  # compiles, or loads what was compiled
+        found.append((piece.source.size, _peak(job, piece)))
+    (small, little), (large, much) = found
+    each = (much - little) / (large - small) if large > small else much / large
+    return max(much - each * large, 0), max(each, 0) + job.files.image.about.dtype.itemsize
+
+
+def _peak(job: Job, piece: Piece) -> int:
+    """Return how many bytes it takes at most to denoise a piece."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
@@ -236,11 +253,10 @@ def _bytes_a_value(job: Job) -> float:
         tracemalloc.reset_peak()
         start = tracemalloc.get_traced_memory()[0]
         job.denoised(piece, 0)
-        peak = tracemalloc.get_traced_memory()[1] - start
+        return tracemalloc.get_traced_memory()[1] - start
     finally:
         if not tracing:
             tracemalloc.stop()
-    return peak / piece.source.size + piece.source.itemsize
 
 
 def _say(cut: Cut, blocks: int, done: int, total: int, cluster: Cluster | None) -> None:
