@@ -64,7 +64,7 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
     method "ridge" finds two patches alike to the last digit, rounding decides between them.
 
     Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, of which each
-    needs 50 to 120 bytes of memory while it is computed.
+    needs 20 to 80 bytes of memory while it is computed.
 
     Examples
     --------

@@ -9,8 +9,9 @@ from itertools import product
 
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
-from ..tiled import PIXELS as MOST
 
+MOST = {2: 1 << 22, 3: 1 << 25}
+"""Values of a block, by the number of axes of space, beyond which a halo costs little."""
 ENOUGH = 1.6
 """Pixels read over pixels written from which more memory for each block is worth more than more blocks at a time."""
 TOO_MUCH = 4.0
@@ -112,7 +113,7 @@ class Room:
         while True:
             grown = [
                 [min(2 * b, n) if k == axis else b for k, (b, n) in enumerate(zip(block, self.sides, strict=True))]
-                for axis in range(3)
+                for axis in (2, 1, 0)  # of equal ones the longest rows, which are computed fastest
                 if block[axis] < self.sides[axis]
             ]
             grown = [longer for longer in grown if self.bytes(longer) <= room and math.prod(longer) <= self.most]
