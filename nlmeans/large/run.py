@@ -23,7 +23,7 @@ from . import files
 from .job import Files
 from .store import About, Axes
 from .tiffs import TiffSource
-from .work import Means, carry_out, finished_before
+from .work import Resources, carry_out, finished_before
 from .workers import Cluster
 
 
@@ -139,7 +139,7 @@ def denoise(
             "axes": of.axes.names, "plans": [_lasting(recipe.plan) for recipe in recipes],
         }  # fmt: skip
         if counts is None:
-            by = Means(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
+            by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
             counts = carry_out(of, path, recipes, identity, missing=missing, keep=keep, by=by)
     return Report(
         tuple(recipe.plan for recipe in recipes), time.perf_counter() - start,

@@ -36,7 +36,7 @@ class Unfinished(OSError):
 
 
 @dataclass(frozen=True)
-class Means:
+class Resources:
     """What the work is done with.
 
     Attributes
@@ -90,7 +90,7 @@ def finished_before(path: Path, check: Callable[[], None]) -> list[dict[str, int
 
 
 def carry_out(
-    of: Files, path: Path, recipes: list[Recipe], identity: dict[str, Any], *, missing: bool, keep: bool, by: Means
+    of: Files, path: Path, recipes: list[Recipe], identity: dict[str, Any], *, missing: bool, keep: bool, by: Resources
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
@@ -196,7 +196,7 @@ class Shrink:
         return {}
 
 
-def _cut(trial: Job, chunks: Sequence[int], by: Means, before: Any) -> Cut:
+def _cut(trial: Job, chunks: Sequence[int], by: Resources, before: Any) -> Cut:
     """Return how the image is cut: as it was ``before``, or else as the memory has it."""
     of = trial.files
     (fixed, each), cpus = _trial(trial), by.cpus
