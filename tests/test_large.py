@@ -1,7 +1,5 @@
 """Files larger than memory: what comes out is the whole image's result, and all that files say is kept."""
 
-import itertools
-
 import numpy as np
 import pytest
 import tifffile
@@ -170,6 +168,34 @@ def test_ome_zarr_keeps_its_metadata_and_makes_its_levels_anew(version):
     assert after["s2"][...].mean() == pytest.approx(middle.mean(), rel=0.01)
 
 
+def test_gathered_metadata_stay_gathered(caplog):
+    group = ome("noisy.zarr", [(GREY, dict(chunks=(64, 64)))], "yx", [1, 1])
+    group.create_group("labels")
+    zarr.consolidate_metadata("noisy.zarr")
+    large.denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
+    assert zarr.open("clean.zarr").metadata.consolidated_metadata is not None
+    assert "labels in it are not copied" in caplog.text
+
+
+def test_a_big_tiff_stays_one(caplog):
+    tifffile.imwrite("noisy.tif", GREY, photometric="minisblack", bigtiff=True, tile=(64, 64), compression="zlib")
+    large.denoise("noisy.tif", "clean.tif", sigma=10, quality="fast")
+    with tifffile.TiffFile("clean.tif") as after:
+        assert after.is_bigtiff
+        assert after.pages[0].tile == (64, 64)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_level_is_made_of_pieces(monkeypatch):
+    coarse = np.zeros((6, 25, 30), np.float32)
+    levels = [(VOLUME, dict(chunks=(4, 16, 16))), (coarse, dict(chunks=(6, 25, 30)))]
+    ome("noisy.zarr", levels, "zyx", [1, 1, 1])
+    large.denoise("noisy.zarr", "whole.zarr", sigma=10, quality="fast")
+    monkeypatch.setattr(zarrs, "PIECE", 500)
+    large.denoise("noisy.zarr", "pieces.zarr", sigma=10, quality="fast")
+    np.testing.assert_array_equal(zarr.open("pieces.zarr")["s1"][...], zarr.open("whole.zarr")["s1"][...])
+
+
 def test_a_store_of_five_axes_and_what_it_says_of_them():
     ome("noisy.zarr", [(GREY[None, None, None], dict(chunks=(1, 1, 1, 64, 64)))], "tczyx", [1, 1, 1, 0.1, 0.1])
     large.denoise("noisy.zarr", "clean.zarr", sigma=10)
@@ -328,49 +354,6 @@ def test_chunks_that_are_not_there_are_told_of(caplog):
     large.denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
     assert "3 of 9 chunks are not in the store, and are read as 7" in caplog.text
     assert_is(nlmeans.denoise(source[...], 10, quality="fast"), zarr.open("clean.zarr")[...])
-
-
-@pytest.mark.parametrize(("large_side", "small"), [(9, 3), (10, 3), (7, 7), (5, 2), (3, 1)])
-def test_means_of_boxes(large_side, small):
-    pixels = RNG.integers(0, 99, (large_side, 4)).astype(np.int16)
-    ends = np.arange(small + 1) * large_side // small
-    ref = np.stack([pixels[a:b].mean(0) for a, b in itertools.pairwise(ends)])
-    comp = zarrs.means(pixels, [ends, np.arange(5)])
-    np.testing.assert_array_equal(comp, np.rint(ref).astype(np.int16))
-
-
-def room(**given):
-    of = dict(
-        sides=(1, 5000, 7000),
-        chunks=(1, 1, 64, 64),
-        halo=(0, 20, 20),
-        channels=1,
-        fixed=0.0,
-        each=50.0,
-        source=(1, 64, 64),
-        itemsize=2,
-    )
-    return blocks.Room(**of | given)
-
-
-@pytest.mark.parametrize("budget", [4e6, 3e7, 1e9])
-@pytest.mark.parametrize("cpus", [1, 2, 16])
-def test_blocks_fit_into_the_budget(budget, cpus, monkeypatch):
-    monkeypatch.setattr(blocks, "MOST", {2: 1 << 22, 3: 1 << 24})
-    for here in (room(), room(sides=(300, 400, 500), chunks=(1, 8, 32, 32), halo=(5, 9, 9))):
-        if budget < 1e7 and here.sides[0] > 1:
-            with pytest.raises(ValueError, match="max_memory must hold blocks that read at most 4 times what they"):
-                blocks.choose(here, budget, cpus)
-            continue
-        cut = blocks.choose(here, budget, cpus)
-        assert cut.needed <= budget
-        assert cut.workers * cut.threads <= max(cpus, cut.workers)
-        found = cut.blocks(2, here.sides)
-        assert sum(np.prod(block.tile.sides) for block in found) == 2 * np.prod(here.sides)
-        for side, chunk, whole in zip(cut.sides, here.chunks[1:], here.sides, strict=True):
-            assert side % chunk == 0 or side == whole
-    with pytest.raises(ValueError, match="max_memory must hold a block, 1 MiB for 1 × 64 × 64 pixels"):
-        blocks.choose(room(), 1e5, cpus)
 
 
 def test_a_file_is_large_that_would_take_half_of_the_memory(monkeypatch):
