@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -9,6 +10,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from nlmeans.io import replacing
 
 ROOT = Path(__file__).parents[1]
 """The folder that holds the packages that are measured."""
@@ -43,6 +46,13 @@ def describe() -> dict[str, Any]:
         "settings": {name: value for name, value in sorted(os.environ.items()) if SETTINGS.match(name)},
         "git": git(),
     }
+
+
+def write_study(path: Path, found: dict[str, Any]) -> None:
+    """Write what a study found, with the version and the processor, whole or not at all."""
+    record = {"nlmeans": own_version(), "cpu": machine()["cpu"], **found}
+    with replacing(path, overwrite=True) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

@@ -26,7 +26,6 @@ import zarr
 from skimage import data
 
 import nlmeans
-from nlmeans.io import replacing
 
 from . import environment
 from .fresh import run
@@ -157,7 +156,7 @@ def dask_runs(folder: Path, threads: int) -> list[dict[str, Any]]:
 
     with dask.config.set(scheduler="threads", num_workers=threads):
         add(f"array, {threads} threads", on_threads, side * side)
-    with LocalCluster(n_workers=threads, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=threads, threads_per_worker=1, dashboard_address=":0") as cluster:
         with Client(cluster):
             add(f"array, {threads} local workers", on_threads, side * side)
         source, target = folder / "picture.zarr", folder / "cluster.zarr"
@@ -170,6 +169,15 @@ def dask_runs(folder: Path, threads: int) -> list[dict[str, Any]]:
     return rows
 
 
+def speeds(row: dict[str, Any]) -> dict[str, str]:
+    """Return the cells that say how fast a run was, and how fast the same is in memory."""
+    return {
+        "million pixels a second": f"{row['rate'] / 1e6:.2f}",
+        "in memory": f"{row['memory'] / 1e6:.2f}",
+        "beside": f"**{row['beside']:.0%}**",
+    }
+
+
 def shown(found: dict[str, Any]) -> list[dict[str, str]]:
     """Return the runs from disk to disk as rows of a table."""
     return [
@@ -178,9 +186,7 @@ def shown(found: dict[str, Any]) -> list[dict[str, str]]:
             "allowed": f"{row['budget'] / 1024:g} GiB",
             "held": f"{row['peak']:,} MiB",
             "seconds": f"{row['seconds']:.1f}",
-            "million pixels a second": f"{row['rate'] / 1e6:.2f}",
-            "in memory": f"{row['memory'] / 1e6:.2f}",
-            "beside": f"**{row['beside']:.0%}**",
+            **speeds(row),
         }
         for row in found["files"]
     ]
@@ -200,15 +206,7 @@ def shown_budgets(found: dict[str, Any]) -> list[dict[str, str]]:
 
 def shown_dask(found: dict[str, Any]) -> list[dict[str, str]]:
     """Return runs by dask as rows of a table."""
-    return [
-        {
-            "by dask": row["what"],
-            "million pixels a second": f"{row['rate'] / 1e6:.2f}",
-            "in memory": f"{row['memory'] / 1e6:.2f}",
-            "beside": f"**{row['beside']:.0%}**",
-        }
-        for row in found["dask"]
-    ]
+    return [{"by dask": row["what"], **speeds(row)} for row in found["dask"]]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -231,9 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     for table in (shown(found), shown_budgets(found), shown_dask(found)):
         print("\n".join(named(table)))
     if options.out is not None:
-        record = {"nlmeans": nlmeans.__version__, "cpu": environment.machine()["cpu"], **found}
-        with replacing(options.out, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        environment.write_study(options.out, found)
     return 0
 
 

@@ -8,7 +8,6 @@ measured, and held against what the processor can do at the frequency that a loo
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -26,7 +25,6 @@ from nlmeans._lanes import address, aligned, lanes
 from nlmeans.groups import kernels
 from nlmeans.groups.run import Step
 from nlmeans.groups.spec import GroupSpec
-from nlmeans.io import replacing
 from nlmeans.nlm import average
 from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
@@ -203,9 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(named(shown(found))))
     print(f"{1e3 * found['seconds']:.0f} ms; peak {found['peak'] / 1e9:.0f} billion multiply-adds a second")
     if options.out is not None:
-        record = {"nlmeans": nlmeans.__version__, "cpu": environment.machine()["cpu"], **found}
-        with replacing(options.out, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        environment.write_study(options.out, found)
     return 0
 
 

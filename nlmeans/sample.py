@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from . import _checks
 from .layout import Layout
 from .noise.models import Gaussian, given
-from .options import Options
+from .options import OWN, Options
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, whole
 from .prepare import Recipe, prepare
@@ -100,9 +101,6 @@ def recipe_of(
     TypeError, ValueError
         As `denoise`.
     """
-    unknown = sorted(set(others) - set(inspect.signature(Options.parsed).parameters))
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(unknown)}")
     tiles = crops(parts.sides, parts.channels)
 
     def stacked(reader: Reader | None) -> np.ndarray | None:
@@ -125,7 +123,33 @@ def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:
 
 
 def map_of(sigma: Any, noise: Any) -> Any:
-    """Return the array that says each pixel's σ; None if there is none."""
+    """Return the array, or the file, that says each pixel's σ; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If both arguments are given.
+    """
+    if sigma is not None and noise is not None:
+        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
     if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
         return noise.sigma
-    return sigma if getattr(sigma, "ndim", 0) > 1 else None
+    return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None
+
+
+def check_pieces(options: dict[str, Any]) -> None:
+    """Refuse options with which no piece of an image can be denoised by itself, or that there are not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the option.
+    """
+    unknown = sorted(set(options) - set(inspect.signature(Options.parsed).parameters))
+    if unknown:
+        raise TypeError(f"there is no option {', '.join(unknown)}")
+    method, search = options.get("method", "nlm"), options.get("search_radius")
+    if method not in OWN:
+        raise ValueError(f"an image is denoised in pieces by method {' or '.join(map(repr, OWN))}; got {method!r}")
+    if isinstance(search, str) and search == "image":
+        raise ValueError("search_radius must be whole numbers for an image that is denoised in pieces; got 'image'")

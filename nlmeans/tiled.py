@@ -13,7 +13,6 @@ import numpy as np
 
 from . import _checks
 from .layout import Layout
-from .options import OWN
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile
 from .plan import Plan
@@ -24,6 +23,8 @@ __all__ = ["denoise", "plan"]
 PIXELS = {2: 1 << 22, 3: 1 << 24}
 """Values of a block, by the number of axes of space: what blocks read twice is then a few per cent of a picture, and
 computed twice a tenth of a volume."""
+NOT_LAZY = ("progress", "cancel", "out", "full_output")
+"""Options that only make sense where the work is done at once."""
 
 
 def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | None = None, **options: Any) -> Any:
@@ -64,7 +65,7 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
     method "ridge" finds two patches alike to the last digit, rounding decides between them.
 
     Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, of which each
-    needs 20 to 80 bytes of memory while it is computed.
+    needs some tens of bytes of memory while it is computed.
 
     Examples
     --------
@@ -119,24 +120,19 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
 
 def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
     """Return the arrays as planes (N, C, Z, Y, X) by their names, and what is decided for each image."""
-    from .sample import Parts, map_of, recipe_of
+    from .sample import Parts, check_pieces, map_of, recipe_of
 
     given = {name: value for name, value in options.items() if value is not None}
     about = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}
     unknown = [name for name in NOT_LAZY if given.pop(name, False) is not False]
     if unknown:
         raise TypeError(f"a dask array is denoised lazily, without {', '.join(unknown)}: leave out")
-    if given.get("method", "nlm") not in OWN:
-        raise ValueError(f"a dask array is denoised by method {' or '.join(map(repr, OWN))}; got {given['method']!r}")
-    if isinstance(given.get("search_radius"), str) and given["search_radius"] == "image":
-        raise ValueError("search_radius must be whole numbers for an image that is computed in pieces; got 'image'")
+    check_pieces(given)
     array = _checks.image(image, lazy=True)
     if any(math.isnan(side) for side in array.shape):
         raise ValueError(f"the array's shape must be known (compute_chunk_sizes() finds it); got {array.shape}")
     layout = _checks.layout(array, about["axes"], about["channel_axis"])
     wide = map_of(sigma, about["noise"])
-    if wide is not None and sigma is not None and about["noise"] is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
     beside = {"mask": about["mask"], "sigma": wide, "guide": about["guide"]}
     planes = {"image": layout.planes(array)} | {
         name: _planes(part, name, array, layout) for name, part in beside.items() if part is not None
@@ -147,10 +143,6 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
     decided = [recipe_of(parts, k, layout, sigma=sigma, noise=noise, **given) for k in range(planes["image"].shape[0])]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
-
-
-NOT_LAZY = ("progress", "cancel", "out", "full_output")
-"""Options that only make sense where the work is done at once."""
 
 
 def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:

@@ -55,7 +55,7 @@ def cluster():
     """Return a dask cluster of two local workers; a visible skip without dask."""
     distributed = pytest.importorskip("distributed", reason="dask is not installed: pip install 'nlmeans[scale]'")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=40
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=40
     ) as found:
         yield found
 

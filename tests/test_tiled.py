@@ -63,7 +63,7 @@ CASES = {
 }
 
 
-def assert_is_the_whole(name, result, mostly=1.0):
+def assert_is_the_whole(name, result):
     ref = whole(name)
     assert (result.shape, result.dtype) == (ref.shape, ref.dtype)
     apart = np.abs(result.astype(np.float64) - ref)
@@ -201,7 +201,7 @@ def test_a_tile_grows_only_within_the_image():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (dict(search_radius="image"), ValueError, "for an image that is computed in pieces; got 'image'"),
+        (dict(search_radius="image"), ValueError, "for an image that is denoised in pieces; got 'image'"),
         (dict(progress=True), TypeError, "lazily, without progress"),
         (dict(out=GREY, full_output=True), TypeError, "without out, full_output"),
         (dict(method="learned"), ValueError, "by method 'nlm' or 'ridge'; got 'learned'"),

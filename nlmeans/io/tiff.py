@@ -44,7 +44,7 @@ KEPT = (
     42112,
     42113,
 )
-# What is left of noise packs badly at any level: the higher ones take three times as long for less than a hundredth.
+# What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
 PER_INCH = {2: 1.0, 3: 2.54}  # resolution units
 MOST_SHRUNK = 1100  # deflate gets at most 1032 to 1

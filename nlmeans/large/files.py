@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -18,7 +19,6 @@ from .npys import NpySource, NpyTarget
 from .store import About, ArraySource, Source, Target
 from .tiffs import TiffSource, TiffTarget, packed_beside
 from .zarrs import ZarrSource, ZarrTarget
-from .zarrs import named as named_zarr
 
 RULE = "only Zarr, TIFF and NPY can be read and written in blocks"
 IN_MEMORY = 40
@@ -36,7 +36,7 @@ def open_source(given: Any) -> Source:
     if not isinstance(given, str | os.PathLike):
         return ArraySource(given if hasattr(given, "shape") and hasattr(given, "dtype") else np.asarray(given))
     path = Path(given).absolute()  # a worker of a cluster may be in another folder
-    if named_zarr(path):
+    if zarrs.named(path):
         return ZarrSource.open(path)
     kind = io.recognise(path)
     if kind not in ("npy", "tiff"):
@@ -108,7 +108,7 @@ def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
         return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
-    if path.exists() and not named_store(path):
+    if path.exists() and not zarrs.is_node(path):
         raise PictureError(f"only a Zarr store can be replaced by one: {path} is something else")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; --overwrite (overwrite=True) replaces it")
@@ -121,11 +121,6 @@ def _check_apart(path: Path, given: Path, zarr: bool) -> None:
         raise PictureError(f"the output must be another store than the input: {path} and {given} are in each other")
     if not zarr and store.suffix == ".zarr" and store in path.parents:
         raise PictureError(f"the output must not lie in a store that is read: {path} lies in {store}")
-
-
-def named_store(path: Path) -> bool:
-    """Whether there is a Zarr store."""
-    return any((path / name).is_file() for name in zarrs.METADATA)
 
 
 def aside(path: Path) -> Path:
@@ -161,18 +156,14 @@ def remove(part: Path) -> None:
 
 
 def is_large(path: Path) -> bool:
-    """Whether a file has to be read by regions: it is in Zarr, or would take half of the memory."""
-    if named_zarr(path):
-        return True
+    """Whether a TIFF or NPY file would take half of the memory, if it were denoised whole."""
     try:
         if not path.is_file() or io.recognise(path) not in ("npy", "tiff"):
             return False
         about = open_source(path).about
     except (PictureError, OSError, ImportError):
         return False  # the reader of whole pictures says what is wrong
-    values = 1
-    for side in about.shape:
-        values *= side
+    values = math.prod(about.shape)
     return values > io.MAX_PIXELS or IN_MEMORY * values > physical_memory() / 2
 
 

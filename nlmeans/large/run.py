@@ -14,11 +14,10 @@ from .._progress import Cancelled, Progress, bar, stoppable
 from ..defaults import DEFAULTS_VERSION
 from ..denoise import Report
 from ..io.picture import PictureError
-from ..options import OWN
 from ..pairwise.tiles import available_cpus
 from ..plan import Plan
 from ..prepare import Recipe
-from ..sample import map_of, recipe_of
+from ..sample import check_pieces, map_of, recipe_of
 from . import files
 from .job import Files
 from .store import About, Axes
@@ -176,12 +175,8 @@ def _opened(
     options: dict[str, Any],
 ) -> tuple[Files, dict[str, Any]]:
     """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
-    if sigma is not None and noise is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
-    if options.get("method", "nlm") not in OWN:
-        raise ValueError(f"files are denoised in blocks by method 'nlm' or 'ridge'; got {options['method']!r}")
-    if isinstance(options.get("search_radius"), str) and options["search_radius"] == "image":
-        raise ValueError("search_radius must be whole numbers where an image is denoised in blocks; got 'image'")
+    wide, given = map_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
+    check_pieces(given)
     image = files.open_source(source)
     _checks.dtype(image.about.dtype)
     _checks.shape(image.about.shape)
@@ -189,14 +184,12 @@ def _opened(
     if named is None and channel_axis is None and isinstance(image, TiffSource) and image.about.ndim > 2:
         raise PictureError(f"a file with several pages must say what they are, or else you must: {image.advice}")
     axes_of = _axes(image.about, named, channel_axis, from_file=axes is None)
-    wide = sigma if isinstance(sigma, str | Path) else map_of(sigma, noise)
     if wide is not None:
         beside, sigma, noise = beside | {"sigma": wide}, None, None
     found = Files(
         image, axes_of, {name: files.open_source(other) for name, other in beside.items() if other is not None}
     )
     found.check()
-    given = {name: value for name, value in options.items() if value is not None}
     return found, {"sigma": sigma, "noise": noise, "spacing": _spacing(found)} | given
 
 

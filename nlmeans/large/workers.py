@@ -10,6 +10,11 @@ from ..pairwise.tiles import run_tasks
 
 Done = Callable[[int, dict[str, int]], None]
 
+SHARE, UNKNOWN = 0.6, 4 << 30
+"""Of a worker's memory, what its blocks may take; and what a thread of one is taken to have that does not tell."""
+PATIENCE = 10
+"""Seconds to wait for an answer of the scheduler."""
+
 
 class Threads:
     """Threads of this process.
@@ -81,12 +86,6 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster."""
         self.client.close(timeout=PATIENCE)
-
-
-SHARE, UNKNOWN = 0.6, 4 << 30
-"""Of a worker's memory, what its blocks may take; and what a thread of one is taken to have that does not tell."""
-PATIENCE = 10
-"""Seconds to wait for an answer of the scheduler."""
 
 
 def _same(job: Any) -> Any:

@@ -45,7 +45,12 @@ def split(path: Path) -> tuple[Path, str]:
 
 def named(path: Path) -> bool:
     """Whether a path is that of a Zarr store or of something in one."""
-    return split(path)[0].suffix == ".zarr" or any((path / name).is_file() for name in METADATA)
+    return split(path)[0].suffix == ".zarr" or is_node(path)
+
+
+def is_node(path: Path) -> bool:
+    """Whether there is a Zarr store, or a group or array in one."""
+    return any((path / name).is_file() for name in METADATA)
 
 
 @dataclass(frozen=True)
