@@ -275,7 +275,7 @@ def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tupl
     """Return the values at the ends of the range that areas of the image are padded with."""
     values = []
     whole = source.shape[1:] == sides
-    there = None if known is None else known.all(axis=0)
+    there = None if known is None else np.logical_and.reduce(known)
     few = _few(source, there)
     for least in (True, False):
         value = tuple(float(plane.min() if least else plane.max()) for plane in few) if few.size else ()

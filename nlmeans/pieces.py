@@ -16,7 +16,7 @@ from .noise.models import PoissonGaussian, check_map
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, moved, whole
 from .prepare import Recipe
-from .ridge import combine, in_image_units
+from .ridge import brightened, combine, in_image_units
 from .sure import refined
 
 PILOT_AND_STEPS = (3, 5)
@@ -143,6 +143,8 @@ def estimate(
     if piece.core is None:
         plan = refined(planes, averages, plan, setting, guide, threads)
     averages = setting.restore(averages, core.of(measured.planes))
+    if ridge is not None and isinstance(setting.noise, PoissonGaussian) and any(setting.sigma):
+        averages = brightened(averages, recipe.setting)
     unfilled = None if missing is None else missing & np.isnan(averages)
     keeps = missing if keep else unfilled if stays is None else unfilled | stays
     if keeps is not None:

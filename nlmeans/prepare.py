@@ -14,6 +14,7 @@ from .options import Options
 from .outliers import Outliers
 from .pairwise.spec import Radii
 from .plan import Plan
+from .stripes import stripes_in
 
 if TYPE_CHECKING:
     from .noise.setting import Setting
@@ -74,6 +75,10 @@ def prepare(
     setting = setting.audible(planes)
     plan = make(planes, options, setting, rules.sides)
     plan = replace(plan, notes=(*plan.notes, *rules.notes))
+    if options.fits_noise and setting.stabiliser is None:
+        pairs = zip(judged[:, judged.shape[1] // 2], setting.channels, strict=True)
+        said = dict.fromkeys(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))
+        plan = replace(plan, notes=(*plan.notes, *list(said)[:1]))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":

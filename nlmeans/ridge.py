@@ -22,6 +22,9 @@ SPAN = 256.0
 """Range of the image, in units of σ, up to which float32 holds the products of patches."""
 WIDEST = 1e30
 """The same, up to which float64 does."""
+DIMMED, FAINT = 0.024, 0.08
+"""Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
+from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 WORK = (1, 4)
 """About how long the two steps take beside each other."""
 
@@ -46,6 +49,18 @@ def in_image_units(
         counts, averages, variance = turn.turned(counts), turn.turned(averages), turn.variance(variance)
     variance = variance.astype(averages.dtype)
     return counts, averages, Setting(noise, units.sigma, units.channels, variance, turn=turn)
+
+
+def brightened(averages: np.ndarray, setting: Setting) -> np.ndarray:
+    """Return averages (C, Z, Y, X) of photon counts with the mean that groups took from them, in the image's units.
+
+    None is below what no light at all has, where the camera's numbers are known rather than fitted.
+    """
+    noise = setting.noise
+    gain, offset = (np.reshape(number, (-1, 1, 1, 1)) for number in (noise.gain, noise.offset))
+    counts = np.maximum((averages - offset) / gain, 0)
+    averages = averages + (DIMMED * gain * counts / (counts + FAINT)).astype(averages.dtype)
+    return averages if setting.estimated else np.maximum(averages, offset.astype(averages.dtype))
 
 
 def combine(

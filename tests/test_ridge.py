@@ -360,3 +360,14 @@ def test_what_is_for_non_local_means_alone():
 def test_bad_input_is_refused_as_elsewhere(given, message):
     with pytest.raises(ValueError, match=message):
         run(**{"image": NOISY, "sigma": 15, **given})
+
+
+@pytest.mark.parametrize("counts", [0.5, 1, 5])
+def test_photons_keep_their_light(counts):
+    changes = []
+    for seed in range(3):
+        image = np.random.default_rng(seed).poisson(counts, (128, 128)).astype("f4")
+        result = nlmeans.denoise(image, noise=PoissonGaussian(1.0), method="ridge")
+        assert result.min() >= 0
+        changes.append(result.mean() / image.mean() - 1)
+    assert abs(np.mean(changes)) < 0.005
