@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _checks
-from ._progress import Progress, bar, part, stoppable
+from ._progress import Progress, bar, part, shares_of, stoppable
 from .defaults import Quality
 from .layout import Layout
 from .options import OWN, Options
@@ -201,7 +201,8 @@ def denoise(
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.
     cancel : threading.Event, optional
-        Once it is set, from any thread, the work stops within a tile's time and raises `Cancelled`.
+        Once it is set, from any thread, the work stops within a second and raises `Cancelled`; what is being compiled,
+        once for each kind of input, is compiled to its end.
     out : ndarray, optional
         Where to write the result: shape and dtype of the image, no memory shared with it. Written at the very end.
     full_output : bool or "maps", default False
@@ -290,15 +291,20 @@ def denoise(
 
     sources = parsed.layout.planes(array)
     found: list[Outcome] = []
+    alive = stoppable(None, event)
     with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
-            planes, recipe = prepare(source, parsed, k)
+            told, tuning = part(tell, k, len(sources)), None
+            if parsed.strength == "sure":
+                tuning, told = shares_of(told, (1, 2))
+            planes, recipe = prepare(source, parsed, k, progress=tuning)
+            if alive is not None:
+                alive(k, len(sources))
             if recipe.plan.seconds / workers > PATIENCE:
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
             known = None if parsed.known is None else parsed.known[k, 0]
             piece = Piece(source, known, guide=None if parsed.guide is None else parsed.guide[k])
-            told = part(tell, k, len(sources))
             found.append(estimate(piece, recipe, planes, keep=keep, maps=wants_maps, threads=workers, progress=told))
             del planes
     results = [one.pixels for one in found]

@@ -125,6 +125,8 @@ def estimate(
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
     ridge = plan.ridge if any(setting.sigma) else None
     near = core if ridge is None else core.grown(plan.margin(known is not None), source.shape[1:])
+    again = piece.core is None and plan.predicted_mse is not None
+    progress, last = shares_of(progress, (1, 1)) if again else (progress, None)
     pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
     averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
     if ridge is not None:
@@ -137,8 +139,10 @@ def estimate(
             planes, averages, ridge, setting, recipe.units,
             origin=moved(origin, near.origin), region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
-    if piece.core is None:
-        plan = refined(planes, averages, plan, setting, guide, threads)
+    if again:
+        plan = refined(planes, averages, plan, setting, guide, threads, last)
+        if last is not None:
+            last(1, 1)
     if setting.stabiliser is not None:
         averages = setting.stabiliser.inverse(averages)
     unfilled = None if missing is None else missing & np.isnan(averages).any(axis=0)

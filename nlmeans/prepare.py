@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _checks
+from ._progress import Progress
 from .choose import make
 from .options import Options
 from .pairwise.spec import Radii
@@ -37,11 +38,13 @@ class Recipe:
     units: Units | None
 
 
-def prepare(source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> tuple[np.ndarray, Recipe]:
+def prepare(
+    source: np.ndarray, options: Options, index: int, sides: Radii | None = None, progress: Progress | None = None
+) -> tuple[np.ndarray, Recipe]:
     """Return the ``index``-th image's planes as the filter takes them, and the recipe.
 
     Missing pixels come as NaN; the noise is stabilised, and the numbers are wide enough for its range. ``sides`` are
-    those of the image, where the planes are samples of it.
+    those of the image, where the planes are samples of it; ``progress`` is told of the tries of strength "sure".
     """
     known = None if options.known is None else options.known[index]
     measured, limits = as_known(source, known), _checks.saturation(source.dtype)
@@ -53,7 +56,7 @@ def prepare(source: np.ndarray, options: Options, index: int, sides: Radii | Non
     if options.strength == "sure":
         from .sure import tuned  # brings Numba
 
-        plan = tuned(planes, plan, setting, guide_of(planes, options, index))
+        plan = tuned(planes, plan, setting, guide_of(planes, options, index), progress=progress)
     units = None
     if plan.ridge is not None:
         from .noise.models import PoissonGaussian

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from .._lanes import aligned, lanes
 from .._progress import Progress, shares_of
 from ..pairwise.spec import Radii
-from ..pairwise.tiles import Tile, available_cpus, run_tasks, whole
+from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from . import kernels, kernels_match
 from .spec import FLOOR, GroupSpec
 
@@ -107,7 +107,7 @@ class Step:
         self.compared = _compared(self.guide.rows(spec.patch), spec)
         self.rows = _pieces(self.noisy.rows(spec.patch), spec.patch[2], lanes(dtype))
         self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
-        self.scratch = threading.local()
+        self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
         """Return the places (n, 3) of the patches that gather groups, tile by tile, in up to eight turns.
@@ -136,41 +136,49 @@ class Step:
 
     def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
-        window = self._buffers()[0]
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
-        kernels_match.match_tile(
-            self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts
-        )
+        with self._scratch() as (window, _):
+            kernels_match.match_tile(
+                self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts, pulse()
+            )
         return positions, counts
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
-        kernels.estimate_tile(
-            self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
-            self._buffers()[1], self.numbers, self.total.flat, self.weights.flat,
-        )  # fmt: skip
+        with self._scratch() as (_, arrays):
+            kernels.estimate_tile(
+                self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
+                arrays, self.numbers, self.total.flat, self.weights.flat, pulse(),
+            )  # fmt: skip
 
     def result(self) -> np.ndarray:
         """Return the averages of all estimates of the region."""
         total, weights = self.region.of(self.total.planes), self.region.of(self.weights.planes)
         return np.divide(total, weights, out=total)
 
+    @contextmanager
+    def _scratch(self) -> Iterator[Any]:
+        """Lend scratch arrays that others have given back: those of a thread would end with its turn."""
+        try:
+            held = self.spare.pop()
+        except IndexError:
+            held = self._buffers()
+        yield held
+        self.spare.append(held)
+
     def _buffers(self) -> Any:
-        held = getattr(self.scratch, "arrays", None)
-        if held is None:
-            radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
-            sides = [2 * r + 1 for r in radii]
-            lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
-            found = aligned(lines, self.dtype)
-            bits = found.view(f"i{self.dtype.itemsize}")
-            window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
-            group, square, strip = size * self.length, size * size, self.lanes * size
-            # a row of a patch is written as a whole vector, and the last one may end later than the patch
-            needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
-            arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
-            held = self.scratch.arrays = (window, tuple(arrays))
-        return held
+        radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
+        sides = [2 * r + 1 for r in radii]
+        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
+        found = aligned(lines, self.dtype)
+        bits = found.view(f"i{self.dtype.itemsize}")
+        window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
+        group, square, strip = size * self.length, size * size, self.lanes * size
+        # a row of a patch is written as a whole vector, and the last one may end later than the patch
+        needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
+        arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
+        return window, tuple(arrays)
 
 
 def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -241,5 +249,8 @@ def group_step(
     step = Step(guide, noisy, pilot, spec, variance, origin, region)
     turns = step.tiles()
     for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
-        run_tasks(lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell)
+        run_tasks(
+            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell,
+            steps=2 * max(map(len, tiles)),
+        )  # fmt: skip
     return step.result()
