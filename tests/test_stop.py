@@ -1,4 +1,4 @@
-"""Work stops when it is to: inside a tile, in tasks of tasks, by Ctrl-C, and with one thread too; and it says how far."""
+"""Work stops when it is to: inside a tile, in tasks of tasks, by Ctrl-C, with one thread too; it says how far it is."""
 
 import _thread
 import signal
@@ -55,7 +55,9 @@ def test_a_block_that_is_to_stop_computes_no_row(stop):
 def test_embeddings_that_are_to_stop_meet_nobody(window, stop, monkeypatch):
     written = []
     monkeypatch.setattr(attend.np, "empty", lambda shape, *a: written.append(np.full(shape, 7, *a)) or written[-1])
-    attend.attend(PLANES, PLANES, PLANES, PairwiseSpec((0, 0, 0), window, 1.0, score="dot", weight="exp", centre="one"), threads=1)
+    attend.attend(
+        PLANES, PLANES, PLANES, PairwiseSpec((0, 0, 0), window, 1.0, score="dot", weight="exp", centre="one"), threads=1
+    )
     assert (written[0] == 7).all()
 
 
