@@ -34,8 +34,11 @@ class Maps:
         (Σ w)² / Σ w²: how many equally weighted pixels would average as much noise away; in the image's shape without
         channels.
     residual : ndarray
-        σ · sqrt(Σ w²) / Σ w: standard deviation of the noise that a pixelwise average with these weights leaves, in
-        the image's shape and units (of a stabilised image, in units of its noise). A Wiener step leaves less.
+        σ · sqrt(Σ w²) / Σ w: a lower bound of the noise that is left, as a standard deviation in the image's shape and
+        units (of a stabilised image, in units of its noise). It is what independent weights would leave in a pixelwise
+        average; but weights follow the noise that they are to average away, and a Wiener step keeps more than this of
+        what looks like signal. Over repeated noise the result varied by 1.3 to 1.7 times as much on an even image, and
+        by 1.1 to 3 times as much, in the mean square, on textured ones: no factor would be right for both.
     """
 
     effective: np.ndarray
