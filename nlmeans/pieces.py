@@ -40,6 +40,8 @@ class Piece:
         The pixels that are asked for, all by default; the others are their surroundings.
     origin : tuple of 3 int
         Where the first pixel lies in the image.
+    sides : tuple of 3 int, or None
+        The image's; the piece's own by default.
     """
 
     source: np.ndarray
@@ -48,6 +50,7 @@ class Piece:
     guide: np.ndarray | None = None
     core: Tile | None = None
     origin: Radii = (0, 0, 0)
+    sides: Radii | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +140,8 @@ def estimate(
             averages, setting = in_image_units(averages, setting, recipe.units)
         averages = combine(
             planes, averages, ridge, setting, recipe.units,
-            origin=moved(origin, near.origin), region=core.moved(near.origin), threads=threads, progress=steps,
+            origin=moved(origin, near.origin), sides=piece.sides or whole(source.shape[1:]).sides,
+            region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
     if again:
         plan = refined(planes, averages, plan, setting, guide, threads, last)

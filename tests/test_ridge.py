@@ -361,3 +361,11 @@ def test_what_is_for_non_local_means_alone():
 def test_bad_input_is_refused_as_elsewhere(given, message):
     with pytest.raises(ValueError, match=message):
         run(**{"image": NOISY, "sigma": 15, **given})
+
+
+@pytest.mark.parametrize("shape", [(40, 61), (33, 48), (9, 30)])
+def test_a_mirrored_image_has_the_mirrored_result(shape):
+    noisy = np.random.default_rng(3).normal(100, 10, shape).astype(np.float32)
+    ref = run(noisy)
+    for flip in (np.fliplr, np.flipud, np.transpose):
+        np.testing.assert_allclose(flip(run(np.ascontiguousarray(flip(noisy)))), ref, atol=0.02)

@@ -62,6 +62,8 @@ class Step:
         The variance of each pixel's noise, if it is not 1 everywhere.
     origin : tuple of 3 int
         Where the first pixel lies in the image that this is a piece of: patches gather groups on its grid.
+    sides : tuple of 3 int, or None
+        Those of that image.
     region : Tile or None
         The pixels that are asked for; groups that reach none of them are left out.
 
@@ -79,15 +81,16 @@ class Step:
         spec: GroupSpec,
         variance: np.ndarray | None = None,
         origin: Radii = (0, 0, 0),
+        sides: Radii | None = None,
         region: Tile | None = None,
     ) -> None:
-        dtype, sides = noisy.dtype, noisy.shape[1:]
+        dtype, own = noisy.dtype, noisy.shape[1:]
         for name, other in (("guide", guide), ("pilot", pilot), ("variance", variance)):
-            if other is not None and other.shape[1:] != sides:
-                raise ValueError(f"{name} must have the image's sides, {sides}; got {other.shape[1:]}")
-        self.spec = spec = spec.within((sides[0], sides[1], sides[2]))
-        self.origin, self.region = origin, region or whole(sides)
-        self.ends = tuple(side - patch for side, patch in zip(sides, spec.patch, strict=True))
+            if other is not None and other.shape[1:] != own:
+                raise ValueError(f"{name} must have the image's sides, {own}; got {other.shape[1:]}")
+        self.spec = spec = spec.within((own[0], own[1], own[2]))
+        self.origin, self.sides, self.region = origin, sides or own, region or whole(own)
+        self.ends = tuple(side - patch for side, patch in zip(own, spec.patch, strict=True))
         self.noisy = Padded(noisy, noisy.shape, dtype)
         self.pilot = self.noisy if pilot is None else Padded(pilot, noisy.shape, dtype)
         same = {id(noisy): self.noisy, id(pilot): self.pilot}
@@ -127,12 +130,17 @@ class Step:
         return [turns[turn] for turn in sorted(turns)]
 
     def _starts(self, axis: int) -> np.ndarray:
-        """Return where patches that gather groups begin: on the grid, and at both ends, if they reach the region."""
-        end, stride, origin = self.ends[axis], self.spec.stride[axis], self.origin[axis]
-        starts = np.unique([0, *range(-origin % stride, end + 1, stride), end])
+        """Return where patches that gather groups begin, if they reach the region.
+
+        They go from both ends of the image inwards, until they meet, so that a mirrored image has a mirrored grid.
+        """
+        stride, patch, reach = self.spec.stride[axis], self.spec.patch[axis], self.spec.search_radius[axis]
+        end = self.sides[axis] - patch
+        half = np.arange(0, (end + stride) // 2 + 1, stride)
+        starts = np.unique([half, end - half]) - self.origin[axis]
         first, last = (self.region.z, self.region.y, self.region.x)[axis]
-        reach = self.spec.search_radius[axis]
-        return starts[(starts > first - reach - self.spec.patch[axis]) & (starts < last + reach)]
+        low, high = max(first - reach - patch + 1, 0), min(last + reach - 1, self.ends[axis])
+        return starts[(starts >= low) & (starts <= high)]
 
     def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
@@ -200,8 +208,7 @@ def _pieces(rows: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.nd
 def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
     """Return where the pixels lie by which patches are compared, from the first one on."""
     pixels = rows[:, :, None] + np.arange(spec.patch[2])
-    r, x = np.indices(pixels.shape[1:])
-    return pixels[:, (r + x) % 2 == 0].ravel() if spec.sparse else pixels.ravel()
+    return pixels.reshape(len(rows), *spec.patch)[:, spec.compared].ravel()
 
 
 def _sums(variance: np.ndarray, patch: Radii) -> np.ndarray:
@@ -222,6 +229,7 @@ def group_step(
     *,
     variance: np.ndarray | None = None,
     origin: Radii = (0, 0, 0),
+    sides: Radii | None = None,
     region: Tile | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -230,7 +238,7 @@ def group_step(
 
     Parameters
     ----------
-    guide, noisy, pilot, spec, variance, origin, region
+    guide, noisy, pilot, spec, variance, origin, sides, region
         As for `Step`.
     threads, progress
         As for `pairwise.run.pairwise_average`.
@@ -246,7 +254,7 @@ def group_step(
     channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
     inputs once more, and two copies of the image for the sums.
     """
-    step = Step(guide, noisy, pilot, spec, variance, origin, region)
+    step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
     turns = step.tiles()
     for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(
