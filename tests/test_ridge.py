@@ -375,14 +375,13 @@ def test_a_mirrored_image_has_the_mirrored_result(shape):
         np.testing.assert_allclose(flip(run(np.ascontiguousarray(flip(noisy)))), ref, atol=0.02)
 
 
-@pytest.mark.parametrize("core", [((0, 1), (90, 130), (80, 119)), ((0, 1), (150, 201), (0, 30))])
+@pytest.mark.parametrize("core", [((0, 1), (130, 160), (80, 119)), ((0, 1), (150, 201), (0, 30))])
 def test_a_piece_gathers_groups_where_the_image_does(core):
-    noisy = np.random.default_rng(4).normal(100, 10, (201, 190)).astype(np.float32)
+    noisy = np.random.default_rng(5).normal(100, 10, (201, 190)).astype(np.float32)
     source, options = noisy[None, None], Options.check(noisy, sigma=10, method="ridge")
     recipe, tile, sides = prepare(source, options, 0)[1], Tile(*core), (1, *noisy.shape)
     around = tile.grown(recipe.plan.reach(False), sides)
-    assert min(around.sides[1:]) < 190
+    assert around.sides[1] < 201
     piece = Piece(around.of(source), core=tile.moved(around.origin), origin=around.origin, sides=sides)
     apart = np.abs(estimate(piece, recipe).pixels - tile.of(run(noisy, 10)[None, None]))
-    assert np.quantile(apart, 0.9) < 2e-3  # where two patches are alike to the last digit, rounding decides
-    assert apart.max() < 0.5
+    assert apart.max() < 2e-3
