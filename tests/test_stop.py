@@ -152,6 +152,19 @@ def test_work_of_a_moment_needs_no_thread():
         run_tasks(lambda k: None, range(3), 1, refuse, terms=1)
 
 
+def test_one_thread_begins_no_task_before_the_last_was_told():
+    begun = []
+
+    def stop(done, total):
+        if done == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_tasks(begun.append, range(9), 1, stop)
+    assert begun == [0, 1, 2]
+    assert quiet()
+
+
 def test_steps_are_seen_while_a_task_runs():
     seen = []
 

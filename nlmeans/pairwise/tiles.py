@@ -123,12 +123,13 @@ def run_tasks(
 
     Tasks run on threads of their own, be it one, since neither Ctrl-C nor ``progress`` reaches a thread that is inside
     a kernel; unless one thread adds up no more than so few ``terms``, in less than the blink of an eye. ``progress`` is
-    called when a task is done and, where kernels count up to so many ``steps`` a task, every `TICK` seconds with what
-    they have counted. What a task runs in turn stops with it.
+    called when a task is done, before the next begins if there is one thread, and, where kernels count up to so many
+    ``steps`` a task, every `TICK` seconds with what they have counted. What a task runs in turn stops with it.
     """
     outer, pulses, unit = pulse(), np.zeros((len(tasks), 2), np.int64), max(steps, 1)
     waiting = deque(range(len(tasks)))
     news: SimpleQueue[int | BaseException | None] = SimpleQueue()  # a task is done, has failed, or there is no other
+    heard = threading.Semaphore(0)
 
     def run() -> None:
         try:
@@ -141,11 +142,11 @@ def run_tasks(
                 work(tasks[k])
                 if progress:
                     news.put(k)
+                    if alone:
+                        heard.acquire()
             news.put(None)
         except BaseException as error:
             news.put(error)
-        finally:
-            _own.pulse = outer
 
     def tell() -> None:
         if outer[0]:
@@ -153,10 +154,11 @@ def run_tasks(
         if progress:
             progress(int(pulses[:, 1].sum()), len(tasks) * unit)
 
-    pool = [threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(min(threads, len(tasks)))]
-    busy = len(pool)
+    pool = [threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(min(max(threads, 1), len(tasks)))]
+    busy, quick = len(pool), len(pool) == 1 and terms <= QUICK
+    alone = len(pool) == 1 and not quick
     try:
-        if len(pool) == 1 and terms <= QUICK:
+        if quick:
             run()
         else:
             for thread in pool:
@@ -175,9 +177,11 @@ def run_tasks(
             else:
                 pulses[item, 1] = unit
                 tell()
+                heard.release()
     finally:
+        pulses[:, 0], _own.pulse = 1, outer
         waiting.clear()
-        pulses[:, 0] = 1
+        heard.release()
         for thread in pool:
             if thread.ident is not None:
                 thread.join()
