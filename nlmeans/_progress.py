@@ -8,6 +8,9 @@ from typing import Any
 
 Progress = Callable[[int, int], object]
 
+compiling: set[int] = set()
+"""Threads that compile a kernel: they do not see that they are to stop, but can be interrupted."""
+
 FINE = 1000
 """Into how many steps a unit of work is divided."""
 

@@ -204,8 +204,8 @@ def denoise(
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.
     cancel : threading.Event, optional
-        Once it is set, from any thread, the work stops within a second and raises `Cancelled`; what is being compiled,
-        once for each kind of input, is compiled to its end.
+        Once it is set, from any thread, the work stops within a second and raises `Cancelled`; it may take longer
+        where a kernel is being compiled, once for each kind of input.
     out : ndarray, optional
         Where to write the result: shape and dtype of the image, no memory shared with it. Written at the very end.
     full_output : bool or "maps", default False

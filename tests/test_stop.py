@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nlmeans
+from nlmeans._progress import compiling
 from nlmeans.groups import run as groups
 from nlmeans.groups.spec import GroupSpec
 from nlmeans.pairwise import attend, domain, risk, run, tiles
@@ -150,6 +151,26 @@ def test_work_of_a_moment_needs_no_thread():
     assert seen == [(1, 3), (2, 3), (3, 3)]
     with pytest.raises(InterruptedError, match="1 of 3"):
         run_tasks(lambda k: None, range(3), 1, refuse, terms=1)
+
+
+def test_a_thread_that_compiles_is_interrupted():
+    ends = []
+
+    def work(_):
+        compiling.add(threading.get_ident())
+        end = time.monotonic() + PATIENCE
+        try:
+            while time.monotonic() < end:
+                time.sleep(0.001)
+        except KeyboardInterrupt:
+            ends.append("interrupted")
+            raise
+
+    with pytest.raises(InterruptedError):
+        run_tasks(work, range(2), 2, refuse, steps=10)
+    assert ends == ["interrupted"] * 2
+    assert quiet()
+    assert not compiling
 
 
 def test_one_thread_begins_no_task_before_the_last_was_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._progress import Cancelled, Progress
+from .._progress import Cancelled, Progress, compiling
 from .spec import Radii
 
 TICK = 0.1
@@ -110,6 +111,11 @@ def pulse() -> np.ndarray:
     return _own.pulse
 
 
+def _interrupt(thread: int) -> None:
+    """Let a thread find a KeyboardInterrupt, as Python does for the first one."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+
+
 def run_tasks(
     work: Callable[[Any], None],
     tasks: Sequence[Any],
@@ -147,6 +153,8 @@ def run_tasks(
             news.put(None)
         except BaseException as error:
             news.put(error)
+        finally:
+            compiling.discard(threading.get_ident())
 
     def tell() -> None:
         if outer[0]:
@@ -183,5 +191,7 @@ def run_tasks(
         waiting.clear()
         heard.release()
         for thread in pool:
-            if thread.ident is not None:
-                thread.join()
+            while thread.is_alive():
+                if thread.ident in compiling:
+                    _interrupt(thread.ident)
+                thread.join(TICK)
