@@ -71,6 +71,7 @@ def combine(
     units: Units,
     *,
     origin: Radii = (0, 0, 0),
+    sides: Radii | None = None,
     region: Tile | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -87,7 +88,7 @@ def combine(
         The noise.
     units : Units
         What the image is taken in.
-    origin, region, threads, progress
+    origin, sides, region, threads, progress
         As for `groups.run.group_step`.
 
     Returns
@@ -105,7 +106,8 @@ def combine(
     Patches that are alike in all planes that the units part the channels into make a group, and each plane is estimated
     on its own.
     """
-    asked, noisy = region or whole(planes.shape[1:]), units.noisy
+    asked, noisy, (depth, height, width) = region or whole(planes.shape[1:]), units.noisy, planes.shape[1:]
+    sides = sides or (depth, height, width)
     if not noisy:
         if progress is not None:
             progress(1, 1)
@@ -135,7 +137,7 @@ def combine(
     tells, near = shares_of(progress, WORK), asked.grown(spec.second.halo, planes.shape[1:])
     first = group_step(
         features, features, None, spec.first,
-        variance=variance, origin=origin, region=near, threads=threads, progress=tells[0],
+        variance=variance, origin=origin, sides=sides, region=near, threads=threads, progress=tells[0],
     )  # fmt: skip
     features, pilot, variance = near.of(features), near.of(pilot), None if variance is None else near.of(variance)
     pilot -= first
@@ -145,7 +147,7 @@ def combine(
     place, inner = moved(origin, near.origin), asked.moved(near.origin)
     found = group_step(
         pilot, features, pilot, spec.second,
-        variance=variance, origin=place, region=inner, threads=threads, progress=tells[1],
+        variance=variance, origin=place, sides=sides, region=inner, threads=threads, progress=tells[1],
     )  # fmt: skip
     del features, pilot
 
