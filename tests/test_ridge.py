@@ -390,7 +390,7 @@ def test_a_mirrored_image_has_the_mirrored_result(shape):
 def test_a_piece_gathers_groups_where_the_image_does(core):
     noisy = np.random.default_rng(5).normal(100, 10, (201, 190)).astype(np.float32)
     source, options = noisy[None, None], Options.check(noisy, sigma=10, method="ridge")
-    recipe, tile, sides = prepare(source, options, 0)[1], Tile(*core), (1, *noisy.shape)
+    recipe, tile, sides = prepare(source, options, 0)[2], Tile(*core), (1, *noisy.shape)
     around = tile.grown(recipe.plan.reach(False), sides)
     assert around.sides[1] < 201
     piece = Piece(around.of(source), core=tile.moved(around.origin), origin=around.origin, sides=sides)
