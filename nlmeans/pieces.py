@@ -153,8 +153,10 @@ def estimate(
     averages = setting.restore(averages, core.of(measured.planes))
     if ridge is not None and isinstance(setting.noise, PoissonGaussian) and any(setting.sigma):
         averages = brightened(averages, recipe.setting)
-    unfilled = None if missing is None else missing & np.isnan(averages)
-    keeps = missing if keep else unfilled if stays is None else unfilled | stays
+    unfilled, keeps = None, None
+    if missing is not None:  # what stays is missing, too
+        unfilled = missing & np.isnan(averages)
+        keeps = missing if keep else unfilled if stays is None else unfilled | stays
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)
