@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from ..io.picture import PictureError
 from . import zarrs
 from .npys import NpySource, NpyTarget
 from .store import About, ArraySource, Source, Target
-from .tiffs import TiffSource, TiffTarget, packed_beside
+from .tiffs import TiffSource, TiffTarget
 from .zarrs import ZarrSource, ZarrTarget
 
 RULE = "only Zarr, TIFF and NPY can be read and written in blocks"
@@ -123,36 +122,11 @@ def _check_apart(path: Path, given: Path, zarr: bool) -> None:
         raise PictureError(f"the output must not lie in a store that is read: {path} lies in {store}")
 
 
-def aside(path: Path) -> Path:
-    """Return a name for what an output replaces, while it is replaced."""
-    return path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.old")
-
-
-def put_in_place(finished: Path, path: Path, old: Path) -> None:
-    """Give a finished output its name; what was there before goes, by the name ``old``."""
-    if path.is_dir():
-        os.replace(path, old)
-    elif path.exists():
-        os.chmod(finished, path.stat().st_mode & 0o7777)
-    os.replace(finished, path)
-    if old.exists():
-        shutil.rmtree(old)
-
-
 def reason(error: Exception) -> str:
     """Return what went wrong, with the name of the file where the system tells it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
-
-
-def remove(part: Path) -> None:
-    """Remove an unfinished output."""
-    if part.is_dir():
-        shutil.rmtree(part)
-    else:
-        part.unlink(missing_ok=True)
-        packed_beside(part).unlink(missing_ok=True)
 
 
 def is_large(path: Path) -> bool:

@@ -7,30 +7,52 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import threading
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Self
 
+from ..io import locks
 from ..io.picture import PictureError
+
+HEAD = b'{"made of": {"nlmeans": '
+"""What every manifest begins with."""
+_LINE = re.compile(rb'(\{.*), "sum": "([0-9a-f]{16})"\}')
 
 
 class Manifest:
-    """An open manifest: a line that says of what the output is made, and a line for each block that is done.
+    """An open manifest: a line that says of what the output is made, and a line for each step that is done.
 
-    A line is appended when a block has been written; one that was cut off is not believed. The file is locked while it
-    is open, where the system can lock files.
+    A line is appended when its step is done, and ends with a check sum over it and the first line's: one that was cut
+    off or changed is not believed. A file that does not begin as a manifest does is somebody else's, and is refused;
+    an empty one is ours, and nothing was begun. It is locked while it is open, where the system can lock files.
+
+    Attributes
+    ----------
+    identity : dict or None
+        Of what the output is made; None before it is begun.
+    created : bool
+        Whether the part was created whole, so that blocks can be written.
+    done : dict
+        What was counted of each block that is done.
+    finished : list of int or None
+        The stamp of the file or folder that is to get the output's name.
     """
 
+    identity: dict[str, Any] | None
+    created: bool
+    done: dict[int, dict[str, int]]
+    finished: list[int] | None
+
     def __init__(self, path: Path) -> None:
-        self.path, self.new = path, not path.exists()
-        self.identity: dict[str, Any] | None = None
-        self.done: dict[int, dict[str, int]] = {}
-        self.finished: tuple[str, str] | None = None
+        self.path = path
         self._lock = threading.Lock()
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        self._file = _opened(path)
         try:
-            _claim(self._file, path)
+            self._forget()
             self._read()
         except BaseException:
             self._file.close()
@@ -40,68 +62,124 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.identity is None:  # nothing was begun
-            self.path.unlink(missing_ok=True)
+        if self.identity is None:  # nothing was begun, or nothing is left to do
+            locks.remove(self._file, self.path)
         self._file.close()
+
+    def clear(self) -> None:
+        """Forget all, so that nothing is begun."""
+        self._file.truncate(0)
+        self._forget()
 
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Begin anew."""
-        self._file.truncate(0)
-        self.done = {}
-        self.identity = dict(identity)
+        self.clear()
         self._append({"made of": identity})
+        self.identity = dict(identity)
 
-    def finish(self, finished: Path, old: Path) -> None:
-        """Note that all is done: ``finished`` gets the output's name, and what had it before goes by ``old``."""
-        self._append({"finished": finished.name, "old": old.name})
+    def create(self) -> None:
+        """Note that the part is there, and blocks can be written."""
+        self._append({"created": True})
+        self.created = True
+
+    def add(self, block: int, counts: dict[str, int]) -> None:
+        """Note that a block is done, and what was counted of it."""
+        with self._lock:
+            self._append({"block": block} | counts)
+            self.done[block] = counts
+
+    def finish(self, stamp: list[int]) -> None:
+        """Note that all is done, and what gets the output's name."""
+        self._append({"finished": stamp})
+        self.finished = stamp
 
     def check(self, identity: Mapping[str, Any]) -> None:
         """Refuse to go on with an output that is made of something else."""
-        other = list(_differences("", self.identity, json.loads(json.dumps(identity))))
-        if other:
+        if other := self.differences(identity):
             raise PictureError(
                 f"an unfinished output must be gone on with as it was begun: of {self.path.with_suffix('')}, "
                 f"{'; '.join(other[:4])}. Remove that and {self.path.name} to begin anew"
             )
 
-    def add(self, block: int, counts: dict[str, int]) -> None:
-        """Note that a block is done, and what was counted of it."""
-        with self._lock:
-            self.done[block] = counts
-            self._append({"block": block} | counts)
+    def differences(self, identity: Mapping[str, Any]) -> list[str]:
+        """Return what differs of an identity, as text; what only the manifest has is its own."""
+        return differences(self.identity, identity)
+
+    def _forget(self) -> None:
+        self.identity, self.created, self.done, self.finished = None, False, {}, None
+        self._salt = "nlmeans"
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
+        body = json.dumps(line)[:-1].encode()
+        summed = _sum(self._salt, body)
+        self._file.write(body + f', "sum": "{summed}"}}\n'.encode())
         self._file.flush()
         os.fsync(self._file.fileno())
+        if "made of" in line:
+            self._salt = summed
 
     def _read(self) -> None:
         self._file.seek(0)
-        whole, _, cut = self._file.read().rpartition("\n")
-        if cut:  # killed in the middle of a line
-            self._file.write("\n")
-        if whole and not isinstance(_parsed(whole.partition("\n")[0]).get("made of"), dict):
+        head = self._file.read(len(HEAD))
+        if not head:
+            return
+        rest = self._file.read() if head == HEAD else b""
+        first, *lines = (head + rest).split(b"\n")
+        if head == HEAD and not lines:  # killed in the middle of the first line, before anything else
+            return
+        made = self._parsed(first)
+        if head != HEAD or not isinstance(made.get("made of"), dict):
             raise PictureError(f"{self.path} is not the manifest of an unfinished output: move it away")
-        for line in whole.split("\n"):
-            found = _parsed(line)
+        self.identity, self._salt = made["made of"], first[-18:-2].decode()
+        if lines[-1]:  # killed in the middle of a line
+            self._file.write(b"\n")
+        for line in lines[:-1]:
+            found = self._parsed(line)
             if "finished" in found:
-                self.finished = str(found["finished"]), str(found.get("old"))
-            elif isinstance(found.get("made of"), dict):
-                self.identity = found["made of"]
-            elif isinstance(found.get("block"), int):
+                self.finished = found["finished"]
+            elif "created" in found:
+                self.created = True
+            elif "block" in found:
                 self.done[found.pop("block")] = found
 
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        """Return what a line says; nothing, where it is not as it was written."""
+        found = _LINE.fullmatch(line)
+        if found is None or found[2].decode() != _sum(self._salt, found[1]):
+            return {}
+        try:
+            parsed: dict[str, Any] = json.loads(found[1] + b"}")
+        except (ValueError, RecursionError):  # summed by somebody else
+            return {}
+        return parsed
 
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+
+def _sum(salt: str, body: bytes) -> str:
+    return sha256(salt.encode() + body).hexdigest()[:16]
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open and lock a manifest; one that is removed meanwhile, by a process that ends, is made anew."""
+    while True:
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise PictureError(f"{path} is not the manifest of an unfinished output: move it away")
+        file = path.open("a+b")
+        try:
+            locks.lock(file.fileno())
+        except BlockingIOError:
+            file.close()
+            raise PictureError(f"another process is at work on what {path} tells of: wait until it has ended") from None
+        if locks.is_still(file.fileno(), path):
+            return file
+        file.close()
+
+
+def differences(before: Any, now: Any) -> list[str]:
+    """Return what differs of what is known now, as text; both as JSON has them."""
+    return list(_differences("", *(json.loads(json.dumps(one)) for one in (before, now))))
 
 
 def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
-    """Yield what differs of what is known now; what only the manifest has is its own."""
     if isinstance(now, dict) and isinstance(before, dict):
         for key in now:
             yield from _differences(f"{name}, {key}" if name else key, before.get(key), now[key])
@@ -115,15 +193,3 @@ def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 90 else f"{text[:90]} …"
-
-
-def _claim(file: IO[str], path: Path) -> None:
-    """Lock the file until it is closed, or the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise PictureError(f"another process is at work on what {path} tells of: wait until it has ended") from None

@@ -31,6 +31,8 @@ CHUNK = {"X": 256, "Y": 256, "Z": 32}
 """Sides of the chunks of an image that had none."""
 
 
+UNWRITTEN = ".partial"
+"""End of the names of files that Zarr has not written to their ends; it leaves those of a process that was killed."""
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 """Files that a store or a group or array in it has one of."""
 
@@ -275,7 +277,11 @@ class ZarrTarget:
         self._arrays[0][region] = pixels
 
     def finish(self, stop: Callable[[], None]) -> Path:
-        """Gather the metadata in one place, if the source had it so; return the path."""
+        """Sweep up, and gather the metadata in one place, if the source had it so; return the path."""
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                if name.endswith(UNWRITTEN):
+                    Path(folder, name).unlink()
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
