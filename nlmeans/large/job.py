@@ -140,7 +140,9 @@ class Watch:
             other = [f"{error.filename} cannot be read any more"]
         if not other:
             return None
-        return Changed(f"what is read must stay as it is until the end, now all is to be done anew: {'; '.join(other[:4])}")
+        return Changed(
+            f"what is read must stay as it is until the end, now all is to be done anew: {'; '.join(other[:4])}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

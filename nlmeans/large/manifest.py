@@ -19,40 +19,36 @@ from ..io import locks
 from ..io.picture import PictureError
 
 HEAD = b'{"made of": {"nlmeans": '
-"""What every manifest begins with."""
+"""What every record begins with: its identity's first name is that of this library."""
+START = "nlmeans"
+"""What the first line's sum is taken with; those of the others, with its sum."""
 _LINE = re.compile(rb'(\{.*), "sum": "([0-9a-f]{16})"\}')
 
 
-class Manifest:
-    """An open manifest: a line that says of what the output is made, and a line for each step that is done.
+class Record:
+    """An open file with a line that says of what something is made, and a line for each step that is done.
 
     A line is appended when its step is done, and ends with a check sum over it and the first line's: one that was cut
-    off or changed is not believed. A file that does not begin as a manifest does is somebody else's, and is refused;
-    an empty one is ours, and nothing was begun. It is locked while it is open, where the system can lock files.
+    off or changed is not believed. A file that does not begin as a record does is somebody else's, and is refused; an
+    empty one is ours, and nothing was begun. It is locked while it is open, where the system can lock files, and goes
+    at the end where nothing was begun or nothing is left to do.
 
     Attributes
     ----------
     identity : dict or None
-        Of what the output is made; None before it is begun.
-    created : bool
-        Whether the part was created whole, so that blocks can be written.
-    done : dict
-        What was counted of each block that is done.
-    finished : list of int or None
-        The stamp of the file or folder that is to get the output's name.
+        Of what it is made; None before it is begun.
+    steps : list of dict
+        What is done.
     """
-
-    identity: dict[str, Any] | None
-    created: bool
-    done: dict[int, dict[str, int]]
-    finished: list[int] | None
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.identity: dict[str, Any] | None = None
+        self.steps: list[dict[str, Any]] = []
+        self._salt = START
         self._lock = threading.Lock()
         self._file = _opened(path)
         try:
-            self._forget()
             self._read()
         except BaseException:
             self._file.close()
@@ -62,85 +58,53 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.identity is None:  # nothing was begun, or nothing is left to do
+        if self.identity is None:
             locks.remove(self._file, self.path)
         self._file.close()
 
     def clear(self) -> None:
         """Forget all, so that nothing is begun."""
         self._file.truncate(0)
-        self._forget()
+        self.identity, self.steps, self._salt = None, [], START
 
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Begin anew."""
         self.clear()
-        self._append({"made of": identity})
+        self._salt = self._append({"made of": identity})
         self.identity = dict(identity)
 
-    def create(self) -> None:
-        """Note that the part is there, and blocks can be written."""
-        self._append({"created": True})
-        self.created = True
-
-    def add(self, block: int, counts: dict[str, int]) -> None:
-        """Note that a block is done, and what was counted of it."""
+    def add(self, step: Mapping[str, Any]) -> None:
+        """Note that a step is done."""
         with self._lock:
-            self._append({"block": block} | counts)
-            self.done[block] = counts
-
-    def finish(self, stamp: list[int]) -> None:
-        """Note that all is done, and what gets the output's name."""
-        self._append({"finished": stamp})
-        self.finished = stamp
-
-    def check(self, identity: Mapping[str, Any]) -> None:
-        """Refuse to go on with an output that is made of something else."""
-        if other := self.differences(identity):
-            raise PictureError(
-                f"an unfinished output must be gone on with as it was begun: of {self.path.with_suffix('')}, "
-                f"{'; '.join(other[:4])}. Remove that and {self.path.name} to begin anew"
-            )
+            self._append(step)
+            self.steps.append(dict(step))
 
     def differences(self, identity: Mapping[str, Any]) -> list[str]:
-        """Return what differs of an identity, as text; what only the manifest has is its own."""
+        """Return what differs of an identity, as text; what only the record has is its own."""
         return differences(self.identity, identity)
 
-    def _forget(self) -> None:
-        self.identity, self.created, self.done, self.finished = None, False, {}, None
-        self._salt = "nlmeans"
-
-    def _append(self, line: Mapping[str, Any]) -> None:
+    def _append(self, line: Mapping[str, Any]) -> str:
         body = json.dumps(line)[:-1].encode()
         summed = _sum(self._salt, body)
         self._file.write(body + f', "sum": "{summed}"}}\n'.encode())
         self._file.flush()
         os.fsync(self._file.fileno())
-        if "made of" in line:
-            self._salt = summed
+        return summed
 
     def _read(self) -> None:
         self._file.seek(0)
         head = self._file.read(len(HEAD))
-        if not head:
-            return
         rest = self._file.read() if head == HEAD else b""
         first, *lines = (head + rest).split(b"\n")
-        if head == HEAD and not lines:  # killed in the middle of the first line, before anything else
+        if not head or (head == HEAD and not lines):  # killed before the end of the first line, and before all else
             return
-        made = self._parsed(first)
-        if head != HEAD or not isinstance(made.get("made of"), dict):
+        made = self._parsed(first).get("made of")
+        if not isinstance(made, dict):
             raise PictureError(f"{self.path} is not the manifest of an unfinished output: move it away")
-        self.identity, self._salt = made["made of"], first[-18:-2].decode()
-        if lines[-1]:  # killed in the middle of a line
+        self.identity, self._salt = made, first[-18:-2].decode()
+        if lines.pop():  # killed in the middle of a line
             self._file.write(b"\n")
-        for line in lines[:-1]:
-            found = self._parsed(line)
-            if "finished" in found:
-                self.finished = found["finished"]
-            elif "created" in found:
-                self.created = True
-            elif "block" in found:
-                self.done[found.pop("block")] = found
+        self.steps = [step for line in lines if (step := self._parsed(line))]
 
     def _parsed(self, line: bytes) -> dict[str, Any]:
         """Return what a line says; nothing, where it is not as it was written."""
@@ -152,6 +116,33 @@ class Manifest:
         except (ValueError, RecursionError):  # summed by somebody else
             return {}
         return parsed
+
+
+class Manifest(Record):
+    """The record of an output that is made block by block."""
+
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Refuse to go on with an output that is made of something else."""
+        if other := self.differences(identity):
+            raise PictureError(
+                f"an unfinished output must be gone on with as it was begun: of {self.path.with_suffix('')}, "
+                f"{'; '.join(other[:4])}. Remove that and {self.path.name} to begin anew"
+            )
+
+    @property
+    def created(self) -> bool:
+        """Whether the part was created whole, so that blocks can be written."""
+        return any("created" in step for step in self.steps)
+
+    @property
+    def done(self) -> dict[int, dict[str, int]]:
+        """What was counted of each block that is done."""
+        return {step["block"]: step for step in self.steps if "block" in step}
+
+    @property
+    def finished(self) -> list[int] | None:
+        """The stamp of the file or folder that is to get the output's name."""
+        return next((step["finished"] for step in reversed(self.steps) if "finished" in step), None)
 
 
 def _sum(salt: str, body: bytes) -> str:

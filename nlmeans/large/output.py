@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from .manifest import Manifest
-from .names import Names, remove
+from .names import Names, remove, stamp
 
 
 class Output:
@@ -94,7 +94,7 @@ class Output:
         except BaseException:
             self.abandon()
             raise
-        self.manifest.create()
+        self.manifest.add({"created": True})
         return target
 
     def done_before(self, identity: Mapping[str, Any], check: Callable[[], None]) -> list[dict[str, int]] | None:
@@ -121,7 +121,7 @@ class Output:
         """Note that all is done, and give what is ``finished`` the output's name."""
         if os.path.lexists(self.names.old):
             raise FileExistsError(f"{self.names.old} must not be there while the output gets its name: move it away")
-        self.manifest.finish(_stamp(finished))
+        self.manifest.add({"finished": stamp(finished)})
         self.place(finished)
 
     def place(self, finished: Path) -> None:
@@ -157,10 +157,4 @@ class Output:
         os.replace(names.old, names.output)
 
     def _is_finished(self, place: Path) -> bool:
-        return self.manifest.finished is not None and place.exists() and _stamp(place) == self.manifest.finished
-
-
-def _stamp(place: Path) -> list[int]:
-    """Return what stays the same when a file or folder gets another name, and of no other is the same."""
-    found = place.lstat()
-    return [found.st_ino, found.st_mtime_ns]
+        return self.manifest.finished is not None and place.exists() and stamp(place) == self.manifest.finished

@@ -146,16 +146,16 @@ def _run(
     tell: Progress | None,
     total: int,
 ) -> None:
-    def done(number: int, counts: dict[str, int]) -> None:
+    def note(number: int, counts: dict[str, int]) -> None:
         watch.look()
-        manifest.add(number, counts)
+        manifest.add({"block": number} | counts)
 
     for work, tasks in stages:
-        left = [(number, task) for number, task in tasks if number not in manifest.done]
-        before = len(manifest.done)
+        done = manifest.done
+        left, before = [(number, task) for number, task in tasks if number not in done], len(done)
         told = None if tell is None else lambda done, _, before=before: tell(before + done, total)
         if left:
-            workers.run(work, left, done, told)
+            workers.run(work, left, note, told)
 
 
 def _watched(tell: Progress | None) -> tuple[Progress | None, list[BaseException]]:
