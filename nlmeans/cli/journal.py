@@ -73,7 +73,7 @@ def journal(folder: Path | None, asked: Mapping[str, Any], files: Mapping[str, A
         return
     with record:
         yield Journal(record, identity | {"beside": beside})
-        record.clear()
+        record.forget()
 
 
 def _identity(path: Path) -> dict[str, Any]:

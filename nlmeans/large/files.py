@@ -89,6 +89,7 @@ def reopen(part: Path, path: Path, about: About, source: Source) -> Target:
     """Return an output that was created before."""
     kind = target_format(path)
     if kind == "zarr":
+        zarrs.sweep(part)
         image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
         return ZarrTarget(part, about, image.levels, image.consolidated)
     if kind == "tiff":

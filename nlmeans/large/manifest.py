@@ -62,14 +62,14 @@ class Record:
             locks.remove(self._file, self.path)
         self._file.close()
 
-    def clear(self) -> None:
-        """Forget all, so that nothing is begun."""
-        self._file.truncate(0)
+    def forget(self) -> None:
+        """Take all for done: unless something is begun anew, the file goes at the end, in one operation."""
         self.identity, self.steps, self._salt = None, [], START
 
     def begin(self, identity: Mapping[str, Any]) -> None:
         """Begin anew."""
-        self.clear()
+        self.forget()
+        self._file.truncate(0)
         self._salt = self._append({"made of": identity})
         self.identity = dict(identity)
 
@@ -140,9 +140,9 @@ class Manifest(Record):
         return {step["block"]: step for step in self.steps if "block" in step}
 
     @property
-    def finished(self) -> list[int] | None:
-        """The stamp of the file or folder that is to get the output's name."""
-        return next((step["finished"] for step in reversed(self.steps) if "finished" in step), None)
+    def finished(self) -> dict[str, Any] | None:
+        """The stamp of what is to get the output's name, as "finished", and which folder it "replaces"."""
+        return next((step for step in reversed(self.steps) if "finished" in step), None)
 
 
 def _sum(salt: str, body: bytes) -> str:

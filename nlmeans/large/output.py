@@ -113,15 +113,17 @@ class Output:
         elif self.waiting is not None:
             self.manifest.check(identity)
             check()
-            self.place(self.waiting)
+            self.finish(self.waiting)
             return counts
         return None
 
     def finish(self, finished: Path) -> None:
         """Note that all is done, and give what is ``finished`` the output's name."""
-        if os.path.lexists(self.names.old):
-            raise FileExistsError(f"{self.names.old} must not be there while the output gets its name: move it away")
-        self.manifest.add({"finished": stamp(finished)})
+        output, old = self.names.output, self.names.old
+        if os.path.lexists(old):
+            raise FileExistsError(f"{old} must not be there while the output gets its name: move it away")
+        replaces = output.stat().st_ino if output.is_dir() else None
+        self.manifest.add({"finished": stamp(finished), "replaces": replaces})
         self.place(finished)
 
     def place(self, finished: Path) -> None:
@@ -136,25 +138,35 @@ class Output:
 
     def tidy(self) -> None:
         """Remove all that is left of a run but the output, which has its name."""
-        remove(self.names.old)
+        if self._has_replaced:
+            remove(self.names.old)
         self.abandon()
 
     def abandon(self) -> None:
-        """Leave nothing of what was done but an empty manifest, which goes at the end."""
+        """Leave nothing of what was done but the manifest, which goes at the end."""
         remove(self.names.part)
         remove(self.names.packed)
-        self.manifest.clear()
+        self.manifest.forget()
 
     def _undo(self) -> None:
         """Give a store that was to be replaced its name back, where the new one has not got it."""
-        names = self.names
-        if not os.path.lexists(names.old) or self.delivered:
+        output, old = self.names.output, self.names.old
+        if not os.path.lexists(old):
             return
-        if self.manifest.finished is None:
-            raise FileExistsError(f"{names.old} is there, and no run has put it there: move it away")
-        if os.path.lexists(names.output):
-            raise FileExistsError(f"{names.old} holds what {names.output} was before: move one of them away")
-        os.replace(names.old, names.output)
+        if not self._has_replaced:
+            raise FileExistsError(f"{old} is there, and no run has put it there: move it away")
+        if os.path.lexists(output) and not self.delivered:
+            raise FileExistsError(f"{old} holds what {output} was before: move one of them away")
+        if not self.delivered:
+            os.replace(old, output)
+
+    @property
+    def _has_replaced(self) -> bool:
+        """Whether what has the name of a replaced store is the one that a run has replaced."""
+        noted, old = self.manifest.finished, self.names.old
+        return noted is not None and os.path.lexists(old) and old.lstat().st_ino == noted["replaces"]
 
     def _is_finished(self, place: Path) -> bool:
-        return self.manifest.finished is not None and place.exists() and stamp(place) == self.manifest.finished
+        """Whether a file or folder is the one that is to get the output's name, or has it."""
+        noted = self.manifest.finished
+        return noted is not None and os.path.lexists(place) and stamp(place) == noted["finished"]

@@ -32,7 +32,7 @@ CHUNK = {"X": 256, "Y": 256, "Z": 32}
 
 
 UNWRITTEN = ".partial"
-"""End of the names of files that Zarr has not written to their ends; it leaves those of a process that was killed."""
+"""End of the names of files that Zarr is about to write; it leaves those of a process that was killed."""
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 """Files that a store or a group or array in it has one of."""
 
@@ -216,6 +216,14 @@ class ZarrSource:
         return {"path": str(self.path.resolve()), "files": seen.hexdigest()}
 
 
+def sweep(path: Path) -> None:
+    """Remove the files that Zarr has not written to their ends."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if name.endswith(UNWRITTEN):
+                Path(folder, name).unlink()
+
+
 @dataclass(frozen=True, eq=False)
 class ZarrTarget:
     """A Zarr store that is written: like the source's, with its metadata and all its levels."""
@@ -277,11 +285,8 @@ class ZarrTarget:
         self._arrays[0][region] = pixels
 
     def finish(self, stop: Callable[[], None]) -> Path:
-        """Sweep up, and gather the metadata in one place, if the source had it so; return the path."""
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                if name.endswith(UNWRITTEN):
-                    Path(folder, name).unlink()
+        """Gather the metadata in one place, if the source had it so; return the path."""
+        sweep(self.path)
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it

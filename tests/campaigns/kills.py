@@ -153,6 +153,7 @@ def forked(work: Callable[[], Any], seconds: float | None = None) -> tuple[int, 
 
 def counting(most: int, work: Callable[[], Any]) -> int:
     """Do the work in this process, which ends before its so many-th operation on files; return how many there were."""
+    from nlmeans.io import locks
     from nlmeans.large import manifest
 
     here, seen, guard = os.getcwd(), 0, threading.Lock()
@@ -187,7 +188,8 @@ def counting(most: int, work: Callable[[], Any]) -> int:
     if hasattr(os, "posix_fallocate"):
         wrap(os, "posix_fallocate")
     wrap(manifest.Record, "_append")
-    wrap(manifest.Record, "clear")
+    wrap(manifest.Record, "begin")
+    wrap(locks, "remove")
     sys.addaudithook(heard)
     work()
     return seen

@@ -1,0 +1,494 @@
+"""A run by blocks touches its own files alone, and delivers what was asked for, whatever lies beside its output."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import nlmeans
+from nlmeans import io, large
+from nlmeans.cli import app
+from nlmeans.io import PictureError, locks
+from nlmeans.large import blocks, manifest, tiffs, workers, zarrs
+from nlmeans.large.job import Changed
+from nlmeans.large.names import Names
+from nlmeans.large.output import Output
+
+zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
+
+ROOT = Path(__file__).resolve().parents[1]
+GREY = np.random.default_rng(0).normal(1000, 50, (100, 110)).astype(np.uint16)
+OTHER = np.random.default_rng(1).normal(5000, 50, (100, 110)).astype(np.uint16)
+OPTIONS = dict(quality="fast", search_radius=1, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(blocks, "MOST", {2: 50 * 64, 3: 64 * 64})
+    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 50, "X": 64})
+    np.save("noisy.npy", GREY)
+    np.save("other.npy", OTHER)
+
+
+def denoise(source="noisy.npy", target="clean.npy", sigma=50, **more):
+    return large.denoise(source, target, sigma, **OPTIONS | more)
+
+
+def right(pixels=GREY, sigma=50):
+    return nlmeans.denoise(pixels, sigma, **OPTIONS)
+
+
+def check(target, pixels=GREY, sigma=50):
+    """Compare an output with that of an undisturbed call; whole numbers may be rounded the other way."""
+    found = zarr.open(target)["0"][...] if target.endswith("zarr") else io.read(target).pixels
+    np.testing.assert_allclose(found.astype(int), right(pixels, sigma), atol=1)
+
+
+def stopped(count=2, **more):
+    def progress(done, total):
+        if done == count:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        denoise(progress=progress, **more)
+
+
+def killed(monkeypatch, step, **more):
+    """Run until a step of `Output`, and leave all as a kill would."""
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Output, step, kill)
+        with pytest.raises(KeyboardInterrupt):
+            denoise(**more)
+
+
+def everything():
+    """Return all files with what is in them, and folders."""
+    return {str(item): item.read_bytes() if item.is_file() else None for item in Path().rglob("*")}
+
+
+def refused(error, match, **more):
+    """Make a call that is refused in one line, and touches nothing."""
+    before = everything()
+    with pytest.raises(error, match=match) as caught:
+        denoise(**more)
+    assert "\n" not in str(caught.value)
+    assert everything() == before
+
+
+FORGED = b'{"made of": {}}\n{"finished": "nothere", "old": "precious"}\n'
+FOREIGN = [b"my notes", b"a list\nof things\n", b"\xff\xfe\0\n", b"[" * 100_000 + b"]" * 100_000 + b"\n", FORGED]
+FOREIGN += [manifest.HEAD + b"[" * 100_000 + b"\n", b'{"made of": {"nlmeans": "0.1.0"}}\n']
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
+def test_a_manifest_that_is_none_is_left_alone(text):
+    Path("precious").mkdir()
+    Path("precious", "file").write_bytes(b"precious")
+    Path("clean.npy.part.manifest").write_bytes(text)
+    refused(PictureError, "is not the manifest of an unfinished output: move it away")
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_no_manifest(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("bytes") / "manifest"
+    path.write_bytes(text)
+    if text:
+        with pytest.raises(PictureError, match="is not the manifest"):
+            manifest.Manifest(path)
+        assert path.read_bytes() == text
+    else:
+        with manifest.Manifest(path) as empty:
+            assert empty.identity is None
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("ending", [".part", ".part.packed", ".part.old"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_foreign_files_with_our_names_are_left_alone(ending, folder):
+    place = Path(f"clean.npy{ending}")
+    if folder:
+        place.mkdir()
+        place = place / "file"
+    place.write_bytes(b"precious")
+    refused(FileExistsError, "is there without its manifest: move it away")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_a_manifest_that_is_no_file_is_left_alone(kind):
+    path = Path("clean.npy.part.manifest")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        Path("empty").touch()
+        path.symlink_to("empty")
+    elif not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no named pipes")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(PictureError, match="is not the manifest"):
+        denoise()
+    assert os.path.lexists(path)
+
+
+def test_a_store_of_that_name_is_not_lost_under_way():
+    denoise(target="clean.zarr", sigma=20)
+    stopped(target="clean.zarr", overwrite=True)
+    Path("clean.zarr.part.old").mkdir()
+    refused(FileExistsError, "clean.zarr.part.old is there, and no run has put it", target="clean.zarr", overwrite=True)
+    Path("clean.zarr.part.old").rmdir()
+    denoise(target="clean.zarr", overwrite=True)
+    check("clean.zarr")
+
+
+@given(st.data())
+def test_a_line_that_was_changed_is_not_believed(tmp_path_factory, data):
+    """Whatever changes in a file of ours: what it says is a part of what was written, or it is refused."""
+    path = tmp_path_factory.mktemp("lines") / "manifest"
+    with manifest.Manifest(path) as one:
+        one.begin({"nlmeans": "0"})
+        for block in range(4):
+            one.add({"block": block, "missing": block})
+    text = bytearray(path.read_bytes())
+    start = data.draw(st.integers(0, len(text)))
+    text[start : start + data.draw(st.integers(0, 60))] = data.draw(st.binary(max_size=8))
+    path.write_bytes(bytes(text))
+    try:
+        with manifest.Manifest(path) as one:
+            assert one.identity in (None, {"nlmeans": "0"})
+            assert all(one.done[block] == {"block": block, "missing": block} for block in one.done)
+            assert set(one.done) <= set(range(4))
+    except PictureError as error:
+        assert "is not the manifest" in str(error)  # noqa: PT017
+        assert path.read_bytes() == text
+
+
+def test_a_block_that_is_claimed_falsely_is_done_again():
+    stopped()
+    path = Path("clean.npy.part.manifest")
+    path.write_text(path.read_text().replace('"block": 1,', '"block": 3,'))
+    denoise()
+    check("clean.npy")
+
+
+def test_lines_of_another_manifest_are_not_believed():
+    stopped(sigma=20, target="else.npy")
+    stopped(count=1)
+    path = Path("clean.npy.part.manifest")
+    lines = Path("else.npy.part.manifest").read_text().splitlines(True)
+    path.write_text(path.read_text() + lines[-1])
+    denoise()
+    check("clean.npy")
+
+
+@pytest.mark.parametrize("change", [dict(sigma=20), dict(source="other.npy"), dict(fill=False)], ids=str)
+@pytest.mark.parametrize("target", ["clean.npy", "clean.tif"])
+def test_what_is_finished_is_not_delivered_for_something_else(change, target, monkeypatch):
+    killed(monkeypatch, "place", target=target)
+    refused(PictureError, "must be gone on with as it was begun", target=target, **change)
+    denoise(target=target)
+    check(target)
+    assert sorted(os.listdir()) == ["clean" + target[5:], "noisy.npy", "other.npy"]
+
+
+@pytest.mark.parametrize("target", ["clean.npy", "clean.zarr"])
+def test_what_is_delivered_is_not_told_of_something_else(target, monkeypatch):
+    """The same call is done; another needs leave to replace the output, and makes its own."""
+    killed(monkeypatch, "tidy", target=target)
+    with pytest.raises(FileExistsError, match="exists already"):
+        denoise("other.npy", target)
+    assert sorted(os.listdir()) == sorted([target, "noisy.npy", "other.npy"])
+    denoise(target=target, overwrite=True)
+    killed(monkeypatch, "tidy", target=target, overwrite=True)
+    assert denoise(target=target).sigma == (50,)
+    killed(monkeypatch, "tidy", target=target, overwrite=True)
+    assert denoise("other.npy", target, overwrite=True, sigma=20).sigma == (20,)
+    assert sorted(os.listdir()) == sorted([target, "noisy.npy", "other.npy"])
+
+
+def test_in_place_nothing_is_denoised_twice_unless_it_is_asked_for(monkeypatch):
+    killed(monkeypatch, "tidy", target="noisy.npy", overwrite=True)
+    report = denoise(target="noisy.npy", overwrite=True)
+    ref = replace(nlmeans.plan(GREY, 50, quality="fast", search_radius=1), seconds=0.0)
+    assert type(report.plan) is type(ref)
+    assert report.plan == ref
+    check("noisy.npy")
+    np.save("noisy.npy", GREY)
+    killed(monkeypatch, "tidy", target="noisy.npy", overwrite=True)
+    denoise(target="noisy.npy", overwrite=True, sigma=20)
+    check("noisy.npy", right(), 20)
+
+
+def test_an_output_that_was_put_there_meanwhile_is_not_told_for_ours(monkeypatch):
+    killed(monkeypatch, "tidy")
+    np.save("clean.npy", OTHER)
+    with pytest.raises(FileExistsError, match="exists already"):
+        denoise()
+    np.testing.assert_array_equal(np.load("clean.npy"), OTHER)
+    denoise(overwrite=True)
+    check("clean.npy")
+
+
+def test_a_store_gets_its_name_back_when_the_new_one_did_not_come(monkeypatch):
+    denoise(target="clean.zarr", sigma=20)
+    real = os.replace
+
+    def replace(old, new):
+        if Path(new).name == "clean.zarr":
+            raise KeyboardInterrupt
+        real(old, new)
+
+    def half():
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", replace)
+            with pytest.raises(KeyboardInterrupt):
+                denoise(target="clean.zarr", overwrite=True)
+
+    half()
+    assert not Path("clean.zarr").exists()
+    with pytest.raises(PictureError, match="must be gone on with as it was begun"):
+        denoise(target="clean.zarr", overwrite=True, sigma=30)
+    check("clean.zarr", sigma=20)
+    half()
+    zarr.create_group("clean.zarr")  # by somebody else
+    refused(FileExistsError, "holds what .* was before: move one", target="clean.zarr", overwrite=True)
+    shutil.rmtree("clean.zarr")
+    denoise(target="clean.zarr", overwrite=True)
+    check("clean.zarr")
+    assert sorted(os.listdir()) == ["clean.zarr", "noisy.npy", "other.npy"]
+
+
+@pytest.mark.parametrize("step", ["place", "tidy"])
+def test_a_folder_that_no_run_has_replaced_is_left_alone(step, monkeypatch):
+    killed(monkeypatch, step, target="clean.zarr")
+    Path("clean.zarr.part.old").mkdir()
+    Path("clean.zarr.part.old", "file").write_bytes(b"precious")
+    refused(FileExistsError, "is there, and no run has put it there", target="clean.zarr", overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["source", "mask", "guide", "sigma"])
+@pytest.mark.parametrize("moment", [1, 4])
+def test_an_input_that_changes_under_way_is_an_error(name, moment):
+    given = {"source": np.save, "mask": np.save, "guide": np.save, "sigma": np.save}
+    files = {"mask": np.ones(GREY.shape, bool), "guide": GREY, "sigma": np.full(GREY.shape, 50.0)}
+    for other, array in files.items():
+        np.save(f"{other}.npy", array)
+    more = {} if name == "source" else {name: f"{name}.npy"}
+    path = "noisy.npy" if name == "source" else f"{name}.npy"
+
+    def progress(done, total):
+        if done == moment:
+            given[name](path, files.get(name, OTHER) + files.get(name, OTHER))
+
+    with pytest.raises(Changed, match=rf"must stay as it is.*(source|{name}).*modified was"):
+        denoise(progress=progress, **more)
+    assert not [file for file in os.listdir() if "clean" in file]
+    denoise(**more)
+    assert os.path.exists("clean.npy")
+
+
+def test_a_store_that_changes_or_goes_under_way_is_an_error(monkeypatch):
+    zarr.create_array("noisy.zarr", data=GREY, chunks=(50, 64))
+
+    def change(done, total):
+        if done == 2:
+            zarr.open("noisy.zarr")[:10] = 7
+
+    def go(done, total):
+        if done == 2:
+            shutil.rmtree("noisy.zarr")
+
+    for progress in (change, go):
+        with pytest.raises(Changed, match="must stay as it is"):
+            denoise("noisy.zarr", "clean.zarr", progress=progress)
+        assert not [file for file in os.listdir() if "clean" in file]
+
+
+def test_half_an_output_is_begun_anew():
+    """A kill while it is created; an empty manifest is what earlier versions left."""
+    for text in (b"", manifest.HEAD + b'"0.1'):
+        Path("clean.npy.part.manifest").write_bytes(text)
+        Path("clean.npy.part").write_bytes(b"half")
+        denoise(overwrite=True)
+        check("clean.npy")
+        assert sorted(os.listdir()) == ["clean.npy", "noisy.npy", "other.npy"]
+    stopped(overwrite=True)
+    path = Path("clean.npy.part.manifest")
+    path.write_text(path.read_text().splitlines(True)[0])  # begun, and not created
+    Path("clean.npy.part").write_bytes(b"half")
+    denoise(overwrite=True, sigma=20)  # nothing was done yet that is worth a refusal
+    check("clean.npy", sigma=20)
+
+
+def test_what_zarr_has_not_written_to_the_end_is_swept_up():
+    stopped(target="clean.zarr")
+    chunk = next(item for item in Path("clean.zarr.part/0/c").rglob("*") if item.is_file())
+    Path(f"{chunk}.a1b2.partial").write_bytes(b"x")
+    Path("clean.zarr.part/zarr.0f.partial").write_bytes(b"x")
+    denoise(target="clean.zarr")
+    assert not list(Path("clean.zarr").rglob("*.partial"))
+
+
+def test_names_come_from_the_output():
+    names = Names(Path("folder/clean.zarr"))
+    found = {names.part.name, names.packed.name, names.old.name, names.manifest.name}
+    assert found == {f"clean.zarr.part{end}" for end in ("", ".packed", ".old", ".manifest")}
+
+
+def test_nothing_is_removed_or_replaced_while_it_is_open(monkeypatch):
+    """As Windows has it: who locks nothing must close first; and no input stays open."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("the system does not tell which files are open")
+
+    def check(path):
+        opened = [os.readlink(item) for item in Path("/proc/self/fd").iterdir() if item.is_symlink() and item.exists()]
+        if str(Path(path).absolute()) in opened:
+            raise PermissionError(f"{path} is open")
+
+    real = os.unlink, os.replace
+    monkeypatch.setattr(locks, "AVAILABLE", False)
+    monkeypatch.setattr(os, "unlink", lambda path, **more: check(path) or real[0](path, **more))
+    monkeypatch.setattr(os, "replace", lambda old, new: check(old) or check(new) or real[1](old, new))
+    tifffile.imwrite("packed.tif", GREY, compression="zlib", tile=(32, 32))
+    for source, target in (("noisy.npy", "clean.npy"), ("packed.tif", "clean.tif"), ("packed.tif", "packed.tif")):
+        denoise(source, target, overwrite=True)
+    io.write("clean.png", io.Picture(GREY, "YX"))
+    io.write("clean.png", io.Picture(GREY, "YX"), overwrite=True)
+    for path in ("packed.tif", "noisy.npy"):
+        check(path)
+        os.unlink(path)
+    assert sorted(os.listdir()) == ["clean.npy", "clean.png", "clean.tif", "other.npy"]
+
+
+def test_a_file_that_is_read_by_many_at_once_is_open_meanwhile_alone():
+    from concurrent.futures import ThreadPoolExecutor
+
+    tifffile.imwrite("packed.tif", GREY, compression="zlib", tile=(32, 32))
+    source = tiffs.TiffSource.open(Path("packed.tif").absolute())
+    cuts = [(slice(y, y + 40), slice(x, x + 50)) for y in range(0, 60, 7) for x in range(0, 60, 7)]
+    with ThreadPoolExecutor(8) as pool:
+        for cut, found in zip(cuts, pool.map(source.read, cuts), strict=True):
+            np.testing.assert_array_equal(found, GREY[cut])
+    opened = tiffs._opened(source.path, source.path.stat().st_mtime_ns)
+    assert opened.tif.filehandle.closed
+
+
+def test_two_processes_and_one_output():
+    """Who opens a manifest that another removes at that moment gets one of its own."""
+    path = Path("manifest").absolute()
+    with manifest.Manifest(path) as one:
+        one.begin({"nlmeans": "0"})
+        if locks.AVAILABLE:
+            with pytest.raises(PictureError, match="another process is at work"):
+                manifest.Manifest(path)
+        one.forget()
+    assert not path.exists()
+
+
+def test_a_picture_that_a_killed_process_left_goes_with_the_next():
+    code = (
+        "import os, numpy as np\nfrom nlmeans import io\nos.replace = lambda *_: os._exit(9)\n"
+        "io.write('clean.png', io.Picture(np.zeros((8, 8), np.uint8), 'YX'))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=os.getcwd()).returncode == 9
+    (left,) = Path().glob(".clean.png.*.part")
+    Path(".clean.png.0123abcd.part").write_bytes(b"precious")  # of another's pattern
+    with io.replacing(Path("clean.png"), overwrite=False) as mine:
+        assert (mine == left.absolute()) == locks.AVAILABLE
+        with io.replacing(Path("clean.png"), overwrite=False) as other:  # what is being written is not swept up
+            assert other != mine
+            other.write_bytes(b"other")
+        assert mine.exists()
+        Path("clean.png").unlink()
+    if locks.AVAILABLE:
+        assert sorted(Path().glob(".*.part")) == [Path(".clean.png.0123abcd.part")]
+
+
+KILLED = """
+import os, sys
+real, left = os.replace, [1]
+def replace(*given):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    real(*given)
+os.replace = replace
+sys.argv = ["nlmeans", "denoise", "pictures", *sys.argv[1:], "--quality", "fast"]
+from nlmeans.cli import main
+main()
+"""
+
+
+@pytest.fixture(params=["cleaned/", "pictures/"])
+def half(request):
+    """Return a folder half of whose pictures a command has made when it was killed."""
+    Path("pictures").mkdir()
+    for name in "ab":
+        io.write(f"pictures/{name}.png", io.Picture(GREY, "YX"))
+    flags = [request.param, "--sigma", "50", *["--overwrite"] * (request.param == "pictures/")]
+    assert subprocess.run([sys.executable, "-c", KILLED, *flags], stdout=subprocess.DEVNULL).returncode == 9
+    return request.param
+
+
+def command(target, sigma, *flags):
+    done = CliRunner().invoke(app, ["denoise", "pictures", target, "--sigma", str(sigma), "--quality", "fast", *flags])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_a_folder_of_pictures_is_gone_on_with(half):
+    code, said, wrong = command(half, 50, *["--overwrite"] * (half == "pictures/"))
+    assert (code, wrong) == (0, "")
+    assert said.count("done before") == 1
+    assert sorted(os.listdir(half)) == ["a.png", "b.png"]
+    for name in "ab":
+        np.testing.assert_array_equal(io.read(f"{half}{name}.png").pixels, nlmeans.denoise(GREY, 50, quality="fast"))
+    code, _, wrong = command(half, 50)
+    assert code == 1
+    assert wrong.count("exists already") == 2
+
+
+@pytest.mark.parametrize("half", ["cleaned/"], indirect=True)
+def test_a_folder_is_not_gone_on_with_by_another_command(half):
+    code, said, wrong = command(half, 30)
+    assert code == 1
+    assert "a.png exists already" in wrong
+    assert "done before" not in said
+    assert sorted(os.listdir(half)) == ["a.png", "b.png"]
+
+
+def test_all_workers_of_a_cluster_are_asked_for(monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="dask is not installed: pip install 'nlmeans[scale]'")
+
+    class Client:
+        def __init__(self, *_, **__):
+            pass
+
+        def scheduler_info(self, n_workers=5, **_):
+            many = {f"tcp://{k}": {"nthreads": 2, "memory_limit": (20 - k) << 30} for k in range(12)}
+            return {"workers": dict(list(many.items())[: None if n_workers == -1 else n_workers])}
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    cluster = workers.Cluster("tcp://somewhere:1")
+    assert cluster.threads == 24
+    assert cluster.memory == workers.SHARE * (9 << 30) / 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_runs_that_are_killed_lose_nothing_and_leave_nothing():
+    code = [sys.executable, "-m", "tests.campaigns.kills", "--count", "14", "--seed", "1"]
+    done = subprocess.run(code, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "14 runs" in done.stdout
