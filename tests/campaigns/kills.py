@@ -28,7 +28,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -216,29 +216,24 @@ class Undisturbed:
         self.operations: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
         for kind in NAMES:
-            self._measure(kind)
-
-    def _measure(self, kind: str) -> None:
-        source, target = NAMES[kind]
-        self.fresh("once")
-        denoise(kind, FIRST, True)  # compiles
-        self.fresh("once")
-        start = time.monotonic()
-        forked(lambda: denoise(kind, FIRST, True))
-        self.seconds[kind] = time.monotonic() - start
-        self.fresh("once")
-        forked(lambda: Path("counted").write_text(str(counting(-1, lambda: denoise(kind, FIRST, True)))))
-        self.operations[kind] = int(Path("counted").read_text())
-        for first, then in product((FIRST, OTHER), (None, FIRST, OTHER)):
-            if then is not None and source != target:
-                continue
             self.fresh("once")
-            sigmas = [first] if then is None else [first, then]
-            for sigma in sigmas:
-                forked(lambda sigma=sigma: denoise(kind, sigma, True))
-            found = pixels_of(target)
-            assert found is not None
-            self.pixels[kind, tuple(map(str, sigmas))] = found
+            denoise(kind, FIRST, True)  # compiles
+            self.fresh("once")
+            start = time.monotonic()
+            forked(lambda kind=kind: Path("counted").write_text(str(counting(-1, lambda: denoise(kind, FIRST, True)))))
+            self.seconds[kind] = time.monotonic() - start
+            self.operations[kind] = int(Path("counted").read_text())
+
+    def right(self, kind: str, tag: Tag) -> list[np.ndarray]:
+        """Return the pixels that calls with these σ make, one after the other."""
+        if (kind, tag) not in self.pixels:
+            here = os.getcwd()
+            self.fresh("once")
+            for sigma in tag:
+                forked(lambda sigma=sigma: denoise(kind, int(sigma), True))
+            self.pixels[kind, tag] = pixels_of(NAMES[kind][1]) or []
+            os.chdir(here)
+        return self.pixels[kind, tag]
 
     def fresh(self, name: str, old: str | None = None) -> None:
         """Go to a new folder with the inputs, something that is no business of a run, and what is to be replaced."""
@@ -256,8 +251,10 @@ class Undisturbed:
         found = pixels_of(NAMES[kind][1])
         if found is None:
             return ()
-        for (other, tag), ref in self.pixels.items():
-            if other == kind and len(ref) == len(found) and all(map(np.array_equal, ref, found)):
+        sigmas, (source, target) = (str(FIRST), str(OTHER)), NAMES[kind]
+        for tag in chain(product(sigmas), product(sigmas, sigmas) if source == target else ()):
+            right = self.right(kind, tag)
+            if len(right) == len(found) and all(map(np.array_equal, right, found)):
                 return tag
         return OLD
 
