@@ -57,7 +57,8 @@ def denoise(
     target : path
         A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type; from Zarr to Zarr all
         metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
-        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside.
+        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
+        what has such a name and is none of a run's is left alone and refused.
     sigma, mask, guide : optional
         As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without;
         a mask is 0 where a pixel does not count.
@@ -84,8 +85,8 @@ def denoise(
     ------
     TypeError, ValueError
         As `nlmeans.denoise`, and if ``max_memory`` does not suffice; `nlmeans.io.PictureError` for a file that cannot
-        be read or written so, or an unfinished
-        output that was begun otherwise.
+        be read or written so, an unfinished output that was begun otherwise, or an input that changes under way, of
+        which nothing is kept.
     OSError
         For files that are not there, or may not be written.
     Unfinished
@@ -96,8 +97,8 @@ def denoise(
     -----
     The noise and all parameters are decided once, from a sample (`nlmeans.tiled.denoise`), and what comes out is what
     the whole image would have become, up to rounding. Blocks are made of whole chunks (shards, where there are). When a
-    run is killed, the same call does only what is missing: the manifest says which blocks are done and of what the
-    output is made. Another input, other parameters or another version of this library is refused.
+    run is killed, at whichever operation, the same call does only what is missing: the manifest says which blocks are
+    done and of what the output is made. Another input, other parameters or another version of this library is refused.
 
     Examples
     --------
