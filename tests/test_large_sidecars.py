@@ -294,7 +294,7 @@ def test_an_input_that_changes_under_way_is_an_error(name, moment):
         if done == moment:
             given[name](path, files.get(name, OTHER) + files.get(name, OTHER))
 
-    with pytest.raises(Changed, match=rf"must stay as it is.*(source|{name}).*modified was"):
+    with pytest.raises(Changed, match=rf"must stay as it is until the end: \S*{path} changed"):
         denoise(progress=progress, **more)
     assert not [file for file in os.listdir() if "clean" in file]
     denoise(**more)
@@ -341,6 +341,14 @@ def test_what_zarr_has_not_written_to_the_end_is_swept_up():
     Path("clean.zarr.part/zarr.0f.partial").write_bytes(b"x")
     denoise(target="clean.zarr")
     assert not list(Path("clean.zarr").rglob("*.partial"))
+
+
+@pytest.mark.parametrize("ending", [".part", ".part.packed", ".part.old", ".part.manifest"])
+def test_an_input_by_one_of_these_names_is_not_lost(ending):
+    Path("clean.npy.part.manifest").touch()  # ours, and nothing was begun
+    os.replace("other.npy", f"clean.npy{ending}")
+    refused(PictureError, "must have another name than what lies beside", source=f"clean.npy{ending}")
+    refused(PictureError, "must have another name than what lies beside", mask=f"clean.npy{ending}")
 
 
 def test_names_come_from_the_output():

@@ -14,6 +14,7 @@ import numpy as np
 from .. import io
 from ..io.picture import PictureError
 from . import zarrs
+from .names import Names
 from .npys import NpySource, NpyTarget
 from .store import About, ArraySource, Source, Target
 from .tiffs import TiffSource, TiffTarget
@@ -115,7 +116,9 @@ def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
 
 
 def _check_apart(path: Path, given: Path, zarr: bool) -> None:
-    """Refuse an output that is in a store that is read, or holds what is read."""
+    """Refuse an output that is in a store that is read, or holds what is read, or would lie beside it by its name."""
+    if any(name in (given, *given.parents) for name in Names(path).beside):
+        raise PictureError(f"what is read must have another name than what lies beside the output for a time: {given}")
     store = zarrs.split(given)[0]
     if zarr and (path == given or path in given.parents or store in (path, *path.parents)):
         raise PictureError(f"the output must be another store than the input: {path} and {given} are in each other")

@@ -135,14 +135,25 @@ class Watch:
     def changed(self) -> Changed | None:
         """Return what is to be raised if something is another."""
         try:
-            other = differences(self.identity, self._identity())
+            now = self._identity()
         except OSError as error:
-            other = [f"{error.filename} cannot be read any more"]
+            other = [str(error.filename)]
+        else:
+            other = [
+                str(entry.get("path", name))
+                for name, entry in _flat(self.identity).items()
+                if differences(entry, _flat(now)[name])
+            ]
         if not other:
             return None
         return Changed(
-            f"what is read must stay as it is until the end, now all is to be done anew: {'; '.join(other[:4])}"
+            f"what is read must stay as it is until the end: {', '.join(other)} changed under way; nothing of this run "
+            "is kept, and the same call begins anew"
         )
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+    return {"source": identity["source"]} | identity["beside"]
 
 
 @dataclass(frozen=True, eq=False)

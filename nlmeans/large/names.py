@@ -40,9 +40,14 @@ class Names:
         """Of what the part is made, and what of it is done."""
         return self._with(".part.manifest")
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """All of these."""
+        return self.part, self.packed, self.old, self.manifest
+
     def check_free(self) -> None:
         """Refuse what has one of the names though no manifest says that it is ours."""
-        for place in (self.part, self.packed, self.old):
+        for place in self.beside:
             if os.path.lexists(place):
                 raise FileExistsError(f"{place} is there without its manifest: move it away")
 
