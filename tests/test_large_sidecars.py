@@ -164,8 +164,12 @@ def test_a_line_that_was_changed_is_not_believed(tmp_path_factory, data):
         for block in range(4):
             one.add({"block": block, "missing": block})
     text = bytearray(path.read_bytes())
-    start = data.draw(st.integers(0, len(text)))
-    text[start : start + data.draw(st.integers(0, 60))] = data.draw(st.binary(max_size=8))
+    if data.draw(st.booleans()):
+        place = data.draw(st.sampled_from([k for k, letter in enumerate(text) if chr(letter).isdigit()]))
+        text[place] = ord(data.draw(st.sampled_from("0123456789")))
+    else:
+        start = data.draw(st.integers(0, len(text)))
+        text[start : start + data.draw(st.integers(0, 60))] = data.draw(st.binary(max_size=8))
     path.write_bytes(bytes(text))
     try:
         with manifest.Manifest(path) as one:
