@@ -16,6 +16,7 @@ is made, or before it one with another σ:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -26,8 +27,9 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -93,11 +95,12 @@ def denoise(kind: str, sigma: int, overwrite: bool) -> None:
         large.denoise(source, target, sigma, quality="fast", search_radius=1, threads=1, overwrite=overwrite)
         return
     flags = ["--quality", "fast", "--search-radius", "1", "--threads", "1", "--quiet", *["--overwrite"] * overwrite]
-    try:
-        cli.app(["denoise", source, f"{target}/", "--sigma", str(sigma), *flags])
-    except SystemExit as ending:
-        if ending.code:
-            raise OSError(f"exists already, or so: exit code {ending.code}") from None
+    with contextlib.redirect_stderr(StringIO()) as said:
+        try:
+            cli.app(["denoise", source, f"{target}/", "--sigma", str(sigma), *flags])
+        except SystemExit as ending:
+            if ending.code:
+                raise OSError(said.getvalue().strip().replace("\n", "; ")) from None
 
 
 def pixels_of(target: str) -> list[np.ndarray] | None:
@@ -206,19 +209,21 @@ class Undisturbed:
     ----------
     place : Path
         A folder of its own.
+    kinds : sequence of str
+        What is denoised.
     """
 
-    def __init__(self, place: Path) -> None:
-        self.place, self.inputs = place, place / "inputs"
+    def __init__(self, place: Path, kinds: Sequence[str]) -> None:
+        self.place, self.inputs, self.kinds = place, place / "inputs", kinds
         self.inputs.mkdir()
         sources(self.inputs)
         self.pixels: dict[tuple[str, Tag], list[np.ndarray]] = {}
         self.operations: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
-        for kind in NAMES:
-            self.fresh("once")
+        for kind in kinds:
+            self.fresh(kind)
             denoise(kind, FIRST, True)  # compiles
-            self.fresh("once")
+            self.fresh(kind)
             start = time.monotonic()
             forked(lambda kind=kind: Path("counted").write_text(str(counting(-1, lambda: denoise(kind, FIRST, True)))))
             self.seconds[kind] = time.monotonic() - start
@@ -228,23 +233,22 @@ class Undisturbed:
         """Return the pixels that calls with these σ make, one after the other."""
         if (kind, tag) not in self.pixels:
             here = os.getcwd()
-            self.fresh("once")
+            self.fresh(kind)
             for sigma in tag:
                 forked(lambda sigma=sigma: denoise(kind, int(sigma), True))
             self.pixels[kind, tag] = pixels_of(NAMES[kind][1]) or []
             os.chdir(here)
         return self.pixels[kind, tag]
 
-    def fresh(self, name: str, old: str | None = None) -> None:
-        """Go to a new folder with the inputs, something that is no business of a run, and what is to be replaced."""
-        folder = self.place / name
+    def fresh(self, kind: str, *, old: bool = False, name: str = "once") -> None:
+        """Go to a new folder with the input, something that is no business of a run, and what is to be replaced."""
+        folder, (source, target) = self.place / name, NAMES[kind]
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.inputs, folder)
+        folder.mkdir()
         os.chdir(folder)
         Path("precious").write_bytes(b"precious")
-        if old is not None:
-            given = {".npy": "noisy.npy", ".tif": "plain.tif", ".zarr": "noisy.zarr", "": "pictures"}[Path(old).suffix]
-            (shutil.copytree if Path(given).is_dir() else shutil.copy)(given, old)
+        for name in (source, target) if old else (source,):
+            (shutil.copytree if (self.inputs / source).is_dir() else shutil.copy2)(self.inputs / source, name)
 
     def tag(self, kind: str) -> Tag:
         """Return what an output is: the σ with which it was made, `OLD` where it is none of these, or nothing."""
@@ -287,7 +291,7 @@ class Kill:
         source, self.target = NAMES[self.kind]
         self.in_place = source == self.target
         self.overwrite |= self.in_place
-        self.undisturbed.fresh("killed", self.target if self.overwrite and not self.in_place else None)
+        self.undisturbed.fresh(self.kind, old=self.overwrite and not self.in_place, name="killed")
         self.others = set(os.listdir()) - {self.target}
         folder = self.kind == "folder"
         self.sidecar = f"{self.target}/.nlmeans.part.manifest" if folder else f"{self.target}.part.manifest"
@@ -347,7 +351,7 @@ class Kill:
 
 def at_random(undisturbed: Undisturbed, number: int, rng: random.Random, told: Counter[str]) -> Kill:
     """Kill a run somewhere, and what goes on with it now and then; make another call now and then, and the same."""
-    one = Kill(list(NAMES)[number % len(NAMES)], rng.random() < 0.5, undisturbed)
+    one = Kill(undisturbed.kinds[number % len(undisturbed.kinds)], rng.random() < 0.5, undisturbed)
     most = undisturbed.operations[one.kind]
     for chance in (1.0, 0.3):
         if rng.random() > chance:
@@ -386,6 +390,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default=",".join(NAMES), help="what is denoised: by default %(default)s")
     parser.add_argument("--every", action="store_true", help="before each operation of each kind, once")
     options = parser.parse_args(arguments)
     if not hasattr(os, "fork"):
@@ -397,7 +402,7 @@ def main(arguments: list[str] | None = None) -> int:
     start, before, told, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as place:
         try:
-            right = Undisturbed(Path(place).resolve())
+            right = Undisturbed(Path(place).resolve(), options.kinds.split(","))
             rngs = (random.Random(1_000_003 * options.seed + number) for number in range(options.count))
             random_ones = (at_random(right, number, rng, told) for number, rng in enumerate(rngs))
             for one in at_every(right, told) if options.every else random_ones:
