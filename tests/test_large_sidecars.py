@@ -300,6 +300,45 @@ def test_an_input_that_changes_under_way_is_an_error(name, moment):
     assert os.path.exists("clean.npy")
 
 
+@pytest.mark.parametrize("packing", [None, "zlib"])
+@pytest.mark.parametrize("change", ["other", "cut", "gone"])
+def test_a_tiff_that_changes_under_way_is_an_error(packing, change):
+    tifffile.imwrite("noisy.tif", GREY, compression=packing)
+
+    def progress(done, total):
+        if done != 1:
+            return
+        if change == "other":
+            tifffile.imwrite("noisy.tif", OTHER, compression=packing)
+        elif change == "cut":
+            Path("noisy.tif").write_bytes(Path("noisy.tif").read_bytes()[:1000])
+        else:
+            Path("noisy.tif").unlink()
+
+    with pytest.raises(Changed, match=r"noisy\.tif changed under way"):
+        denoise("noisy.tif", "clean.tif", progress=progress)
+    assert not [file for file in os.listdir() if "clean" in file]
+
+
+@pytest.mark.parametrize("target", ["clean.npy", "clean.tif", "clean.zarr"])
+def test_a_part_that_is_damaged_is_named_with_the_way_out(target):
+    for change in ("cut", "other"):
+        stopped(target=target)
+        part = Path(f"{target}.part")
+        if change == "cut":
+            inside = part / "zarr.json" if part.is_dir() else part
+            inside.write_bytes(inside.read_bytes()[:10])
+        elif target.endswith("zarr"):
+            shutil.rmtree(part)
+            zarr.create_group(part).create_array("0", shape=(3, 3), dtype="u1")
+        else:
+            io.write(f"small{target[5:]}", io.Picture(GREY[:5], "YX"))
+            os.replace(f"small{target[5:]}", part)
+        refused(PictureError, rf"part is damaged, remove it and {target}.part.manifest to begin anew", target=target)
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+        Path(f"{target}.part.manifest").unlink()
+
+
 def test_a_store_that_changes_or_goes_under_way_is_an_error(monkeypatch):
     zarr.create_array("noisy.zarr", data=GREY, chunks=(50, 64))
 

@@ -87,15 +87,25 @@ def create(part: Path, path: Path, about: About, source: Source) -> Target:
 
 
 def reopen(part: Path, path: Path, about: About, source: Source) -> Target:
-    """Return an output that was created before."""
+    """Return an output that was created before.
+
+    Raises
+    ------
+    PictureError
+        If it is not as it was created.
+    """
     kind = target_format(path)
-    if kind == "zarr":
-        zarrs.sweep(part)
-        image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
-        return ZarrTarget(part, about, image.levels, image.consolidated)
-    if kind == "tiff":
-        return TiffTarget(part, about, source if isinstance(source, TiffSource) else None)
-    return NpyTarget.reopen(part, about)
+    try:
+        if kind == "zarr":
+            zarrs.sweep(part)
+            image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
+            return ZarrTarget.reopen(part, about, image)
+        if kind == "tiff":
+            return TiffTarget.reopen(part, about, source if isinstance(source, TiffSource) else None)
+        return NpyTarget.reopen(part, about)
+    except Exception as error:  # readers meet damaged headers with exceptions of every kind
+        manifest = Names(path).manifest.name
+        raise PictureError(f"{part} is damaged, remove it and {manifest} to begin anew: {reason(error)}") from error
 
 
 def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:

@@ -225,11 +225,21 @@ class TiffTarget:
             reserve(path)
         return target
 
+    @classmethod
+    def reopen(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+        """Go on with a file that was created."""
+        target = cls(path, about, source)
+        target._pixels("r")
+        return target
+
     def write(self, region: Region, pixels: np.ndarray) -> None:
         """Write a region."""
+        self._pixels("r+")[region] = pixels
+
+    def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
-        tifffile.memmap(self.path, mode="r+").reshape(self.about.shape)[region] = pixels
+        return tifffile.memmap(self.path, mode=mode).reshape(self.about.shape)
 
     def coarser(self) -> list[list[Region]]:
         """Return none: there is one level."""

@@ -275,6 +275,14 @@ class ZarrTarget:
         group.create_array("0", **array)
         return cls(path, about, ("0",), False)
 
+    @classmethod
+    def reopen(cls, path: Path, about: About, image: Image) -> ZarrTarget:
+        """Go on with a store that was created."""
+        target = cls(path, about, image.levels, image.consolidated)
+        if target._arrays[0].shape != about.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != about.dtype:
+            raise PictureError(f"it must have shape {about.shape} and dtype {about.dtype}")
+        return target
+
     @cached_property
     def _arrays(self) -> list[Any]:
         node = library().open(self.path, mode="r+")
