@@ -123,9 +123,9 @@ class Watch:
 
     def _identity(self) -> dict[str, Any]:
         start = time.monotonic()
-        found = self.files.identity()
+        identity = self.files.identity()
         self._due = time.monotonic() + 100 * (time.monotonic() - start)
-        return found
+        return identity
 
     def look(self) -> None:
         """Raise `Changed` if something is another, as far as it is time to look."""

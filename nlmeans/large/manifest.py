@@ -108,11 +108,11 @@ class Record:
 
     def _parsed(self, line: bytes) -> dict[str, Any]:
         """Return what a line says; nothing, where it is not as it was written."""
-        found = _LINE.fullmatch(line)
-        if found is None or found[2].decode() != _sum(self._salt, found[1]):
+        parts = _LINE.fullmatch(line)
+        if parts is None or parts[2].decode() != _sum(self._salt, parts[1]):
             return {}
         try:
-            parsed: dict[str, Any] = json.loads(found[1] + b"}")
+            parsed: dict[str, Any] = json.loads(parts[1] + b"}")
         except (ValueError, RecursionError):  # summed by somebody else
             return {}
         return parsed

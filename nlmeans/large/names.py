@@ -70,5 +70,5 @@ def remove(place: Path) -> None:
 
 def stamp(place: Path) -> list[int]:
     """Return what stays the same when a file or folder gets another name, and of no other is the same."""
-    found = place.lstat()
-    return [found.st_ino, found.st_mtime_ns]
+    status = place.lstat()
+    return [status.st_ino, status.st_mtime_ns]

@@ -252,13 +252,13 @@ class Undisturbed:
 
     def tag(self, kind: str) -> Tag:
         """Return what an output is: the σ with which it was made, `OLD` where it is none of these, or nothing."""
-        found = pixels_of(NAMES[kind][1])
-        if found is None:
+        pixels = pixels_of(NAMES[kind][1])
+        if pixels is None:
             return ()
         sigmas, (source, target) = (str(FIRST), str(OTHER)), NAMES[kind]
         for tag in chain(product(sigmas), product(sigmas, sigmas) if source == target else ()):
             right = self.right(kind, tag)
-            if len(right) == len(found) and all(map(np.array_equal, right, found)):
+            if len(right) == len(pixels) and all(map(np.array_equal, right, pixels)):
                 return tag
         return OLD
 
@@ -349,7 +349,7 @@ class Kill:
         return code
 
 
-def at_random(undisturbed: Undisturbed, number: int, rng: random.Random, told: Counter[str]) -> Kill:
+def at_random(undisturbed: Undisturbed, number: int, rng: random.Random, counts: Counter[str]) -> Kill:
     """Kill a run somewhere, and what goes on with it now and then; make another call now and then, and the same."""
     one = Kill(undisturbed.kinds[number % len(undisturbed.kinds)], rng.random() < 0.5, undisturbed)
     most = undisturbed.operations[one.kind]
@@ -361,26 +361,26 @@ def at_random(undisturbed: Undisturbed, number: int, rng: random.Random, told: C
         else:
             near = rng.randint(1, 25), most - rng.randrange(25)
             ended = one.at(rng.choice((rng.randint(1, most), rng.randint(1, most), *near)))
-        told[{DEAD: "before an operation", -signal.SIGKILL: "by SIGKILL"}.get(ended, "not killed any more")] += 1
+        counts[{DEAD: "before an operation", -signal.SIGKILL: "by SIGKILL"}.get(ended, "not killed any more")] += 1
         if ended in (0, 1):
             break
     taken = False
     if one.kind != "folder" and rng.random() < 0.5:
         taken = one.call(OTHER)
-        told["another call was right" if taken else "another call was refused"] += 1
+        counts["another call was right" if taken else "another call was refused"] += 1
     if not taken:
-        told["the same call was right" if one.call(FIRST) else "the output was there already"] += 1
+        counts["the same call was right" if one.call(FIRST) else "the output was there already"] += 1
     one.look()
     return one
 
 
-def at_every(undisturbed: Undisturbed, told: Counter[str]) -> Iterator[Kill]:
+def at_every(undisturbed: Undisturbed, counts: Counter[str]) -> Iterator[Kill]:
     """Kill a run before each operation, and make the same call."""
     for kind, most in undisturbed.operations.items():
         for operation in range(1, most + 1):
             one = Kill(kind, operation % 2 == 1, undisturbed)
-            told["killed" if one.at(operation) == DEAD else "not killed any more"] += 1
-            told["the same call was right" if one.call(FIRST) else "the output was there already"] += 1
+            counts["killed" if one.at(operation) == DEAD else "not killed any more"] += 1
+            counts["the same call was right" if one.call(FIRST) else "the output was there already"] += 1
             one.look()
             yield one
 
@@ -399,20 +399,20 @@ def main(arguments: list[str] | None = None) -> int:
     from nlmeans.large import blocks, zarrs
 
     blocks.MOST, zarrs.CHUNK = {2: 40 * 40, 3: 1}, {"Y": 32, "X": 32}
-    start, before, told, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0
+    start, before, counts, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as place:
         try:
             right = Undisturbed(Path(place).resolve(), options.kinds.split(","))
             rngs = (random.Random(1_000_003 * options.seed + number) for number in range(options.count))
-            random_ones = (at_random(right, number, rng, told) for number, rng in enumerate(rngs))
-            for one in at_every(right, told) if options.every else random_ones:
+            random_ones = (at_random(right, number, rng, counts) for number, rng in enumerate(rngs))
+            for one in at_every(right, counts) if options.every else random_ones:
                 runs, wrong = runs + 1, wrong + bool(one.wrong)
                 if one.wrong:
                     print("wrong:", one.kind, f"overwrite={one.overwrite}", *one.story, *one.wrong, sep="; ")
         finally:
             os.chdir(before)
     print(f"operations: {right.operations}")
-    print(", ".join(f"{what}: {often}" for what, often in sorted(told.items())))
+    print(", ".join(f"{what}: {often}" for what, often in sorted(counts.items())))
     print(f"{runs} runs in {time.monotonic() - start:.0f} s, {wrong} wrong")
     return int(wrong > 0)
 
