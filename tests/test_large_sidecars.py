@@ -138,6 +138,16 @@ def test_lines_of_another_manifest_are_not_believed():
     check("clean.npy")
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [(dict(nodata=7), {}), ({}, dict(nodata=7)), (dict(mask=np.ones(GREY.shape, bool)), {}), (dict(guide=GREY), {})],
+)
+def test_what_was_asked_for_and_is_not_any_more_is_another_call(before, now):
+    stopped(**before)
+    refused(PictureError, "must be gone on with as it was begun", **now)
+    denoise(**before)
+
+
 @pytest.mark.parametrize("change", [dict(sigma=20), dict(source="other.npy"), dict(fill=False)], ids=str)
 @pytest.mark.parametrize("target", ["clean.npy", "clean.tif"])
 def test_what_is_finished_is_not_delivered_for_something_else(change, target, monkeypatch):

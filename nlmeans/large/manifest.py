@@ -172,8 +172,8 @@ def differences(before: Any, now: Any) -> list[str]:
 
 def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(now, dict) and isinstance(before, dict):
-        for key in now:
-            yield from _differences(f"{name}, {key}" if name else key, before.get(key), now[key])
+        for key in now if not name else before | now:
+            yield from _differences(f"{name}, {key}" if name else key, before.get(key), now.get(key))
     elif isinstance(now, list) and isinstance(before, list) and len(now) == len(before):
         for one, other in zip(before, now, strict=True):
             yield from _differences(name, one, other)

@@ -131,19 +131,16 @@ def denoise(
         if not output.delivered:
             check()
         of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
-        identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
         watch = Watch(of)
+        identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
         identity |= {"axes": of.axes.names} | watch.identity
-        asked = {"asked": {name: _text(value) for name, value in options.items()}}
-        plans, counts = _done_in_place(output, identity | asked)
+        identity |= {"asked": {name: _text(value) for name, value in options.items()}}
+        plans, counts = _done_in_place(output, identity)
         used = cpus
         if counts is None:
             seen, layout = sha256(), of.axes.layout
             decided = [recipe_of(of.parts(seen), k, layout, **options) for k in range(of.count)]
-            recipes, missing = (
-                [recipe for recipe, _ in decided],
-                "mask" in of.beside or any(lost for _, lost in decided),
-            )
+            recipes = [recipe for recipe, _ in decided]
             plans = tuple(recipe.plan for recipe in recipes)
             identity |= {"sample": seen.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
             counts = output.done_before(identity, check)
@@ -152,8 +149,7 @@ def denoise(
             shown = stack.enter_context(bar(told))
             by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
             missing = "mask" in of.beside or any(lost for _, lost in decided)
-            recipes = [recipe for recipe, _ in decided]
-            counts = carry_out(watch, output, recipes, identity | asked, missing=missing, keep=keep, by=by)
+            counts = carry_out(watch, output, recipes, identity, missing=missing, keep=keep, by=by)
             used = cpus if cluster is None else cluster.threads
     return Report(
         plans, time.perf_counter() - start, used,
@@ -232,12 +228,12 @@ def _done_in_place(output: Output, identity: dict[str, Any]) -> tuple[tuple[Plan
 
     What it was made of is gone, and cannot be asked once more: what the caller says is compared, and the rest believed.
     """
-    manifest, path = output.manifest, str(output.names.output)
-    if manifest.identity is None or not output.delivered or identity["source"].get("path") != path:
+    manifest, made, path = output.manifest, output.manifest.identity, str(output.names.output)
+    if made is None or not output.delivered or identity["source"].get("path") != path:
         return (), None
-    if manifest.differences(identity | {"source": {"path": path}}):
+    if made["source"].get("path") != path or manifest.differences(identity | {"source": made["source"]}):
         return (), None
-    plans, counts = tuple(_revived(Plan, plan) for plan in manifest.identity["plans"]), list(manifest.done.values())
+    plans, counts = tuple(_revived(Plan, plan) for plan in made["plans"]), list(manifest.done.values())
     output.tidy()
     return plans, counts
 

@@ -89,7 +89,7 @@ def carry_out(
     """
     of, path, manifest = watch.files, output.names.output, output.manifest
     about = files.described(of.image, of.axes.names, path)
-    reaches = [recipe.plan.reach(missing) for recipe in recipes]
+    reaches = [recipe.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
     job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
     going_on = output.goes_on
