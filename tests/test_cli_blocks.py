@@ -111,6 +111,7 @@ def test_sizes_that_are_none():
     )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on(kind):
     source = zarr.create_array("large.zarr", shape=(1500, 1500), dtype="float32", chunks=(100, 100), overwrite=True)

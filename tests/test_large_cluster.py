@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -75,10 +74,10 @@ def test_a_worker_that_is_killed_spoils_nothing(started):
 
     def progress(done, total):
         if done == 5:
-            worker.send_signal(signal.SIGKILL)
+            worker.kill()
 
     large.denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
-    assert worker.wait(10) == -signal.SIGKILL
+    assert worker.wait(10) != 0
     np.testing.assert_allclose(zarr.open("clean.zarr")["0"][...], REF, atol=2e-3)
 
 

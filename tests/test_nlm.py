@@ -1,5 +1,6 @@
 """Every switch of denoise() against its definition, put together from the two oracles."""
 
+import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -314,7 +315,10 @@ def test_concurrent_calls_give_the_same_bits():
             np.testing.assert_array_equal(result, ref[k % 4])
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    "start",
+    [pytest.param("fork", marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")), "spawn"],
+)
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_worker_processes_give_the_same_bits(start):
     ref = work(0)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,7 @@ from ..options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .jobs import check_name, files, in_blocks, pairs
+from .journal import journal
 from .options import Filtering, Reading, Sigma, method_name, noise_text, place, size, with_flags
 
 app = typer.Typer(
@@ -99,7 +102,7 @@ def denoise(
     What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes. Large
     files are done block by block; what is unfinished is called OUT.part, and the same command goes on from there.
     """
-    with Console(quiet, verbose) as console:
+    with Console(quiet, verbose) as console, ExitStack() as stack:
         work, folder = pairs(inputs, output)
         if jpeg_quality is not None and not any(io.FORMATS.get(io.ending(target)) == "jpeg" for _, target in work):
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
@@ -109,14 +112,20 @@ def denoise(
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+        command = {"asked": asked, "reading": reading, "method": method, "fill": fill, "jpeg_quality": jpeg_quality}
+        done = stack.enter_context(journal(folder, command, asked.given()))
         for (source, target), blocks in zip(work, apart, strict=True):
             with console.working_on(source):
+                if not done.begins(source, target):
+                    console.kept(target)
+                    continue
                 if blocks:
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, asked, reading, method=method, fill=fill, threads=threads,
                             max_memory=max_memory, scheduler=scheduler, overwrite=overwrite, progress=progress,
                         )  # fmt: skip
+                    done.ends(target, target)
                     console.done(target, report)
                     continue
                 io.check_target(target, overwrite)  # before the work, not after it
@@ -135,7 +144,10 @@ def denoise(
                         full_output=True,
                         **options,
                     )
-                io.write(target, picture.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality)
+                io.write(
+                    target, picture.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
+                    placing=partial(done.ends, target),
+                )  # fmt: skip
                 console.done(target, report)
     raise typer.Exit(console.code)
 

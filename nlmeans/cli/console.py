@@ -79,6 +79,11 @@ class Console:
             told.append(f"{report.seconds:.2f} s")
         self._say(path, ", ".join(told) or "done", report)
 
+    def kept(self, path: Path) -> None:
+        """Say that a file was written before the same command was interrupted."""
+        if not self.quiet:
+            typer.echo(f"{path}: done before")
+
     def drawn(self, path: Path, summary: str, plan: Any) -> None:
         """Say that a drawing was written, and what it shows."""
         self._say(path, summary, plan)

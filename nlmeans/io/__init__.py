@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from . import nifti
@@ -146,7 +147,12 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
 
 
 def write(
-    path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False, jpeg_quality: int | None = None
+    path: str | os.PathLike[str],
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    jpeg_quality: int | None = None,
+    placing: Callable[[Path], object] | None = None,
 ) -> None:
     """Write a picture in the format that the name stands for: whole, or not at all.
 
@@ -161,6 +167,8 @@ def write(
     jpeg_quality : int, optional
         1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
         another format gets quality 95 without subsampling.
+    placing : callable, optional
+        Called with the name that the finished file still has, before it gets the one that is asked for.
 
     Raises
     ------
@@ -177,6 +185,8 @@ def write(
     option = ending(path) == ".nii.gz" if name == "nifti" else jpeg_quality
     with replacing(path, overwrite=overwrite) as part:
         writer.write(part, _ordered(picture, name), option)
+        if placing is not None:
+            placing(part)
 
 
 def _ordered(picture: Picture, name: str) -> Picture:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
+from . import locks
 from .picture import PictureError
+
+OURS = int.from_bytes(b"nlm\0")
+"""Where the numbers in names of temporary files begin: nobody else's pattern."""
 
 
 def check_target(path: Path, overwrite: bool) -> Path:
@@ -34,16 +40,16 @@ def check_target(path: Path, overwrite: bool) -> Path:
 def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a new, empty file beside ``path`` that takes its place when all went well, and else vanishes.
 
+    One that a process has left that was killed vanishes too, where the system can say so.
+
     Yields
     ------
     Path
         The temporary file; it has the mode of the file that it replaces.
     """
     target = check_target(path, overwrite)
-    # Not `tempfile`: its files are private, and a picture is to have the rights that any new file gets.
-    part = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.part")
     try:
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        part, lock = _begun(target)
     except OSError as error:  # of the name that the caller knows
         raise OSError(error.errno, error.strerror, str(target)) from None
     try:
@@ -55,3 +61,40 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     except BaseException:  # Ctrl-C too
         part.unlink(missing_ok=True)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _begun(target: Path) -> tuple[Path, int | None]:
+    """Make an empty file beside the target; return its name, and the lock that says that it is written."""
+    # Not `tempfile`: its files are private, and a picture is to have the rights that any new file gets.
+    for number in count(OURS):
+        part = target.with_name(f".{target.name[:100]}.{number:08x}.part")
+        _remove_left(part)
+        try:
+            file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            continue
+        if not locks.AVAILABLE:
+            os.close(file)
+            return part, None
+        with suppress(BlockingIOError):  # of one that took it for left
+            locks.lock(file)
+            if locks.is_still(file, part):
+                return part, file
+        os.close(file)
+    raise AssertionError("there is always another number")
+
+
+def _remove_left(part: Path) -> None:
+    """Remove a file that a process has left that was killed: nobody has locked it."""
+    with suppress(OSError):
+        if not stat.S_ISREG(part.lstat().st_mode):
+            return
+        file = os.open(part, os.O_RDONLY)
+        try:
+            if locks.lock(file) and locks.is_still(file, part):
+                part.unlink()
+        finally:
+            os.close(file)

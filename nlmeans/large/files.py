@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -15,9 +14,10 @@ import numpy as np
 from .. import io
 from ..io.picture import PictureError
 from . import zarrs
+from .names import Names
 from .npys import NpySource, NpyTarget
 from .store import About, ArraySource, Source, Target
-from .tiffs import TiffSource, TiffTarget, packed_beside
+from .tiffs import TiffSource, TiffTarget
 from .zarrs import ZarrSource, ZarrTarget
 
 RULE = "only Zarr, TIFF and NPY can be read and written in blocks"
@@ -87,14 +87,25 @@ def create(part: Path, path: Path, about: About, source: Source) -> Target:
 
 
 def reopen(part: Path, path: Path, about: About, source: Source) -> Target:
-    """Return an output that was created before."""
+    """Return an output that was created before.
+
+    Raises
+    ------
+    PictureError
+        If it is not as it was created.
+    """
     kind = target_format(path)
-    if kind == "zarr":
-        image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
-        return ZarrTarget(part, about, image.levels, image.consolidated)
-    if kind == "tiff":
-        return TiffTarget(part, about, source if isinstance(source, TiffSource) else None)
-    return NpyTarget.reopen(part, about)
+    try:
+        if kind == "zarr":
+            zarrs.sweep(part)
+            image = source.image if isinstance(source, ZarrSource) else zarrs.Image.open(part)
+            return ZarrTarget.reopen(part, about, image)
+        if kind == "tiff":
+            return TiffTarget.reopen(part, about, source if isinstance(source, TiffSource) else None)
+        return NpyTarget.reopen(part, about)
+    except Exception as error:  # readers meet damaged headers with exceptions of every kind
+        manifest = Names(path).manifest.name
+        raise PictureError(f"{part} is damaged, remove it and {manifest} to begin anew: {reason(error)}") from error
 
 
 def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
@@ -115,7 +126,9 @@ def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
 
 
 def _check_apart(path: Path, given: Path, zarr: bool) -> None:
-    """Refuse an output that is in a store that is read, or holds what is read."""
+    """Refuse an output that is in a store that is read, or holds what is read, or would lie beside it by its name."""
+    if any(name in (given, *given.parents) for name in Names(path).beside):
+        raise PictureError(f"what is read must have another name than what lies beside the output for a time: {given}")
     store = zarrs.split(given)[0]
     if zarr and (path == given or path in given.parents or store in (path, *path.parents)):
         raise PictureError(f"the output must be another store than the input: {path} and {given} are in each other")
@@ -123,36 +136,11 @@ def _check_apart(path: Path, given: Path, zarr: bool) -> None:
         raise PictureError(f"the output must not lie in a store that is read: {path} lies in {store}")
 
 
-def aside(path: Path) -> Path:
-    """Return a name for what an output replaces, while it is replaced."""
-    return path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.old")
-
-
-def put_in_place(finished: Path, path: Path, old: Path) -> None:
-    """Give a finished output its name; what was there before goes, by the name ``old``."""
-    if path.is_dir():
-        os.replace(path, old)
-    elif path.exists():
-        os.chmod(finished, path.stat().st_mode & 0o7777)
-    os.replace(finished, path)
-    if old.exists():
-        shutil.rmtree(old)
-
-
 def reason(error: Exception) -> str:
     """Return what went wrong, with the name of the file where the system tells it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
-
-
-def remove(part: Path) -> None:
-    """Remove an unfinished output."""
-    if part.is_dir():
-        shutil.rmtree(part)
-    else:
-        part.unlink(missing_ok=True)
-        packed_beside(part).unlink(missing_ok=True)
 
 
 def is_large(path: Path) -> bool:

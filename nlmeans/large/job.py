@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..io.picture import PictureError
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pieces import Outcome, Piece, estimate, known_in
 from ..prepare import Recipe
 from ..sample import Parts
 from .blocks import Block
+from .manifest import differences
 from .store import Axes, Source
 
 
@@ -67,6 +70,13 @@ class Files:
                     f"{name} must have the image's shape, {plain} without channels; got {source.about.shape}"
                 )
 
+    def identity(self) -> dict[str, Any]:
+        """Return what changes when something that is read is another."""
+        return {
+            "source": self.image.identity(),
+            "beside": {name: other.identity() for name, other in self.beside.items()},
+        }
+
     def read(self, name: str, index: int, tile: Tile) -> np.ndarray:
         """Return a tile of one image's planes (C, Z, Y, X)."""
         source = self.image if name == "image" else self.beside[name]
@@ -87,6 +97,63 @@ class Files:
             return read
 
         return Parts(self.sides, self.channels, reader("image"), **{name: reader(name) for name in self.beside})
+
+
+class Changed(PictureError):
+    """Something that is read changed while it was."""
+
+
+class Watch:
+    """Sees whether all that is read stays as it is: at the end, and now and then before, in a hundredth of the time.
+
+    Parameters
+    ----------
+    files : Files
+        What is read.
+
+    Attributes
+    ----------
+    identity : dict
+        What it was at the start.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.identity = self._identity()
+
+    def _identity(self) -> dict[str, Any]:
+        start = time.monotonic()
+        identity = self.files.identity()
+        self._due = time.monotonic() + 100 * (time.monotonic() - start)
+        return identity
+
+    def look(self) -> None:
+        """Raise `Changed` if something is another, as far as it is time to look."""
+        if time.monotonic() >= self._due and (changed := self.changed()):
+            raise changed
+
+    def changed(self) -> Changed | None:
+        """Return what is to be raised if something is another."""
+        try:
+            now = self._identity()
+        except OSError as error:
+            other = [str(error.filename)]
+        else:
+            other = [
+                str(entry.get("path", name))
+                for name, entry in _flat(self.identity).items()
+                if differences(entry, _flat(now)[name])
+            ]
+        if not other:
+            return None
+        return Changed(
+            f"what is read must stay as it is until the end: {', '.join(other)} changed under way; nothing of this run "
+            "is kept, and the same call begins anew"
+        )
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+    return {"source": identity["source"]} | identity["beside"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ class NpyTarget:
     def reopen(cls, path: Path, about: About) -> NpyTarget:
         """Go on with a file that was created."""
         if npy.header(path) != (about.shape, about.dtype):
-            raise PictureError(f"{path} must have shape {about.shape} and dtype {about.dtype} to go on; it has not")
+            raise PictureError(f"it must have shape {about.shape} and dtype {about.dtype}")
         return cls(path, about)
 
     def write(self, region: Region, pixels: np.ndarray) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing, nullcontext
-from dataclasses import asdict, replace
+from contextlib import ExitStack, closing
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from .. import __version__, _checks
 from .._progress import Cancelled, Progress, bar, stoppable
@@ -19,10 +20,11 @@ from ..plan import Plan
 from ..prepare import Recipe
 from ..sample import check_pieces, map_of, recipe_of
 from . import files
-from .job import Files
+from .job import Files, Watch
+from .output import Output
 from .store import About, Axes
 from .tiffs import TiffSource
-from .work import Resources, carry_out, finished_before
+from .work import Resources, carry_out
 from .workers import Cluster
 
 
@@ -55,7 +57,8 @@ def denoise(
     target : path
         A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type; from Zarr to Zarr all
         metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
-        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside.
+        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
+        what has such a name and is none of a run's is left alone and refused.
     sigma, mask, guide : optional
         As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without;
         a mask is 0 where a pixel does not count.
@@ -82,8 +85,8 @@ def denoise(
     ------
     TypeError, ValueError
         As `nlmeans.denoise`, and if ``max_memory`` does not suffice; `nlmeans.io.PictureError` for a file that cannot
-        be read or written so, or an unfinished
-        output that was begun otherwise.
+        be read or written so, an unfinished output that was begun otherwise, or an input that changes under way, of
+        which nothing is kept.
     OSError
         For files that are not there, or may not be written.
     Unfinished
@@ -94,8 +97,8 @@ def denoise(
     -----
     The noise and all parameters are decided once, from a sample (`nlmeans.tiled.denoise`), and what comes out is what
     the whole image would have become, up to rounding. Blocks are made of whole chunks (shards, where there are). When a
-    run is killed, the same call does only what is missing: the manifest says which blocks are done and of what the
-    output is made. Another input, other parameters or another version of this library is refused.
+    run is killed, at whichever operation, the same call does only what is missing: the manifest says which blocks are
+    done and of what the output is made. Another input, other parameters or another version of this library is refused.
 
     Examples
     --------
@@ -110,7 +113,7 @@ def denoise(
     """
     start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
     keep, cpus = not _checks.flag(fill, "fill"), _checks.threads(threads) or available_cpus()
-    asked, event = _checks.progress(progress), _checks.cancel(cancel)
+    told, event = _checks.progress(progress), _checks.cancel(cancel)
     memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
     if memory is not None and memory <= 0:
         raise ValueError(f"max_memory is in bytes and must be above 0; got {memory:g}")
@@ -119,30 +122,37 @@ def denoise(
         if event is not None and event.is_set():
             raise Cancelled("stopped by the cancel event; the same call goes on from there")
 
-    def check() -> None:
-        files.check_target(path, (source, mask, guide, sigma), overwrite)
+    def check(over: bool = overwrite) -> None:
+        files.check_target(path, (source, mask, guide, sigma), over)
 
     stop()
-    counts = finished_before(path, check)
-    if counts is None:
-        check()
-    of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
-    cluster = None if scheduler is None or counts is not None else Cluster(scheduler)
-    with nullcontext() if cluster is None else closing(cluster), bar(asked) as shown:
-        seen = sha256()
-        decided = [recipe_of(of.parts(seen), k, of.axes.layout, **options) for k in range(of.count)]
-        recipes, missing = [recipe for recipe, _ in decided], "mask" in of.beside or any(lost for _, lost in decided)
-        identity = {
-            "nlmeans": __version__, "defaults": DEFAULTS_VERSION, "sample": seen.hexdigest(), "fill": not keep,
-            "source": of.image.identity(), "beside": {name: other.identity() for name, other in of.beside.items()},
-            "axes": of.axes.names, "plans": [_lasting(recipe.plan) for recipe in recipes],
-        }  # fmt: skip
+    check(over=True)  # what is there may be what a run made that was killed before it could tidy up
+    with Output(path) as output, ExitStack() as stack:
+        if not output.delivered:
+            check()
+        of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+        watch = Watch(of)
+        identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
+        identity |= {"axes": of.axes.names} | watch.identity
+        identity |= {"asked": {name: _text(value) for name, value in options.items()}}
+        plans, counts = _done_in_place(output, identity)
+        used = cpus
         if counts is None:
+            seen, layout = sha256(), of.axes.layout
+            decided = [recipe_of(of.parts(seen), k, layout, **options) for k in range(of.count)]
+            recipes = [recipe for recipe, _ in decided]
+            plans = tuple(recipe.plan for recipe in recipes)
+            identity |= {"sample": seen.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
+            counts = output.done_before(identity, check)
+        if counts is None:
+            cluster = None if scheduler is None else stack.enter_context(closing(Cluster(scheduler)))
+            shown = stack.enter_context(bar(told))
             by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
-            counts = carry_out(of, path, recipes, identity, missing=missing, keep=keep, by=by)
+            missing = "mask" in of.beside or any(lost for _, lost in decided)
+            counts = carry_out(watch, output, recipes, identity, missing=missing, keep=keep, by=by)
+            used = cpus if cluster is None else cluster.threads
     return Report(
-        tuple(recipe.plan for recipe in recipes), time.perf_counter() - start,
-        cpus if cluster is None else cluster.threads,
+        plans, time.perf_counter() - start, used,
         sum(count.get("missing", 0) for count in counts), sum(count.get("unfilled", 0) for count in counts),
     )  # fmt: skip
 
@@ -213,6 +223,26 @@ def _spacing(of: Files) -> tuple[float, ...] | None:
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
 
 
+def _done_in_place(output: Output, identity: dict[str, Any]) -> tuple[tuple[Plan, ...], list[dict[str, int]] | None]:
+    """Return plans and counts of a run that was killed after its output took the place of its input; None if none.
+
+    What it was made of is gone, and cannot be asked once more: what the caller says is compared, and the rest believed.
+    """
+    manifest, made, path = output.manifest, output.manifest.identity, str(output.names.output)
+    if made is None or not output.delivered or identity["source"].get("path") != path:
+        return (), None
+    if made["source"].get("path") != path or manifest.differences(identity | {"source": made["source"]}):
+        return (), None
+    plans, counts = tuple(_revived(Plan, plan) for plan in made["plans"]), list(manifest.done.values())
+    output.tidy()
+    return plans, counts
+
+
+def _text(value: Any) -> str:
+    """Return an option as text, the same for numbers that are equal."""
+    return repr(float(value) if isinstance(value, Real) and not isinstance(value, bool) else value)
+
+
 def _lasting(plan: Plan) -> dict[str, Any]:
     """Return a plan's numbers, to as many digits as last, without what depends on how fast a machine is."""
 
@@ -225,3 +255,15 @@ def _lasting(plan: Plan) -> dict[str, Any]:
 
     found: dict[str, Any] = rounded(asdict(replace(plan, seconds=0.0)))
     return found
+
+
+def _revived(kind: Any, value: Any) -> Any:
+    """Return a record of a kind from what JSON made of it."""
+    kinds = [inner for inner in get_args(kind) if inner not in (type(None), ...)]
+    if isinstance(value, list):
+        return tuple(_revived(kinds[0] if kinds else Any, inner) for inner in value)
+    if not isinstance(value, dict):
+        return value
+    record: Any = kind if is_dataclass(kind) else kinds[0]
+    hints = get_type_hints(record)
+    return record(**{name: _revived(hints[name], inner) for name, inner in value.items()})

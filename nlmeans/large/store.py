@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,6 +97,10 @@ class ArraySource:
 
     def identity(self) -> dict[str, Any]:
         """Return a hash of all that it holds."""
+        return self._hashed
+
+    @cached_property
+    def _hashed(self) -> dict[str, Any]:
         from hashlib import sha256
 
         return {"array": sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest(), "shape": self.array.shape}

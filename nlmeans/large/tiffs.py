@@ -6,17 +6,19 @@ import math
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from ..io import codecs, exif, tiff
 from ..io.picture import PictureError, Request
 from ..pairwise.tiles import available_cpus
+from .names import packed_beside
 from .npys import reserve
 from .store import About, Region, identity_of
 
@@ -64,21 +66,31 @@ class Grid:
 
 
 class _Opened:
-    """A file that is open for reading."""
+    """What is known of a file. It is open only while it is read: not every system removes what is open."""
 
     def __init__(self, path: Path) -> None:
         from tifffile import TiffFile
 
         codecs.provide()
-        self.tif = TiffFile(path)
         self.request = Request(path, None, None, 2**63)
-        self.series = tiff.only_series(self.tif, self.request)
-        self.page = self.series.keyframe
-        self.lock = threading.Lock()
+        with TiffFile(path) as self.tif:
+            self.series = tiff.only_series(self.tif, self.request)
+            self.page = self.series.keyframe
+        self.lock, self.readers = threading.Lock(), 0
 
-    def __del__(self) -> None:
-        if hasattr(self, "tif"):
-            self.tif.close()
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Have the file open meanwhile."""
+        with self.lock:
+            self.tif.filehandle.open()
+            self.readers += 1
+        try:
+            yield self
+        finally:
+            with self.lock:
+                self.readers -= 1
+                if not self.readers:
+                    self.tif.filehandle.close()
 
     def read(self, region: Region) -> np.ndarray:
         """Return a region of the series."""
@@ -129,8 +141,11 @@ def _opened(path: Path, modified: int) -> _Opened:
     return _Opened(path)
 
 
-def _look(path: Path) -> _Opened:
-    return _opened(path, path.stat().st_mtime_ns)
+@contextmanager
+def _look(path: Path) -> Iterator[_Opened]:
+    """Give a file that is open, and whose pages were looked at once."""
+    with _opened(path, path.stat().st_mtime_ns).reading() as opened:
+        yield opened
 
 
 @dataclass(frozen=True)
@@ -146,7 +161,11 @@ class TiffSource:
     @classmethod
     def open(cls, path: Path) -> TiffSource:
         """Look at the header, and refuse what cannot be filtered by regions."""
-        opened = _look(path)
+        with _look(path) as opened:
+            return cls._of(path, opened)
+
+    @classmethod
+    def _of(cls, path: Path, opened: _Opened) -> TiffSource:
         series, page = opened.series, opened.page
         tiff.check_series(opened.tif, series, page, opened.request)
         origin = tiff.origin_of(opened.tif, series, page, opened.request)
@@ -167,7 +186,8 @@ class TiffSource:
     def read(self, region: Region) -> np.ndarray:
         """Return a region."""
         try:
-            return _look(self.path).read(region)
+            with _look(self.path) as opened:
+                return opened.read(region)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
@@ -183,11 +203,6 @@ class TiffSource:
     def identity(self) -> dict[str, Any]:
         """Return what changes when the file is another."""
         return identity_of(self.path)
-
-
-def packed_beside(path: Path) -> Path:
-    """Return the name of a file that is packed from an unpacked one."""
-    return path.with_name(path.name + ".packed")
 
 
 @dataclass(frozen=True)
@@ -210,11 +225,21 @@ class TiffTarget:
             reserve(path)
         return target
 
+    @classmethod
+    def reopen(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+        """Go on with a file that was created."""
+        target = cls(path, about, source)
+        target._pixels("r")
+        return target
+
     def write(self, region: Region, pixels: np.ndarray) -> None:
         """Write a region."""
+        self._pixels("r+")[region] = pixels
+
+    def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
-        tifffile.memmap(self.path, mode="r+").reshape(self.about.shape)[region] = pixels
+        return tifffile.memmap(self.path, mode=mode).reshape(self.about.shape)
 
     def coarser(self) -> list[list[Region]]:
         """Return none: there is one level."""

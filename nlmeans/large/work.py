@@ -6,7 +6,6 @@ import logging
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from .._progress import Cancelled, Progress
@@ -15,8 +14,9 @@ from ..pieces import Piece
 from ..prepare import Recipe
 from . import files
 from .blocks import Cut, Room, choose
-from .job import Files, Job
+from .job import Changed, Job, Watch
 from .manifest import Manifest
+from .output import Output
 from .workers import Cluster, Threads
 from .zarrs import ZarrSource
 
@@ -66,88 +66,67 @@ class Resources:
     check: Callable[[], None]
 
 
-def manifest_of(path: Path) -> Path:
-    """Return the name of the manifest of an output."""
-    return path.with_name(path.name + ".part.manifest")
-
-
-def finished_before(path: Path, check: Callable[[], None]) -> list[dict[str, int]] | None:
-    """Give an output its name that a run had finished when it was killed; None if there is none."""
-    if not manifest_of(path).exists():
-        return None
-    with Manifest(manifest_of(path)) as manifest:
-        if manifest.finished is None:
-            return None
-        finished, old = (path.with_name(name) for name in manifest.finished)
-        if finished.exists():
-            check()
-            files.put_in_place(finished, path, old)
-        elif old.exists():
-            files.remove(old)
-        files.remove(path.with_name(path.name + ".part"))
-        manifest.path.unlink()
-        return list(manifest.done.values())
-
-
 def carry_out(
-    of: Files, path: Path, recipes: list[Recipe], identity: dict[str, Any], *, missing: bool, keep: bool, by: Resources
+    watch: Watch,
+    output: Output,
+    recipes: list[Recipe],
+    identity: dict[str, Any],
+    *,
+    missing: bool,
+    keep: bool,
+    by: Resources,
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
     Raises
     ------
     PictureError
-        If there is an unfinished output that was begun otherwise.
+        If there is an unfinished output that was begun otherwise, or what is read changes.
     ValueError
         If the memory does not suffice for one block.
     Unfinished
         If something goes wrong half-way.
     """
-    part, about = path.with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
+    of, path, manifest = watch.files, output.names.output, output.manifest
+    about = files.described(of.image, of.axes.names, path)
     reaches = [recipe.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
     job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
-    with Manifest(manifest_of(path)) as manifest:
-        if manifest.new and part.exists():
-            raise FileExistsError(f"{part} is there without its manifest: move it away")
-        going_on = manifest.identity is not None and part.exists()
-        if going_on:
-            manifest.check(identity)
-        cut = _cut(job, about.chunks, by, manifest.identity if going_on else None)
-        if going_on:
-            target = files.reopen(part, path, about, of.image)
-        else:
-            files.remove(part)
-            try:
-                target = files.create(part, path, about, of.image)
-            except BaseException:
-                files.remove(part)
-                raise
-            manifest.begin(identity | {"block": [cut.images, *cut.sides]})
-        job = replace(job, target=target, threads=cut.threads)
-        stages = list(_stages(job, cut.blocks(of.count, of.sides)))
-        total = sum(len(tasks) for _, tasks in stages)
-        told, raised = _watched(by.tell)
-        _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
-        try:
-            _run(stages, by.cluster or Threads(cut.workers), manifest, told, total)
-            finished = target.finish(by.stop)
-        except Cancelled:
+    going_on = output.goes_on
+    if going_on:
+        manifest.check(identity)
+    cut = _cut(job, about.chunks, by, manifest.identity if going_on else None)
+    if going_on:
+        target = files.reopen(output.names.part, path, about, of.image)
+    else:
+        begun = identity | {"block": [cut.images, *cut.sides]}
+        target = output.begin(begun, lambda part: files.create(part, path, about, of.image))
+    job = replace(job, target=target, threads=cut.threads)
+    stages = list(_stages(job, cut.blocks(of.count, of.sides)))
+    total = sum(len(tasks) for _, tasks in stages)
+    told, raised = _watched(by.tell)
+    _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
+    try:
+        _run(stages, by.cluster or Threads(cut.workers), manifest, watch, told, total)
+        finished = target.finish(by.stop)
+        if changed := watch.changed():
+            raise changed
+    except Cancelled:
+        raise
+    except Exception as error:
+        if error in raised:  # the caller's own, who wanted to stop
             raise
-        except Exception as error:
-            if error in raised:  # the caller's own, who wanted to stop
-                raise
-            text = files.reason(error)
-            raise Unfinished(
-                f"{text}; {len(manifest.done)} of {total} blocks are done, and the same call goes on from there"
-            ) from error
-        by.check()  # someone else may have been there in the meantime
-        old = files.aside(path)
-        manifest.finish(finished, old)
-        files.put_in_place(finished, path, old)
-        files.remove(part)
-        manifest.path.unlink()
-    return list(manifest.done.values())
+        if changed := error if isinstance(error, Changed) else watch.changed():
+            output.abandon()  # who knows which blocks are of what was read before
+            raise changed from (None if changed is error else error)
+        text = files.reason(error)
+        raise Unfinished(
+            f"{text}; {len(manifest.done)} of {total} blocks are done, and the same call goes on from there"
+        ) from error
+    by.check()  # someone else may have been there in the meantime
+    counts = list(manifest.done.values())
+    output.finish(finished)
+    return counts
 
 
 def _stages(job: Job, blocks: list[Any]) -> Iterator[tuple[Callable[[Any], Any], list[tuple[int, Any]]]]:
@@ -159,13 +138,24 @@ def _stages(job: Job, blocks: list[Any]) -> Iterator[tuple[Callable[[Any], Any],
         first += len(regions)
 
 
-def _run(stages: list[Any], workers: Threads | Cluster, manifest: Manifest, tell: Progress | None, total: int) -> None:
+def _run(
+    stages: list[Any],
+    workers: Threads | Cluster,
+    manifest: Manifest,
+    watch: Watch,
+    tell: Progress | None,
+    total: int,
+) -> None:
+    def note(number: int, counts: dict[str, int]) -> None:
+        watch.look()
+        manifest.add({"block": number} | counts)
+
     for work, tasks in stages:
-        left = [(number, task) for number, task in tasks if number not in manifest.done]
-        before = len(manifest.done)
+        done = manifest.done
+        left, before = [(number, task) for number, task in tasks if number not in done], len(done)
         told = None if tell is None else lambda done, _, before=before: tell(before + done, total)
         if left:
-            workers.run(work, left, manifest.add, told)
+            workers.run(work, left, note, told)
 
 
 def _watched(tell: Progress | None) -> tuple[Progress | None, list[BaseException]]:

@@ -58,7 +58,7 @@ class Cluster:
             raise ImportError("a cluster needs the extra 'scale': pip install 'nlmeans[scale]'") from None
         self.address = address
         self.client = Client(address, timeout=PATIENCE, set_as_default=False)
-        workers = self.client.scheduler_info()["workers"].values()
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()  # all: some versions tell of five
         self.threads = max(sum(worker["nthreads"] for worker in workers), 1)
         rooms = [worker["memory_limit"] / worker["nthreads"] for worker in workers if worker["memory_limit"]]
         self.memory = SHARE * min(rooms, default=UNKNOWN)

@@ -31,6 +31,8 @@ CHUNK = {"X": 256, "Y": 256, "Z": 32}
 """Sides of the chunks of an image that had none."""
 
 
+UNWRITTEN = ".partial"
+"""End of the names of files that Zarr is about to write; it leaves those of a process that was killed."""
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 """Files that a store or a group or array in it has one of."""
 
@@ -214,6 +216,14 @@ class ZarrSource:
         return {"path": str(self.path.resolve()), "files": seen.hexdigest()}
 
 
+def sweep(path: Path) -> None:
+    """Remove the files that Zarr has not written to their ends."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if name.endswith(UNWRITTEN):
+                Path(folder, name).unlink()
+
+
 @dataclass(frozen=True, eq=False)
 class ZarrTarget:
     """A Zarr store that is written: like the source's, with its metadata and all its levels."""
@@ -265,6 +275,14 @@ class ZarrTarget:
         group.create_array("0", **array)
         return cls(path, about, ("0",), False)
 
+    @classmethod
+    def reopen(cls, path: Path, about: About, image: Image) -> ZarrTarget:
+        """Go on with a store that was created."""
+        target = cls(path, about, image.levels, image.consolidated)
+        if target._arrays[0].shape != about.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != about.dtype:
+            raise PictureError(f"it must have shape {about.shape} and dtype {about.dtype}")
+        return target
+
     @cached_property
     def _arrays(self) -> list[Any]:
         node = library().open(self.path, mode="r+")
@@ -276,6 +294,7 @@ class ZarrTarget:
 
     def finish(self, stop: Callable[[], None]) -> Path:
         """Gather the metadata in one place, if the source had it so; return the path."""
+        sweep(self.path)
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
