@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,12 @@ from .prepare import Recipe, as_known
 from .ridge import combine, in_image_units
 from .sure import refined
 
+MOVED = 0.02
+"""Share of an image's mean, above its darkest pixel, by which rounding may move it without a note."""
+SHADES = (
+    "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
+    "dtype='float32' (--dtype float32) keeps both"
+)
 PILOT_AND_STEPS = (3, 5)
 """About how long non-local means and the steps of method "ridge" take beside each other."""
 
@@ -57,7 +63,7 @@ class Outcome:
     Attributes
     ----------
     pixels : ndarray, shape (C, Z, Y, X)
-        The core, denoised, in the source's type.
+        The core, denoised, in the type asked for.
     plan : Plan
         The recipe's, with what only the result could tell.
     missing, unfilled : int
@@ -82,6 +88,7 @@ def estimate(
     maps: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
+    dtype: np.dtype | None = None,
 ) -> Outcome:
     """Denoise a piece.
 
@@ -99,6 +106,8 @@ def estimate(
         Of a whole image: say how much was averaged.
     threads, progress
         As for `pairwise.run.pairwise_average`.
+    dtype : numpy.dtype, optional
+        Type of the result, the source's by default.
 
     Returns
     -------
@@ -106,6 +115,7 @@ def estimate(
     """
     source, known, setting, plan = piece.source, piece.known, recipe.setting, recipe.plan
     core, origin = piece.core or whole(source.shape[1:]), piece.origin
+    kind = source.dtype if dtype is None else dtype
     pixels, missing = core.of(source), None if known is None else ~core.of(known)
     lost = 0 if missing is None else int(missing.sum())
     if piece.sigma is not None:
@@ -116,7 +126,7 @@ def estimate(
             )
     quiet = not any(setting.sigma) or (piece.sigma is not None and not piece.sigma.any())
     if quiet and not lost:
-        return Outcome(pixels.copy(), plan)
+        return Outcome(pixels.astype(kind), plan)
     if planes is None:
         measured = as_known(source, known)
         if piece.sigma is not None:
@@ -145,10 +155,12 @@ def estimate(
     stays = missing if keep else unfilled
     if stays is not None:
         averages[:, stays] = 0
-    if source.dtype.kind != "f":
-        info = np.iinfo(source.dtype)
+    if kind.kind != "f":
+        info, exact = np.iinfo(kind), averages.mean(dtype=np.float64)
         np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-    result = averages.astype(source.dtype, copy=False)
+        if abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - pixels.min()):
+            plan = replace(plan, notes=(*plan.notes, SHADES))
+    result = averages.astype(kind, copy=False)
     if stays is not None:
         result[:, stays] = pixels[:, stays]
     return Outcome(result, plan, lost, 0 if unfilled is None else int(unfilled.sum()), looked)

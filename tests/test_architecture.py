@@ -23,7 +23,7 @@ LEARNED = modules("nonlocal_block")
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
-    {f"nlmeans.{name}" for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain")}
+    {f"nlmeans.{name}" for name in ("_lanes", "_blocks", "_checks", "containers", "defaults", "vst", "explain")}
     | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},
     {

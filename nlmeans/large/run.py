@@ -15,6 +15,7 @@ from ..defaults import DEFAULTS_VERSION
 from ..denoise import Report
 from ..io.picture import PictureError
 from ..pairwise.tiles import available_cpus
+from ..pieces import SHADES
 from ..plan import Plan
 from ..prepare import Recipe
 from ..sample import check_pieces, map_of, recipe_of
@@ -36,11 +37,12 @@ def denoise(
     mask: Any = None,
     guide: Any = None,
     noise: Any = None,
-    fill: bool = True,
+    fill: bool | None = None,
+    dtype: Any = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
-    overwrite: bool = False,
+    overwrite: bool | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
     **options: Any,
@@ -53,13 +55,14 @@ def denoise(
         A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
         NPY file.
     target : path
-        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type; from Zarr to Zarr all
+        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
+        from Zarr to Zarr all
         metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
         says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside.
     sigma, mask, guide : optional
-        As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without;
-        a mask is 0 where a pixel does not count.
-    axes, channel_axis, noise, fill, **options
+        As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without, or
+        of the shape of one of separate images; a mask is 0 where a pixel does not count.
+    axes, channel_axis, noise, fill, dtype, **options
         As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's. ``method`` is "nlm" or "ridge".
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
@@ -109,7 +112,8 @@ def denoise(
     True
     """
     start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
-    keep, cpus = not _checks.flag(fill, "fill"), _checks.threads(threads) or available_cpus()
+    keep, cpus = _checks.flag(fill, "fill") is False, _checks.threads(threads) or available_cpus()
+    replacing = bool(_checks.flag(overwrite, "overwrite"))
     asked, event = _checks.progress(progress), _checks.cancel(cancel)
     memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
     if memory is not None and memory <= 0:
@@ -120,13 +124,14 @@ def denoise(
             raise Cancelled("stopped by the cancel event; the same call goes on from there")
 
     def check() -> None:
-        files.check_target(path, (source, mask, guide, sigma), overwrite)
+        files.check_target(path, (source, mask, guide, sigma), replacing)
 
     stop()
     counts = finished_before(path, check)
     if counts is None:
         check()
     of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+    kind = _checks.result_type(dtype, of.image.about.dtype)
     cluster = None if scheduler is None or counts is not None else Cluster(scheduler)
     with nullcontext() if cluster is None else closing(cluster), bar(asked) as shown:
         seen = sha256()
@@ -135,13 +140,16 @@ def denoise(
         identity = {
             "nlmeans": __version__, "defaults": DEFAULTS_VERSION, "sample": seen.hexdigest(), "fill": not keep,
             "source": of.image.identity(), "beside": {name: other.identity() for name, other in of.beside.items()},
-            "axes": of.axes.names, "plans": [_lasting(recipe.plan) for recipe in recipes],
+            "axes": of.axes.names, "dtype": kind.name, "plans": [_lasting(recipe.plan) for recipe in recipes],
         }  # fmt: skip
         if counts is None:
             by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
-            counts = carry_out(of, path, recipes, identity, missing=missing, keep=keep, by=by)
+            counts = carry_out(of, path, recipes, identity, missing=missing, keep=keep, kind=kind, by=by)
+    plans = [recipe.plan for recipe in recipes]
+    if 2 * sum("shades" in count for count in counts) > len(counts):
+        plans = [replace(plan, notes=(*plan.notes, SHADES)) for plan in plans]
     return Report(
-        tuple(recipe.plan for recipe in recipes), time.perf_counter() - start,
+        tuple(plans), time.perf_counter() - start,
         cpus if cluster is None else cluster.threads,
         sum(count.get("missing", 0) for count in counts), sum(count.get("unfilled", 0) for count in counts),
     )  # fmt: skip

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._progress import Cancelled, Progress
 from ..pairwise.tiles import Tile
 from ..pieces import Piece
@@ -90,7 +92,15 @@ def finished_before(path: Path, check: Callable[[], None]) -> list[dict[str, int
 
 
 def carry_out(
-    of: Files, path: Path, recipes: list[Recipe], identity: dict[str, Any], *, missing: bool, keep: bool, by: Resources
+    of: Files,
+    path: Path,
+    recipes: list[Recipe],
+    identity: dict[str, Any],
+    *,
+    missing: bool,
+    keep: bool,
+    kind: np.dtype,
+    by: Resources,
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
@@ -103,10 +113,10 @@ def carry_out(
     Unfinished
         If something goes wrong half-way.
     """
-    part, about = path.with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
+    part, about = path.with_name(path.name + ".part"), files.described(of.image, of.axes.names, path, kind)
     reaches = [recipe.plan.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
-    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
+    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop, kind)
     with Manifest(manifest_of(path)) as manifest:
         if manifest.new and part.exists():
             raise FileExistsError(f"{part} is there without its manifest: move it away")
