@@ -26,6 +26,7 @@ import zarr
 from skimage import data
 
 import nlmeans
+from nlmeans.pairwise.tiles import available_cpus
 
 from . import environment
 from .fresh import run
@@ -214,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks large", description=__doc__)
     parser.add_argument("--side", type=int, default=16384, help="pixels along each side of the picture")
     parser.add_argument("--depth", type=int, default=256, help="slices of the volume, a sixteenth of the side wide")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=available_cpus())
     parser.add_argument("--folder", type=Path, help="where to write gigabytes; a temporary folder by default")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)

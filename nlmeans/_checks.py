@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
+import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from .layout import Layout
 
+P = ParamSpec("P")
+R = TypeVar("R")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
 """The search radius that takes in any image."""
+STRONGEST = 1e6
+"""The greatest ratio of h to σ, and its inverse the least: beyond it nothing changes but that numbers overflow."""
+LARGEST = 1e300
+"""The greatest pixel: beyond it the difference of two is more than a float holds."""
 _REMEDY = {
     "b": "a mask is not an image: convert it with image.astype('uint8')",
     "c": "filter image.real and image.imag, or its magnitude",
@@ -39,16 +48,49 @@ def result(averages: np.ndarray) -> None:
 
 def image(array: Any, *, lazy: bool = False) -> np.ndarray:
     """Return an array of at least two dimensions with pixels of a type that can be filtered; a lazy one if allowed."""
-    if "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray):  # naming it would import it
-        raise TypeError("the image must be a plain array: a masked array's mask would be lost; pass its .data")
-    if is_dask(array) and not lazy:
-        raise TypeError(
-            "the image must be in memory here; got a dask array: denoise() and plan() take one, plan(image).sigma is "
-            "its estimated noise, image.compute() loads it"
-        )
-    array = array if is_dask(array) else np.asarray(array)
+    if type(array) is not np.ndarray:
+        if is_dask(array) and not lazy:
+            raise TypeError(
+                "the image must be in memory here; got a dask array: denoise() and plan() take one, plan(image).sigma "
+                "is its estimated noise, image.compute() loads it"
+            )
+        lost = [name for name in ("unit", "units", "dims") if getattr(array, name, None) is not None]
+        if lost or own_mask(array) is not None:
+            raise TypeError(
+                f"the image must be a plain array here; got {called(array)}, whose {[*lost, 'mask'][0]} would be lost: "
+                "nlmeans.denoise, plan, estimate_sigma and estimate_noise know of it"
+            )
+        array = array if is_dask(array) else plain(array)
     dtype(array.dtype)
     shape(array.shape)
+    return array
+
+
+def called(value: Any) -> str:
+    """Return the name of a value's class, with its package."""
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def plain(value: Any) -> np.ndarray:
+    """Return what is no array as one, or say what to do with it."""
+    if isinstance(value, str | bytes | os.PathLike):
+        raise TypeError(
+            "the image must be an array: nlmeans.io.read(path).pixels, or the command nlmeans, takes files; "
+            f"got {value if isinstance(value, os.PathLike) else value[:60]!r}"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        if not isinstance(value, Sequence):
+            raise
+        sizes = " and ".join(map(str, dict.fromkeys(np.shape(part) for part in value)))
+        raise ValueError(f"images of one size make a stack: take one call for each size; got {sizes}") from None
+    if array.dtype == object:
+        raise TypeError(
+            "the image must be an array of numbers, such as numpy.stack(frames) with axes='TYX' for what gives a "
+            f"video's frames; got {called(value)}"
+        )
     return array
 
 
@@ -69,17 +111,53 @@ def dtype(kind: np.dtype) -> None:
 
 def is_dask(value: Any) -> bool:
     """Whether this is a dask array; dask need not be there."""
-    return type(value).__module__.partition(".")[0] == "dask" and hasattr(value, "chunks")
+    return hasattr(value, "chunks") and any(kind.__module__.partition(".")[0] == "dask" for kind in type(value).__mro__)
+
+
+def result_type(kind: Any, own: np.dtype) -> np.dtype:
+    """Return the type of the result: the image's, or one of floating-point numbers."""
+    if kind is None:
+        return own
+    try:
+        found = np.dtype(kind)
+    except TypeError:
+        raise TypeError(f"dtype must be the image's, float32 or float64; got {short(kind)}") from None
+    if found != own and found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {found}")
+    return found
+
+
+def fits(kind: np.dtype, array: np.ndarray) -> None:
+    """Refuse a type of results that cannot hold the image's numbers."""
+    if kind == np.float32 and array.dtype == np.float64:
+        most = max(-np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None))
+        if np.finfo(np.float32).max < most < np.inf:
+            raise ValueError(f"dtype must hold the image's numbers, up to {most:g}; got float32: take float64")
+
+
+def own_mask(value: Any) -> Any:
+    """Return the mask that an array has of its own; a table has a method of that name."""
+    mask = getattr(value, "mask", None)
+    return None if callable(mask) else mask
+
+
+def beside(value: Any, name: str) -> np.ndarray:
+    """Return an array that belongs to the image, whose own mask would be lost."""
+    if np.any(own_mask(value)):
+        raise TypeError(f"{name} must have a value at each pixel; got {called(value)} with some of them masked")
+    return np.asarray(value)
 
 
 def limits(array: np.ndarray, known: np.ndarray | None) -> tuple[float, float]:
     """Return the least and the greatest pixel that counts."""
     if known is None:
-        return float(array.min()), float(array.max())
-    if not known.any():
+        low, high = float(array.min()), float(array.max())
+    elif not known.any():
         raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
-    there = array[known]
-    return float(there.min()), float(there.max())
+    else:
+        there = array[known]
+        low, high = float(there.min()), float(there.max())
+    return low, high
 
 
 def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
@@ -89,21 +167,33 @@ def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
         there = np.isfinite(array)
     if mask is not None:
-        given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel))
+        given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel), layout)
         if not given.all():
             given = given if channel is None else np.broadcast_to(np.expand_dims(given, channel), array.shape)
             there = given if there is None else there & given
     return there
 
 
-def _mask(value: Any, space: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype != np.bool_ or array.shape != space:
+def _mask(value: Any, sides: tuple[int, ...], layout: Layout) -> np.ndarray:
+    """Return a mask in an image's shape without channels; that of one image serves along N and T."""
+    array, of = beside(value, "mask"), Layout(layout.axes.replace("C", ""))
+    names = of.fitting("mask", array.shape, sides)
+    if array.dtype != np.bool_ or not names:
         raise ValueError(
-            f"mask must be boolean, True where a pixel counts, of the image's shape without channels, {space}; "
+            f"mask must be boolean, True where a pixel counts, of the image's shape without channels, {sides}; "
             f"got {array.dtype}, shape {array.shape}"
         )
-    return array
+    return np.broadcast_to(of.aligned(array, only(names, "mask", array.shape)), sides)
+
+
+def only(names: list[str], name: str, shape: tuple[int, ...]) -> str:
+    """Return the one way in which an array belongs to an image."""
+    if len(names) > 1:
+        raise ValueError(
+            f"{name} could be meant for the axes {' or '.join(names)}: give it in all axes, of length 1 where it is "
+            f"the same; got shape {shape}"
+        )
+    return names[0]
 
 
 def saturation(dtype: np.dtype) -> tuple[float, float] | None:
@@ -179,39 +269,51 @@ def integer(value: Any, name: str) -> int:
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number; got {value!r}") from None
+        raise TypeError(f"{name} must be a whole number; got {short(value)}") from None
+
+
+def short(value: Any) -> str:
+    """Return a value as it would be written, cut where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # of more digits than Python prints
+        text = f"a whole number of {value.bit_length()} bits" if isinstance(value, int) else called(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def real(value: Any, name: str) -> float:
     """Return a finite number."""
     try:
-        if isinstance(value, str | bool | np.bool_):
+        if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
         number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that a float can hold; got {short(value)}") from None
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number; got {value!r}") from None
+        raise TypeError(f"{name} must be a number; got {short(value)}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite; got {number}")
     return number
 
 
-def like(value: np.ndarray, name: str, array: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return an array of the image's shape, with its channels or without, as planes (N, C or 1, Z, Y, X)."""
-    channel = layout.channel_axis
-    space = tuple(n for k, n in enumerate(array.shape) if k != channel)
-    if value.shape == array.shape:
-        return layout.planes(value)
-    if value.shape == space:
-        return Layout(layout.axes.replace("C", "")).planes(value)
-    shapes = f"{array.shape}" if channel is None else f"{array.shape}, or without channels {space}"
-    raise ValueError(f"{name} must have the image's shape {shapes}; got {value.shape}")
+def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return a map of sigma or a guide as planes (N, C or 1, Z, Y, X); of one image or channel, spread over all."""
+    names, name = layout.fitting(what, value.shape, array.shape), "a map of sigma" if what == "sigma" else what
+    if not names:
+        channel = layout.channel_axis
+        space = tuple(n for k, n in enumerate(array.shape) if k != channel)
+        shapes = f"{array.shape}" if channel is None else f"{array.shape}, or without channels {space}"
+        raise ValueError(f"{name} must have the image's shape {shapes}; got {value.shape}")
+    planes = layout.planes(layout.aligned(value, only(names, name, value.shape)))
+    images, _, *sides = layout.planes(array).shape
+    return np.broadcast_to(planes, (images, planes.shape[1], *sides))
 
 
 def guide(value: Any, array: np.ndarray, layout: Layout) -> np.ndarray | None:
     """Return the image that scores are taken from, as planes (N, C or 1, Z, Y, X)."""
     if value is None:
         return None
-    given = np.asarray(value)
+    given = beside(value, "guide")
     if given.dtype.newbyteorder("=").name not in DTYPES:
         raise TypeError(f"the guide's dtype must be one of {', '.join(DTYPES)}; got {given.dtype}")
     return like(given, "guide", array, layout)
@@ -225,7 +327,9 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
     numbers = [integer(v, "at") for v in given]
     inside = len(numbers) == len(sides) and all(-n <= v < n for v, n in zip(numbers, sides, strict=True))
     if not inside:
-        raise ValueError(f"at must be a pixel along {', '.join(axes)} of an image of {tuple(sides)}; got {value!r}")
+        raise ValueError(
+            f"at must be a pixel along {', '.join(axes)} of an image of {tuple(sides)}; got {short(value)}"
+        )
     place = {axis: v % n for axis, v, n in zip(axes, numbers, sides, strict=True)}
     return place.get("Z", place.get("T", 0)), place["Y"], place["X"]
 
@@ -238,15 +342,15 @@ def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
     if name == "search_radius" and isinstance(value, str):
         if value == "image":
             return (WHOLE,) * count
-        raise ValueError(f"search_radius must be whole numbers, or 'image' for all of it; got {value!r}")
+        raise ValueError(f"search_radius must be whole numbers, or 'image' for all of it; got {short(value)}")
     given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
     if len(given) != count:
         raise ValueError(
-            f"{name} must be one whole number, or one for each of the axes {', '.join(layout.space)}; got {value!r}"
+            f"{name} must be a whole number, or one for each of the axes {', '.join(layout.space)}; got {short(value)}"
         )
     numbers = tuple(integer(v, name) for v in given)
     if min(numbers) < 0:
-        raise ValueError(f"{name} is a radius (the width is 2·radius + 1) and must be at least 0; got {value!r}")
+        raise ValueError(f"{name} is a radius (the width is 2·radius + 1) and must be at least 0; got {short(value)}")
     return numbers
 
 
@@ -256,17 +360,39 @@ def strength(value: Any) -> Any:
         return value
     number = real(value, "strength") if not isinstance(value, str) else None
     if number is None:
-        raise TypeError(f"strength must be a number, or 'sure' to have it chosen; got {value!r}")
-    if number <= 0:
-        raise ValueError(f"strength is h/σ and must be above 0; got {number:g}")
+        raise TypeError(f"strength must be a number, or 'sure' to have it chosen; got {short(value)}")
+    if not 1 / STRONGEST <= number <= STRONGEST:
+        raise ValueError(f"strength is h/σ and must be {1 / STRONGEST:g} to {STRONGEST:g}; got {number:g}")
     return number
 
 
 def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
     """Return one of several values; ``None`` stays."""
-    if value is None or (not isinstance(value, bool) and value in choices):
+    known = isinstance(value, str | int | float | np.number) and not isinstance(value, bool)
+    if value is None or (known and value in choices):
         return value
-    raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {value!r}")
+    raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {short(value)}")
+
+
+def or_default(function: Callable[P, R]) -> Callable[P, R]:
+    """Let None stand for the default of each parameter that has one: as if it were left out."""
+    signature = inspect.signature(function)
+    defaults = {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if parameter.default is not parameter.empty and parameter.default is not None
+    }
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if any(value is None for value in (*args, *kwargs.values())):
+            bound = signature.bind(*args, **kwargs)
+            left_out = {name for name, value in bound.arguments.items() if value is None and name in defaults}
+            bound.arguments.update((name, defaults[name]) for name in left_out)
+            return function(*bound.args, **bound.kwargs)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
@@ -277,7 +403,7 @@ def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
     numbers = tuple(real(v, "spacing") for v in given)
     if len(numbers) != len(layout.space) or min(numbers) <= 0:
         raise ValueError(
-            f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {value!r}"
+            f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {short(value)}"
         )
     return numbers
 
@@ -296,8 +422,17 @@ def flag(value: Any, name: str) -> Any:
     if value is None:
         return None
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False; got {value!r}")
+        raise TypeError(f"{name} must be True or False; got {short(value)}")
     return bool(value)
+
+
+def report(value: Any) -> tuple[bool, bool]:
+    """Return whether maps are wanted, and whether a report is."""
+    if isinstance(value, str):
+        if value != "maps":
+            raise ValueError(f"full_output must be True, False or 'maps'; got {short(value)}")
+        return True, True
+    return False, bool(flag(value, "full_output"))
 
 
 def threads(value: Any) -> int | None:
@@ -312,25 +447,25 @@ def threads(value: Any) -> int | None:
 
 def progress(value: Any) -> Any:
     """Return a flag or a function of (done, total)."""
-    if value is None or isinstance(value, bool) or callable(value):
+    if value is None or isinstance(value, bool | np.bool_) or callable(value):
         return value
-    raise TypeError(f"progress must be True, False or a function of (done, total); got {value!r}")
+    raise TypeError(f"progress must be True, False or a function of (done, total); got {short(value)}")
 
 
 def cancel(value: Any) -> Any:
     """Return an event, such as `threading.Event`."""
     if value is None or callable(getattr(value, "is_set", None)):
         return value
-    raise TypeError(f"cancel must be an event with is_set(), such as threading.Event(); got {value!r}")
+    raise TypeError(f"cancel must be an event with is_set(), such as threading.Event(); got {short(value)}")
 
 
-def output(out: Any, array: np.ndarray) -> np.ndarray | None:
-    """Return where the result goes: an array like the image, but not on top of it."""
+def output(out: Any, array: np.ndarray, kind: np.dtype) -> np.ndarray | None:
+    """Return where the result goes: an array like the image, of type ``kind``, but not on top of it."""
     if out is None:
         return None
-    if not isinstance(out, np.ndarray) or out.shape != array.shape or out.dtype != array.dtype:
+    if not isinstance(out, np.ndarray) or out.shape != array.shape or out.dtype != kind:
         got = f"shape {out.shape}, dtype {out.dtype}" if isinstance(out, np.ndarray) else repr(type(out))
-        raise ValueError(f"out must be an array of shape {array.shape} and dtype {array.dtype}; got {got}")
+        raise ValueError(f"out must be an array of shape {array.shape} and dtype {kind}; got {got}")
     if not out.flags.writeable:
         raise ValueError("out must be writable; got a read-only array")
     if np.may_share_memory(out, array):

@@ -40,7 +40,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     except RuntimeError as error:  # numba found no folder that it may write
         logger.info("%s is compiled anew in each process: %s", function.__name__, error)
         return numba.njit(**FLAGS)(function)
-    _guard(dispatcher, function.__name__)
+    try:
+        _guard(dispatcher, function.__name__)
+    except AttributeError as error:  # numba has renamed what is its own: without the guard, nothing may be kept
+        logger.info("%s is compiled anew in each process: numba has changed, %s", function.__name__, error)
+        return numba.njit(**FLAGS)(function)
     return dispatcher
 
 
@@ -51,6 +55,8 @@ def _guard(dispatcher: Any, name: str) -> None:
     would go unseen; and a full disk or a damaged cache file would end the call.
     """
     store = dispatcher._cache
+    if not hasattr(store._cache_file, "_source_stamp"):
+        raise AttributeError("its cache has no stamp")
     store._cache_file._source_stamp = _stamp()
     load, save = store.load_overload, store.save_overload
 

@@ -47,8 +47,8 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
     ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised.
     """
     layout = options.layout
-    sides = whole[-len(layout.space) :]
-    row = _row(planes, setting.sigma, layout)
+    sides, space = whole[-len(layout.space) :], _space(layout, whole)
+    row = _row(planes, setting.sigma, space)
     quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
     steps = [row.fast] if quality == "fast" else [row.pilot]
     if options.guide is not None:
@@ -59,7 +59,7 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
     first = steps[0].strength
     passes, capped = [], False
     for k, step in enumerate(steps):
-        patch, search = _default_radii(step, layout, options.spacing)
+        patch, search = _default_radii(step, space, len(sides), options.spacing)
         search = options.search_radius or search
         reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
         capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
@@ -77,6 +77,12 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
             )
         )
+    guide_noise = options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0
+    if guide_noise > _checks.STRONGEST:
+        raise ValueError(
+            f"guide_sigma must be at most {_checks.STRONGEST:g} times sigma; got {options.guide_sigma:g} for a sigma "
+            f"of {_level(setting.sigma):g}"
+        )
     ridge = _ridge(planes, setting, options, whole) if options.method == "ridge" else None
     seconds = _seconds(passes, math.prod(sides), len(planes))
     if ridge is not None:
@@ -89,7 +95,7 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
         estimated=setting.estimated,
         passes=tuple(passes),
         bias=options.bias,
-        guide_noise=options.guide_sigma / _level(setting.channels) if options.guide_sigma else 0.0,
+        guide_noise=guide_noise,
         centre=options.centre or "max",
         seconds=seconds,
         notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
@@ -102,17 +108,18 @@ def _ridge(planes: np.ndarray, setting: Setting, options: Options, whole: Radii)
     ratio, effort = _noise_ratio(planes, setting.sigma), EFFORT[options.quality]
     rows = RIDGE_GREY if len(setting.sigma) == 1 else RIDGE_COLOUR
     row = next(row for row in rows if ratio <= row.noise)
-    space = len(options.layout.space)
+    space = _space(options.layout, whole)
+    spacing = None if options.spacing is None else options.spacing[-len(space) :]
 
     def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
-        patch, stride, search = [side] * space, [apart] * space, [reach] * space
-        if space == 3:
+        patch, stride, search = [side] * len(space), [apart] * len(space), [reach] * len(space)
+        if len(space) == 3:
             patch[0] = stride[0] = 1
-            frames, within = RIDGE_FRAMES[options.layout.space[0]]
+            frames, within = RIDGE_FRAMES[space[0]]
             search = [frames, *(min(r, within) for r in search[1:])]
-        if options.spacing is not None:
-            finest = min(options.spacing)
-            search = [max(round(r * finest / width), 1) for r, width in zip(search, options.spacing, strict=True)]
+        if spacing is not None:
+            finest = min(spacing)
+            search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
         return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
 
@@ -126,21 +133,29 @@ def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
     return z, y, x
 
 
+def _space(layout: Layout, whole: Radii) -> str:
+    """Return the axes of space; one of length 1 before the picture's two is none: a single slice is a picture."""
+    return layout.space[-2:] if whole[0] == 1 else layout.space
+
+
 def _default_radii(
-    step: Averaging, layout: Layout, spacing: tuple[float, ...] | None
+    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    patch, search = [step.patch] * len(layout.space), [step.search] * len(layout.space)
-    if layout.space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
+    """Return the radii of patches and window along ``count`` axes, of which the last are ``space``."""
+    patch, search = [step.patch] * len(space), [step.search] * len(space)
+    if space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
         patch[0], search = 0, list(VIDEO)
     if spacing is not None:
+        spacing = spacing[-len(space) :]
         finest = min(spacing)
         patch = [round(r * finest / width) for r, width in zip(patch, spacing, strict=True)]
         search = [max(round(r * finest / width), min(r, 1)) for r, width in zip(search, spacing, strict=True)]
-    return tuple(patch), tuple(search)
+    none = (0,) * (count - len(space))
+    return (*none, *patch), (*none, *search)
 
 
-def _row(planes: np.ndarray, sigma: tuple[float, ...], layout: Layout) -> Defaults:
-    rows = VOLUME if layout.space[0] == "Z" and len(layout.space) == 3 else GREY if len(sigma) == 1 else COLOUR
+def _row(planes: np.ndarray, sigma: tuple[float, ...], space: str) -> Defaults:
+    rows = VOLUME if space[0] == "Z" else GREY if len(sigma) == 1 else COLOUR
     ratio = _noise_ratio(planes, sigma)
     return next(row for row in rows if ratio <= row.noise)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks
+from . import _checks, containers
 from ._progress import Progress, bar, part, shares_of, stoppable
 from .defaults import Quality
 from .layout import Layout
@@ -110,20 +110,20 @@ def denoise(
     image: Any,
     sigma: Any = None,
     *,
-    method: str = "nlm",
-    quality: Quality = "balanced",
+    method: str | None = None,
+    quality: Quality | None = None,
     noise: Any = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     mask: Any = None,
-    fill: bool = True,
+    fill: bool | None = None,
     guide: Any = None,
-    guide_sigma: float = 0.0,
+    guide_sigma: float | None = None,
     strength: float | str | None = None,
     patch_radius: Any = None,
     search_radius: Any = None,
     spacing: Any = None,
-    bias: bool = True,
+    bias: bool | None = None,
     centre: Centre | None = None,
     aggregation: Aggregation | None = None,
     passes: int | None = None,
@@ -135,7 +135,8 @@ def denoise(
     progress: bool | Progress | None = None,
     cancel: Any = None,
     out: np.ndarray | None = None,
-    full_output: bool | str = False,
+    dtype: Any = None,
+    full_output: bool | str | None = None,
 ) -> Any:
     """Remove noise from an image by non-local means.
 
@@ -147,11 +148,15 @@ def denoise(
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images; int8, int16, int32, their
-        unsigned kin, float16, float32 or float64. NaN and infinite pixels count as missing. It is never written. A
-        dask array is denoised lazily, chunk by chunk, and so is the result (`nlmeans.tiled.denoise`).
+        unsigned counterparts, float16, float32 or float64. NaN and infinite pixels count as missing. It is never
+        written. A dask array is denoised lazily, chunk by chunk, and so is the result (`nlmeans.tiled.denoise`). What
+        a container knows is used: the mask of a masked array and of astropy's NDData, CCDData and Masked, the unit of
+        a Quantity, the names of the dimensions of an xarray.DataArray (time, lat, lon, band, ...), the colours of a
+        PIL image; a pandas.DataFrame and a torch tensor in memory are taken too.
     sigma : float, sequence of float or ndarray, optional
-        Standard deviation of the noise in the image's units: one for all channels, one a channel, or a map in the
-        image's shape (with its channels or without). Estimated from the image by default (`estimate_sigma`).
+        Standard deviation of the noise in the image's units: one for all channels, one a channel, one for each of
+        separate images (axis N), or a map in the image's shape (with its channels or without; one map serves all
+        images, and all times, and a side of 1 all along it). Estimated from the image by default (`estimate_sigma`).
         0 returns a copy.
     method : str, default "nlm"
         "nlm", non-local means. "ridge" lets two steps follow in which groups of similar patches are replaced by linear
@@ -176,13 +181,13 @@ def denoise(
         The axis of colours or other channels; short for ``axes``. An array whose first or last axis is short needs
         this or ``axes``: a colour photograph must not be taken for a thin volume.
     mask : array_like of bool, optional
-        True where a pixel counts, in the image's shape without channels. Others are missing: they contribute to no
-        pixel.
+        True where a pixel counts, in the image's shape without channels; that of one image serves all, and all
+        times. Others are missing: they contribute to no pixel.
     fill : bool, default True
         Give missing pixels the average of valid ones around them; False leaves them as they are.
     guide : array_like, optional
         An image whose patches are compared in place of the noisy ones, aligned with the image and in its units, so
-        that h = strength · σ fits it; of its shape, with channels or without.
+        that h = strength · σ fits it; of its shape, with channels or without, or of one of separate images.
     guide_sigma : float, default 0
         Standard deviation of the guide's own noise.
     strength : float or "sure", optional
@@ -225,14 +230,18 @@ def denoise(
         Once it is set, from any thread, the work stops within a second and raises `Cancelled`; it may take longer
         where a kernel is being compiled, once for each kind of input.
     out : ndarray, optional
-        Where to write the result: shape and dtype of the image, no memory shared with it. Written at the very end.
+        Where to write the result: its shape and dtype, no memory shared with the image. Written at the very end.
+    dtype : data-type, optional
+        Type of the result: the image's by default, or float32 or float64, which keep the shades between whole numbers
+        that the average of few counts has.
     full_output : bool or "maps", default False
         Return a `Report` too; with "maps" it holds maps of how much was averaged.
 
     Returns
     -------
     ndarray
-        Shape and dtype of the image; integers are rounded and clipped to the type's range.
+        Shape of the image, and its dtype unless ``dtype`` is given; integers are rounded and clipped to the type's
+        range. For an image in a container, that container again, with all that it says besides its pixels.
     Report
         If ``full_output``: what was done, printable as a small table.
 
@@ -283,9 +292,17 @@ def denoise(
         guide_sigma=guide_sigma, strength=strength, patch_radius=patch_radius, search_radius=search_radius,
         spacing=spacing, bias=bias, centre=centre, aggregation=aggregation, passes=passes, wiener=wiener,
         nodata=nodata, padding=padding, outliers=outliers, threads=threads, progress=progress, cancel=cancel, out=out,
+        dtype=dtype,
     )  # fmt: skip
-    if isinstance(full_output, str) and method != "nlm":
-        raise ValueError(f"full_output={full_output!r} is for method='nlm'; for {method!r} it must be True or False")
+    method = "nlm" if method is None else method
+    wants_maps, full_output = _checks.report(full_output)
+    if wants_maps and method != "nlm":
+        raise ValueError(f"full_output='maps' is for method='nlm'; for {method!r} it must be True or False")
+    container = containers.opened(image)
+    if container is not None:
+        options = container.arguments(options | {"sigma": sigma})
+        options |= {"full_output": "maps" if wants_maps else full_output}
+        return container.around(denoise(container.pixels, method=method, noise=noise, **options))
     if _checks.is_dask(image):
         from . import tiled
 
@@ -303,10 +320,10 @@ def denoise(
     array = _checks.image(image)
     options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
     parsed = Options.check(array, method=method, sigma=sigma, noise=noise, **options)
-    keep = not _checks.flag(fill, "fill")
-    wants_maps = isinstance(full_output, str) and bool(_checks.choice(full_output, "full_output", ("maps",)))
+    keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
+    _checks.fits(kind, array)
     workers = _checks.threads(threads) or available_cpus()
-    target = _checks.output(out, array)
+    target = _checks.output(out, array, kind)
     asked = _checks.progress(progress)
     event = _checks.cancel(cancel)
 
@@ -326,7 +343,8 @@ def denoise(
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
             piece = Piece(source, guide=None if parsed.guide is None else parsed.guide[k])
             here = (measured, planes)
-            found.append(estimate(piece, recipe, here, keep=keep, maps=wants_maps, threads=workers, progress=told))
+            done = estimate(piece, recipe, here, keep=keep, maps=wants_maps, threads=workers, progress=told, dtype=kind)
+            found.append(done)
             del measured, planes, here
     results = [one.pixels for one in found]
     result = parsed.layout.array(results[0][None] if len(results) == 1 else np.stack(results))
@@ -345,7 +363,7 @@ def denoise(
     return result, report
 
 
-ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out")
+ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out", "dtype")
 """Options that no plan depends on."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks
+from . import _checks, containers
 from .layout import Layout
 from .options import Options
 from .plan import Plan
@@ -55,8 +55,9 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
     from .nlm import average, gains_of
     from .pairwise.weights import pixel_weights
 
+    image, options = containers.taken(image, options | {"sigma": sigma})
     array = _checks.image(image)
-    parsed = Options.check(array, sigma=sigma, **options)
+    parsed = Options.check(array, **options)
     if parsed.method != "nlm":
         raise ValueError(f"weights are those of non-local means, method 'nlm'; got {parsed.method!r}")
     if "N" in parsed.layout.axes:
@@ -107,10 +108,11 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
     0.5
     """
+    image, options = containers.taken(image, options | {"sigma": sigma})
     if _checks.is_dask(image):
         from . import tiled
 
-        return tiled.plan(image, sigma, **options)
+        return tiled.plan(image, **options)
     array = _checks.image(image)
-    parsed = Options.check(array, sigma=sigma, **options)
+    parsed = Options.check(array, **options)
     return prepare(parsed.layout.planes(array)[0], parsed, 0)[2].plan

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,11 +62,20 @@ class Options:
         """Refuse what is wrong, and return the rest parsed."""
         from .noise.models import given
 
+        cls.check_names(others)
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
         model = given(sigma, noise, image, layout, *_checks.limits(image, known))
         planes = None if known is None else layout.planes(known)
         return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
+
+    @classmethod
+    def check_names(cls, options: Iterable[str]) -> None:
+        """Refuse options that there are not."""
+        parameters = inspect.signature(cls.parsed).parameters.values()
+        there = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+        if unknown := sorted(set(options) - there):
+            raise TypeError(f"there is no option {', '.join(unknown)} here")
 
     @classmethod
     def parsed(
@@ -74,14 +85,14 @@ class Options:
         noise: Any,
         guide: np.ndarray | None,
         *,
-        method: Any = "nlm",
-        quality: Any = "balanced",
-        guide_sigma: Any = 0.0,
+        method: Any = None,
+        quality: Any = None,
+        guide_sigma: Any = None,
         strength: Any = None,
         patch_radius: Any = None,
         search_radius: Any = None,
         spacing: Any = None,
-        bias: Any = True,
+        bias: Any = None,
         centre: Any = None,
         aggregation: Any = None,
         passes: Any = None,
@@ -95,13 +106,12 @@ class Options:
         if own != "nlm":
             averaging = dict(
                 guide=guide, strength=strength, patch_radius=patch_radius, search_radius=search_radius, centre=centre,
-                aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma or None,
-                bias=None if _checks.flag(bias, "bias") else bias,
+                aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma, bias=bias,
             )  # fmt: skip
             unknown = sorted(name for name, value in averaging.items() if value is not None)
             if unknown:
                 raise TypeError(f"method {own!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
-        guide_noise = _checks.real(guide_sigma, "guide_sigma")
+        guide_noise = 0.0 if guide_sigma is None else _checks.real(guide_sigma, "guide_sigma")
         if guide_noise < 0 or (guide_noise and guide is None):
             raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
         return cls(
@@ -116,7 +126,7 @@ class Options:
             patch_radius=_checks.radii(patch_radius, "patch_radius", layout),
             search_radius=_checks.radii(search_radius, "search_radius", layout),
             spacing=_checks.spacing(spacing, layout),
-            bias=bool(_checks.flag(bias, "bias")),
+            bias=_checks.flag(bias, "bias") is not False,
             centre=_checks.choice(centre, "centre", ("max", "one", "zero")),
             aggregation=_checks.choice(aggregation, "aggregation", ("pixel", "patch")),
             passes=_checks.choice(passes, "passes", (1, 2)),
@@ -129,15 +139,16 @@ class Options:
     @property
     def fits_noise(self) -> bool:
         """Whether a number of the noise is left to the image."""
-        model = self.noise
+        model = self.noise[0] if isinstance(self.noise, tuple) else self.noise
         return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
 
     def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
-        from .noise.models import Gaussian
+        from .noise.models import TOO_STRONG, Gaussian, above_range
         from .noise.setting import Setting
 
-        noise = self.noise
+        noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
         if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
             noise = Gaussian(noise.sigma[index])
-        return Setting.of(planes, noise, None, saturation)
+        found = Setting.of(planes, noise, None, saturation)
+        return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found

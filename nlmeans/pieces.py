@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,12 @@ from .prepare import Recipe
 from .ridge import brightened, combine, in_image_units
 from .sure import refined
 
+MOVED = 0.02
+"""Share of an image's mean, above its darkest pixel, by which rounding may move it without a note."""
+SHADES = (
+    "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
+    "dtype='float32' (--dtype float32) keeps both"
+)
 PILOT_AND_STEPS = (3, 5)
 """About how long non-local means and the steps of method "ridge" take beside each other."""
 
@@ -61,7 +67,7 @@ class Outcome:
     Attributes
     ----------
     pixels : ndarray, shape (C, Z, Y, X)
-        The core, denoised, in the source's type.
+        The core, denoised, in the type asked for.
     plan : Plan
         The recipe's, with what only the result could tell.
     missing, unfilled, kept : int
@@ -88,6 +94,7 @@ def estimate(
     maps: bool = False,
     threads: int | None = None,
     progress: Progress | None = None,
+    dtype: np.dtype | None = None,
 ) -> Outcome:
     """Denoise a piece.
 
@@ -105,6 +112,8 @@ def estimate(
         Of a whole image: say how much was averaged.
     threads, progress
         As for `pairwise.run.pairwise_average`.
+    dtype : numpy.dtype, optional
+        Type of the result, the source's by default.
 
     Returns
     -------
@@ -112,6 +121,7 @@ def estimate(
     """
     source, setting, plan = piece.source, recipe.setting, recipe.plan
     core, origin = piece.core or whole(source.shape[1:]), piece.origin
+    kind = source.dtype if dtype is None else dtype
     measured, planes = prepared or (recipe.rules.measure(source, piece.known, origin), None)
     pixels, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
     missing = _missing(core.of(measured.planes))
@@ -126,7 +136,7 @@ def estimate(
     lost = 0 if missing is None else _count(missing if stays is None else missing & ~stays)
     quiet = not any(setting.sigma) or (piece.sigma is not None and not piece.sigma.any())
     if quiet and not lost:
-        return Outcome(pixels.copy(), plan, kept=kept)
+        return Outcome(pixels.astype(kind), plan, kept=kept)
     if planes is None:
         planes = setting.stabilise(measured.planes)
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
@@ -160,10 +170,12 @@ def estimate(
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)
-    if source.dtype.kind != "f":
-        info = np.iinfo(source.dtype)
+    if kind.kind != "f":
+        info, exact = np.iinfo(kind), averages.mean(dtype=np.float64)
         np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-    result = averages.astype(source.dtype, copy=False)
+        if abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - pixels.min()):
+            plan = replace(plan, notes=(*plan.notes, SHADES))
+    result = averages.astype(kind, copy=False)
     if keeps is not None:
         result[keeps] = pixels[keeps]
     if unfilled is not None and stays is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 
 from . import _checks
 from .layout import Layout
-from .noise.models import Gaussian, given
+from .noise.models import Gaussian, each, given
 from .options import OWN, Options
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, whole
@@ -39,6 +38,8 @@ class Parts:
         The image's sides (Z, Y, X).
     channels : int
         Values of a pixel.
+    count : int
+        Separate images.
     image : Reader
         The pixels as they are stored.
     mask, sigma, guide : Reader or None
@@ -47,6 +48,7 @@ class Parts:
 
     sides: Radii
     channels: int
+    count: int
     image: Reader
     mask: Reader | None = None
     sigma: Reader | None = None
@@ -110,7 +112,12 @@ def recipe_of(
     assert image is not None
     known = _checks.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
-    model = given(sigma if deviations is None else deviations, noise, image, PLANES, *_checks.limits(image, known))
+    model = Gaussian(sigma) if noise is None else noise
+    if deviations is not None:
+        model = Gaussian(deviations)
+    elif len(models := each(model, parts.count, parts.channels)) > 1:
+        model = models[index]
+    model = given(None, model, image, PLANES, *_checks.limits(image, known), layout)
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)
@@ -145,10 +152,8 @@ def check_pieces(options: dict[str, Any]) -> None:
     TypeError, ValueError
         Naming the option.
     """
-    unknown = sorted(set(options) - set(inspect.signature(Options.parsed).parameters))
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(unknown)}")
-    method, search = options.get("method", "nlm"), options.get("search_radius")
+    Options.check_names(options)
+    method, search = options.get("method") or "nlm", options.get("search_radius")
     if method not in OWN:
         raise ValueError(f"an image is denoised in pieces by method {' or '.join(map(repr, OWN))}; got {method!r}")
     if isinstance(search, str) and search == "image":

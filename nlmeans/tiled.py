@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks
+from . import _checks, containers
 from .layout import Layout
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile
@@ -27,14 +27,22 @@ NOT_LAZY = ("progress", "cancel", "out", "full_output")
 """Options that only make sense where the work is done at once."""
 
 
-def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | None = None, **options: Any) -> Any:
+def denoise(
+    image: Any,
+    sigma: Any = None,
+    *,
+    fill: bool | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> Any:
     """Denoise a dask array lazily; `nlmeans.denoise` calls this for one.
 
     Parameters
     ----------
     image : dask.array.Array
-        As for `nlmeans.denoise`.
-    sigma, fill, **options
+        As for `nlmeans.denoise`; in an xarray.DataArray too.
+    sigma, fill, dtype, **options
         As for `nlmeans.denoise`; ``mask``, ``guide`` and a map of σ may be dask arrays too. Not for dask arrays are
         ``progress`` (dask has its own: `dask.diagnostics.ProgressBar`), ``cancel``, ``out``, ``full_output`` and
         methods of other packages.
@@ -44,7 +52,7 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
     Returns
     -------
     dask.array.Array
-        Shape, dtype and chunks of the image.
+        Shape and chunks of the image, and its dtype unless another is asked for.
 
     Raises
     ------
@@ -77,16 +85,23 @@ def denoise(image: Any, sigma: Any = None, *, fill: bool = True, threads: int | 
     """
     import dask.array as da
 
-    keep = not _checks.flag(fill, "fill")
+    container = containers.opened(image)
+    if container is not None:
+        options |= {"fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
+        return container.around(denoise(container.pixels, **container.arguments(options)))
+    keep = _checks.flag(fill, "fill") is False
     workers = _checks.threads(threads) or 1
+    kind = _checks.result_type(dtype, _checks.image(image, lazy=True).dtype)
     parts, layout, recipes, missing = _decided(image, sigma, options)
-    found = [_lazy(parts, index, recipe, missing, keep, workers) for index, recipe in enumerate(recipes)]
+    found = [_lazy(parts, index, recipe, missing, keep, workers, kind) for index, recipe in enumerate(recipes)]
     result = da.concatenate(found) if len(found) > 1 else found[0]
     whole: Any = layout.array(result)
     return whole.rechunk(image.chunks)
 
 
-def _lazy(parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep: bool, threads: int) -> Any:
+def _lazy(
+    parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep: bool, threads: int, dtype: np.dtype
+) -> Any:
     """Return one of separate images, denoised lazily, as planes (1, C, Z, Y, X) in blocks."""
     import dask.array as da
 
@@ -97,9 +112,9 @@ def _lazy(parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep
     arrays = [part[index : index + 1].rechunk(cuts) for part in parts.values()]
     return da.map_overlap(
         _block, *arrays, depth=[dict(zip((2, 3, 4), halo, strict=True))] * len(arrays), boundary="none", trim=False,
-        allow_rechunk=False, align_arrays=False, dtype=arrays[0].dtype, meta=np.empty((0,) * 5, arrays[0].dtype),
+        allow_rechunk=False, align_arrays=False, dtype=dtype, meta=np.empty((0,) * 5, dtype),
         chunks=arrays[0].chunks, names=list(parts), recipe=recipe, starts=[_starts(sizes) for sizes in blocks],
-        halo=halo, keep=keep, threads=threads,
+        halo=halo, keep=keep, threads=threads, kind=dtype,
     )  # fmt: skip
 
 
@@ -122,13 +137,19 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     """Return the arrays as planes (N, C, Z, Y, X) by their names, and what is decided for each image."""
     from .sample import Parts, check_pieces, map_of, recipe_of
 
+    image, options = containers.taken(image, options | {"sigma": sigma})
+    sigma = options.pop("sigma")
     given = {name: value for name, value in options.items() if value is not None}
     about = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}
     unknown = [name for name in NOT_LAZY if given.pop(name, False) is not False]
     if unknown:
         raise TypeError(f"a dask array is denoised lazily, without {', '.join(unknown)}: leave out")
     check_pieces(given)
-    array = _checks.image(image, lazy=True)
+    array: Any = _checks.image(image, lazy=True)
+    if not _checks.is_dask(array):
+        raise TypeError(f"the image must be a dask array here; got {_checks.called(image)}: nlmeans.denoise takes it")
+    if not isinstance(array._meta, np.ndarray) or hasattr(array._meta, "mask"):
+        raise TypeError(f"the chunks must be plain NumPy arrays; got {_checks.called(array._meta)}")
     if any(math.isnan(side) for side in array.shape):
         raise ValueError(f"the array's shape must be known (compute_chunk_sizes() finds it); got {array.shape}")
     layout = _checks.layout(array, about["axes"], about["channel_axis"])
@@ -137,9 +158,8 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     planes = {"image": layout.planes(array)} | {
         name: _planes(part, name, array, layout) for name, part in beside.items() if part is not None
     }
-    parts = Parts(
-        planes["image"].shape[2:], planes["image"].shape[1], **{name: _reader(part) for name, part in planes.items()}
-    )
+    count, channels, *sides = planes["image"].shape
+    parts = Parts(tuple(sides), channels, count, **{name: _reader(part) for name, part in planes.items()})
     sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
     decided = [recipe_of(parts, k, layout, sigma=sigma, noise=noise, **given) for k in range(planes["image"].shape[0])]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
@@ -149,18 +169,24 @@ def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
     """Return what belongs to the image's pixels as planes (N, C or 1, Z, Y, X) in the image's chunks."""
     import dask.array as da
 
-    plain = Layout(layout.axes.replace("C", ""))
-    space = {k: side for k, side in enumerate(image.chunks) if k != layout.channel_axis}
-    lazy = part if _checks.is_dask(part) else da.asarray(part)
+    there = part if _checks.is_dask(part) else _checks.beside(part, name)
+    if there.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers; got dtype {there.dtype}")
+    lazy = da.asarray(there)
     if name == "mask" and lazy.dtype != np.bool_:
         raise ValueError(f"mask must be boolean, True where a pixel counts; got {lazy.dtype}")
-    if name != "mask" and lazy.shape == image.shape:
-        return layout.planes(lazy.rechunk(image.chunks))
-    if lazy.shape != tuple(map(sum, space.values())):
-        raise ValueError(
-            f"{name} must have the image's shape, {tuple(map(sum, space.values()))} without channels; got {lazy.shape}"
-        )
-    return plain.planes(lazy.rechunk(tuple(space.values())))
+    of = Layout(layout.axes.replace("C", "")) if name == "mask" else layout
+    sides = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis in of.axes)
+    names = of.fitting(name, lazy.shape, sides)
+    if not names:
+        plain = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis != "C")
+        raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {lazy.shape}")
+    whole = of.aligned(lazy, _checks.only(names, name, lazy.shape))
+    wide = zip(of.axes, whole.shape, sides, strict=True)
+    spread = da.broadcast_to(whole, tuple(1 if axis == "C" and n == 1 else side for axis, n, side in wide))
+    chunks = zip(of.axes, spread.shape, strict=True)
+    cut = dict(zip(layout.axes, image.chunks, strict=True))
+    return of.planes(spread.rechunk(tuple((1,) if side == 1 else cut[axis] for axis, side in chunks)))
 
 
 def _reader(planes: Any) -> Any:
@@ -218,6 +244,7 @@ def _block(
     halo: Sequence[int],
     keep: bool,
     threads: int,
+    kind: np.dtype,
     block_id: tuple[int, ...] = (0,) * 5,
 ) -> np.ndarray:
     """Denoise one block, given with its halo; return it without."""
@@ -230,4 +257,4 @@ def _block(
     known = known_in(part["image"], part.get("mask"))
     (z, y, x), (depth, height, width) = origin, (cuts[-1] for cuts in starts)
     piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x), (depth, height, width))
-    return estimate(piece, recipe, keep=keep, threads=threads).pixels[None]
+    return estimate(piece, recipe, keep=keep, threads=threads, dtype=kind).pixels[None]

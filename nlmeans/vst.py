@@ -15,6 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from . import _checks
+
 __all__ = ["Stabiliser", "anscombe", "rician"]
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -132,19 +134,26 @@ def rician(sigma: float | Sequence[float]) -> Stabiliser:
 
 
 def _apply(curves: tuple[Curve, ...], planes: np.ndarray) -> np.ndarray:
+    _checks.dtype(planes.dtype)
     if len(curves) not in (1, len(planes)):
         raise ValueError(
             f"a stabiliser must have one curve, or one a channel: {len(curves)} for {len(planes)} channels"
         )
     result = np.empty_like(planes)
     for channel, plane in enumerate(planes):
-        result[channel] = curves[channel % len(curves)](plane)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is NaN or infinite stays so
+            result[channel] = curves[channel % len(curves)](plane)
     return result
 
 
 def _together(*values: float | Sequence[float]) -> list[tuple[float, ...]]:
     """Return sequences of one length."""
-    return [tuple(row) for row in np.atleast_2d(np.broadcast_arrays(*(np.atleast_1d(v) for v in values))).astype(float)]
+    rows = [[_checks.real(v, "each number") for v in np.atleast_1d(np.asarray(value))] for value in values]
+    if len({len(row) for row in rows} - {1}) > 1:
+        raise ValueError(
+            f"there must be one number, or one a channel; got {' and '.join(str(len(row)) for row in rows)}"
+        )
+    return [tuple(row) for row in np.atleast_2d(np.broadcast_arrays(*rows)).astype(float)]
 
 
 def _columns(pairs: list[tuple[Curve, Curve]]) -> tuple[tuple[Curve, ...], tuple[Curve, ...]]:

@@ -41,7 +41,7 @@ def calls(monkeypatch):
     made = []
 
     def denoise(image, **options):
-        made.append({"shape": image.shape, "dtype": image.dtype, **options})
+        made.append({"pixels": (image.shape, image.dtype), **options})
         logging.getLogger("nlmeans").warning("compiling something")
         if options["progress"]:
             options["progress"](1, 2)
@@ -74,7 +74,7 @@ def test_one_file(folder, calls):
     assert (done.exit_code, done.stderr) == (0, "nlmeans: compiling something\n")
     assert done.stdout == "out.png: sigma 1.5 2, 0.50 s\n"
     np.testing.assert_array_equal(io.read("out.png").pixels, COLOUR[::-1])
-    assert (calls[0]["shape"], calls[0]["dtype"]) == (COLOUR.shape, np.uint8)
+    assert calls[0]["pixels"] == (COLOUR.shape, np.uint8)
 
 
 @pytest.mark.parametrize(

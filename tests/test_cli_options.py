@@ -21,25 +21,26 @@ COLOUR = RNG.normal(100, 10, (40, 50, 3)).round().astype(np.uint8)
 VOLUME = RNG.normal(100, 10, (5, 30, 40)).astype(np.float32)
 PLAIN = {
     "sigma": None,
-    "method": "nlm",
-    "quality": "balanced",
+    "method": None,
+    "quality": None,
     "noise": None,
     "mask": None,
-    "fill": True,
+    "fill": None,
     "guide": None,
-    "guide_sigma": 0,
+    "guide_sigma": None,
     "strength": None,
     "patch_radius": None,
     "search_radius": None,
     "spacing": None,
-    "bias": True,
+    "bias": None,
     "centre": None,
     "aggregation": None,
     "passes": None,
     "wiener": None,
     "threads": None,
+    "dtype": None,
 }
-WORK = {"method", "fill", "threads"}
+WORK = {"method", "fill", "threads", "dtype"}
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ def test_missing_pixels_are_filled_and_spread_no_further(name):
         (dict(src=np.zeros((9, 9, 5), np.uint8)), "1 to 4 channels last; got shape"),
         (dict(src=np.zeros((0, 9), np.uint8)), "must have pixels"),
         (dict(src=SMALL > 100), "dtype must be one of"),
-        (dict(src=None), "dtype must be one of"),
+        (dict(src=None), "an array of numbers"),
         (dict(src=BITS, h=[3, 3]), "one for each of the channels, here 4; got .3, 3."),
         (dict(h="3"), "h must be a number; got '3'"),
         (dict(templateWindowSize=7.0), "templateWindowSize must be a whole number; got 7.0"),
@@ -263,7 +263,6 @@ def test_what_opencv_refuses_is_refused(given, message):
     ("given", "message"),
     [
         (dict(src=SMALL[0]), "at least 2 dimensions"),
-        (dict(h=-3), "h must be 0, or 1e-30 to 1e[+]100; got -3"),
         (dict(h=np.nan), "h must be finite; got nan"),
         (dict(templateWindowSize=0), "templateWindowSize is a width and must be at least 1; got 0"),
         (dict(searchWindowSize=-1), "searchWindowSize is a width and must be at least 1; got -1"),

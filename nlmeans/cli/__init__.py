@@ -13,11 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import typer
 
 import nlmeans
 
 from .. import io
+from ..noise.models import in_series
 from ..options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
@@ -66,14 +68,19 @@ def denoise(
         typer.Option(
             parser=method_name,
             metavar="NAME",
-            help="nlm; ridge, which combines groups of similar patches, better and slower, and takes no flag about "
-            "averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a trained "
-            "network; or what another package brings.",
+            help="nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no "
+            "flag about averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a "
+            "trained network; or what another package brings.",
         ),
-    ] = "nlm",
+    ] = None,
     fill: Annotated[
-        bool, typer.Option(help="Give masked, NaN and infinite pixels the average of others, or leave them.")
-    ] = True,
+        bool | None,
+        typer.Option(help="Give masked, NaN and infinite pixels the average of others (the default), or leave them."),
+    ] = None,
+    dtype: Annotated[
+        Literal["float32", "float64"] | None,
+        typer.Option(help="Type of the result's pixels; by default the picture's. TIFF, NPY, NIfTI and Zarr."),
+    ] = None,
     threads: Threads = None,
     reading: Reading,
     max_memory: Annotated[
@@ -115,14 +122,14 @@ def denoise(
         command = {"asked": asked, "reading": reading, "method": method, "fill": fill, "jpeg_quality": jpeg_quality}
         done = stack.enter_context(journal(folder, command, asked.given()))
         for (source, target), blocks in zip(work, apart, strict=True):
-            with console.working_on(source):
+            with console.working_on(source), in_series(len(work) > 1):
                 if not done.begins(source, target):
                     console.kept(target)
                     continue
                 if blocks:
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
-                            source, target, asked, reading, method=method, fill=fill, threads=threads,
+                            source, target, asked, reading, method=method, fill=fill, dtype=dtype, threads=threads,
                             max_memory=max_memory, scheduler=scheduler, overwrite=overwrite, progress=progress,
                         )  # fmt: skip
                     done.ends(target, target)
@@ -130,22 +137,24 @@ def denoise(
                     continue
                 io.check_target(target, overwrite)  # before the work, not after it
                 picture = reading.read(source)
-                io.check(target, picture, overwrite=overwrite)
+                written = picture if dtype is None else picture.typed(np.dtype(dtype))
+                io.check(target, written, overwrite=overwrite)
                 options = asked.options(picture, beside)
-                if method not in OWN:
+                if method not in (None, *OWN):
                     options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(
                         picture.pixels,
                         method=method,
                         fill=fill,
+                        dtype=dtype,
                         threads=threads,
                         progress=progress,
                         full_output=True,
                         **options,
                     )
                 io.write(
-                    target, picture.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
+                    target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
                     placing=partial(done.ends, target),
                 )  # fmt: skip
                 console.done(target, report)
@@ -190,7 +199,7 @@ def plan(
     *,
     inputs: Inputs,
     asked: Filtering,
-    method: Annotated[Literal["nlm", "ridge"], typer.Option(help="As for denoise.")] = "nlm",
+    method: Annotated[Literal["nlm", "ridge"] | None, typer.Option(help="As for denoise.")] = None,
     reading: Reading,
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""

@@ -22,7 +22,7 @@ def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Rea
         raise
 
 
-def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str) -> Any:
+def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str | None) -> Any:
     """Return the plan of a file, from a sample."""
     from ..large.run import sampled
 

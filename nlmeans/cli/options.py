@@ -18,6 +18,7 @@ import typer
 from .. import _checks, io
 from ..defaults import Quality
 from ..large.zarrs import named as named_zarr
+from ..layout import Layout
 from ..noise.models import Gaussian, PoissonGaussian, Rician
 from ..pairwise.spec import Aggregation, Centre
 from .console import FORESEEN, reason
@@ -210,12 +211,12 @@ class Filtering:
         ),
     ] = None
     quality: Annotated[
-        Quality,
+        Quality | None,
         typer.Option(
-            help="fast is one pass, balanced lets a Wiener step follow, best makes two passes and takes two to four "
-            "times as long. Method ridge takes more and larger groups for each."
+            help="fast is one pass, balanced (the default) lets a Wiener step follow, best makes two passes and takes "
+            "two to four times as long. Method ridge takes more and larger groups for each."
         ),
-    ] = "balanced"
+    ] = None
     strength: Annotated[
         Any,
         typer.Option(
@@ -266,10 +267,15 @@ class Filtering:
         ),
     ] = None
     guide_sigma: Annotated[
-        float,
-        typer.Option(min=0, metavar="NUMBER", help="Standard deviation of the guide's own noise, in its units."),
-    ] = 0.0
-    bias: Annotated[bool, typer.Option(help="Take the noise's own share off the distance of patches.")] = True
+        float | None,
+        typer.Option(
+            min=0, metavar="NUMBER", help="Standard deviation of the guide's own noise, in its units; 0 by default."
+        ),
+    ] = None
+    bias: Annotated[
+        bool | None,
+        typer.Option(help="Take the noise's own share off the distance of patches (the default), or leave it in."),
+    ] = None
     centre: Annotated[
         Centre | None, typer.Option(help="Weight of the pixel itself: the largest of the others (the default), 1 or 0.")
     ] = None
@@ -348,8 +354,12 @@ def _fitted(name: str, path: Path, file: io.Picture, picture: io.Picture) -> np.
             pixels, axes = np.any(pixels, axis=axes.index("C")), axes.replace("C", "")
         if set(axes) <= set(wanted):
             pixels = pixels.transpose([axes.index(axis) for axis in wanted if axis in axes])
-    plain = tuple(side for axis, side in zip(wanted, shape, strict=False) if axis != "C")
-    if len(wanted) == len(shape) and pixels.shape not in ((plain,) if name == "mask" else (plain, shape)):
+    if len(wanted) != len(shape):
+        return pixels
+    of = wanted.replace("C", "") if name == "mask" else wanted
+    sides = tuple(side for axis, side in zip(wanted, shape, strict=True) if axis in of)
+    if not Layout(of).fitting(name, pixels.shape, sides):
+        plain = tuple(side for axis, side in zip(wanted, shape, strict=True) if axis != "C")
         raise ValueError(
             f"--{name} must have the picture's shape, {plain} without channels; {path} has {file.pixels.shape}"
         )

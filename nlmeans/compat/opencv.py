@@ -5,8 +5,8 @@
 Where OpenCV takes 8 bits, these take all types that `nlmeans.denoise` takes, and return the type they were given.
 
 Not reproduced: mirrored pixels beyond the border as candidates (only real ones are averaged), distances rounded down
-and weights in fixed point, Lab in 8 bits, a negative h that counts as its absolute value, alpha that becomes 255, a
-``dst`` that does not fit and is left as it is (here an error), and ``fastNlMeansDenoising(src, 30)``, where 30 is
+and weights in fixed point, Lab in 8 bits, alpha that becomes 255, a ``dst`` that does not fit and is left as it is
+(here an error), and ``fastNlMeansDenoising(src, 30)``, where 30 is
 ``dst`` and h stays 3 (here an error). NORM_L1 is not offered. NaN and infinite pixels are missing: they are filled from
 those around them, and averaged nowhere.
 """
@@ -34,8 +34,6 @@ NORM_L2 = 4
 """OpenCV's number for squared differences."""
 LEAST = 0.001
 """OpenCV's weights below this are 0."""
-WEAKEST, STRONGEST = 1e-30, 1e100
-"""Between these the core's numbers hold h²."""
 TO_XYZ = np.array([[0.1805, 0.3576, 0.4124], [0.0722, 0.7152, 0.2126], [0.9505, 0.1192, 0.0193]])
 """CIE XYZ of linear blue, green and red with the primaries of IEC 61966-2-1 (sRGB); the white is D65."""
 TO_LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])
@@ -59,6 +57,7 @@ def _in_both_forms(function: Callable[..., np.ndarray]) -> Callable[..., np.ndar
 
 
 @_in_both_forms
+@_checks.or_default
 def fastNlMeansDenoising(
     src: Any,
     dst: np.ndarray | None = None,
@@ -76,10 +75,11 @@ def fastNlMeansDenoising(
     dst : ndarray, optional
         Where to write the result: shape and type of ``src``, which it may be itself.
     h : float or sequence of float, default 3
-        Strength in the picture's own units (grey levels): weights are exp(−D / (h²·C)), where D is the mean
-        over the patch of the squared differences, summed over the C channels; below 0.001 they are 0. With 0 nothing
-        changes, as for OpenCV. A sequence has one number, or one a channel: each channel is averaged with its own,
-        by distances over all. As the second argument a sequence is h and the third is ``dst``: both of OpenCV's forms.
+        Strength in the picture's own units (grey levels): weights are exp(−D / (h²·C)), where D is the mean over the
+        patch of the squared differences, summed over the C channels; below 0.001 they are 0. With 0 nothing changes,
+        and a negative one counts as its absolute value, as for OpenCV. A sequence has one number, or one a channel:
+        each channel is averaged with its own, by distances over all. As the second argument a sequence is h and the
+        third is ``dst``: both of OpenCV's forms.
     templateWindowSize : int, default 7
         Width of the patches that are compared; an even one is made odd by adding 1.
     searchWindowSize : int, default 21
@@ -117,6 +117,7 @@ def fastNlMeansDenoising(
     return _averaged([_picture(src, "src")], dst, h, normType, _radii(templateWindowSize, searchWindowSize))
 
 
+@_checks.or_default
 def fastNlMeansDenoisingColored(
     src: Any,
     dst: np.ndarray | None = None,
@@ -168,6 +169,7 @@ def fastNlMeansDenoisingColored(
 
 
 @_in_both_forms
+@_checks.or_default
 def fastNlMeansDenoisingMulti(
     srcImgs: Any,
     imgToDenoiseIndex: int,
@@ -223,6 +225,7 @@ def fastNlMeansDenoisingMulti(
     return _averaged(frames, dst, h, normType, _radii(templateWindowSize, searchWindowSize, even=False))
 
 
+@_checks.or_default
 def fastNlMeansDenoisingColoredMulti(
     srcImgs: Any,
     imgToDenoiseIndex: int,
@@ -296,7 +299,10 @@ def _denoised(planes: np.ndarray, strengths: Sequence[float], radii: tuple[int, 
     """Return the middle frame (C, Y, X) of planes (C, T, Y, X), each channel averaged with its own strength."""
     from ..pairwise.run import pairwise_average
     from ..pairwise.tiles import Tile
+    from .scale import factor_of, strength_of
 
+    factor, top = factor_of(planes)
+    planes = planes if factor == 1 else planes * planes.dtype.type(factor)
     _, frames, height, width = planes.shape
     middle, (patch, search) = frames // 2, radii
     out = planes[:, middle].copy()
@@ -304,11 +310,12 @@ def _denoised(planes: np.ndarray, strengths: Sequence[float], radii: tuple[int, 
     region = Tile((middle, middle + 1), (0, height), (0, width))
     for h in set(strengths) - {0.0}:
         own = [c for c, strength in enumerate(strengths) if strength == h]
-        scale = 1 / (h**2 * len(planes) * (2 * patch + 1) ** 2)
+        strength = strength_of(h * factor, top, planes.dtype)
+        scale = 1 / (strength**2 * len(planes) * (2 * patch + 1) ** 2)
         spec = PairwiseSpec((0, patch, patch), (middle, search, search), scale, centre="one", vanish=LEAST)
         values = planes if len(own) == len(planes) else planes[own]
         out[own] = pairwise_average(planes, values, spec, missing=missing, region=region)[:, 0]
-    return out
+    return out if factor == 1 else out / out.dtype.type(factor)
 
 
 def _root(light: np.ndarray) -> np.ndarray:
@@ -380,10 +387,7 @@ def _target(dst: Any, source: np.ndarray) -> np.ndarray:
 
 
 def _strength(value: Any, name: str) -> float:
-    number = _checks.real(value, name)
-    if number != 0 and not WEAKEST <= number <= STRONGEST:
-        raise ValueError(f"{name} must be 0, or {WEAKEST:g} to {STRONGEST:g}; got {number:g}")
-    return number
+    return abs(_checks.real(value, name))
 
 
 def _radii(template: Any, search: Any, even: bool = True) -> tuple[int, int]:

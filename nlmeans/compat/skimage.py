@@ -19,10 +19,13 @@ from ..pairwise.spec import PairwiseSpec
 
 __all__ = ["denoise_nl_means", "estimate_sigma"]
 
+WIDEST = 1 << 16
+"""The greatest width of a patch and radius of a window."""
 FARTHEST = 5.0
 """Distance, in units of h², from which scikit-image's weights are 0."""
 
 
+@_checks.or_default
 def denoise_nl_means(
     image: Any,
     patch_size: int = 7,
@@ -92,6 +95,7 @@ def denoise_nl_means(
     from ..missing import as_float
     from ..pairwise.run import pairwise_average
     from .four import average
+    from .scale import STRONG, factor_of, strength_of
 
     array, fast = _floats(image, preserve_range), _checks.flag(fast_mode, "fast_mode")
     space = _space(array, channel_axis, fast)
@@ -102,6 +106,9 @@ def denoise_nl_means(
         raise ValueError(f"h must be above 0; got {strength:g}")
     if noise < 0:
         raise ValueError(f"sigma must be at least 0; got {noise:g}")
+    factor, top = factor_of(array)
+    strength, noise = strength_of(strength * factor, top, array.dtype), min(noise * factor, STRONG * max(top, 1.0))
+    array = array if factor == 1 else array * array.dtype.type(factor)
     channels = 1 if channel_axis is None else array.shape[channel_axis]
     terms = channels * width**space
     short = ((width - 1) / width) ** space if fast and width > 1 else 1.0
@@ -111,6 +118,7 @@ def denoise_nl_means(
         if not np.isfinite(planes).all():
             raise ValueError("an image of 4 dimensions must be finite everywhere; got NaN or infinity")
         found = average(planes, width // 2, radius, scale, bias, vanish)
+        found = found if factor == 1 else found / factor
         return found[0] if channel_axis is None else np.ascontiguousarray(np.moveaxis(found, 0, channel_axis))
     layout = _layout(array, channel_axis)
     planes = as_float(layout.planes(array)[0])
@@ -125,9 +133,11 @@ def denoise_nl_means(
     missing = not np.isfinite(planes).all()
     if missing:
         planes = np.where(np.isfinite(planes).all(axis=0), planes, np.nan)
-    return np.ascontiguousarray(layout.array(pairwise_average(planes, planes, spec, missing=missing)[None]))
+    found = layout.array(pairwise_average(planes, planes, spec, missing=missing)[None])
+    return np.ascontiguousarray(found if factor == 1 else found / found.dtype.type(factor))
 
 
+@_checks.or_default
 def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:
     """Estimate the noise, called as `skimage.restoration.estimate_sigma` and returning what that returns.
 
@@ -157,7 +167,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
     >>> round(estimate_sigma(np.random.default_rng(0).normal(0, 5, (99, 99))))
     5
     """
-    array = np.asarray(image)
+    array = _checks.beside(image, "the image")
     if channel_axis is None and array.ndim and array.shape[-1] in (3, 4):
         warnings.warn(
             f"the last axis has {array.shape[-1]} pixels and channel_axis is None: it is taken for space, not colours",
@@ -172,7 +182,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
 
 def _floats(image: Any, preserve_range: bool) -> np.ndarray:
     """Return the image in floating-point numbers, as scikit-image scales them."""
-    array = np.asarray(image)
+    array = _checks.beside(image, "the image")
     if array.dtype.kind == "b":
         return array.astype(np.float64)
     if array.dtype.kind not in "iu":
@@ -211,4 +221,6 @@ def _whole(value: Any, name: str, least: int) -> int:
     number = _checks.real(value, name)
     if number != int(number) or number < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {number:g}")
+    if number > WIDEST:
+        raise ValueError(f"{name} must be at most {WIDEST}; got {number:g}")
     return int(number)

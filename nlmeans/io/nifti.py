@@ -54,6 +54,14 @@ class Origin:
         steps = max(abs(info.min), info.max) + abs(self.inter / self.slope)
         return np.dtype(np.float32 if steps < 2**22 else np.float64)
 
+    def typed(self, dtype: np.dtype) -> Origin:
+        """Return the header of a file with real values of another type."""
+        header = _header(_nibabel(), self.head)
+        header.set_data_dtype(dtype)
+        header.set_slope_inter(1, 0)
+        block = header.binaryblock
+        return Origin(block + self.head[len(block) :], np.dtype(dtype).newbyteorder(header.endianness))
+
     def decode(self, stored: np.ndarray) -> np.ndarray:
         """Return real values: stored · slope + intercept."""
         if self.dtype.itemsize == 8 and self.dtype.kind in "iu":

@@ -82,6 +82,11 @@ class Picture:
         pixels = self.pixels if self.pixels.ndim == self.alpha.ndim else self.pixels[..., None]
         return np.concatenate((pixels, self.alpha), axis=-1)
 
+    def typed(self, dtype: np.dtype) -> Picture:
+        """Return a black picture of the same kind whose pixels, and those of a file made of it, are of another type."""
+        native = self.native.typed(dtype) if hasattr(self.native, "typed") else self.native
+        return replace(self, pixels=np.broadcast_to(np.zeros((), dtype), self.pixels.shape), native=native)
+
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         """Return the same picture with other pixels of the same shape and dtype."""
         if pixels.shape != self.pixels.shape or pixels.dtype != self.pixels.dtype:

@@ -7,8 +7,9 @@ program wrote into it stays. Other files are written anew, with what `Origin` ca
 from __future__ import annotations
 
 import logging
+import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,13 @@ class Origin:
     imagej: dict[str, Any] | None
     ome: str | None
     tags: dict[int, tuple[int, Any, Any]] = field(repr=False)
+
+    def typed(self, dtype: np.dtype) -> Origin:
+        """Return what is written back of a file whose pixels become floating-point numbers."""
+        name = "double" if dtype == np.float64 else "float"
+        ome = None if self.ome is None else re.sub(r'(<Pixels\b[^>]*\sType=")[^"]*', rf"\g<1>{name}", self.ome)
+        ome = None if ome is None else re.sub(r'\sSignificantBits="[^"]*"', "", ome)
+        return replace(self, in_place=False, ome=ome)
 
 
 def read(request: Request) -> Picture:
@@ -266,8 +274,6 @@ def _join(picture: Picture, origin: Origin) -> np.ndarray:
 
 
 def _look_up(indices: np.ndarray, lookup: np.ndarray, origin: Origin) -> tuple[np.ndarray, Origin]:
-    from dataclasses import replace
-
     colours = (lookup.T >> 8).astype(np.uint8)  # 16-bit entries of an 8-bit picture
     return colours[indices], replace(origin, axes=origin.axes + "S", photometric=RGB, in_place=False)
 

@@ -65,15 +65,15 @@ def target_format(path: Path) -> str:
     return kind
 
 
-def described(source: Source, names: str, path: Path) -> About:
-    """Return the output: the input's array, in chunks if its format has them."""
+def described(source: Source, names: str, path: Path, dtype: np.dtype) -> About:
+    """Return the output: the input's array in numbers of this type, in chunks if its format has them."""
     about = source.about
     axes = about.axes if "_" in names and about.axes else names
     shape, spacing, kind = about.shape, about.spacing, target_format(path)
     chunks = (1,) * len(shape)
     if kind == "zarr":
         chunks = about.chunks if isinstance(source, ZarrSource) else zarrs.chunks_for(shape, axes)
-    return About(shape, about.dtype, axes, spacing, chunks)
+    return About(shape, dtype, axes, spacing, chunks)
 
 
 def create(part: Path, path: Path, about: About, source: Source) -> Target:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import _checks
 from ..io.picture import PictureError
+from ..layout import Layout
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from ..pieces import Outcome, Piece, estimate, known_in
+from ..pieces import SHADES, Outcome, Piece, estimate, known_in
 from ..prepare import Recipe
 from ..sample import Parts
 from .blocks import Block
@@ -62,13 +64,21 @@ class Files:
         ValueError
             Naming the shapes.
         """
-        shape = self.image.about.shape
-        plain = tuple(side for axis, side in zip(self.axes.names, shape, strict=True) if axis != "C")
-        for name, source in self.beside.items():
-            if source.about.shape not in ((plain,) if name == "mask" else (plain, shape)):
-                raise ValueError(
-                    f"{name} must have the image's shape, {plain} without channels; got {source.about.shape}"
-                )
+        for name in self.beside:
+            self.axes_of(name)
+
+    def axes_of(self, name: str) -> Axes:
+        """Return the axes of a file; along those that it lacks, what belongs to the image's pixels serves all."""
+        if name == "image":
+            return self.axes
+        shape, own = self.image.about.shape, self.beside[name].about.shape
+        of = Layout((self.axes.without_channels if name == "mask" else self.axes).names)
+        sides = tuple(side for axis, side in zip(self.axes.names, shape, strict=True) if axis in of.axes)
+        names = of.fitting(name, own, sides)
+        if not names:
+            plain = tuple(side for axis, side in zip(self.axes.names, shape, strict=True) if axis != "C")
+            raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {own}")
+        return Axes(_checks.only(names, name, own))
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when something that is read is another."""
@@ -79,9 +89,11 @@ class Files:
 
     def read(self, name: str, index: int, tile: Tile) -> np.ndarray:
         """Return a tile of one image's planes (C, Z, Y, X)."""
-        source = self.image if name == "image" else self.beside[name]
-        axes = self.axes if len(source.about.shape) == len(self.axes.names) else self.axes.without_channels
-        pixels = axes.planes(source.read(axes.region(slice(index, index + 1), tile)))[0]
+        source, axes = self.image if name == "image" else self.beside[name], self.axes_of(name)
+        region = axes.region(slice(index, index + 1), tile)
+        there = tuple(slice(0, 1) if side == 1 else cut for side, cut in zip(source.about.shape, region, strict=True))
+        planes = axes.planes(source.read(there))[0]
+        pixels = np.broadcast_to(planes, (len(planes), *tile.sides))
         return np.nan_to_num(pixels) != 0 if name == "mask" else np.ascontiguousarray(pixels)
 
     def parts(self, seen: Any) -> Parts:
@@ -96,7 +108,9 @@ class Files:
 
             return read
 
-        return Parts(self.sides, self.channels, reader("image"), **{name: reader(name) for name in self.beside})
+        return Parts(
+            self.sides, self.channels, self.count, reader("image"), **{name: reader(name) for name in self.beside}
+        )
 
 
 class Changed(PictureError):
@@ -176,6 +190,8 @@ class Job:
         For each block.
     stop : callable or None
         Raises when the work is to stop; called from time to time. It cannot be sent to another process.
+    dtype : numpy.dtype or None
+        Type of the result; the image's by default.
     """
 
     files: Files
@@ -185,13 +201,16 @@ class Job:
     keep: bool
     threads: int
     stop: Callable[..., None] | None = None
+    dtype: np.dtype | None = None
 
     def __call__(self, block: Block) -> dict[str, int]:
-        """Do a block; return how many of its pixels were missing, and how many had no valid neighbour."""
+        """Do a block; return how many of its pixels were missing or had no valid neighbour, and if shades were lost."""
         found = [self.image(index, block.tile) for index in range(block.first, block.last)]
         pixels = self.files.axes.array(np.stack([one.pixels for one in found]))
         self.target.write(self.files.axes.region(slice(block.first, block.last), block.tile), pixels)
-        return {"missing": sum(one.missing for one in found), "unfilled": sum(one.unfilled for one in found)}
+        lost = sum(SHADES in one.plan.notes for one in found)
+        counts = {"missing": sum(one.missing for one in found), "unfilled": sum(one.unfilled for one in found)}
+        return counts | ({"shades": 1} if 2 * lost > len(found) else {})
 
     def image(self, index: int, tile: Tile) -> Outcome:
         """Denoise a tile of one of separate images."""
@@ -209,4 +228,5 @@ class Job:
 
     def denoised(self, piece: Piece, index: int) -> Outcome:
         """Denoise what was read."""
-        return estimate(piece, self.recipes[index], keep=self.keep, threads=self.threads, progress=self.stop)
+        recipe = self.recipes[index]
+        return estimate(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)

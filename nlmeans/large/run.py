@@ -16,6 +16,7 @@ from ..defaults import DEFAULTS_VERSION
 from ..denoise import Report
 from ..io.picture import PictureError
 from ..pairwise.tiles import available_cpus
+from ..pieces import SHADES
 from ..plan import Plan
 from ..prepare import Recipe
 from ..sample import check_pieces, map_of, recipe_of
@@ -38,11 +39,12 @@ def denoise(
     mask: Any = None,
     guide: Any = None,
     noise: Any = None,
-    fill: bool = True,
+    fill: bool | None = None,
+    dtype: Any = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
-    overwrite: bool = False,
+    overwrite: bool | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
     **options: Any,
@@ -55,14 +57,15 @@ def denoise(
         A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
         NPY file.
     target : path
-        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type; from Zarr to Zarr all
+        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
+        from Zarr to Zarr all
         metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
         says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
         what has such a name and is none of a run's is left alone and refused.
     sigma, mask, guide : optional
-        As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without;
-        a mask is 0 where a pixel does not count.
-    axes, channel_axis, noise, fill, **options
+        As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without, or
+        of the shape of one of separate images; a mask is 0 where a pixel does not count.
+    axes, channel_axis, noise, fill, dtype, **options
         As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's. ``method`` is "nlm" or "ridge".
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
@@ -112,7 +115,8 @@ def denoise(
     True
     """
     start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
-    keep, cpus = not _checks.flag(fill, "fill"), _checks.threads(threads) or available_cpus()
+    keep, cpus = _checks.flag(fill, "fill") is False, _checks.threads(threads) or available_cpus()
+    replacing = bool(_checks.flag(overwrite, "overwrite"))
     told, event = _checks.progress(progress), _checks.cancel(cancel)
     memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
     if memory is not None and memory <= 0:
@@ -122,7 +126,7 @@ def denoise(
         if event is not None and event.is_set():
             raise Cancelled("stopped by the cancel event; the same call goes on from there")
 
-    def check(over: bool = overwrite) -> None:
+    def check(over: bool = replacing) -> None:
         files.check_target(path, (source, mask, guide, sigma), over)
 
     stop()
@@ -131,9 +135,10 @@ def denoise(
         if not output.delivered:
             check()
         of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+        kind = _checks.result_type(dtype, of.image.about.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
-        identity |= {"axes": of.axes.names} | watch.identity
+        identity |= {"axes": of.axes.names, "dtype": kind.name} | watch.identity
         identity |= {"asked": {name: _text(value) for name, value in options.items()}}
         plans, counts = _done_in_place(output, identity)
         used = cpus
@@ -149,8 +154,10 @@ def denoise(
             shown = stack.enter_context(bar(told))
             by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
             missing = "mask" in of.beside or any(lost for _, lost in decided)
-            counts = carry_out(watch, output, recipes, identity, missing=missing, keep=keep, by=by)
+            counts = carry_out(watch, output, recipes, identity, missing=missing, keep=keep, kind=kind, by=by)
             used = cpus if cluster is None else cluster.threads
+    if 2 * sum("shades" in count for count in counts) > len(counts):
+        plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
     return Report(
         plans, time.perf_counter() - start, used,
         sum(count.get("missing", 0) for count in counts), sum(count.get("unfilled", 0) for count in counts),

@@ -217,7 +217,7 @@ class TiffTarget:
     def create(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
         """Write all but the pixels, and take the room that they need."""
         target = cls(path, about, source)
-        if source is not None and source.origin.in_place and source.tile is None:
+        if source is not None and target._origin.in_place and source.tile is None:
             shutil.copyfile(source.path, path)
         else:
             given = {name: value for name, value in target._given().items() if name not in (*tiff.PACKING, "predictor")}
@@ -262,13 +262,20 @@ class TiffTarget:
             raise
         return packed
 
+    @property
+    def _origin(self) -> tiff.Origin:
+        """What the source says besides its pixels."""
+        assert self.source is not None
+        dtype = self.about.dtype
+        return self.source.origin if dtype == self.source.about.dtype else self.source.origin.typed(dtype)
+
     def _given(self) -> dict[str, Any]:
         """Return what tifffile is told of the file."""
         shape: dict[str, Any] = {"shape": self.about.shape, "dtype": self.about.dtype}
         if self.source is not None and self.source.big:
             shape["bigtiff"] = True
         if self.source is not None:
-            return tiff.options(self.source.origin, self.about.dtype) | shape
+            return tiff.options(self._origin, self.about.dtype) | shape
         axes = self.about.axes or ""
         if axes.endswith("YXC") and self.about.shape[-1] == 3:
             return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape

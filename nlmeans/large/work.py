@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .._progress import Cancelled, Progress
 from ..pairwise.tiles import Tile
 from ..pieces import Piece
@@ -74,6 +76,7 @@ def carry_out(
     *,
     missing: bool,
     keep: bool,
+    kind: np.dtype,
     by: Resources,
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
@@ -88,10 +91,10 @@ def carry_out(
         If something goes wrong half-way.
     """
     of, path, manifest = watch.files, output.names.output, output.manifest
-    about = files.described(of.image, of.axes.names, path)
+    about = files.described(of.image, of.axes.names, path, kind)
     reaches = [recipe.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
-    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
+    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop, kind)
     going_on = output.goes_on
     if going_on:
         manifest.check(identity)

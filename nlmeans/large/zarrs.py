@@ -245,6 +245,13 @@ class ZarrTarget:
             group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
         for name in image.levels or (None,):
             array = image.node[name] if name else image.node
+            if about.dtype != source.about.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
+                zarr.create_array(
+                    path, name=name, shape=array.shape, dtype=about.dtype, chunks=array.chunks, shards=array.shards,
+                    zarr_format=array.metadata.zarr_format, fill_value=array.fill_value, attributes=dict(array.attrs),
+                    dimension_names=getattr(array.metadata, "dimension_names", None),
+                )  # fmt: skip
+                continue
             zarr.from_array(
                 path, data=array, name=name, write_data=False, zarr_format=array.metadata.zarr_format,
                 fill_value=array.fill_value, attributes=dict(array.attrs),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, containers
 from ..layout import Layout
 
 __all__ = ["NoiseEstimate", "estimate_planes", "estimate_sigma"]
@@ -352,9 +352,10 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
     >>> round(nlmeans.estimate_sigma(noisy))
     10
     """
+    image, of = containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
-    layout = _checks.layout(array, axes, channel_axis)
-    known = _checks.known(array, mask, layout)
+    layout = _checks.layout(array, of["axes"], of["channel_axis"])
+    known = _checks.known(array, of["mask"], layout)
     _checks.limits(array, known)
     limits = _checks.saturation(array.dtype)
     planes, there = pooled(layout.planes(array)), _anywhere(known, layout)

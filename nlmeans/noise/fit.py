@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, containers
 from . import bins, curves, estimate
 from .magnitude import rayleigh_background
 from .models import Gaussian, PoissonGaussian, Rician
@@ -125,9 +125,12 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
     >>> round(estimate_noise(noisy).gain, 1)
     2.0
     """
+    image, of = containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
-    layout = _checks.layout(array, axes, channel_axis)
-    there = _checks.known(array, mask, layout)
+    layout = _checks.layout(array, of["axes"], of["channel_axis"])
+    there = _checks.known(array, of["mask"], layout)
+    if there is None or there.any():
+        _checks.limits(array, there)
     planes, known = estimate.pooled(layout.planes(array)), estimate._anywhere(there, layout)
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
     model = fit_planes(real, known, _checks.saturation(array.dtype)).model(real)

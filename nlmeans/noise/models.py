@@ -5,13 +5,17 @@ A number left out (``None``) is to be estimated from the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from .. import _checks
+from ..containers import unit_of
 
 __all__ = ["Gaussian", "PoissonGaussian", "Rician"]
 
@@ -91,6 +95,13 @@ class PoissonGaussian:
         For a gain that is not above 0, a negative σ, numbers that are not finite, an offset or σ without a gain, or
         sequences of different lengths.
 
+    Notes
+    -----
+    ``gain`` is the slope of variance over mean, so that an EMCCD, whose multiplication doubles the variance of its
+    photons, has twice its EM gain (over the ADC's electrons a unit). An sCMOS camera differs from pixel to pixel:
+    subtract its map of offsets, mask its hot pixels (``mask=``), and where read noise matters give a map of σ,
+    sqrt(gain · mean + σ²) with each pixel's own read noise σ and a smooth guess of the mean.
+
     References
     ----------
     A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for
@@ -104,14 +115,14 @@ class PoissonGaussian:
     """
 
     gain: Any = None
-    offset: Any = 0.0
-    sigma: Any = 0.0
+    offset: Any = None
+    sigma: Any = None
 
     def __post_init__(self) -> None:
-        for name in ("gain", "offset", "sigma"):
-            object.__setattr__(self, name, _numbers(getattr(self, name), name))
-        if self.offset is None or self.sigma is None:
-            raise ValueError("offset and sigma must be numbers: leave out gain alone to have all three fitted")
+        object.__setattr__(self, "gain", _numbers(self.gain, "gain"))
+        for name in ("offset", "sigma"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, 0.0 if value is None else _numbers(value, name))
         if self.gain is None and (self.offset, self.sigma) != (0.0, 0.0):
             raise ValueError(
                 "offset and sigma must be left out where gain is, since all three are fitted to the image together; "
@@ -159,39 +170,135 @@ class Rician:
         object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma"))
 
 
-def given(sigma: Any, model: Any, array: np.ndarray, layout: _checks.Layout, low: float, high: float) -> Any:
-    """Return a noise model whose numbers fit the image, or "auto"; a map of σ comes as planes (N, C or 1, Z, Y, X)."""
+TOO_STRONG = "sigma is more than the image's range: unless it is in other units, the image is noise and little else"
+SAMPLE, BEYOND = 1 << 16, 0.001
+"""Pixels that are looked at to see whether an image is one of −1 to 1, and the share of them that may be beyond."""
+_series: ContextVar[bool] = ContextVar("series", default=False)
+
+
+@contextmanager
+def in_series(several: bool) -> Iterator[None]:
+    """Say whether images of the calls inside are some of several: a dark frame among them is no mistake of units."""
+    token = _series.set(several)
+    try:
+        yield
+    finally:
+        _series.reset(token)
+
+
+def given(
+    sigma: Any,
+    model: Any,
+    array: np.ndarray,
+    layout: _checks.Layout,
+    low: float,
+    high: float,
+    of: _checks.Layout | None = None,
+) -> Any:
+    """Return a noise model whose numbers fit the image, a tuple with one for each separate image, or "auto".
+
+    A map of σ comes as planes (N, C or 1, Z, Y, X). ``of`` is the layout of the image that the array is a sample of.
+    """
     if sigma is not None and model is not None:
-        raise ValueError(f"give sigma or noise, not both: sigma=s means noise=Gaussian(s); got {sigma!r} and {model!r}")
+        raise ValueError(
+            "give sigma or noise, not both: sigma=s means noise=Gaussian(s); "
+            f"got {_checks.short(sigma)} and {_checks.short(model)}"
+        )
     if isinstance(model, str) and model == "auto":
         return model
     if model is None:
         model = Gaussian(list(sigma) if isinstance(sigma, tuple) else sigma)
     if not isinstance(model, Gaussian | PoissonGaussian | Rician):
-        raise TypeError(f"noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, or 'auto'; got {model!r}")
-    channels = 1 if layout.channel_axis is None else array.shape[layout.channel_axis]
-    for name in ("sigma", "gain", "offset"):
-        value = getattr(model, name, None)
-        if isinstance(value, tuple) and len(value) not in (1, channels):
-            raise ValueError(f"{name} must be one number, or one for each of {channels} channels; got {len(value)}")
-    if model.sigma is not None and (top := float(np.max(model.sigma))) > high - low > 0:
+        raise TypeError(
+            f"noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, or 'auto'; got {_checks.short(model)}"
+        )
+    _check_units(model, array, of or layout, low, high)
+    if isinstance(model, Rician) and low < 0:
+        raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
+    if isinstance(model, Gaussian) and isinstance(model.sigma, np.ndarray):
+        return Gaussian(_checks.like(model.sigma, "sigma", array, layout))
+    sides = dict(zip(layout.axes, array.shape, strict=True))
+    models = each(model, sides.get("N", 1), sides.get("C", 1))
+    return models[0] if len(models) == 1 else models
+
+
+def each(model: Any, images: int, channels: int) -> tuple[Any, ...]:
+    """Return the models of separate images; one alone where it serves all of them.
+
+    Raises
+    ------
+    ValueError
+        For numbers that are as many as neither images nor channels, or as both.
+    """
+    if not isinstance(model, Gaussian | PoissonGaussian | Rician):
+        return (model,)
+    apart = {}
+    for name, value in ((field.name, getattr(model, field.name)) for field in fields(model)):
+        if not isinstance(value, tuple):
+            continue
+        if len(value) not in (1, channels, images):
+            rule = f"one for each of {channels} channels" + (f" or {images} images" if images > 1 else "")
+            raise ValueError(f"{name} must be one number, or {rule}; got {len(value)}")
+        if len(value) == images == channels > 1:
+            raise ValueError(
+                f"{name} could be one for each of {channels} channels or one for each of {images} images: give an "
+                f"array with all axes, of length 1 where it is the same; got {len(value)} numbers"
+            )
+        if len(value) == images > 1:
+            apart[name] = value
+        elif len(value) == 1 and isinstance(model, Gaussian):
+            model = replace(model, **{name: value[0]})
+    if not apart:
+        return (model,)
+    return tuple(replace(model, **{name: value[k] for name, value in apart.items()}) for k in range(images))
+
+
+def _check_units(model: Any, array: np.ndarray, layout: _checks.Layout, low: float, high: float) -> None:
+    """Refuse a σ that can only be meant for the same image in other units."""
+    if model.sigma is None or not high > low:
+        return
+    top, limits = float(np.max(model.sigma)), _checks.saturation(array.dtype)
+    alone = not (_series.get() or set(layout.axes) & set("NT"))
+    if (alone and top > 1 and _within_one(array)) if limits is None else top > limits[1] - limits[0]:
         raise ValueError(
             f"sigma is in the image's units and cannot exceed its range; got {top:g} for an image that spans "
             f"{low:g} to {high:g}. If sigma was meant for 0 to 255, scale it as the image was"
         )
-    if isinstance(model, Gaussian) and isinstance(model.sigma, tuple) and len(model.sigma) == 1:
-        return Gaussian(model.sigma[0])
-    if isinstance(model, Gaussian) and isinstance(model.sigma, np.ndarray):
-        return Gaussian(_checks.like(model.sigma, "a map of sigma", array, layout))
-    if isinstance(model, Rician) and low < 0:
-        raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
-    return model
+
+
+def _within_one(array: np.ndarray) -> bool:
+    """Whether an image is one of −1 to 1, where a hot pixel or two may be more."""
+    few = _few(array)
+    return bool(np.count_nonzero(np.abs(few) > 1) <= BEYOND * few.size)
+
+
+def _few(array: np.ndarray) -> np.ndarray:
+    """Return an even sample of an image's pixels; all of a small one's."""
+    return array.ravel()[:: array.size // SAMPLE | 1] if array.size > SAMPLE else array.ravel()
+
+
+def above_range(model: Any, planes: np.ndarray) -> bool:
+    """Whether a model's σ is more than the range of an image, planes in which NaN marks what is missing."""
+    if not isinstance(model, Gaussian | PoissonGaussian | Rician) or model.sigma is None:
+        return False
+    top = float(np.max(model.sigma))
+
+    def spans(pixels: np.ndarray) -> float:
+        low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
+        return high - low if math.isfinite(high) else 0.0
+
+    return top > spans(_few(planes)) and top > spans(planes) > 0
 
 
 def _numbers(value: Any, name: str, *, maps: bool = False) -> Any:
     """Return None, a float, a tuple of floats with one a channel, or a read-only map, all within the rules."""
     if value is None:
         return None
+    if unit_of(value) is not None:
+        raise TypeError(
+            f"{name} must be plain numbers in the image's units; got {_checks.short(value)}: only sigma of denoise() "
+            "may have a unit, with an image that has one"
+        )
     if isinstance(value, np.ndarray) and value.ndim > 1:
         if not maps:
             raise ValueError(f"{name} must be one number, or one a channel; got an array of shape {value.shape}")
@@ -223,6 +330,9 @@ def check_map(value: np.ndarray, name: str = "sigma") -> None:
 
 
 def _map(value: np.ndarray, name: str) -> np.ndarray:
+    if type(value) is np.ndarray and value.dtype == np.float64 and 0 in value.strides and not value.flags.writeable:
+        return value  # one image's, spread along all: it was checked before
+    value = _checks.beside(value, f"a map of {name}")
     check_map(value, name)
     result = value.astype(np.float64)
     result.flags.writeable = False

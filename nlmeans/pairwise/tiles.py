@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -86,10 +89,37 @@ def mirror(first: int, last: int, side: int) -> np.ndarray:
 
 
 def available_cpus() -> int:
-    """Return how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many CPUs this process may use: of its affinity, as far as its control group's quota goes."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(cpus, _quota(Path("/"))), 1)
+
+
+@cache
+def _quota(root: Path) -> int:
+    """Return the CPUs that the control groups allow; as many as there may be where they do not say."""
+    return min(map(math.ceil, _quotas(root)), default=sys.maxsize)
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Yield the CPUs that the control groups of this process allow, those of a container among them, where they do."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for _, controllers, name in (line.split(":", 2) for line in groups if line.count(":") >= 2):
+        names = controllers.split(",")
+        if controllers and "cpu" not in names:
+            continue
+        place = PurePosixPath(name.lstrip("/"))
+        for inner in (place, *place.parents):
+            folder = root / "sys/fs/cgroup" / ("cpu" if controllers else "") / inner
+            files = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
+            try:
+                quota, period, *_ = " ".join((folder / file).read_text(encoding="ascii") for file in files).split()
+                if quota not in ("max", "-1"):
+                    yield int(quota) / int(period)
+            except (OSError, ValueError, ZeroDivisionError):
+                continue
 
 
 class _Own(threading.local):
