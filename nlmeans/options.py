@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _checks
+from .crops import crops, cut
 from .defaults import Quality
 from .layout import Layout
 from .pairwise.spec import Aggregation, Centre
@@ -59,7 +60,8 @@ class Options:
 
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
-        model = given(sigma, noise, image, layout, *_checks.limits(image, known))
+        alone = not set("NT") & set(layout.axes)
+        model = given(sigma, noise, image, layout, *_limits(image, known, layout), alone=alone)
         planes = None if known is None else layout.planes(known)
         return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
 
@@ -127,3 +129,18 @@ class Options:
             noise = Gaussian(noise.sigma[index])
         known = None if self.known is None else self.known[index, 0]
         return Setting.of(planes, noise, known, saturation)
+
+
+def _limits(image: np.ndarray, known: np.ndarray | None, layout: Layout) -> tuple[float, float]:
+    """Return the least and the greatest pixel that counts, of what a sample of each large image holds."""
+    ends = _checks.limits(image, known)
+    stack, there = layout.planes(image), None if known is None else layout.planes(known)
+    tiles = crops(stack.shape[2:], stack.shape[1])
+    if len(tiles) == 1:
+        return ends
+    found = []
+    for k in range(len(stack)):
+        part, counts = cut(stack[k : k + 1], tiles), None if there is None else cut(there[k : k + 1], tiles)
+        if counts is None or counts.any():
+            found.append(_checks.limits(part, counts))
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else ends

@@ -24,7 +24,7 @@ LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(),
 FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
     {f"nlmeans.{name}" for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain")}
-    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
+    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores", "nlmeans.crops"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},
     {
         "nlmeans.pairwise.kernels",
