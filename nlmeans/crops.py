@@ -42,7 +42,7 @@ def placed(shares: Sequence[float], sides: Radii, lengths: Radii) -> Tile:
 
 
 def parts_of(tile: Tile, depth: int) -> Iterator[tuple[int, Tile]]:
-    """Return which images a tile of a stack is made of, images of ``depth`` slices on top of each other, and its part."""
+    """Return which images a tile reaches through, of images of ``depth`` slices on top of each other, and its parts."""
     for index in range(tile.z[0] // depth, (tile.z[1] - 1) // depth + 1):
         first, last = (min(max(z - index * depth, 0), depth) for z in tile.z)
         yield index, Tile((first, last), tile.y, tile.x)

@@ -52,7 +52,7 @@ class Bins:
 def bins_of(patches: Patches) -> Bins:
     """Return the noise in the flattest patches of each brightness."""
     if len(patches) == 0:
-        return Bins(*np.zeros((3, 0)), np.zeros(0, bool))
+        return Bins(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
     order = np.argsort(patches.mean, kind="stable")
     blocks = _blocks(patches.z, patches.y, patches.x)
     rows, white = [], []
@@ -64,7 +64,8 @@ def bins_of(patches: Patches) -> Bins:
         error = math.hypot(math.sqrt(2 / (DIRECTIONS * found)), TRUST)
         rows.append((patches.mean[flattest].mean(dtype=np.float64), variance, error))
         white.append(estimate.uneven(variances) < estimate.CORRELATED)
-    return Bins(*np.array(rows, np.float64).reshape(-1, 3).T, np.array(white, bool))
+    means, noises, errors = np.array(rows, np.float64).reshape(-1, 3).T
+    return Bins(means, noises, errors, np.array(white, bool))
 
 
 def _quiet(noise: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:

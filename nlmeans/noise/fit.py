@@ -12,13 +12,13 @@ from . import curves, estimate
 from .bins import Bins, bins_of
 from .magnitude import background
 from .models import Gaussian, PoissonGaussian, Rician
-from .patches import Channel, Evidence
+from .patches import Channel, Evidence, spread
 from .sparse import sparse
 
 if TYPE_CHECKING:
     from .patches import Limits
 
-__all__ = ["PlanesFit", "choose", "fit", "fit_planes"]
+__all__ = ["PlanesFit", "choose", "fit", "fit_planes", "grows"]
 
 # Texture that goes with brightness looks like noise that grows. With Gaussian noise of σ = 5 in BSD68 and Set12 the
 # lines that beat a level by so many squared errors a bin grow less than this; Poisson noise of 5 to 64 counts in white
@@ -30,6 +30,7 @@ GROWTH: Final = 3.0  # of the variance, from the darkest bin to the brightest
 WHITE_GROWTH: Final = 5.0
 WHITE_GAIN_A_BIN: Final = 40.0
 LEAST_BINS: Final = 4
+JUDGES: Final = 9  # channels that are asked whether the noise grows
 FLAT: Final = 1e-3  # growth over the range, where there is none, as a share of the variance
 # Counts, rather than a clipped signal: where zeros are many, and the gain is the step between grey levels within this.
 ZEROS: Final = 0.02
@@ -72,6 +73,12 @@ def fit(evidence: Evidence) -> PlanesFit:
     return PlanesFit(gain, offset, sigma, 2 * sum(grows) > len(grows))
 
 
+def grows(evidence: Evidence) -> bool:
+    """Whether the variance grows with brightness beyond doubt, in most of a few channels."""
+    some = [evidence.channels[k] for k in spread(len(evidence.channels), JUDGES)]
+    return 2 * sum(_fit_channel(channel)[3] for channel in some) > len(some)
+
+
 def choose(evidence: Evidence) -> Gaussian | PoissonGaussian | Rician:
     """Choose the model that an image speaks for, and fit it if it is not Gaussian.
 
@@ -80,8 +87,7 @@ def choose(evidence: Evidence) -> Gaussian | PoissonGaussian | Rician:
     """
     if (found := background(evidence)) is not None:
         return found
-    fitted = fit(evidence)
-    return fitted.model(evidence) if fitted.grows else Gaussian()
+    return fit(evidence).model(evidence) if grows(evidence) else Gaussian()
 
 
 def _flat_gain(values: np.ndarray, sigma: float) -> float:

@@ -88,7 +88,7 @@ def _without_blanks(channel: Channel) -> Channel:
 
 
 def _background(channel: Channel, coils: int, doubt: float = 0.0) -> float:
-    """Return σ from a background of noise alone; 0 where there is none, or it might be one with a normal distribution."""
+    """Return σ from a background of noise alone; 0 without one, or where its distribution might be a normal one."""
     tiles, ground = _tiles(channel), _ground(coils)
     if len(tiles) == 0 or channel.values.min() < 0:
         return 0.0
@@ -101,7 +101,7 @@ def _background(channel: Channel, coils: int, doubt: float = 0.0) -> float:
     sigma = float(np.median(mean[alike])) / ground.mean
     for _ in range(ROUNDS):
         near = np.abs(mean / (ground.mean * sigma) - 1) < close
-        values = tiles[near]
+        values = tiles[near & alike]  # a tile at the edge of an object is near at times
         if values.size < max(SHARE * channel.values.size, LEAST):
             return 0.0
         sigma = math.sqrt(np.square(values).mean() / (2 * coils))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -127,8 +128,8 @@ class Channel:
         unit, centre, scale = self.unit
         usable, share = usable_in(unit, self.known, clipped & self.known)
         if not usable.any():
-            none = np.zeros(0)
-            return Patches(none, none, none, none, none, none, scale, 0.0)
+            none, nowhere = np.zeros(0), np.zeros(0, np.intp)
+            return Patches(nowhere, nowhere, nowhere, none, none, none, scale, 0.0)
         z, y, x = (index[spread(len(index), self.budget)] for index in np.nonzero(usable))
         mean, texture, noise = _bands(unit, z, y, x)
         return Patches(z, y, x, scale * mean + centre, texture, noise, scale, float(share[usable].mean()))
@@ -197,6 +198,8 @@ def _view(planes: Array, mask: Flags | None) -> tuple[Array, Flags | None]:
     Not to be looked at again: parts are as many as slices never are.
     """
     slices = spread(planes.shape[1], SLICE_BUDGET)
+    # A slice that repeats another tells nothing new, and what is found in one could not be measured in the other.
+    slices = np.array(list({planes[:, k].tobytes(): k for k in slices[::-1]}.values())[::-1])
     if len(slices) < planes.shape[1]:
         planes, mask = planes[:, slices], None if mask is None else mask[slices]
     count = max(TILES // max(len(planes) // 4, 1), LEAST_TILES)
@@ -259,17 +262,20 @@ def usable_in(volume: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array
 
 def all_in(flags: Flags, height: int, width: int) -> Flags:
     """Whether all flags of each window along the last two axes are set."""
-    for axis, size in ((-2, height), (-1, width)):
-        done = 1
-        while done < size:  # windows double
-            step = min(done, size - done)
-            last = flags.shape[axis] - step
-            if axis == -2:
-                flags = flags[..., step:, :] & flags[..., :last, :]
-            else:
-                flags = flags[..., step:] & flags[..., :last]
-            done += step
+    for step in _doubling(width):
+        flags = flags[..., step:] & flags[..., :-step]
+    for step in _doubling(height):
+        flags = flags[..., step:, :] & flags[..., :-step, :]
     return flags
+
+
+def _doubling(size: int) -> Iterator[int]:
+    """Return by how much to move windows of 1, that grow each time as they are joined, until they have this size."""
+    done = 1
+    while done < size:
+        step = min(done, size - done)
+        yield step
+        done += step
 
 
 def _all_around(patches: Flags) -> Flags:
@@ -302,8 +308,8 @@ def _basis() -> tuple[Array, int]:
     """Return the constant, then the cosine functions of the two bands, as columns; and how many are texture's."""
     rows, k = cosines(PATCH), np.arange(PATCH)
     basis, frequency = np.kron(rows, rows).astype(np.float32), np.add.outer(k, k).ravel()
-    bands = [basis[:1] / PATCH, basis[np.isin(frequency, TEXTURE_BAND)], basis[np.isin(frequency, NOISE_BAND)]]
-    return np.concatenate(bands).T, len(bands[1])
+    texture, noise = basis[np.isin(frequency, TEXTURE_BAND)], basis[np.isin(frequency, NOISE_BAND)]
+    return np.concatenate([basis[:1] / PATCH, texture, noise]).T, len(texture)
 
 
 def _bands(volume: Array, z: Indices, y: Indices, x: Indices) -> tuple[Array, Array, Array]:

@@ -149,5 +149,5 @@ class Setting:
             bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
         if bands is not None:
             return cls(Gaussian(bands.sigma), bands.sigma, bands=bands.power, estimated=True, notes=(CORRELATED,))
-        notes = (GROWS,) if fit.fit(evidence).grows else ()
+        notes = (GROWS,) if fit.grows(evidence) else ()
         return cls(Gaussian(found.sigma), found.sigma, estimated=True, notes=notes)
