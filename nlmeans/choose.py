@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
+BEYOND = 2.0
+"""How many times the image's standard deviation a given σ may be before a note says so."""
 PAIRS = 1.5e9
 """Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
 PATCHWISE = 3.0
@@ -90,7 +92,9 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
         guide_noise=options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0,
         centre=options.centre or "max",
         seconds=seconds,
-        notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
+        notes=setting.notes
+        + _too_much(planes, setting)
+        + (("the search radius is capped to the image",) if capped else ()),
         ridge=ridge,
     )
 
@@ -157,6 +161,19 @@ def _variance(channel: np.ndarray) -> float:
     sample = pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns
     known = np.isfinite(sample)
     return float(sample.var(dtype=np.float64, where=known)) if known.any() else 0.0
+
+
+def _too_much(planes: np.ndarray, setting: Setting) -> tuple[str, ...]:
+    """Return a note where the σ that was given is far more than the image varies, noise and all."""
+    if setting.estimated or setting.stabiliser is not None or setting.variance is not None:
+        return ()
+    for sigma, channel in zip(setting.sigma, planes, strict=True):
+        spread = math.sqrt(_variance(channel))
+        if sigma > BEYOND * spread > 0:
+            return (
+                f"sigma was given as {sigma:.4g}, but the image varies by {spread:.4g} in all: is it in its units?",
+            )
+    return ()
 
 
 def _level(sigma: tuple[float, ...]) -> float:

@@ -146,7 +146,10 @@ def test_rules_of_an_image_are_asked_of_the_whole_and_of_a_sample_alike(monkeypa
         for array in (image, da.from_array(image, 50)):
             with pytest.raises(ValueError, match=rule):
                 nlmeans.plan(array, **noise, **options)
-    assert nlmeans.plan(unit[None], 25, axes="NYX").sigma == (25,)  # one of a series may be dark
+    alone = nlmeans.plan(unit[None], 25, axes="NYX")  # one of a series may be dark
+    assert alone.sigma == (25,)
+    assert any("is it in its units?" in note for note in alone.notes)
+    assert nlmeans.plan(unit, 0.3).notes == ()
 
 
 @settings(max_examples=25)
@@ -290,6 +293,28 @@ def test_sure_says_where_sigma_cannot_be_right():
     assert any("expects no error at all" in note for note in high.notes)
     assert high.plan.strength == nlmeans.plan(noisy, 15).strength
     assert high.plan.predicted_psnr is None
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from([(1, 1, 1, 5), (3, 1, 9, 30), (1, 3, 24, 33), (2, 2, 40, 17)]), st.integers(0, 999),
+    st.sampled_from(["normal", "counts", "dots", "constant", "ramp", "two"]), st.sampled_from([1e-300, 1e-30, 1e290]),
+    st.sampled_from(["auto", nlmeans.noise.Gaussian(), PoissonGaussian(), Rician(), Rician(coils=4)]),
+)  # fmt: skip
+def test_any_image_has_finite_noise_that_scales_with_it(shape, seed, kind, unit, model):
+    rng = np.random.default_rng(seed)
+    planes = {
+        "normal": rng.normal(100, 10, shape), "counts": rng.poisson(2.0, shape) + 0.0, "constant": np.full(shape, 7.0),
+        "dots": (rng.random(shape) < 0.1) * rng.exponential(1, shape), "two": rng.integers(0, 2, shape) * 7.0,
+        "ramp": np.cumsum(np.ones(shape), -1),
+    }[kind]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, plain = (Setting.of(planes * scale, model, None, None) for scale in (unit, 1.0))
+    assert np.isfinite(found.sigma).all()
+    assert type(found.noise) is type(plain.noise)
+    scaled = np.multiply(plain.noise.sigma, unit)
+    np.testing.assert_allclose(found.noise.sigma, scaled, rtol=1e-4, atol=1e-5 * unit * planes.max())
 
 
 def test_repeated_slices_are_no_correlated_noise():

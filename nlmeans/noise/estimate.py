@@ -78,6 +78,7 @@ def estimate_planes(planes: Array, mask: Flags | None, *, saturation: Limits = N
 def estimate(evidence: Evidence) -> NoiseEstimate:
     """Estimate the noise in each channel."""
     sigma, correlation, blocking = (tuple(numbers) for numbers in zip(*map(_of, evidence.channels), strict=True))
+    sigma = tuple(evidence.factor * s for s in sigma)
     return NoiseEstimate(sigma, max(correlation) > CORRELATED or max(blocking) > BLOCKED, correlation, blocking)
 
 

@@ -58,7 +58,10 @@ class PlanesFit:
 
     def model(self, evidence: Evidence) -> PoissonGaussian:
         """Return the model, with a gain too small to matter where it is 0."""
-        gains = [g or _flat_gain(c.values, s) for g, c, s in zip(self.gain, evidence.channels, self.sigma, strict=True)]
+        unit = evidence.factor
+        each = zip(self.gain, evidence.channels, self.sigma, strict=True)
+        least = float(np.finfo(np.float64).tiny)
+        gains = [gain or max(unit * _flat_gain(channel.values, sigma / unit), least) for gain, channel, sigma in each]
         return PoissonGaussian(tuple(gains), self.offset, self.sigma)
 
 
@@ -70,6 +73,7 @@ def fit_planes(planes: np.ndarray, mask: np.ndarray | None, saturation: Limits =
 def fit(evidence: Evidence) -> PlanesFit:
     """Fit gain, offset and σ to each channel."""
     gain, offset, sigma, grows = zip(*map(_fit_channel, evidence.channels), strict=True)
+    gain, offset, sigma = (tuple(evidence.factor * n for n in each) for each in (gain, offset, sigma))
     return PlanesFit(gain, offset, sigma, 2 * sum(grows) > len(grows))
 
 

@@ -54,7 +54,8 @@ def fit(evidence: Evidence, coils: int = 1) -> Rician:
     A background of noise tells σ by its mean square, even if the noise is correlated.
     """
     channels = [_without_blanks(channel) for channel in evidence.channels]
-    return Rician(tuple(_background(channel, coils) or _by_brightness(channel, coils) for channel in channels), coils)
+    sigmas = (_background(channel, coils) or _by_brightness(channel, coils) for channel in channels)
+    return Rician(tuple(evidence.factor * sigma for sigma in sigmas), coils)
 
 
 def background(evidence: Evidence) -> Rician | None:
@@ -63,7 +64,7 @@ def background(evidence: Evidence) -> Rician | None:
     for coils in (1, _coils(channels[0])):
         sigmas = tuple(_background(channel, coils, DOUBT) for channel in channels)
         if all(sigmas) and (coils == 1 or all(_agrees(c, s, coils) for c, s in zip(channels, sigmas, strict=True))):
-            return Rician(sigmas, coils)
+            return Rician(tuple(evidence.factor * sigma for sigma in sigmas), coils)
     return None
 
 

@@ -79,7 +79,10 @@ class PoissonGaussian:
     """Counted photons, amplified, and noise of reading them out: x = gain · Poisson(y) + offset + σ·N(0, 1).
 
     The variance grows with brightness, gain · (mean − offset) + σ², as in fluorescence microscopy, low light and
-    unprocessed camera data.
+    unprocessed camera data. For a camera that multiplies electrons (EMCCD), whose multiplication is noisy itself, the
+    gain is variance over mean: twice the gain of its register. For one whose pixels have each their own offset and read
+    noise (sCMOS), subtract the map of offsets, mask the hot pixels, and give the root of the variance as a map,
+    ``Gaussian(sigma)``, where read noise matters.
 
     Parameters
     ----------

@@ -34,6 +34,7 @@ TILES, SIDE, LEAST_TILES = 64, 64, 8
 # Where fewer pixels of the sample count, it is taken from the box around those that do.
 LEAST_KNOWN: Final = 1 << 15
 CHUNK: Final = 4096
+MODERATE: Final = (1e-100, 1e100)  # largest pixels whose squares, and squares of these, are numbers still
 # A patch counts where at most this share of the pixels up to MARGIN around it is clipped.
 CLIPPED_SHARE: Final = 0.005
 MARGIN: Final = 8
@@ -142,7 +143,7 @@ class Evidence:
     Attributes
     ----------
     planes : ndarray, shape (C, Z, Y, X)
-        In float64; slices are pooled.
+        In float64 and in units of ``factor``; slices are pooled.
     known : ndarray of bool, shape (Z, Y, X), or None
         Where a pixel counts, if it is finite.
     saturation : tuple of float, or None
@@ -153,6 +154,7 @@ class Evidence:
     planes: Array
     known: Flags | None
     saturation: Limits
+    factor: float = 1.0
 
     @classmethod
     def of(cls, planes: Array, known: Flags | None, saturation: Limits = None) -> Evidence:
@@ -160,7 +162,12 @@ class Evidence:
         found, there = _view(*_sampled(planes, known))
         if known is not None and there is not None and not there.all() and np.count_nonzero(there) < LEAST_KNOWN:
             found, there = _view(*_sampled(*_around(planes, known)))
-        return cls(found.astype(np.float64), there, saturation)
+        found = found.astype(np.float64)
+        largest = float(np.abs(found).max(initial=0.0, where=np.isfinite(found)))
+        if largest == 0 or MODERATE[0] < largest < MODERATE[1]:
+            return cls(found, there, saturation)
+        exponent = math.frexp(largest)[1] - 1
+        return cls(np.ldexp(found, -exponent), there, saturation, math.ldexp(1.0, exponent))
 
     @cached_property
     def channels(self) -> list[Channel]:

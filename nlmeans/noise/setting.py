@@ -148,6 +148,7 @@ class Setting:
         if found.correlated:
             bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
         if bands is not None:
-            return cls(Gaussian(bands.sigma), bands.sigma, bands=bands.power, estimated=True, notes=(CORRELATED,))
+            sigma = tuple(evidence.factor * s for s in bands.sigma)
+            return cls(Gaussian(sigma), sigma, bands=bands.power, estimated=True, notes=(CORRELATED,))
         notes = (GROWS,) if fit.grows(evidence) else ()
         return cls(Gaussian(found.sigma), found.sigma, estimated=True, notes=notes)
