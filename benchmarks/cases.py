@@ -263,7 +263,8 @@ SPEED: tuple[PictureCase, ...] = (
     PictureCase(
         "photograph-24mp",
         "call",
-        ("nlmeans-uint8",),
+        ("nlmeans-uint8", "nlmeans-blind"),
+        multiples=True,
         source="astronaut",
         shape=(4000, 6000),
         each_thread_count=False,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .noise.estimate import cosines
+from .noise.patches import cosines
 
 
 def colour_basis(sigma: Sequence[float]) -> np.ndarray:

@@ -144,11 +144,12 @@ class Options:
 
     def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
-        from .noise.models import TOO_STRONG, Gaussian, above_range
+        from .noise.models import TOO_STRONG, Gaussian, above_range, check_magnitudes
         from .noise.setting import Setting
 
         noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
         if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
             noise = Gaussian(noise.sigma[index])
+        check_magnitudes(noise, planes)
         found = Setting.of(planes, noise, None, saturation)
         return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found

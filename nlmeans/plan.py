@@ -71,7 +71,8 @@ class Plan:
     notes : tuple of str
         What a user should know.
     predicted_mse : float or None
-        With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared.
+        With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared. NaN
+        where that cannot be: the σ that was given is not the image's.
     peak : float or None
         White, where the image's type says what that is (uint8, uint16, uint32).
     ridge : RidgeSpec or None
@@ -114,7 +115,7 @@ class Plan:
     @property
     def predicted_psnr(self) -> float | None:
         """The peak signal-to-noise ratio in dB that follows from the predicted error, where white is known."""
-        if not self.predicted_mse or self.peak is None:
+        if not self.predicted_mse or math.isnan(self.predicted_mse) or self.peak is None:
             return None
         return 10 * math.log10(self.peak**2 / self.predicted_mse)
 

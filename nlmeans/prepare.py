@@ -10,9 +10,10 @@ import numpy as np
 from . import _checks
 from ._progress import Progress
 from .choose import make
+from .crops import crops, cut
 from .missing import Measured, Rules
+from .noise.patches import Evidence
 from .options import Options
-from .outliers import Outliers
 from .pairwise.spec import Radii
 from .plan import Plan
 from .stripes import stripes_in
@@ -59,28 +60,28 @@ def prepare(
     "sure".
     """
     known = None if options.known is None else options.known[index]
-    limits = _checks.saturation(source.dtype)
-    rules = Rules.of(source, known, options.nodata, options.padding, sides or source.shape[1:])
+    limits, tiles = _checks.saturation(source.dtype), crops(source.shape[1:], len(source))
+
+    def seen(planes: np.ndarray) -> np.ndarray:
+        """Return what a large image is judged by, whole or in pieces."""
+        return planes if len(tiles) == 1 else cut(planes[None], tiles)
+
+    rules = Rules.of(
+        seen(source), None if known is None else seen(known), options.nodata, options.padding, sides or source.shape[1:]
+    )
     measured, stays = rules.measure(source, known)
-    judged = measured
-    if options.outliers == "fill" or options.fits_noise:
-        stray = Outliers.of(measured)
-        if stray is not None:
-            judged = np.where(stray.counting(measured, None), measured, measured.dtype.type(np.nan))
-            rules = replace(rules, outliers=stray, fills=options.outliers == "fill")
-            if rules.fills:
-                measured = judged
-    setting = options.setting(judged, index, limits)
+    setting = options.setting(seen(measured), index, limits)
+    if options.outliers == "fill" and setting.outliers is None:
+        setting = replace(setting, outliers=Evidence.of(measured, None, limits).outliers)
+    if setting.outliers is not None:
+        rules = replace(rules, outliers=setting.outliers, fills=options.outliers == "fill")
+        measured = rules.measure(source, known).planes if rules.fills else measured
     if options.strength != "sure" or setting.bands is not None:  # its risk is that of the channels
-        setting = setting.turned(judged)
+        setting = setting.turned(seen(measured))
     planes = setting.stabilise(measured)
-    setting = setting.audible(planes)
-    plan = make(planes, options, setting, rules.sides)
-    plan = replace(plan, notes=(*plan.notes, *rules.notes))
-    if options.fits_noise and setting.stabiliser is None:
-        pairs = zip(judged[:, judged.shape[1] // 2], setting.channels, strict=True)
-        said = dict.fromkeys(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))
-        plan = replace(plan, notes=(*plan.notes, *list(said)[:1]))
+    setting = setting.audible(seen(planes))
+    plan = make(seen(planes), options, setting, rules.sides)
+    plan = replace(plan, notes=(*plan.notes, *rules.notes, *_striped(seen(measured), options, setting)))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
@@ -93,10 +94,18 @@ def prepare(
         from .units import FEW, Units
 
         counted = isinstance(setting.noise, PoissonGaussian)
-        units = Units.of(measured if counted else planes, setting, plan.ridge.correlated)
+        units = Units.of(seen(measured if counted else planes), setting, plan.ridge.correlated)
         if counted and not units.noisy:
             plan = replace(plan, notes=(*plan.notes, FEW))
     return Measured(measured, stays), planes, Recipe(setting, plan, units, rules)
+
+
+def _striped(planes: np.ndarray, options: Options, setting: Setting) -> tuple[str, ...]:
+    """Return a note on stripes, if there are any, where the noise is judged."""
+    if not options.fits_noise or setting.stabiliser is not None:
+        return ()
+    pairs = zip(planes[:, planes.shape[1] // 2], setting.channels, strict=True)
+    return tuple(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))[:1]
 
 
 def guide_of(planes: np.ndarray, options: Options, index: int) -> np.ndarray | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from . import _checks
+from .crops import crops, parts_of
 from .layout import Layout
+from .noise.image import fitted
 from .noise.models import Gaussian, each, given
+from .noise.setting import Setting
 from .options import OWN, Options
 from .pairwise.spec import Radii
-from .pairwise.tiles import Tile, whole
+from .pairwise.tiles import Tile
 from .prepare import Recipe, prepare
 
-CROPS, PIXELS, SLICES = 16, 1 << 17, 16
-"""How many crops are looked at, and how many pixels and slices each has; an image of as many pixels is taken whole."""
-LEAST = 1 << 13
-"""Pixels of a crop where there are very many channels: with more than four, their number divides the pixels."""
 PLANES = Layout("CZYX")
 
 Reader = Callable[[int, Sequence[Tile]], list[np.ndarray]]
@@ -53,26 +51,6 @@ class Parts:
     mask: Reader | None = None
     sigma: Reader | None = None
     guide: Reader | None = None
-
-
-def crops(sides: Radii, channels: int = 1) -> list[Tile]:
-    """Return equal tiles, spread over the image evenly but in step with no grid; of a small image all of it."""
-    pixels = max(PIXELS // max(channels // 4, 1), min(LEAST, PIXELS))
-    if math.prod(sides) <= CROPS * pixels:
-        return [whole(sides)]
-    depth = min(sides[0], SLICES)
-    height = min(sides[1], math.isqrt(pixels // depth))
-    width = min(sides[2], pixels // (depth * height))
-    height = min(sides[1], pixels // (depth * width))
-
-    def place(share: float, side: int, length: int) -> tuple[int, int]:
-        start = int(share * (side - length + 1))
-        return start, start + length
-
-    reverse = [int(f"{k:04b}"[::-1], 2) for k in range(CROPS)]
-    lengths = (depth, height, width)
-    shares = [((5 * k % CROPS + 0.5) / CROPS, (reverse[k] + 0.5) / CROPS, (k + 0.5) / CROPS) for k in range(CROPS)]
-    return [Tile(*map(place, share, sides, lengths)) for share in shares]
 
 
 def recipe_of(
@@ -122,6 +100,17 @@ def recipe_of(
     options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)
     return replace(recipe, setting=replace(recipe.setting, variance=None, still=None)), known is not None
+
+
+def noise_of(parts: Parts, count: int, model: Any) -> Setting:
+    """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
+    depth, rows, columns = parts.sides
+    tiles = crops((count * depth, rows, columns), parts.channels)
+    places = [place for tile in tiles for place in parts_of(tile, depth)]
+    image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
+    known = _checks.known(image, None, PLANES)
+    _checks.limits(image, known)
+    return fitted(image, known, model)
 
 
 def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ._progress import Progress, shares_of
 from .nlm import average
+from .noise.estimate import estimate_planes
 from .noise.models import Gaussian
 from .noise.setting import Setting
 from .pairwise.tiles import Tile, whole
@@ -30,6 +31,11 @@ BLOCK, PIXELS = 48, 1 / 24
 """For the other qualities: side of the square parts, and their share of the image."""
 CLIPPED = 0.002
 """Share of pixels at an extreme beyond which noise is taken as clipped."""
+FAR = 1.15
+"""Ratio of the σ that was given and the estimated one from which on a note says so."""
+NO_RISK = "strength 'sure' expects no error at all, so that sigma must be too large: the table's strength was taken"
+NO_ERROR = "the predicted MSE is below 0, so that sigma must be too large"
+AT_THE_END = "strength 'sure' is at the end of what was tried: the best may lie beyond, or sigma be wrong"
 PROBE = 0.01
 """Standard deviation of the added noise, in units of σ."""
 
@@ -68,11 +74,16 @@ def tuned(
         factors, risks = FACTORS, _closed(planes, plan, setting, threads, progress)
     else:
         factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads, progress))
-    factor, risk = _lowest(factors, risks)
-    notes = plan.notes
+    far = _far_off(planes, plan, setting)
+    notes = plan.notes + far
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
         notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
-    return replace(plan.times(factor), predicted_mse=max(risk, 0.0), notes=notes)
+    factor, risk = _lowest(factors, risks)
+    if risk <= 0:
+        return replace(plan, predicted_mse=math.nan, notes=(*notes, NO_RISK))
+    if factor in (factors[0], factors[-1]):
+        risk, notes = math.nan if far else risk, (*notes, AT_THE_END)
+    return replace(plan.times(factor), predicted_mse=risk, notes=notes)
 
 
 def refined(
@@ -85,10 +96,24 @@ def refined(
     progress: Progress | None = None,
 ) -> Plan:
     """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
-    if plan.predicted_mse is None or _plain(planes, plan, setting):
+    if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, setting):
         return plan
     total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads, progress)
-    return replace(plan, predicted_mse=max(total / count, 0.0))
+    if total <= 0:
+        return replace(plan, predicted_mse=math.nan, notes=(*plan.notes, NO_ERROR))
+    return replace(plan, predicted_mse=total / count)
+
+
+def _far_off(planes: np.ndarray, plan: Plan, setting: Setting) -> tuple[str, ...]:
+    """Return a note where the σ that was given is not the one that the image shows."""
+    if plan.estimated or setting.variance is not None:
+        return ()
+    found = estimate_planes(planes, None).sigma
+    pairs = [(given, own) for given, own in zip(setting.sigma, found, strict=True) if given > 0 and own > 0]
+    far = [(given, own) for given, own in pairs if max(given / own, own / given) > FAR]
+    if not far:
+        return ()
+    return (f"sigma was given as {far[0][0]:.4g}, but the image looks like {far[0][1]:.4g}: 'sure' needs the true one",)
 
 
 def _plain(planes: np.ndarray, plan: Plan, setting: Setting) -> bool:

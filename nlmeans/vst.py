@@ -28,6 +28,7 @@ STEP: Final = 0.09  # ... in steps of this
 # The Rician curve is tabulated up to this signal in units of σ, from where on it is a straight line.
 FAR: Final = 30.0
 BEND: Final = 9.0  # signals up to which the curve is refined
+GROUND: Final = 0.05  # means up to this much above that of noise alone, in units of its deviation, are taken for it
 ROUNDS: Final = 1  # more bring the noise nearer to 1, at the cost of a curve that wavers
 
 
@@ -96,24 +97,27 @@ def anscombe(
     return Stabiliser("Poisson-Gaussian noise", *_columns(curves))
 
 
-def rician(sigma: float | Sequence[float]) -> Stabiliser:
-    """Build a stabilising transform for magnitudes x = |y + σ·N(0, 1) + i·σ·N(0, 1)|.
+def rician(sigma: float | Sequence[float], coils: int = 1) -> Stabiliser:
+    """Build a stabilising transform for magnitudes x = |y + σ·N(0, 1) + i·σ·N(0, 1)|, of one coil or several.
 
     Parameters
     ----------
     sigma : float or sequence of float
         As in `nlmeans.noise.Rician`, in the image's units, above 0; for all channels or one a channel.
+    coils : int, default 1
+        How many images are put together as the root of their sum of squares (noncentral chi noise).
 
     Returns
     -------
     Stabiliser
-        Its ``inverse`` gives the unbiased true magnitude y; what lies at or below the mean of noise alone becomes 0.
+        Its ``inverse`` gives the unbiased true magnitude y; what lies below the mean of noise alone, or so little above
+        it that averages scatter as far, becomes 0: signals of less than about σ/3 (with 32 coils, 3 σ/4).
 
     Notes
     -----
-    Time is proportional to the pixels; one table serves every σ. The curve starts as the integral of 1 / standard
-    deviation over the mean and is refined once, after which the noise has a standard deviation of 0.94 to 1.07 at the
-    weakest signals and of 1 within 1 % from 3 σ on.
+    Time is proportional to the pixels; one table serves every σ of as many coils. The curve starts as the integral of
+    1 / standard deviation over the mean and is refined once, after which the noise has a standard deviation of 0.94 to
+    1.07 at the weakest signals and of 1 within 1 % from 3 σ on.
 
     References
     ----------
@@ -129,7 +133,7 @@ def rician(sigma: float | Sequence[float]) -> Stabiliser:
     >>> round(float(stabiliser.forward(np.hypot(6 + noise[0], noise[1])).std()), 1)
     1.0
     """
-    curves = [_rician(s) for (s,) in zip(*_together(sigma), strict=True)]
+    curves = [_rician(s, coils) for (s,) in zip(*_together(sigma), strict=True)]
     return Stabiliser("Rician noise", *_columns(curves))
 
 
@@ -214,10 +218,11 @@ def _normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return sigma * nodes, weights / weights.sum()
 
 
-def _rician(sigma: float) -> tuple[Curve, Curve]:
+def _rician(sigma: float, coils: int) -> tuple[Curve, Curve]:
     if sigma <= 0:
         raise ValueError(f"sigma must be above 0; got {sigma:g}")
-    levels, bent, signals, means = _magnitude_table()
+    levels, bent, signals, means = _magnitude_table(coils)
+    lift = coils - 0.5  # far out, the mean of a magnitude is y + lift / y
 
     def forward(values: np.ndarray) -> np.ndarray:
         unit = values.astype(np.float64) / sigma
@@ -227,28 +232,31 @@ def _rician(sigma: float) -> tuple[Curve, Curve]:
 
     def inverse(values: np.ndarray) -> np.ndarray:
         unit = values.astype(np.float64)
-        found = np.interp(unit, means, signals)
+        # The curve leaves the ground with an infinite slope, that makes signal of what noise an average has left.
+        above = unit - means[0]
+        found = np.interp(np.where(above < 3 * GROUND, 1.5 * (above - GROUND), above) + means[0], means, signals)
         far = unit > means[-1]
-        # There the curve is a line of slope 1, and the mean of a Rician variable is y + 1/(2y).
-        mean = unit[far] - means[-1] + signals[-1] + 0.5 / signals[-1]
-        found[far] = (mean + np.sqrt(np.square(mean) - 2)) / 2
+        # There the curve is a line of slope 1.
+        mean = unit[far] - means[-1] + signals[-1] + lift / signals[-1]
+        found[far] = (mean + np.sqrt(np.square(mean) - 4 * lift)) / 2
         return sigma * found
 
     return forward, inverse
 
 
-@lru_cache(maxsize=1)
-def _magnitude_table() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+@lru_cache(maxsize=8)
+def _magnitude_table(coils: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return levels and their transformed values, and signals and the means of theirs, all for σ = 1."""
-    step = 0.02
-    levels = np.arange(0, FAR + NODES * 2, step)
-    signals = np.concatenate([np.square(np.linspace(0, math.sqrt(BEND), 120)), np.arange(BEND, FAR, 0.25)[1:], [FAR]])
-    density = _density(levels, signals) * step
+    step, ground = 0.02, 2 * (math.sqrt(2 * coils) - math.sqrt(2))  # what black looks like grows with the coils
+    bend, end = BEND + ground, FAR + 2 * ground
+    levels = np.arange(0, end + NODES * 2 + ground, step)
+    signals = np.concatenate([np.square(np.linspace(0, math.sqrt(bend), 120)), np.arange(bend, end, 0.25)[1:], [end]])
+    density = magnitudes(levels, signals, coils) * step
     mean = density @ levels
     spread = np.sqrt(density @ np.square(levels) - np.square(mean))
     slope = np.interp(levels, mean, 1 / spread)
-    far = levels > BEND
-    slope[far] = 1 + 0.25 / np.square(levels[far])
+    far = levels > bend
+    slope[far] = 1 + (coils - 0.5) / (2 * np.square(levels[far]))
     for _ in range(ROUNDS):
         bent = _integral(slope, step)
         spread = np.sqrt(density @ np.square(bent) - np.square(density @ bent))
@@ -261,9 +269,15 @@ def _integral(slope: np.ndarray, step: float) -> np.ndarray:
     return np.concatenate([[0.0], np.cumsum(slope[1:] + slope[:-1]) * step / 2])
 
 
-def _density(levels: np.ndarray, signals: np.ndarray) -> np.ndarray:
-    """Return the Rician density of σ = 1, a row a signal, scaled to a sum of 1 over the levels of step 1."""
-    from scipy.special import i0e
+def magnitudes(levels: np.ndarray, signals: np.ndarray, coils: int) -> np.ndarray:
+    """Return the density of magnitudes of σ = 1, a row a signal, scaled to a sum of 1 over the levels of step 1."""
+    from scipy.special import gammaln, ive
 
-    row = levels * np.exp(-np.square(levels - signals[:, None]) / 2) * i0e(levels * signals[:, None])
+    order, signals, levels = coils - 1, np.maximum(signals, 1e-6)[:, None], np.maximum(levels, 1e-9)
+    argument = levels * signals
+    with np.errstate(divide="ignore", under="ignore"):  # of orders that are large beside the argument
+        bessel = np.log(ive(order, argument))
+        first = order * np.log(argument / 2) - gammaln(coils) - argument  # of the series
+        log = np.where(np.isfinite(bessel), bessel, first) - np.square(levels - signals) / 2
+        row = np.exp(log + np.log(levels) + order * np.log(levels / signals))
     return row / (row.sum(1, keepdims=True) * (levels[1] - levels[0]))

@@ -27,7 +27,7 @@ FLOORS = [  # a module imports from its own floor or from those below
         f"nlmeans.{name}"
         for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain", "outliers", "stripes", "missing")
     }
-    | {"nlmeans.containers"}
+    | {"nlmeans.containers", "nlmeans.crops"}
     | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},
     {

@@ -455,6 +455,17 @@ def test_a_note_is_shown_with_its_case(result):
     assert f"| {TINY.title} |" in terminal.markdown(noted)
 
 
+def test_a_photograph_is_measured_blind_too():
+    assert CASES["photograph-24mp"].shape == (4000, 6000)
+    case = CASES["photograph-24mp"].quick()
+    given, blind = (METHODS[name] for name in case.methods)
+    judge = blind.judge(case, case.subject())
+    call = blind.call(case, *judge.given, 1)
+    assert "sigma=None" in str(call)
+    assert all(finding.passed for finding in judge.examine(call()))
+    assert not np.array_equal(call(), given.call(case, *judge.given, 1)())
+
+
 # --- the command line -------------------------------------------------------------------------------------------------
 
 

@@ -177,7 +177,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--sigma", "1,nan"], "must be finite; got '1,nan'"),
         (["--sigma", "3", "--noise", "auto"], "--sigma: is short for --noise gaussian: give one of them"),
         (["--noise", "pink"], "must be auto, gaussian, poisson, rician, or one with numbers such as"),
-        (["--noise", "rician:gain=2"], "rician has sigma; got 'gain'"),
+        (["--noise", "rician:gain=2"], "rician has sigma, coils; got 'gain'"),
         (["--noise", "gaussian:"], "must give each of its numbers once, as sigma=2.5; got 'gaussian:'"),
         (["--noise", "gaussian:5"], "must give each of its numbers once, as sigma=2.5"),
         (["--noise", "gaussian:sigma=5,sigma=5"], "must give each of its numbers once"),

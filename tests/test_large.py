@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 import nlmeans
-from nlmeans import io, large, sample
+from nlmeans import crops, io, large, sample
 from nlmeans.io import PictureError
 from nlmeans.large import blocks, files, work, zarrs
 
@@ -266,7 +266,7 @@ def test_a_map_that_is_wrong_outside_the_sample_is_an_error(monkeypatch):
 
 
 def test_many_channels_are_sampled_by_fewer_pixels():
-    few, many = sample.crops((64, 1500, 1500), 3), sample.crops((64, 1500, 1500), 64)
+    few, many = crops.crops((64, 1500, 1500), 3), crops.crops((64, 1500, 1500), 64)
     assert sum(np.prod(tile.sides) for tile in few) > 15 * sum(np.prod(tile.sides) for tile in many)
 
 

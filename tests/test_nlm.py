@@ -14,7 +14,7 @@ from tolerances import assert_averages_equal
 import nlmeans
 from nlmeans import methods
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
-from nlmeans.noise.estimate import cosines
+from nlmeans.noise.patches import cosines
 from nlmeans.options import Options
 from nlmeans.pairwise import naive
 from nlmeans.prepare import prepare

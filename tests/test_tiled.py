@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlmeans
-from nlmeans import pieces, sample, tiled
+from nlmeans import crops, pieces, sample, tiled
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.pairwise.tiles import Tile
 
@@ -132,7 +132,7 @@ def test_processes():
 
 
 def test_nothing_is_computed_but_a_sample(monkeypatch):
-    monkeypatch.setattr(sample, "PIXELS", 10 * 10)
+    monkeypatch.setattr(crops, "PIXELS", 10 * 10)
     seen = []
 
     def block(block_id=None):
@@ -142,13 +142,13 @@ def test_nothing_is_computed_but_a_sample(monkeypatch):
     array = da.map_blocks(block, chunks=((20,) * 12, (20,) * 12), dtype=np.float64)
     seen.clear()
     lazy = nlmeans.denoise(array)
-    assert 0 < len(seen) <= 4 * sample.CROPS
+    assert 0 < len(seen) <= 4 * crops.CROPS
     seen.clear()
     chosen = nlmeans.plan(array)
     assert chosen.sigma[0] == pytest.approx(10, rel=0.15)
     before = len(seen)
     lazy[:20, :20].compute(scheduler="threads")
-    assert before <= 4 * sample.CROPS
+    assert before <= 4 * crops.CROPS
     assert len(seen) > before
 
 
@@ -170,14 +170,14 @@ def test_one_recipe_serves_all_blocks(monkeypatch, small_blocks):
 
 @pytest.mark.parametrize("sides", [(1, 5000, 7000), (1, 30, 10**6), (400, 300, 500), (3, 4000, 4000), (1, 40, 50)])
 def test_a_sample_is_spread_over_the_image(sides):
-    tiles = sample.crops(sides)
+    tiles = crops.crops(sides)
     assert len({tile.sides for tile in tiles}) == 1
     for tile in tiles:
         for (first, last), side in zip((tile.z, tile.y, tile.x), sides, strict=True):
             assert 0 <= first < last <= side
     assert len(set(tiles)) == len(tiles)
     cells = math.prod(tiles[0].sides) * len(tiles)
-    assert min(0.5 * sample.CROPS * sample.PIXELS, math.prod(sides)) <= cells <= sample.CROPS * sample.PIXELS
+    assert min(0.5 * crops.CROPS * crops.PIXELS, math.prod(sides)) <= cells <= crops.CROPS * crops.PIXELS
     if len(tiles) > 1:
         for axis, side in enumerate(sides):
             if side > 2 * tiles[0].sides[axis]:

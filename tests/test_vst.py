@@ -76,6 +76,18 @@ def test_the_way_back_from_the_mean_of_magnitudes_is_unbiased(signal):
     assert stabiliser.inverse(bent.mean(1, keepdims=True))[0, 0] / sigma == pytest.approx(signal, abs=bound + 0.002)
 
 
+@pytest.mark.parametrize("coils", [4, 32])
+@pytest.mark.parametrize("signal", [1.5, 4, 20, 60, 300])
+def test_magnitudes_of_several_coils(coils, signal):
+    random = np.random.default_rng(0)
+    values = np.sqrt(random.chisquare(2 * coils - 1, SIZE) + (signal + random.normal(size=SIZE)) ** 2)[None]
+    stabiliser = rician(3.0, coils)
+    bent = stabiliser.forward(3 * values)
+    assert bent.std() == pytest.approx(1, abs=0.04)
+    comp = stabiliser.inverse(bent.mean(1, keepdims=True))[0, 0] / 3
+    assert comp == pytest.approx(signal, rel=0.002, abs=8 * max(1, coils**0.5 / signal) / SIZE**0.5)
+
+
 def test_what_lies_below_the_mean_of_pure_noise_becomes_nothing():
     stabiliser = rician(2.0)
     floor = stabiliser.forward(magnitude(0, 2.0)).mean()

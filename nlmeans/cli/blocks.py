@@ -7,8 +7,7 @@ from typing import Any
 
 import typer
 
-from ..noise.models import PoissonGaussian
-from .options import Filtering, Reading, noise_text
+from .options import MODELS, Filtering, Reading, noise_text
 
 
 def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Reading, **others: Any) -> Any:
@@ -32,9 +31,7 @@ def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str
 
 def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
     """Return the noise of a file as text, from a sample."""
-    from ..large.run import sampled
+    from ..large.run import fitted_noise
 
-    of = {"axes": reading.axes, "channel_axis": reading.channel_axis}
-    if model == "poisson":
-        return noise_text(sampled(source, noise=PoissonGaussian(), **of).setting.noise)
-    return " ".join(f"{value:.6g}" for value in sampled(source, **of).plan.sigma)
+    fitted = fitted_noise(source, MODELS[model](), axes=reading.axes, channel_axis=reading.channel_axis)
+    return noise_text(fitted) if model == "poisson" else " ".join(f"{value:.6g}" for value in fitted.sigma)

@@ -206,7 +206,7 @@ class Filtering:
             parser=_noise,
             metavar="MODEL",
             help="gaussian (the default), poisson (photon counts: cameras, microscopes), rician (MRI), or auto, which "
-            "decides. Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4 or "
+            "decides. Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4,coils=8 or "
             "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated.",
         ),
     ] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack, closing
 from dataclasses import asdict, is_dataclass, replace
@@ -19,7 +20,7 @@ from ..pairwise.tiles import available_cpus
 from ..pieces import SHADES
 from ..plan import Plan
 from ..prepare import Recipe
-from ..sample import check_pieces, map_of, recipe_of
+from ..sample import check_pieces, map_of, noise_of, recipe_of
 from . import files
 from .job import Files, Watch
 from .output import Output
@@ -182,6 +183,15 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
     return recipe_of(of.parts(sha256()), 0, of.axes.layout, **options)[0]
 
 
+def fitted_noise(source: Any, model: Any, *, axes: Any = None, channel_axis: Any = None) -> Any:
+    """Return a noise model, Gaussian or Poisson-Gaussian, that is fitted to a sample of a file, of all its images.
+
+    The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
+    """
+    of, _ = _opened(source, axes, channel_axis, {}, None, None, {})
+    return noise_of(of.parts(sha256()), of.count, model).noise
+
+
 def _opened(
     source: Any,
     axes: str | None,
@@ -258,7 +268,9 @@ def _lasting(plan: Plan) -> dict[str, Any]:
             return {key: rounded(other) for key, other in value.items()}
         if isinstance(value, list | tuple):
             return [rounded(other) for other in value]
-        return float(f"{value:.5g}") if isinstance(value, float) else value
+        if isinstance(value, float):
+            return None if math.isnan(value) else float(f"{value:.5g}")  # NaN is not even itself
+        return value
 
     found: dict[str, Any] = rounded(asdict(replace(plan, seconds=0.0)))
     return found

@@ -3,8 +3,8 @@
 These modules need NumPy alone.
 """
 
-from .estimate import NoiseEstimate, estimate_planes, estimate_sigma
-from .fit import estimate_noise
+from .estimate import NoiseEstimate, estimate_planes
+from .image import estimate_noise, estimate_sigma
 from .models import Gaussian, PoissonGaussian, Rician
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .estimate import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, cosines, share_in, spread
+from .patches import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, cosines, share_in, spread
 from .shared import Turn, turn_of
 
 if TYPE_CHECKING:

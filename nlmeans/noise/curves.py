@@ -6,19 +6,23 @@ against it, a bin below it counts in full. Starting points are all curves throug
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
+from ..vst import magnitudes
 from .bins import Bins
 
-__all__ = ["Fit", "fit_level", "fit_line", "fit_rician", "rician_moments"]
+__all__ = ["Fit", "fit_level", "fit_line", "fit_rician", "rician_moments", "rician_variance"]
 
 ABOVE: Final = 2.5  # standard errors above a curve from where on a bin is taken as textured
 BELOW: Final = 6.0  # ... and below it from where on more makes no difference
 ROUNDS: Final = 20
+CLOSE: Final = 1e-6  # relative, from one round to the next: no more are needed
+NEAR: Final = 30.0  # signals in units of σ up to which magnitudes are integrated over
 
 
 @dataclass(frozen=True)
@@ -30,53 +34,57 @@ class Fit:
     cost: float
 
 
-def fit_level(bins: Bins) -> Fit:
-    """Fit one variance for all bins."""
-    best = _best(bins, np.repeat(bins.variance[:, None], len(bins), axis=1))
+def fit_level(bins: Bins, above: float = ABOVE) -> Fit:
+    """Fit one variance for all bins; ``above`` is from where on one above it is taken as textured."""
+    best = _best(bins, np.repeat(bins.variance[:, None], len(bins), axis=1), above)
     variance = bins.variance[best]
     for _ in range(ROUNDS):
-        weight = _weight(bins, np.full(len(bins), variance))
-        variance = float(np.average(bins.variance, weights=weight))
+        weight = _weight(bins, np.full(len(bins), variance), above)
+        before, variance = variance, float(weight @ bins.variance)
+        if abs(variance - before) <= CLOSE * variance:
+            break
     curve = np.full(len(bins), variance)
-    return Fit((variance,), curve, float(_cost(bins, curve)))
+    return Fit((variance,), curve, float(_cost(bins, curve, above)))
 
 
-def fit_line(bins: Bins) -> Fit:
-    """Fit variance = slope · mean + intercept with a slope of at least 0."""
+def fit_line(bins: Bins, above: float = ABOVE) -> Fit:
+    """Fit variance = slope · mean + intercept with a slope of at least 0; ``above`` as for `fit_level`."""
     first, second = np.triu_indices(len(bins), 1)
     run = bins.mean[second] - bins.mean[first]
     slopes = np.maximum((bins.variance[second] - bins.variance[first]) / np.where(run > 0, run, np.inf), 0)
     intercepts = bins.variance[first] - slopes * bins.mean[first]
-    best = _best(bins, slopes[:, None] * bins.mean + intercepts[:, None])
+    best = _best(bins, slopes[:, None] * bins.mean + intercepts[:, None], above)
     slope, intercept = slopes[best], intercepts[best]
-    for _ in range(ROUNDS):
-        weight = _weight(bins, slope * bins.mean + intercept)
-        centre = np.average(bins.mean, weights=weight)
-        level = np.average(bins.variance, weights=weight)
-        spread = np.average(np.square(bins.mean - centre), weights=weight)
-        slope = max(np.average((bins.mean - centre) * (bins.variance - level), weights=weight) / spread, 0.0)
-        intercept = level - slope * centre
     curve = slope * bins.mean + intercept
-    return Fit((float(slope), float(intercept)), curve, float(_cost(bins, curve)))
+    for _ in range(ROUNDS):
+        weight = _weight(bins, curve, above)
+        centre, level = weight @ bins.mean, weight @ bins.variance
+        apart = bins.mean - centre
+        slope = max(weight @ (apart * (bins.variance - level)) / (weight @ np.square(apart)), 0.0)
+        intercept = level - slope * centre
+        before, curve = curve, slope * bins.mean + intercept
+        if np.abs(curve - before).max() <= CLOSE * np.abs(curve).max():
+            break
+    return Fit((float(slope), float(intercept)), curve, float(_cost(bins, curve, above)))
 
 
-def fit_rician(bins: Bins) -> Fit:
-    """Fit the curve of magnitudes, which has one number, σ."""
-    _, mean, variance = rician_moments()
+def fit_rician(bins: Bins, coils: int = 1) -> Fit:
+    """Fit the curve of magnitudes of so many coils, which has one number, σ."""
+    _, mean, variance = rician_moments(coils)
     ratio = np.interp(bins.mean / np.sqrt(bins.variance), mean / np.sqrt(variance), variance)
     sigmas = np.sqrt(bins.variance / ratio)
-    best = _best(bins, np.stack([_rician_variance(bins.mean, sigma) for sigma in sigmas]))
+    best = _best(bins, np.stack([rician_variance(bins.mean, sigma, coils) for sigma in sigmas]))
     sigma = sigmas[best]
     for _ in range(ROUNDS):
-        curve = _rician_variance(bins.mean, sigma)
+        curve = rician_variance(bins.mean, sigma, coils)
         weight = _weight(bins, curve) * np.square(curve)
-        sigma *= np.sqrt(np.average(bins.variance / curve, weights=weight))
-    curve = _rician_variance(bins.mean, sigma)
+        sigma *= np.sqrt(weight @ (bins.variance / curve) / weight.sum())
+    curve = rician_variance(bins.mean, sigma, coils)
     return Fit((float(sigma),), curve, float(_cost(bins, curve)))
 
 
-def _best(bins: Bins, curves: np.ndarray) -> int:
-    return int(np.argmin(_cost(bins, curves)))
+def _best(bins: Bins, curves: np.ndarray, above: float = ABOVE) -> int:
+    return int(np.argmin(_cost(bins, curves, above)))
 
 
 def _residuals(bins: Bins, curve: np.ndarray) -> np.ndarray:
@@ -84,31 +92,35 @@ def _residuals(bins: Bins, curve: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(bins.variance, floor) / np.maximum(curve, floor)) / bins.error
 
 
-def _cost(bins: Bins, curve: np.ndarray) -> np.ndarray:
-    return np.square(np.clip(_residuals(bins, curve), -BELOW, ABOVE)).sum(-1)
+def _cost(bins: Bins, curve: np.ndarray, above: float = ABOVE) -> np.ndarray:
+    return np.square(np.clip(_residuals(bins, curve), -max(BELOW, above), above)).sum(-1)
 
 
-def _weight(bins: Bins, curve: np.ndarray) -> np.ndarray:
-    """Return weights of least squares: small for textured bins."""
+def _weight(bins: Bins, curve: np.ndarray, above: float = ABOVE) -> np.ndarray:
+    """Return weights of least squares, whose sum is 1: small for textured bins."""
     residuals = _residuals(bins, curve)
-    trust = np.square(ABOVE / np.maximum(residuals, ABOVE))
-    return trust / np.square(bins.error * np.maximum(curve, 1e-6 * bins.variance.max()))
+    trust = np.square(np.minimum(above / np.maximum(residuals, 1e-300), 1))
+    weight = trust / np.square(bins.error * np.maximum(curve / bins.variance.max(), 1e-6))
+    return weight / weight.sum()
 
 
-def _rician_variance(mean: np.ndarray, sigma: float) -> np.ndarray:
+def rician_variance(mean: np.ndarray, sigma: float, coils: int) -> np.ndarray:
     """Return the variance of magnitudes of these means."""
-    _, means, variances = rician_moments()
+    _, means, variances = rician_moments(coils)
     return sigma**2 * np.interp(mean / sigma, means, variances)
 
 
-@lru_cache(maxsize=1)
-def rician_moments() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@lru_cache(maxsize=8)
+def rician_moments(coils: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return signals, and the mean and variance of their magnitudes, for σ = 1."""
-    from scipy.special import i0e, i1e
-
-    signal = np.concatenate([np.arange(0, 12, 0.02), np.geomspace(12, 1000, 200)])
-    half = np.square(signal) / 4
-    mean = np.sqrt(np.pi / 2) * ((1 + 2 * half) * i0e(half) + 2 * half * i1e(half))
-    exact = 2 + np.square(signal) - np.square(mean)
-    distant = 1 - 0.5 / np.square(np.maximum(signal, 1))
-    return signal, mean, np.where(signal < 30, exact, distant)
+    signal = np.concatenate([np.arange(0, 12, 0.05), np.geomspace(12, 1000, 200)])
+    lift = coils - 0.5  # far out, the mean is signal + lift / signal
+    mean = signal + lift / np.maximum(signal, 1) - lift * (coils - 1.5) / (2 * np.maximum(signal, 1) ** 3)
+    variance = 1 - lift / np.square(np.maximum(signal, 1))
+    step, end = 0.05, NEAR + 2 * math.sqrt(2 * coils)
+    near = signal < end
+    levels = np.arange(0, end + math.sqrt(2 * coils) + 6, step)
+    density = step * magnitudes(levels, signal[near], coils)
+    mean[near] = density @ levels
+    variance[near] = density @ np.square(levels) - np.square(mean[near])
+    return signal, mean, variance

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import vst
+from ..outliers import Outliers
+from . import estimate, fit, magnitude
 from .bands import measure_bands
-from .estimate import estimate_planes
-from .fit import choose, fit_planes
-from .magnitude import estimate_rician
-from .models import Gaussian, Rician
+from .models import Gaussian, PoissonGaussian, Rician
+from .patches import Evidence
 from .shared import Turn, correlation, turn_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Setting:
         What makes the noise Gaussian with σ = 1, and back.
     estimated : bool
         Whether a number was estimated from the image.
+    outliers : Outliers or None
+        What stood out where the noise was estimated, and did not count.
     notes : tuple of str
         What a user should know.
     """
@@ -73,6 +75,7 @@ class Setting:
     mixed: tuple[float, ...] = ()
     stabiliser: vst.Stabiliser | None = None
     estimated: bool = False
+    outliers: Outliers | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -177,21 +180,56 @@ class Setting:
 
         ``noise`` is a model, whose map of σ has the shape (1 or C, Z, Y, X), or "auto".
         """
-        chosen = choose(planes, known, saturation) if isinstance(noise, str) else noise
-        estimated = chosen is not noise
+        if not isinstance(noise, str) and noise.complete:
+            return cls._given(planes, noise)
+        return cls.fitted(Evidence.of(planes, known, saturation), noise)
+
+    @classmethod
+    def fitted(cls, evidence: Evidence, noise: Any) -> Setting:
+        """Fit a model without numbers, or the one of all that suits best if it is "auto"."""
+        chosen = fit.choose(evidence) if isinstance(noise, str) else noise
         if isinstance(chosen, Gaussian):
-            return _gaussian(planes, chosen, known, saturation, estimated)
-        if isinstance(chosen, Rician):
-            if chosen.sigma is None:
-                chosen, estimated = Rician(estimate_rician(planes, known)), True
-            if not np.min(chosen.sigma) > 0:
-                return cls(Gaussian(0.0), (0.0,) * len(planes), estimated=estimated)
-            transform = vst.rician(chosen.sigma)
-        else:
-            if chosen.gain is None:
-                chosen, estimated = fit_planes(planes, known, saturation).model(planes), True
-            transform = vst.anscombe(chosen.gain, chosen.offset, chosen.sigma)
-        return cls(chosen, (1.0,) * len(planes), stabiliser=transform, estimated=estimated)
+            return replace(cls._white_or_not(evidence), outliers=evidence.outliers)
+        if not chosen.complete:
+            chosen = (
+                magnitude.fit(evidence, chosen.coils)
+                if isinstance(chosen, Rician)
+                else fit.fit(evidence).model(evidence)
+            )
+        return replace(cls._given(evidence.planes, chosen), estimated=True, outliers=evidence.outliers)
+
+    @classmethod
+    def _given(cls, planes: np.ndarray, noise: Any) -> Setting:
+        """Return the setting of a model that has its numbers."""
+        if isinstance(noise, PoissonGaussian):
+            transform = vst.anscombe(noise.gain, noise.offset, noise.sigma)
+            return cls(noise, (1.0,) * len(planes), stabiliser=transform)
+        if isinstance(noise, Rician):
+            if not np.min(noise.sigma) > 0:
+                return cls(Gaussian(0.0), (0.0,) * len(planes))
+            return cls(noise, (1.0,) * len(planes), stabiliser=vst.rician(noise.sigma, noise.coils))
+        if not isinstance(noise.sigma, np.ndarray):
+            return cls(noise, noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes))
+        square = np.square(noise.sigma, dtype=np.float64)
+        power = square.mean(axis=(1, 2, 3))
+        sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
+        return cls(noise, sigma).mapped(square, planes.dtype)
+
+    @classmethod
+    def _white_or_not(cls, evidence: Evidence) -> Setting:
+        """Fit Gaussian noise: one number a channel, and its power in each band where it is correlated."""
+        found = estimate.estimate(evidence)
+        bands = None
+        if found.correlated:
+            bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
+        if bands is not None:
+            sigma = tuple(evidence.factor * s for s in bands.sigma)
+            return cls(
+                Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed, estimated=True,
+                notes=(CORRELATED,),
+            )  # fmt: skip
+        notes = (GROWS,) if fit.grows(evidence) else ()
+        return cls(Gaussian(found.sigma), found.sigma, estimated=True, notes=notes)
 
 
 def _partly(planes: np.ndarray) -> bool:
@@ -208,32 +246,6 @@ def _span(plane: np.ndarray) -> float:
     for known in (pixels[:: pixels.size // SAMPLE | 1], pixels):
         if np.isnan(known.min()):
             known = known[np.isfinite(known)]
-        if known.size and (span := float(np.ptp(known))):
+        if known.size and (span := float(np.ptp(known.astype(np.float64)))):
             return span
     return 0.0 if known.size else math.inf
-
-
-def _gaussian(
-    planes: np.ndarray,
-    noise: Gaussian,
-    known: np.ndarray | None,
-    saturation: tuple[float, float] | None,
-    estimated: bool,
-) -> Setting:
-    if noise.sigma is None:
-        estimate = estimate_planes(planes, known, saturation=saturation)
-        bands = measure_bands(planes, known, saturation=saturation) if estimate.correlated else None
-        if bands is not None:
-            return Setting(
-                Gaussian(bands.sigma), bands.sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed,
-                estimated=True, notes=(CORRELATED,),
-            )  # fmt: skip
-        notes = (GROWS,) if fit_planes(planes, known, saturation).grows else ()
-        return Setting(Gaussian(estimate.sigma), estimate.sigma, estimated=True, notes=notes)
-    if not isinstance(noise.sigma, np.ndarray):
-        given = noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes)
-        return Setting(noise, given, estimated=estimated)
-    square = np.square(noise.sigma, dtype=np.float64)
-    power = square.mean(axis=(1, 2, 3))
-    sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
-    return Setting(noise, sigma, estimated=estimated).mapped(square, planes.dtype)
