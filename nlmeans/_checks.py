@@ -22,8 +22,6 @@ WHOLE = sys.maxsize
 """The search radius that takes in any image."""
 STRONGEST = 1e6
 """The greatest ratio of h to σ, and its inverse the least: beyond it nothing changes but that numbers overflow."""
-LARGEST = 1e300
-"""The greatest pixel: beyond it the difference of two is more than a float holds."""
 _REMEDY = {
     "b": "a mask is not an image: convert it with image.astype('uint8')",
     "c": "filter image.real and image.imag, or its magnitude",

@@ -18,6 +18,7 @@ from nlmeans import crops, large
 from nlmeans.cli import app
 from nlmeans.compat.skimage import estimate_sigma
 from nlmeans.noise import PoissonGaussian, Rician, estimate_noise
+from nlmeans.noise.image import fitted
 from nlmeans.noise.patches import Evidence
 from nlmeans.noise.setting import Setting
 
@@ -90,11 +91,11 @@ def test_every_way_gives_the_same_sigma(name, sampled, monkeypatch):
     } - {(1.0,)} == {(ref,)}  # fmt: skip
     assert said("estimate", "image.npy") == said("estimate", "image.zarr") == f"{ref:.6g}"
     model = estimate_noise(image)
-    for fitted in (
-        Setting.of(image[None, None].astype(float), PoissonGaussian(), None, saturation(image)).noise,
+    for comp in (
+        fitted(image[None, None], None, PoissonGaussian()).noise,
         large.sampled("image.zarr", noise=PoissonGaussian()).setting.noise,
     ):
-        assert (fitted.gain[0], fitted.offset[0], fitted.sigma[0]) == (model.gain, model.offset, model.sigma)
+        assert (comp.gain[0], comp.offset[0], comp.sigma[0]) == (model.gain, model.offset, model.sigma)
     assert said("estimate", "image.npy", "--model", "poisson") == said("estimate", "image.zarr", "--model", "poisson")
 
 
@@ -148,7 +149,7 @@ def test_rules_of_an_image_are_asked_of_the_whole_and_of_a_sample_alike(monkeypa
                 nlmeans.plan(array, **noise, **options)
     alone = nlmeans.plan(unit[None], 25, axes="NYX")  # one of a series may be dark
     assert alone.sigma == (25,)
-    assert any("is it in its units?" in note for note in alone.notes)
+    assert any("more than the image's range" in note for note in alone.notes)
     assert nlmeans.plan(unit, 0.3).notes == ()
 
 

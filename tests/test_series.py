@@ -276,7 +276,7 @@ def test_options_are_refused_in_one_line(options, message):
 def test_pixels_beyond_what_floats_can_tell_apart_are_refused():
     signs = np.sign(RNG.normal(0, 1, (32, 32))) * 1.7e308
     for call in (nlmeans.denoise, nlmeans.estimate_sigma, nlmeans.estimate_noise, nlmeans.plan):
-        with pytest.raises(ValueError, match=r"within ±1e\+300"):
+        with pytest.raises(ValueError, match="can be squared"):
             call(signs)
 
 

@@ -35,7 +35,7 @@ TILES, SIDE, LEAST_TILES = 64, 64, 8
 # Where fewer pixels of the sample count, it is taken from the box around those that do.
 LEAST_KNOWN: Final = 1 << 15
 CHUNK: Final = 4096
-MODERATE: Final = (1e-100, 1e100)  # largest pixels whose squares, and squares of these, are numbers still
+MODERATE: Final = (1e-30, 1e30)  # largest pixels whose squares, and squares of these, are numbers still
 # A patch counts where at most this share of the pixels up to MARGIN around it is clipped.
 CLIPPED_SHARE: Final = 0.005
 MARGIN: Final = 8
