@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from . import _checks
 from .backends._patches import mirrored
-from .functional import full_precision, pairwise_attention
+from .functional import autocast, full_precision, pairwise_attention
 
 Weights = Literal["learned", "raw", "none"]
 
@@ -197,12 +197,12 @@ class NonLocalDenoiser(nn.Module):
         """Return x without noise, see the class."""
         x = _checks.image(x, self.channels, 2)
         own = self.stem.weight.dtype
-        if not x.is_floating_point() or (x.dtype != own and not torch.is_autocast_enabled(x.device.type)):
+        if x.dtype != own and not autocast(x.device):
             raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
-        if 0 in x.shape[2:]:
-            raise ValueError(f"x must have pixels; got shape {tuple(x.shape)}")
         height, width = x.shape[2:]
         level = _level(sigma, x)
+        if len(x) == 0:  # of which torch's pixel_unshuffle makes no phases; every parameter gets its gradient
+            return x + 0 * sum(parameter.sum() for parameter in self.parameters())
         clean = self._whole(to_multiple(x), to_multiple(level))
         return clean[:, :, :height, :width]
 

@@ -72,7 +72,7 @@ BORROWED = {
 }
 """What nonlocal_block takes from nlmeans, none of it a kernel."""
 STOREYS = [  # of nonlocal_block, as FLOORS
-    {"_checks", "_device", "request", "weights"},
+    {"_checks", "_device", "_modes", "request", "weights"},
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".backends." in name},
     {"backends"},
     {"functional"},
