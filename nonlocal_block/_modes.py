@@ -47,7 +47,7 @@ def gradients(function: Callable[..., Tensor], inputs: Sequence[Any], gradient: 
         return function(*every)
 
     found: list[Tensor | None] = [None] * len(inputs)
-    _, pull = torch.func.vjp(of_tensors, *(inputs[k] for k in tensors))
+    pull = torch.func.vjp(of_tensors, *(inputs[k] for k in tensors))[1]
     for k, x in zip(tensors, pull(gradient), strict=True):
         found[k] = x
     return found
