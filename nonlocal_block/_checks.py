@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +28,6 @@ __all__ = [
     "positive",
     "radii",
     "real",
-    "result",
     "search",
 ]
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -172,12 +170,3 @@ def positive(value: Any, name: str) -> float:
     if found <= 0:
         raise ValueError(f"{name} must be above 0; got {found:g}")
     return found
-
-
-def result(array: np.ndarray) -> None:
-    """Refuse a result that is not finite, before it becomes whole numbers: the last guard."""
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-        raise ValueError(
-            f"a finite image must have a finite result; got {np.count_nonzero(~np.isfinite(array))} values that are "
-            "not: bring the image and sigma to an ordinary scale, or take method 'nlm'"
-        )

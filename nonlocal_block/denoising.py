@@ -15,10 +15,11 @@ import torch
 
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
-from nlmeans.noise.setting import CORRELATED, Setting
+from nlmeans.noise.setting import CORRELATED
 from nlmeans.options import Options
 from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan import table
+from nlmeans.prepare import Recipe
 
 from . import _checks as own_checks
 from . import weights
@@ -28,6 +29,22 @@ from .denoiser import NAMES
 
 TURNS = {"balanced": 1, "best": 8}
 """Positions of the image that the results are averaged over."""
+TAKEN = {
+    *(
+        "axes",
+        "channel_axis",
+        "mask",
+        "fill",
+        "nodata",
+        "padding",
+        "outliers",
+        "quality",
+        "threads",
+        "progress",
+        "cancel",
+    )
+}
+"""Options of `nlmeans.denoise` that the method has."""
 UNTRAINED = (
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
     "method='nlm' measures its power in each frequency"
@@ -56,10 +73,10 @@ class ImageNoise:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, setting: Setting) -> ImageNoise:
-        """Return what a setting says, without its maps."""
-        notes = tuple(UNTRAINED if note == CORRELATED else note for note in setting.notes)
-        return cls(setting.text, setting.sigma, setting.estimated, notes)
+    def of(cls, recipe: Recipe) -> ImageNoise:
+        """Return what a recipe says, without its maps."""
+        notes = tuple(UNTRAINED if note == CORRELATED else note for note in recipe.plan.notes)
+        return cls(recipe.setting.text, recipe.setting.channels, recipe.setting.estimated, notes)
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,8 @@ class LearnedReport:
         Pixels that were masked, NaN or infinite.
     unfilled : int
         Those of them that had no valid neighbour and kept their value.
+    kept : int
+        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
     quality : str
         As it was asked for.
     """
@@ -96,6 +115,7 @@ class LearnedReport:
     seconds: float
     missing: int = 0
     unfilled: int = 0
+    kept: int = 0
     quality: str = "balanced"
 
     @property
@@ -136,6 +156,8 @@ class LearnedReport:
             rows.append(("images", f"{len(self.images)} (above: the first one's noise)"))
         if self.missing:
             rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
+        if self.kept:
+            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
         return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
@@ -149,6 +171,9 @@ def denoise(
     channel_axis: int | None = None,
     mask: Any = None,
     fill: bool | None = None,
+    nodata: float | None = None,
+    padding: bool | None = None,
+    outliers: str | None = None,
     threads: int | None = None,
     device: str | None = None,
     progress: bool | Progress | None = None,
@@ -185,6 +210,8 @@ def denoise(
     fill : bool, optional
         By default missing pixels come back filled, but for those that have no valid neighbour; False leaves them as
         they are, bit for bit.
+    nodata, padding, outliers : optional
+        Which pixels are no part of the picture, as for `nlmeans.denoise`.
     threads : int, optional
         Threads to use; by default the CPUs that this process may use.
     device : str, optional
@@ -235,7 +262,10 @@ def denoise(
     """
     start = time.perf_counter()
     array = checks.image(image)
-    options = Options.check(array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis, mask=mask)
+    options = Options.check(
+        array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis, mask=mask, nodata=nodata,
+        padding=padding, outliers=outliers, quality="fast",
+    )  # fmt: skip
     keep = checks.flag(fill, "fill") is False
     workers = 1 if _forked else checks.threads(threads) or available_cpus()
     place = chosen_device("cpu" if device is None else device)
@@ -243,7 +273,7 @@ def denoise(
     wants_report = checks.flag(full_output, "full_output")
     turns = TURNS[own_checks.one_of(quality, "quality", tuple(TURNS))]
     alive = stoppable(None, event)
-    images, used, missing, unfilled = [], set(), 0, 0
+    images, used, counts = [], set(), np.zeros(3, int)
     sources = options.layout.planes(array)
     results = np.empty(sources.shape, array.dtype)
     with bar(asked) as shown:
@@ -252,19 +282,19 @@ def denoise(
             if alive is not None:
                 alive(k, len(sources))
             image = Image.of(source, options, k)
-            images.append(ImageNoise.of(image.setting))
+            images.append(ImageNoise.of(image.recipe))
             used |= {len(group) for group in image.groups}
-            filled = image.filled(workers, event)
+            filled = image.filled(workers, alive)
             with _threads(workers, alive):
                 clean = image.denoised(filled, place, part(tell, k, len(sources)), turns)
-            results[k], *lost = image.stored(clean, source, keep)
-            missing, unfilled = missing + lost[0], unfilled + lost[1]
+            results[k], *numbers = image.stored(clean, source, keep)
+            counts += numbers
     result = np.ascontiguousarray(options.layout.array(results))
     if not wants_report:
         return result
     report = LearnedReport(
-        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, missing=missing,
-        unfilled=unfilled, quality=quality,
+        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, quality=quality,
+        **dict(zip(("missing", "unfilled", "kept"), counts.tolist(), strict=True)),
         weights=tuple(f"{NAMES[channels]} {weights.digest(NAMES[channels])[:8]}" for channels in sorted(used)),
         seconds=time.perf_counter() - start,
     )  # fmt: skip
@@ -273,9 +303,7 @@ def denoise(
 
 def denoise_method(image: Any, noise: Any, **options: Any) -> tuple[np.ndarray, LearnedReport]:
     """Denoise for ``nlmeans.denoise(method="learned")``; options are those of `denoise`."""
-    unknown = sorted(
-        set(options) - {"axes", "channel_axis", "mask", "fill", "quality", "threads", "progress", "cancel"}
-    )
+    unknown = sorted(set(options) - TAKEN)
     if unknown:
         raise TypeError(f"method 'learned' has no option {', '.join(unknown)}")
     result: tuple[np.ndarray, LearnedReport] = denoise(image, noise=noise, full_output=True, **options)
