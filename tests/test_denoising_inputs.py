@@ -272,3 +272,14 @@ def test_padding_and_no_data_stay_and_are_left_out():
         assert (found[outside] == -2000).all()
         assert report.kept == outside.sum()
         assert error(found[~outside], CLEAN[~outside]) < 4
+
+
+@pytest.mark.parametrize(("sigma", "share", "bound"), [(10.0, 1.0, 3), (None, 1.0, 3), (10.0, 0.7, 4)])
+def test_colours_that_share_their_noise_are_turned(sigma, share, bound):
+    clean = np.stack([CLEAN, 255 - CLEAN, CLEAN / 2 + 60])
+    own = np.random.default_rng(5).normal(0, 10, clean.shape)
+    noise = share**0.5 * (NOISY - CLEAN) + (1 - share) ** 0.5 * own
+    found, report = call(clean + noise, sigma, channel_axis=0, full_output=True)
+    assert error(found, clean) < bound
+    assert [name.split()[0] for name in report.weights] == ["denoiser-grey"]
+    assert report.sigma == pytest.approx((10, 10, 10), rel=0.3)
