@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .classifier import NonLocalClassifier as NonLocalClassifier
     from .classifier import load_classifier as load_classifier
     from .denoiser import NonLocalDenoiser as NonLocalDenoiser
+    from .denoiser import load_denoiser as load_denoiser
     from .denoising import LearnedReport as LearnedReport
     from .denoising import denoise as denoise
-    from .denoising import load_denoiser as load_denoiser
     from .functional import explain as explain
     from .functional import pairwise_attention as pairwise_attention
     from .functional import pairwise_map as pairwise_map
@@ -42,7 +42,7 @@ _HOMES = {
     "denoise": "denoising",
     "explain": "functional",
     "load_classifier": "classifier",
-    "load_denoiser": "denoising",
+    "load_denoiser": "denoiser",
     "pairwise_attention": "functional",
     "pairwise_map": "functional",
 }

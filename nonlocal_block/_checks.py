@@ -12,6 +12,8 @@ from torch import Tensor
 from nlmeans._checks import flag, integer, real
 from nlmeans.pairwise.spec import Radii
 
+from . import _modes
+
 __all__ = [
     "count",
     "counts",
@@ -130,6 +132,10 @@ def image(x: Any, channels: int | None, axes: int) -> Tensor:
     expected = f"(B, {channels or 'C'}, {', '.join('THW'[3 - axes :])})"
     if x.ndim != axes + 2 or channels not in (None, x.shape[1]):
         raise ValueError(f"x must have the shape {expected}; got {_shape(x)}")
+    if x.dtype not in DTYPES:
+        raise TypeError(f"x must be floating-point, of 16, 32 or 64 bits; got {x.dtype}")
+    if 0 in x.shape[1:]:
+        raise ValueError(f"x must have channels and pixels (only a batch may be empty); got {_shape(x)}")
     return x
 
 
@@ -148,7 +154,9 @@ def deviation(sigma: Any, x: Tensor) -> Tensor:
 
 
 def finite(sigma: Tensor) -> None:
-    """Refuse deviations below 0, infinite or NaN."""
+    """Refuse deviations below 0, infinite or NaN, where they can be seen."""
+    if _modes.hidden(sigma):
+        return
     good = (sigma >= 0) & (sigma < math.inf)
     if not bool(good.all()):
         raise ValueError(

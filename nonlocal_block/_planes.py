@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -113,18 +114,23 @@ def _turned(x: torch.Tensor, turn: int, back: bool) -> torch.Tensor:
 def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
     """Return the middle of a plane's grey levels, and what is to be black to white: `ROOM` times their range, or 3.4 σ.
 
-    The range is that of the medians of 8×8 pixels (2×2 in small images), which hold little noise and no hot pixels.
+    The range is that of the medians of 8×8 pixels, which hold little noise and no hot pixels; of fewer where the image
+    would be less than eight of these wide, since its ramps and edges would not be seen.
     """
     rows, columns = (_blocks(side) for side in plane.shape[1:])
     windows = sliding_window_view(plane, (rows[1], columns[1]), (1, 2))[:, rows[0]][:, :, columns[0]]
-    medians = np.median(windows, axis=(-2, -1))
+    with np.errstate(over="ignore"):
+        medians = np.median(windows, axis=(-2, -1))
     low, high = float(medians.min()), float(medians.max())
-    return low + (high - low) / 2, max(ROOM * (high - low), sigma / LARGEST)
+    span = max(ROOM * (high - low), sigma / LARGEST)
+    if not span < math.inf:
+        raise ValueError(f"an image's range must be a number; got {low:g} to {high:g}: multiply it by a power of ten")
+    return low + (high - low) / 2, span
 
 
 def _blocks(side: int) -> tuple[list[int], int]:
     """Return where blocks begin that cover a side, the last one up to its end, and how long they are."""
-    length = 8 if side >= 16 else min(side, 2)
+    length = min(side, max(2, min(side // 8, 8)))
     return [*range(0, side - length, length), side - length], length
 
 

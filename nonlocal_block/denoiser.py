@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import _checks
+from . import _checks, weights
 from .backends._patches import mirrored
-from .functional import full_precision, pairwise_attention
+from .functional import autocast, full_precision, pairwise_attention
 
 Weights = Literal["learned", "raw", "none"]
 
 WEIGHTS = ("learned", "raw", "none")
 LEAST = 1e-4
 """σ is taken for at least this, a fortieth of a grey level in 255: of less noise nothing is averaged."""
+NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
+"""The weights that come with the package, by channels."""
 MULTIPLE = 8
 """The sides that the network works on: it halves them three times."""
 
@@ -197,12 +200,12 @@ class NonLocalDenoiser(nn.Module):
         """Return x without noise, see the class."""
         x = _checks.image(x, self.channels, 2)
         own = self.stem.weight.dtype
-        if not x.is_floating_point() or (x.dtype != own and not torch.is_autocast_enabled(x.device.type)):
+        if x.dtype != own and not autocast(x.device):
             raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
-        if 0 in x.shape[2:]:
-            raise ValueError(f"x must have pixels; got shape {tuple(x.shape)}")
         height, width = x.shape[2:]
         level = _level(sigma, x)
+        if len(x) == 0:  # of which torch's pixel_unshuffle makes no phases; every parameter gets its gradient
+            return x + 0 * sum(parameter.sum() for parameter in self.parameters())
         clean = self._whole(to_multiple(x), to_multiple(level))
         return clean[:, :, :height, :width]
 
@@ -260,3 +263,30 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
         _checks.finite(sigma)
         return sigma.to(x).expand(shape)
     return _checks.deviation(sigma, x).expand(shape)
+
+
+def load_denoiser(
+    channels: int = 1, path: str | os.PathLike[str] | None = None
+) -> tuple[NonLocalDenoiser, dict[str, Any]]:
+    """Return a trained network, ready to use as ``denoiser(x, sigma)``, and the notes that came with it.
+
+    Parameters
+    ----------
+    channels : {1, 3}
+        For grey images, or for colour.
+    path : path, optional
+        A file of `nonlocal_block.train denoiser`; by default the one that comes with the package.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is missing, corrupt, changed since it was shipped, of a newer format, or holds something else.
+    """
+    if channels not in NAMES:
+        raise ValueError(f"channels must be 1 or 3; got {channels!r}")
+    name, kind = NAMES[channels], NonLocalDenoiser.__name__
+    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
+    network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)
+    if network.channels != channels:
+        raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")
+    return network, notes

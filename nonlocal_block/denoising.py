@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,25 +15,36 @@ import torch
 
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
-from nlmeans.denoise import denoise as non_local_means
-from nlmeans.missing import as_float
-from nlmeans.noise.setting import CORRELATED, Setting
+from nlmeans.noise.setting import CORRELATED
 from nlmeans.options import Options
 from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan import table
+from nlmeans.prepare import Recipe
 
 from . import _checks as own_checks
 from . import weights
 from ._device import chosen_device
-from ._planes import denoised
-from .denoiser import NonLocalDenoiser
+from ._image import Image
+from .denoiser import NAMES
 
-NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
-"""The weights that come with the package, by channels."""
 TURNS = {"balanced": 1, "best": 8}
 """Positions of the image that the results are averaged over."""
-UNEQUAL = 4.0
-"""Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
+TAKEN = {
+    *(
+        "axes",
+        "channel_axis",
+        "mask",
+        "fill",
+        "nodata",
+        "padding",
+        "outliers",
+        "quality",
+        "threads",
+        "progress",
+        "cancel",
+    )
+}
+"""Options of `nlmeans.denoise` that the method has."""
 UNTRAINED = (
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
     "method='nlm' measures its power in each frequency"
@@ -63,10 +73,10 @@ class ImageNoise:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, setting: Setting) -> ImageNoise:
-        """Return what a setting says, without its maps."""
-        notes = tuple(UNTRAINED if note == CORRELATED else note for note in setting.notes)
-        return cls(setting.text, setting.sigma, setting.estimated, notes)
+    def of(cls, recipe: Recipe) -> ImageNoise:
+        """Return what a recipe says, without its maps."""
+        notes = tuple(UNTRAINED if note == CORRELATED else note for note in recipe.plan.notes)
+        return cls(recipe.setting.text, recipe.setting.channels, recipe.setting.estimated, notes)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,11 @@ class LearnedReport:
     seconds : float
         Wall time of the whole call.
     missing : int
-        Pixels that were NaN or infinite, and were filled.
+        Pixels that were masked, NaN or infinite.
+    unfilled : int
+        Those of them that had no valid neighbour and kept their value.
+    kept : int
+        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
     quality : str
         As it was asked for.
     """
@@ -100,6 +114,8 @@ class LearnedReport:
     threads: int
     seconds: float
     missing: int = 0
+    unfilled: int = 0
+    kept: int = 0
     quality: str = "balanced"
 
     @property
@@ -139,7 +155,9 @@ class LearnedReport:
         if len(self.images) > 1:
             rows.append(("images", f"{len(self.images)} (above: the first one's noise)"))
         if self.missing:
-            rows.append(("missing pixels", f"{self.missing}, filled by non-local means beforehand"))
+            rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
+        if self.kept:
+            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
         return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
@@ -148,14 +166,19 @@ def denoise(
     sigma: Any = None,
     *,
     noise: Any = None,
-    quality: str = "balanced",
+    quality: str | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
+    mask: Any = None,
+    fill: bool | None = None,
+    nodata: float | None = None,
+    padding: bool | None = None,
+    outliers: str | None = None,
     threads: int | None = None,
     device: str | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
-    full_output: bool = False,
+    full_output: bool | None = None,
 ) -> Any:
     """Remove noise from an image by a trained network with a non-local stage at its heart (`NonLocalDenoiser`).
 
@@ -163,21 +186,32 @@ def denoise(
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images, of the types that
-        `nlmeans.denoise` takes. Volumes and videos are denoised plane by plane. NaN and infinite pixels are missing:
-        non-local means fills them first. It is never written.
+        `nlmeans.denoise` takes. Volumes and videos are denoised plane by plane. NaN and infinite pixels count as
+        missing. It is never written.
     sigma : float, sequence of float or ndarray, optional
         Standard deviation of the noise in the image's units: one for all channels, one a channel, or a map. Estimated
         from the image by default.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; what is not Gaussian is made so by a transform.
-    quality : {"balanced", "best"}, default "balanced"
-        "best" averages over the eight turned and mirrored positions of the image: 0.05 to 0.08 dB, for eight times the
+    quality : {"balanced", "best"}, optional
+        "balanced" by default. "best" averages over the eight turned and mirrored positions of the image: 0.05 to 0.08 dB, for eight times the
         time.
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
-        The axis of colours or other channels. Three channels are taken for colours and denoised together; any other
-        number, or three of which one has more than four times another's σ, one by one.
+        The axis of colours or other channels. Three channels are taken for colours, red, green and blue in this order,
+        and denoised together; any other number, or three of which one has more than four times another's σ, one by one.
+        Channels that share their noise, such as grey stored as colour, are turned so that they do not, and then
+        denoised one by one. A channel that is constant stays as it is. For three channels that are no colours the
+        order matters, since the network learned from photographs: stack such images along N.
+    mask : array_like of bool, optional
+        True where a pixel counts, in the image's shape without channels. Others are missing: non-local means fills them
+        first, so that they contribute to no other, and no noise is estimated from them.
+    fill : bool, optional
+        By default missing pixels come back filled, but for those that have no valid neighbour; False leaves them as
+        they are, bit for bit.
+    nodata, padding, outliers : optional
+        Which pixels are no part of the picture, as for `nlmeans.denoise`.
     threads : int, optional
         Threads to use; by default the CPUs that this process may use.
     device : str, optional
@@ -186,22 +220,22 @@ def denoise(
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.
     cancel : threading.Event, optional
-        Once it is set, the work stops within a tile's time and raises `nlmeans.Cancelled`.
-    full_output : bool, default False
+        Once it is set, the work stops within a tile's time, or a second of non-local means, and raises
+        `nlmeans.Cancelled`.
+    full_output : bool, optional
         Return a `LearnedReport` too.
 
     Returns
     -------
     ndarray
-        Shape and dtype of the image; integers are rounded and clipped to the type's range.
+        Shape and dtype of the image; integers are rounded, and all numbers clipped to the type's range.
     LearnedReport
         If ``full_output``.
 
     Raises
     ------
     TypeError, ValueError
-        As `nlmeans.denoise`; also for missing pixels without any neighbour, and weights that are not as they were
-        shipped.
+        As `nlmeans.denoise`; also for weights that are not as they were shipped.
     FileNotFoundError
         If weights are missing.
     nlmeans.Cancelled
@@ -229,20 +263,18 @@ def denoise(
     """
     start = time.perf_counter()
     array = checks.image(image)
-    given = {"sigma": sigma, "noise": noise, "axes": axes, "channel_axis": channel_axis}
-    options = Options.check(array, **given)
+    options = Options.check(
+        array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis, mask=mask, nodata=nodata,
+        padding=padding, outliers=outliers, quality="fast",
+    )  # fmt: skip
+    keep = checks.flag(fill, "fill") is False
     workers = 1 if _forked else checks.threads(threads) or available_cpus()
     place = chosen_device("cpu" if device is None else device)
     event, asked = checks.cancel(cancel), checks.progress(progress)
     wants_report = checks.flag(full_output, "full_output")
-    turns = TURNS[own_checks.one_of(quality, "quality", tuple(TURNS))]
+    turns = TURNS[own_checks.one_of(quality or "balanced", "quality", tuple(TURNS))]
     alive = stoppable(None, event)
-    missing = 0 if options.known is None else int((~options.known[:, 0]).sum())
-    if missing:
-        array = _filled(array, threads=workers, cancel=cancel, **given)
-        options = Options.check(array, **given)
-    limits = checks.saturation(array.dtype)
-    images, used = [], set()
+    images, used, counts = [], set(), np.zeros(3, int)
     sources = options.layout.planes(array)
     results = np.empty(sources.shape, array.dtype)
     with bar(asked) as shown:
@@ -250,18 +282,20 @@ def denoise(
         for k, source in enumerate(sources):
             if alive is not None:
                 alive(k, len(sources))
-            planes = as_float(source)
-            setting = options.setting(planes, k, limits)
-            images.append(ImageNoise.of(setting))
-            used |= {len(group) for group in _groups(setting.sigma)}
+            image = Image.of(source, options, k)
+            images.append(ImageNoise.of(image.recipe))
+            used |= {len(group) for group in image.groups}
+            filled = image.filled(workers, alive)
             with _threads(workers, alive):
-                results[k] = _image(source, planes, setting, place, part(tell, k, len(sources)), turns)
+                clean = image.denoised(filled, place, part(tell, k, len(sources)), turns)
+            results[k], *numbers = image.stored(clean, source, keep)
+            counts += numbers
     result = np.ascontiguousarray(options.layout.array(results))
     if not wants_report:
         return result
     report = LearnedReport(
-        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, missing=missing,
-        quality=quality,
+        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, quality=quality or "balanced",
+        **dict(zip(("missing", "unfilled", "kept"), counts.tolist(), strict=True)),
         weights=tuple(f"{NAMES[channels]} {weights.digest(NAMES[channels])[:8]}" for channels in sorted(used)),
         seconds=time.perf_counter() - start,
     )  # fmt: skip
@@ -270,90 +304,11 @@ def denoise(
 
 def denoise_method(image: Any, noise: Any, **options: Any) -> tuple[np.ndarray, LearnedReport]:
     """Denoise for ``nlmeans.denoise(method="learned")``; options are those of `denoise`."""
-    unknown = sorted(set(options) - {"axes", "channel_axis", "quality", "threads", "progress", "cancel"})
+    unknown = sorted(set(options) - TAKEN)
     if unknown:
         raise TypeError(f"method 'learned' has no option {', '.join(unknown)}")
     result: tuple[np.ndarray, LearnedReport] = denoise(image, noise=noise, full_output=True, **options)
     return result
-
-
-def load_denoiser(
-    channels: int = 1, path: str | os.PathLike[str] | None = None
-) -> tuple[NonLocalDenoiser, dict[str, Any]]:
-    """Return a trained network, ready to use as ``denoiser(x, sigma)``, and the notes that came with it.
-
-    Parameters
-    ----------
-    channels : {1, 3}
-        For grey images, or for colour.
-    path : path, optional
-        A file of `nonlocal_block.train denoiser`; by default the one that comes with the package.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the file is missing, corrupt, changed since it was shipped, of a newer format, or holds something else.
-    """
-    if channels not in NAMES:
-        raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    name, kind = NAMES[channels], NonLocalDenoiser.__name__
-    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
-    network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)
-    if network.channels != channels:
-        raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")
-    return network, notes
-
-
-def _filled(array: np.ndarray, **options: Any) -> np.ndarray:
-    """Return an image whose missing pixels were filled by non-local means."""
-    found = np.where(np.isfinite(array), array, non_local_means(array, quality="fast", **options))
-    left = int(np.count_nonzero(~np.isfinite(found)))
-    if left:
-        raise ValueError(f"every missing pixel must have a valid neighbour to be filled from; got {left} without one")
-    return found
-
-
-def _image(
-    source: np.ndarray, planes: np.ndarray, setting: Any, device: torch.device, progress: Progress | None, turns: int
-) -> np.ndarray:
-    """Denoise one image, planes (C, Z, Y, X)."""
-    groups = _groups(setting.sigma)
-    if not groups:
-        if progress is not None:
-            progress(1, 1)
-        return source
-    if setting.stabiliser is not None:
-        planes = setting.stabiliser.forward(planes)
-    clean = planes.copy()  # channels without noise stay as they are
-    work = [(group, z) for group in groups for z in range(planes.shape[1])]
-    for k, (group, z) in enumerate(work):
-        chosen = list(group)
-        relief = None if setting.variance is None else setting.variance[0, z]
-        clean[chosen, z] = denoised(
-            _loaded(len(group), device), planes[chosen, z], [setting.sigma[c] for c in group], relief, device,
-            part(progress, k, len(work)), turns,
-        )  # fmt: skip
-    if setting.still is not None:
-        clean = np.where(setting.still, planes, clean)
-    if setting.stabiliser is not None:
-        clean = setting.stabiliser.inverse(clean)
-    if source.dtype.kind != "f":
-        info = np.iinfo(source.dtype)
-        np.clip(np.rint(clean, out=clean), info.min, info.max, out=clean)
-    return clean.astype(source.dtype, copy=False)
-
-
-def _groups(sigma: Sequence[float]) -> list[range]:
-    """Return the channels that are denoised together; those without noise are in none."""
-    if len(sigma) == 3 and 0 < max(sigma) <= UNEQUAL * min(sigma):
-        return [range(3)]
-    return [range(c, c + 1) for c, own in enumerate(sigma) if own > 0]
-
-
-@lru_cache(maxsize=4)
-def _loaded(channels: int, device: torch.device) -> NonLocalDenoiser:
-    """Return the network that comes with the package."""
-    return load_denoiser(channels)[0].to(device)
 
 
 _lock = threading.RLock()  # a progress function may denoise, too

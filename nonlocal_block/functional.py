@@ -94,7 +94,11 @@ def pairwise_attention(
     -----
     float16 and bfloat16 are widened: weights are computed in float32, under autocast too. A gaussian weight below
     2⁻³² is 0. NaN spreads to the pixels whose windows hold it ("linear" lets a weight of 0 keep out a value that is
-    NaN). An empty batch gives an empty result.
+    NaN). An empty batch gives an empty result, tensors on "meta" one there.
+
+    Gradients can be differentiated again, and `torch.func` transforms the function: by the "reference", which keeps all
+    pairs then. The exception is "sdpa", whose second derivative torch refuses ("is not implemented"); with
+    ``backend="reference"`` it is there. In traces and exported programs the "reference" stands for the core.
 
     Time and memory, for N pixels, K keys in a window, C channels and patches of P pixels: "numba" takes O(N·K·C·P)
     time and O(N·C·P) memory, without the P for a distance of features from themselves that needs no gradient;
@@ -117,7 +121,7 @@ def pairwise_attention(
     chosen, _ = backends.choose_backend(request, backend)
     if query.shape[0] == 0:  # joined to the graph, so that every parameter gets a gradient
         empty = value.new_zeros((0, value.shape[1], *query.shape[2:]))
-        return empty + 0 * (query.sum() + key.sum() + value.sum())
+        return empty + 0 * (query.sum() + key.sum() + value.sum() + request.scale + request.bias)
     with full_precision(query.device):
         average = chosen.run(request)
     return average.reshape(value.shape[:2] + query.shape[2:]).to(value.dtype)
@@ -249,5 +253,9 @@ def _widened(tensor: Tensor) -> Tensor:
 
 def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Return a context without autocast."""
-    on = torch.is_autocast_enabled(device.type)
-    return torch.autocast(device.type, enabled=False) if on else nullcontext()
+    return torch.autocast(device.type, enabled=False) if autocast(device) else nullcontext()
+
+
+def autocast(device: torch.device) -> bool:
+    """Return whether a device's operations run in 16 bits now; of "meta" torch refuses to say so."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)

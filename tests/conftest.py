@@ -1,21 +1,40 @@
 """What all tests share: where optional data lies, and settings of the property tests."""
 
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+NEEDS = {
+    "torch": ("nonlocal_block/*",),
+    "safetensors": ("nonlocal_block/classifier.py", "nonlocal_block/denoising.py"),
+}
+"""Optional packages, and the doctests that need them; tests say it themselves, by `pytest.importorskip`."""
+ABSENT = [name for name in NEEDS if find_spec(name) is None]
 
 # A first example may have to compile a kernel: no deadline. The seed is fixed, so that a failure can be had again.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("default")
 
 
-def pytest_configure():
-    """Take Ctrl-C as usual: a shell that starts the tests in the background has them, and their children, ignore it."""
+def pytest_configure(config):
+    """Leave out what cannot be imported, and take Ctrl-C as usual.
+
+    A shell that starts the tests in the background has them, and their children, ignore it.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    left_out = [str(ROOT / path) for name in ABSENT for path in NEEDS[name]]
+    config.option.ignore_glob = [*(config.option.ignore_glob or ()), *left_out]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what was left out."""
+    for name in ABSENT:
+        terminalreporter.write_line(f"SKIPPED doctests of {', '.join(NEEDS[name])}: {name} is not installed")
 
 
 @pytest.fixture

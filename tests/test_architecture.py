@@ -69,7 +69,7 @@ BORROWED = {
     "explain",
     "io",
     "layout",
-    "missing",
+    "nlm",
     "noise",
     "options",
     "pairwise",
@@ -78,13 +78,14 @@ BORROWED = {
 }
 """What nonlocal_block takes from nlmeans, none of it a kernel."""
 STOREYS = [  # of nonlocal_block, as FLOORS
-    {"_checks", "_device", "request", "weights"},
+    {"_checks", "_device", "_modes", "request", "weights"},
     {name.removeprefix("nonlocal_block.") for name in LEARNED if ".backends." in name},
     {"backends"},
     {"functional"},
     {"block", "nlm", "layouts"},
     {"classifier", "denoiser"},
     {"_planes"},
+    {"_image"},
     {"denoising"},
     {"train.folder"},
     {"train.loop"},

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skimage import metrics
 from skimage.io import imsave
-from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks import peers, pictures_runner, running, schema, tune_peers
 from benchmarks.__main__ import main
@@ -86,7 +86,7 @@ def test_figures_are_those_of_the_answers(data, tmp_path):
     methods = {method["name"]: method for method in found["cases"][0]["methods"]}
     for k, (name, noisy, clean) in enumerate(standard(data / "BSD68", 25)):
         assert name == found["cases"][0]["pictures"][k]
-        ref = peak_signal_noise_ratio(clean, np.clip(noisy, 0, 255).astype(float), data_range=255)
+        ref = metrics.peak_signal_noise_ratio(clean, np.clip(noisy, 0, 255).astype(float), data_range=255)
         assert methods["noisy"]["measures"]["psnr"]["values"][k] == pytest.approx(ref, abs=1e-3)
     assert pictures_runner.psnr(GREY.astype(float), GREY.astype(float)) == pictures_runner.BEST
     assert pictures_runner.ssim(COLOUR.astype(float), COLOUR.astype(float)) == 1

@@ -446,16 +446,6 @@ def test_bad_input_states_rule_and_value(change, error, words):
         pairwise_attention(**{**arguments, **change})
 
 
-def test_a_core_backend_refuses_double_backward():
-    if not find_spec("nonlocal_block.backends.numba_cpu"):
-        pytest.skip("no numba backend")
-    inputs = tensors("distance", (4, 5), grad=True)
-    y = pairwise_attention(*inputs, search_radius=1, backend="numba", **ROWS["distance"])
-    (gradient,) = torch.autograd.grad(y.square().sum(), inputs[0], create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
-
-
 def test_without_torch_the_extra_is_named():
     code = "import sys; sys.modules['torch'] = None; import nonlocal_block"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

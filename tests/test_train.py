@@ -2,8 +2,10 @@
 
 import csv
 import dataclasses
+import io
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -205,9 +207,45 @@ def test_spoilt_checkpoints_are_named_and_never_run(tmp_path, monkeypatch, conte
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(ValueError, match=f"checkpoint.pt {words}"):
+    with pytest.raises(ValueError, match=f"checkpoint.pt {words}") as caught:
         RunFolder(tmp_path, resume=True).load()
     assert not (tmp_path / "bomb").exists()
+    assert caught.value.__cause__ is None  # torch recommends weights_only=False, which would run what is in there
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert "\n" not in str(caught.value)
+
+
+def test_mutants_of_a_checkpoint_load_or_are_refused(tmp_path):
+    rng, folder, said = random.Random(0), RunFolder(tmp_path), set()
+    for new in (True, False):
+        buffer = io.BytesIO()
+        torch.save({"format": 1, "a": torch.arange(3), "b": [1, "x"]}, buffer, _use_new_zipfile_serialization=new)
+        for _ in range(150):
+            mutant = bytearray(buffer.getvalue()[: rng.choice([50, 400, None])])
+            for _ in range(rng.choice([0, 1, 5])):
+                mutant[rng.randrange(len(mutant))] = rng.randrange(256)
+            folder.checkpoint.write_bytes(mutant)
+            try:
+                folder.load()
+            except ValueError as error:
+                said.add(str(error))
+    assert said == {f"{folder.checkpoint} is corrupt, or not a checkpoint of nonlocal_block.train"} | {
+        line for line in said if "is not a checkpoint of this version" in line
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda s: s.pop("task"), lambda s: s.update(task=[1]), lambda s: s.update(random={}), lambda s: s.clear()],
+)
+def test_checkpoints_that_lack_something_are_named(tmp_path, data, change):
+    train_classifier(tmp_path, data, limit=64, epochs=1, **BATCH)
+    folder = RunFolder(tmp_path, resume=True)
+    state = folder.load()
+    change(state)
+    folder.save({"format": 1, **state} if state else {"format": 1})
+    with pytest.raises(ValueError, match=r"checkpoint.pt does not hold (all of )?a run"):
+        train_classifier(tmp_path, data, limit=64, epochs=1, resume=True, **BATCH)
 
 
 def test_a_run_is_neither_replaced_nor_mixed_up(tmp_path, data):

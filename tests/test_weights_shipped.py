@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import random
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
-from nonlocal_block import load_classifier, weights  # noqa: E402
+from nonlocal_block import NonLocalClassifier, load_classifier, load_denoiser, weights  # noqa: E402
+from nonlocal_block.classifier import save_classifier  # noqa: E402
 
 
 @pytest.fixture
@@ -84,6 +86,69 @@ def test_files_of_other_formats(tmp_path, monkeypatch, form, words):
         weights.load(tmp_path / "other.safetensors", "Linear")
     with pytest.raises(ValueError, match=r"does not hold a Conv2d; its metadata is {.*Linear"):
         weights.load(tmp_path / "other.safetensors", "Conv2d")
+
+
+def with_header(content, change):
+    """Return a safetensors file with another header."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    change(header)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("arguments", "[1]", "does not say what it holds: .*arguments and notes must be objects"),
+        ("notes", "5", "does not say what it holds: .*arguments and notes must be objects"),
+        ("arguments", "[" * 100_000, "does not say what it holds"),
+        ("arguments", '{"channels": 3}', "does not fit NonLocalDenoiser.*: head.weight must be .*12, 64"),
+        (
+            "arguments",
+            '{"widths": [1000000, 1000000, 1000000]}',
+            "widths must be at most 80 for weights of these sizes",
+        ),
+        ("arguments", '{"blocks": [1000000000, 1, 1]}', "blocks must be at most 80 for weights of these sizes"),
+        ("arguments", '{"lasts": 2}', "does not fit NonLocalDenoiser"),
+        ("network", "x" * 100_000, "does not hold a NonLocalDenoiser"),
+    ],
+)
+def test_damaged_metadata_are_one_short_line(tmp_path, name, value, words):
+    content = (weights.FOLDER / "denoiser-grey.safetensors").read_bytes()
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(with_header(content, lambda header: header["__metadata__"].update({name: value})))
+    with pytest.raises(ValueError, match=words) as caught:
+        load_denoiser(1, path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600 + len(str(path))
+
+
+def test_numbers_of_another_kind_are_refused(tmp_path):
+    content = (weights.FOLDER / "denoiser-grey.safetensors").read_bytes()
+    path = tmp_path / "whole.safetensors"
+    path.write_bytes(with_header(content, lambda header: header["head.weight"].update(dtype="I16")))
+    with pytest.raises(ValueError, match=r"head.weight must be .*torch\.float32.*; got .*torch\.int16"):
+        load_denoiser(1, path)
+
+
+def test_mutants_of_a_file_load_or_are_refused(tmp_path):
+    rng, path, said = random.Random(0), tmp_path / "mutant.safetensors", []
+    source = tmp_path / "whole.safetensors"
+    save_classifier(source, NonLocalClassifier("none"), {"seed": 3})
+    content = source.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for _ in range(200):
+        mutant = bytearray(content[: rng.choice([header, header + 100, len(content)])])
+        for _ in range(rng.choice([1, 3, 20])):
+            mutant[rng.randrange(min(len(mutant), rng.choice([8, header])))] = rng.randrange(256)
+        path.write_bytes(mutant)
+        try:
+            load_classifier(path)
+        except ValueError as error:
+            said.append(str(error))
+    assert len(said) > 100
+    assert not any("\n" in line for line in said)
 
 
 def test_an_index_that_cannot_be_read_is_left_alone(folder, tmp_path):

@@ -5,6 +5,7 @@ Tensors and arrays share their memory; the core's threads are as many as torch's
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nlmeans.pairwise import attend as core
 from nlmeans.pairwise.run import pairwise_average
 
+from .. import _modes
 from ..request import Request
+from . import reference
 
 name = "numba"
 
@@ -26,8 +28,13 @@ def why_not(request: Request) -> str | None:
     """Return why the core cannot compute this."""
     if request.query.device.type != "cpu":
         return f"it computes on the CPU; got tensors on {request.query.device}"
-    if torch.compiler.is_exporting():
-        return "its code cannot be exported"
+    if _modes.recorded():
+        return "its code cannot be exported, and a trace would take its answer for a constant"
+    if _modes.transformed():
+        return "torch.func and derivatives in forward mode do not reach into its code"
+    plain = Tensor.__torch_dispatch__  # tensors without numbers, or with theirs elsewhere, have one of their own
+    if any(type(x).__torch_dispatch__ is not plain for x in (request.query, request.key, request.value)):
+        return f"it takes tensors with memory of their own; got {type(request.query).__name__}"
     scale = request.scale.detach().item() if isinstance(request.scale, Tensor) else request.scale
     if scale == 0 or not math.isfinite(scale):
         return f"it takes a finite scale that is not 0; got {scale}"
@@ -80,15 +87,23 @@ class _Average(torch.autograd.Function):
         return _stack(outputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        request = ctx.request
+        if torch.is_grad_enabled():  # to be differentiated again, which the definition can be and the core cannot
+            inputs = (*ctx.saved_tensors, request.scale, request.bias)
+
+            def average(*inputs: Any) -> Tensor:
+                names = ("query", "key", "value", "scale", "bias")
+                return reference.run(dataclasses.replace(request, **dict(zip(names, inputs, strict=True))))
+
+            return None, *_modes.gradients(average, inputs, gradient)
         items = zip(*(_arrays(x) for x in (*ctx.saved_tensors, gradient)), ctx.averages, strict=True)
         threads = torch.get_num_threads()
         adjoints = [core.attend_adjoint(q, k, v, ctx.recipe, a, g, threads=threads) for q, k, v, g, a in items]
         queries, keys, values, scales, biases = zip(*adjoints, strict=True)
         numbers = (
             torch.as_tensor(sum(numbers), dtype=x.dtype) if isinstance(x, Tensor) else None
-            for numbers, x in ((scales, ctx.request.scale), (biases, ctx.request.bias))
+            for numbers, x in ((scales, request.scale), (biases, request.bias))
         )
         return None, _stack(queries), _stack(keys), _stack(values), *numbers
 

@@ -7,16 +7,17 @@ again for the backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nlmeans.pairwise.spec import PairwiseSpec, Radii
 
+from .. import _modes
 from ..request import Request
 from . import _patches
 
@@ -45,7 +46,9 @@ Part = Callable[..., Tensor]
 def _by_parts(part: Part, places: list[Slices], shape: tuple[int, ...], *inputs: Any) -> Tensor:
     """Return zeros of a shape to which a part was added at each place; the first input is a tensor."""
     wanted = torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    if wanted and not torch.compiler.is_compiling():  # a compiler plans the memory itself
+    # A compiler plans the memory itself; the others must see every operation.
+    seen = torch.compiler.is_compiling() or _modes.recorded() or _modes.transformed()
+    if wanted and not seen:
         result: Tensor = _Parts.apply(part, places, shape, *inputs)
         return result
     return _add_up(part, places, shape, *inputs)
@@ -54,7 +57,9 @@ def _by_parts(part: Part, places: list[Slices], shape: tuple[int, ...], *inputs:
 def _add_up(part: Part, places: list[Slices], shape: tuple[int, ...], *inputs: Any) -> Tensor:
     out = inputs[0].new_zeros(shape)
     for index, place in enumerate(places):
-        out[place] += part(index, *inputs)
+        some = part(index, *inputs)
+        out = some.new_zeros(shape) if index == 0 else out  # under vmap it is of as many images as the parts are
+        out[place] += some
     return out
 
 
@@ -67,14 +72,17 @@ class _Parts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, part: Part, places: list[Slices], shape: tuple[int, ...], *inputs: Any) -> Tensor:
-        ctx.part, ctx.places = part, places
+        ctx.part, ctx.places, ctx.shape = part, places, shape
         ctx.save_for_backward(*(x if isinstance(x, Tensor) else None for x in inputs))
         ctx.numbers = [None if isinstance(x, Tensor) else x for x in inputs]
         return _add_up(part, places, shape, *inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():  # to be differentiated again: all parts are kept
+            inputs = [x if n is None else n for x, n in zip(ctx.saved_tensors, ctx.numbers, strict=True)]
+            whole = partial(_add_up, ctx.part, ctx.places, ctx.shape)
+            return None, None, None, *_modes.gradients(whole, inputs, gradient)
         inputs = [
             number if tensor is None else tensor.detach().requires_grad_(wanted)
             for tensor, number, wanted in zip(ctx.saved_tensors, ctx.numbers, ctx.needs_input_grad[3:], strict=True)
@@ -167,6 +175,9 @@ def _extremes(
         here, _ = _slices(step, sides)
         score = _score(query, key, spec, step, sides)
         size = score * scale if spec.weight == "exp" else _weights(score, spec, scale, bias)
+        if index == 0:  # under vmap they are of as many images as the scores are
+            top = top + size.new_zeros(top.shape)
+            best = best + torch.zeros_like(top, dtype=best.dtype)
         best[here] = torch.where(size > top[here], index, best[here])
         top[here] = torch.maximum(size, top[here])
     if spec.weight == "exp":
@@ -218,6 +229,13 @@ def _masks(request: Request, start: int, count: int) -> tuple[Tensor | None, Ten
     return out, itself
 
 
+def _distances(query: Tensor, key: Tensor) -> Tensor:
+    """Return the squared distances of rows."""
+    if _modes.transformed():  # which torch's own function has no second derivative for
+        return (query[:, :, None] - key[:, None]).square().sum(3)
+    return torch.cdist(query, key, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
 def _normalised(
     query: Tensor,
     key: Tensor,
@@ -228,8 +246,8 @@ def _normalised(
     itself: Tensor | None,
 ) -> Tensor:
     """Return the weights of some queries with all keys, divided by their normaliser."""
-    if spec.score == "distance":  # not by a matrix product, which would lose the small distances
-        score = torch.cdist(query, key, compute_mode="donot_use_mm_for_euclid_dist").square()
+    if spec.score == "distance":  # not by a matrix product, which would lose the small ones
+        score = _distances(query, key)
     elif spec.score == "dot":
         score = query @ key.transpose(1, 2)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+from .. import _modes
 from ..request import Request
 from . import _patches
 
@@ -19,6 +20,8 @@ def why_not(request: Request) -> str | None:
         return f"it searches the whole image; asked for a window of radius {request.spec.search_radius}"
     if request.spec.centre != "one":
         return "it cannot leave out the pixel itself"
+    if _modes.forward_mode():
+        return "torch has no derivative of it in forward mode"
     return None
 
 

@@ -193,10 +193,20 @@ class _Run:
     def load(self, folder: RunFolder) -> None:
         """Continue where a checkpoint was written."""
         state = folder.load()
-        then, now = state["settings"], self.settings
+        then, now = state.get("settings"), self.settings
+        if not isinstance(then, dict):
+            raise ValueError(f"{folder.checkpoint} does not hold a run: its settings are missing")
         other = [f"{k}={then.get(k)!r}, not {now.get(k)!r}" for k in {**then, **now} if then.get(k) != now.get(k)]
         if other:
             raise ValueError(f"the run in {folder.path} can only be resumed as it was begun: with {'; '.join(other)}")
+        try:
+            self._take(state)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            what = type(error).__name__
+            raise ValueError(f"{folder.checkpoint} does not hold all of a run: it was damaged ({what})") from error
+
+    def _take(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
         if state["threads"] != torch.get_num_threads() and self.task.device.type == "cpu":
             _log.warning(
                 "begun with %d threads: with %d, last digits differ", state["threads"], torch.get_num_threads()

@@ -19,6 +19,10 @@ FORMAT = 1
 FOLDER = Path(__file__).parent
 INDEX = "index.json"
 REMEDY = "Install the package again"
+QUOTED = 200
+"""Characters of a file, or of another library's words on it, that an error repeats."""
+MOST = 64
+"""Numbers up to this are arguments of any network; larger ones must be a side or the count of its tensors."""
 Network = TypeVar("Network", bound=nn.Module)
 Loaded = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]
 """Arguments, weights and notes."""
@@ -131,23 +135,28 @@ def _parsed(content: bytes, path: str | os.PathLike[str], network: str) -> Loade
     try:
         state = library.torch.load(content)
     except library.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+        raise ValueError(f"{path} is not a whole safetensors file: {_short(error)}") from error
     # A header of JSON, after eight bytes that tell its length; the loader itself gives back no metadata.
     metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
     if metadata.get("network") != network:
-        raise ValueError(f"{path} does not hold a {network}; its metadata is {metadata}")
+        raise ValueError(f"{path} does not hold a {network}; its metadata is {_short(metadata)}")
     try:
-        form, arguments, notes = (
-            int(metadata["format"]),
-            json.loads(metadata["arguments"]),
-            json.loads(metadata["notes"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} does not say what it holds: {error!r}") from error
+        form = int(metadata["format"])
+        arguments, notes = (json.loads(metadata[name]) for name in ("arguments", "notes"))
+        if not isinstance(arguments, dict) or not isinstance(notes, dict):
+            raise ValueError("arguments and notes must be objects")
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} does not say what it holds: {_short(repr(error))}") from error
     if not 1 <= form <= FORMAT:
         reason = "a newer version wrote it: update the package" if form > FORMAT else "there is none such"
         raise ValueError(f"{path} must be of format {FORMAT} or older; got {form}: {reason}")
     return arguments, state, notes
+
+
+def _short(text: Any) -> str:
+    """Return a text on one line, and not all of a long one: files may hold anything."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= QUOTED else f"{line[:QUOTED]} …"
 
 
 def _library() -> Any:
@@ -182,12 +191,26 @@ def assembled(
     """
     floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     try:
+        _check_sizes(arguments, floats)
         with torch.device("meta"):
             network = kind(**arguments).float()
+        wanted, given = ({k: (tuple(x.shape), x.dtype) for k, x in s.items()} for s in (network.state_dict(), floats))
+        for key in sorted(wanted.keys() | given.keys()):  # before memory is taken
+            if wanted.get(key) != given.get(key):
+                raise ValueError(f"{key} must be {wanted.get(key, 'absent')}; got {given.get(key, 'none')}")
         network.to_empty(device="cpu").load_state_dict(floats)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{name} does not fit {kind.__name__}({dict(arguments)}): {error}") from error
+        raise ValueError(f"{name} does not fit {kind.__name__}({_short(dict(arguments))}): {_short(error)}") from error
     return network.eval()
+
+
+def _check_sizes(arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Refuse numbers that no network with these weights can have been made with: it would take for ever to make."""
+    most = max(MOST, len(state), *(side for tensor in state.values() for side in tensor.shape))
+    for name, value in arguments.items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and number > most:
+                raise ValueError(f"{name} must be at most {most} for weights of these sizes; got {number}")
 
 
 def ship(
@@ -262,8 +285,8 @@ def _read(folder: Path) -> dict[str, Any]:
             raise ValueError("an entry must have a file, its bytes and its sha256")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}, the index of trained weights, is missing. {REMEDY}") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not an index of trained weights: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is not an index of trained weights: {_short(error)}") from error
     if form != FORMAT:
         newer = isinstance(form, int) and form > FORMAT
         reason = "a newer version of nonlocal_block wrote it: update the package" if newer else "it is corrupt"
