@@ -16,6 +16,7 @@ from .picture import Picture, PictureError, Request, check_plain, colours
 logger = logging.getLogger("nlmeans")
 
 START_OF_SCAN, JFIF, APP1, APP2, APP14, APP15, COMMENT = 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # frames
 #: Horizontal and vertical sampling of the three components, and Pillow's number for it.
 SAMPLINGS: dict[Any, int] = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1)): 1, ((2, 2), (1, 1), (1, 1)): 2}
 
@@ -42,9 +43,10 @@ def read(request: Request) -> Picture:
     request.check_size(*image.size)
     if image.mode not in ("L", "RGB"):
         raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
+    segments = _segments(data)
+    _check_claim(image, segments, len(data), request)
     pixels = np.array(image)
     grey = pixels.ndim == 2
-    segments = _segments(data)
     if any(_is(segment, APP2, b"MPF\0") for segment in segments):
         logger.warning("%s: only the first of the pictures in the file is kept", request.path)
     return Picture(
@@ -56,6 +58,15 @@ def read(request: Request) -> Picture:
         dpi=image.info.get("dpi"),
         native=_coding(image, segments, request.path),
     )
+
+
+def _check_claim(image: Any, segments: list[bytes], there: int, request: Request) -> None:
+    """Refuse a header that claims more blocks of 64 values than there are bits; but arithmetic coding has no bound."""
+    layers = [(across, down) for _, across, down, _ in image.layer]
+    wide, high = (8 * max(sampling) for sampling in zip(*layers, strict=True))
+    blocks = sum(-(-image.width * across // wide) * -(-image.height * down // high) for across, down in layers)
+    arithmetic = any(segment[1] in ARITHMETIC for segment in segments)
+    request.check_claim(64 * blocks, there, None if arithmetic else 8 * 64)
 
 
 def check(picture: Picture) -> None:
