@@ -16,7 +16,7 @@ def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Rea
     from ..large.run import denoise
 
     try:
-        return denoise(source, target, axes=reading.axes, channel_axis=reading.channel_axis, **asked.given(), **others)
+        return denoise(source, target, **reading.given(), **asked.given(), **others)
     except (KeyboardInterrupt, SystemExit):
         typer.echo(f"nlmeans: {source}: the same command goes on from where it stopped", err=True)
         raise
@@ -26,15 +26,14 @@ def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str
     """Return the plan of a file, from a sample."""
     from ..large.run import sampled
 
-    given = asked.given() | {"axes": reading.axes, "channel_axis": reading.channel_axis, "method": method}
-    return sampled(source, **given).plan
+    return sampled(source, method=method, **reading.given(), **asked.given()).plan
 
 
 def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
     """Return the noise of a file as text, from a sample."""
     from ..large.run import sampled
 
-    of = {"axes": reading.axes, "channel_axis": reading.channel_axis}
+    of = reading.given()
     if model == "poisson":
         return noise_text(sampled(source, noise=PoissonGaussian(), **of).setting.noise)
     return " ".join(f"{value:.6g}" for value in sampled(source, **of).plan.sigma)

@@ -85,7 +85,12 @@ class Origin:
 
 def recognises(head: bytes) -> bool:
     """Whether a file that begins like this is a NIfTI, or a gzip file, which may hold one."""
-    return head.startswith(ZIPPED) or head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
+    return head.startswith(ZIPPED) or says_so(head)
+
+
+def says_so(head: bytes) -> bool:
+    """Whether a file that begins like this is an unpacked NIfTI."""
+    return head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
 
 
 def read(request: Request) -> Picture:

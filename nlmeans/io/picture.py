@@ -81,6 +81,14 @@ class Picture:
         channel = self.channel_axis % count
         return space[:channel] + "C" + space[channel:]
 
+    @property
+    def known(self) -> np.ndarray | None:
+        """Where there is data in all channels; None where nothing is declared to be none."""
+        if self.nodata is None:
+            return None
+        there, axes = self.pixels != self.nodata, self.dimensions
+        return there.all(axis=axes.index("C")) if "C" in axes else there
+
     def in_rows(self) -> Picture:
         """Return the same picture with its axes in the order N, T, Z, Y, X, C."""
         axes = self.dimensions
@@ -113,13 +121,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Request:
-    """Which file to read, and the options of `read`."""
+    """Which file to read, and the options of `read`; or not ``whole``, which may be larger than memory."""
 
     path: Path
     axes: str | None
     channel_axis: int | None
     max_pixels: int
     bilevel: bool = False
+    whole: bool = True
 
     @property
     def names_axes(self) -> bool:
@@ -130,7 +139,7 @@ class Request:
         """Refuse a picture that would fill the memory, by its header and before it is unpacked."""
         if min(sides) < 1:
             raise PictureError(f"a picture must have pixels: its header says {times(sides)}")
-        if math.prod(sides) > self.max_pixels:
+        if self.whole and math.prod(sides) > self.max_pixels:
             raise PictureError(
                 f"a picture of more than {self.max_pixels:,} pixels is taken for a decompression bomb: its header says "
                 f"{times(sides)}; if you trust it, allow more with --max-pixels (max_pixels=)"
