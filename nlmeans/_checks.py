@@ -33,6 +33,8 @@ def image(array: Any, *, lazy: bool = False) -> np.ndarray:
             "the image must be in memory here; got a dask array: denoise() and plan() take one, plan(image).sigma is "
             "its estimated noise, image.compute() loads it"
         )
+    if hasattr(array, "getpalette") and getattr(array, "mode", None) in ("P", "PA"):
+        raise TypeError("the image must have shades: this one has indices of a palette; pass image.convert('RGB')")
     array = array if is_dask(array) else np.asarray(array)
     dtype(array.dtype)
     shape(array.shape)

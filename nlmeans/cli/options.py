@@ -186,7 +186,7 @@ class Reading:
         typer.Option(
             min=1,
             metavar="INT",
-            help="A picture of more pixels is taken for a decompression bomb; as are more bytes, or larger chunks, from "
+            help="A picture of more pixels is taken for a decompression bomb; as are more bytes or larger chunks from "
             "a file that holds next to nothing.",
         ),
     ] = io.MAX_PIXELS

@@ -23,7 +23,9 @@ RAW_ADVICE = (
 HEIF_ADVICE = (
     "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
 )
-VIDEO_ADVICE = "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
+VIDEO_ADVICE = (
+    "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
+)
 OWN = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),

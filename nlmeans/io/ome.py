@@ -100,7 +100,7 @@ def _check_planes(pixels: Any) -> None:
     planes = [_number(each, name, 0) for each in pixels for name in ("PlaneCount", "NumPlanes", "IFD")]
     if min(counts) < 1 or math.prod(counts[2:]) > MOST_PLANES or not 0 <= max(planes, default=0) <= MOST_PLANES:
         raise PictureError(
-            f"the OME metadata are damaged: they speak of {times(counts)} pixels, and of {max(planes, default=0)} planes"
+            f"the OME metadata are damaged: they say {times(counts)} pixels, and {max(planes, default=0)} planes"
         )
 
 

@@ -39,7 +39,9 @@ def check(page: Any, pages: list[Any], size: int, request: Request) -> None:
             )
         there = counts > 0  # a file may leave out what is empty
         if np.any(there != (offsets > 0)) or np.any(counts < 0):
-            raise PictureError("the file is damaged: a strip or tile has a place and no length, or a length and no place")
+            raise PictureError(
+                "the file is damaged: a strip or tile has a place and no length, or a length and no place"
+            )
         end = int((offsets + counts).max(initial=0))
         if end > size:
             raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")

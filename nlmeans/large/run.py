@@ -133,7 +133,14 @@ def denoise(
     if counts is None:
         check()
     of, options = _opened(
-        source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, max_pixels, options | {"nodata": nodata}
+        source,
+        axes,
+        channel_axis,
+        {"mask": mask, "guide": guide},
+        sigma,
+        noise,
+        max_pixels,
+        options | {"nodata": nodata},
     )
     cluster = None if scheduler is None or counts is not None else Cluster(scheduler)
     with nullcontext() if cluster is None else closing(cluster), bar(asked) as shown:

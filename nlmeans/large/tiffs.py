@@ -163,7 +163,10 @@ class TiffSource:
         grid = Grid.of(page)
         whole = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
         chunks = tuple(whole.get(axis, 1) for axis in series.axes)
-        dtype, spacing = page.dtype.newbyteorder("="), tiff.ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes))
+        dtype, spacing = (
+            page.dtype.newbyteorder("="),
+            tiff.ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes)),
+        )
         about = About(
             tuple(series.shape), dtype, axes if known else None, spacing, chunks,
             None if spacing is None else opened.size.unit, tiff.nodata_of(origin, dtype),
@@ -259,7 +262,9 @@ class TiffTarget:
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.about.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        return {"photometric": "minisblack", "metadata": named} | tiff.ome_options(axes, spacing, self.about.unit) | shape
+        return (
+            {"photometric": "minisblack", "metadata": named} | tiff.ome_options(axes, spacing, self.about.unit) | shape
+        )
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin

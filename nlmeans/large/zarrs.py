@@ -164,14 +164,14 @@ class ZarrSource:
         if stored < chunks:
             logger.warning(
                 "%s: %d of %d chunks are not in the store, and are read as %s%s", path, chunks - stored, chunks,
-                array.fill_value, ", as Zarr has it" if nodata is None else ", which counts as missing",
+                array.fill_value, ", which counts as missing" if nodata == array.fill_value else ", as Zarr has it",
             )  # fmt: skip
         spacing = None
         if image.scale is not None and image.axes is not None:
             sides = dict(zip(image.axes, image.scale, strict=True))
             spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
-        sides = tuple(array.shards or array.chunks)
-        return cls(path, About(array.shape, dtype, image.axes, spacing, sides, image.unit, nodata), image)
+        whole = tuple(array.shards or array.chunks)
+        return cls(path, About(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
 
     @property
     def advice(self) -> str | None:
