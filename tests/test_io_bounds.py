@@ -197,6 +197,21 @@ def test_a_tiff_whose_strips_end_early(compression):
     refused("a.tif", bytes(data), "damaged or cut short")
 
 
+@pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"quality": 95, "subsampling": 0}])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_jpeg_whose_scan_ends_early(colours, options):
+    """The decoder makes grey of the rest, and says nothing; a picture that ends in that grey is honest."""
+    pixels = RNG.normal(100, 30, (120, 100)).clip(0, 255).astype(np.uint8)
+    whole = jpeg(np.stack([pixels] * 3, -1) if colours == 3 else pixels, **options)
+    start = whole.index(b"\xff\xda")
+    for share in (0.2, 0.5, 0.9):
+        refused("a.jpg", whole[: start + int(share * (len(whole) - start))] + b"\xff\xd9", "damaged or cut short")
+    for rows in (8, 32, 60, 120):
+        pixels[-rows:] = 128
+        Path("a.jpg").write_bytes(jpeg(np.stack([pixels] * 3, -1) if colours == 3 else pixels, **options))
+        assert io.read("a.jpg").pixels.shape[0] == 120
+
+
 def test_no_codec_unpacks_more_than_a_strip_has():
     packed = zlib.compress(bytes(1 << 24), 9)
     tracemalloc.start()

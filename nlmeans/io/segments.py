@@ -29,14 +29,19 @@ def check(page: Any, pages: list[Any], size: int, request: Request) -> None:
             f"the file is damaged: it says tiles of {times((page.tilewidth, page.tilelength))} pixels for a picture of "
             f"{times((page.imagewidth, page.imagelength))}"
         )
-    needed, most = _needed(page), MOST.get(int(page.compression))
+    sides, pieces = _grid(page)
+    number = math.prod(-(-side // piece) for side, piece in zip(sides, pieces, strict=True))
+    if any(len(each.dataoffsets) != number for each in pages):  # before anybody makes a list of them
+        raise PictureError(
+            f"the file is damaged or cut short: it names {min(len(each.dataoffsets) for each in pages):,} of {number:,} "
+            "strips or tiles"
+        )
+    needed, most = _needed(page, sides, pieces), MOST.get(int(page.compression))
     claimed = packed = 0
     for each in pages:
         offsets, counts = (_numbers(numbers) for numbers in (each.dataoffsets, each.databytecounts))
-        if len(offsets) != len(counts) or (len(offsets) != len(needed) and not page.is_contiguous):
-            raise PictureError(
-                f"the file is damaged or cut short: it names {len(offsets):,} of {len(needed):,} strips or tiles"
-            )
+        if len(offsets) != len(counts):
+            raise PictureError(f"the file is damaged: it has {len(offsets):,} places and {len(counts):,} lengths of strips")
         there = counts > 0  # a file may leave out what is empty
         if np.any(there != (offsets > 0)) or np.any(counts < 0):
             raise PictureError(
@@ -45,7 +50,7 @@ def check(page: Any, pages: list[Any], size: int, request: Request) -> None:
         end = int((offsets + counts).max(initial=0))
         if end > size:
             raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
-        if most is not None and len(counts) == len(needed):
+        if most is not None:
             short = there & (needed > most * counts)
             if short.any():
                 first = int(np.argmax(short))
@@ -56,23 +61,27 @@ def check(page: Any, pages: list[Any], size: int, request: Request) -> None:
     request.check_claim(claimed, packed, None)
 
 
-def _needed(page: Any) -> np.ndarray:
+def _grid(page: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return sides of a page, and of its segments: channels apart, slices, rows, columns."""
+    apart, depth, length, width, _ = page.shaped
+    pieces = (page.tiledepth, page.tilelength, page.tilewidth) if page.is_tiled else (1, page.rowsperstrip, width)
+    if min(pieces) < 1:
+        raise PictureError(f"the file is damaged: it says strips or tiles of {times(pieces)} pixels")
+    return (apart, depth, length, width), (1, *pieces)
+
+
+def _needed(page: Any, sides: tuple[int, ...], pieces: tuple[int, ...]) -> np.ndarray:
     """Return how many bytes each segment has at least when it is unpacked: without what reaches over the edge."""
-    apart, depth, length, width, beside = page.shaped
-    high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, length), width)
-    deep = page.tiledepth if page.is_tiled else 1
-    if min(high, wide, deep) < 1:
-        raise PictureError(f"the file is damaged: it says strips or tiles of {times((wide, high))} pixels")
-    rows, columns, slices = _cut(length, high), _cut(width, wide), _cut(depth, deep)
-    bits = page.bitspersample * beside
-    each = -(-columns[None, None, :] * bits // 8) * rows[None, :, None] * slices[:, None, None]
-    return np.tile(each.ravel(), apart)
+    channels, slices, rows, columns = (_cut(side, piece) for side, piece in zip(sides, pieces, strict=True))
+    bits = page.bitspersample * page.shaped[-1]
+    each = slices[:, None, None] * rows[None, :, None] * -(-columns[None, None, :] * bits // 8)
+    return np.tile(each.ravel(), len(channels))
 
 
 def _cut(side: int, piece: int) -> np.ndarray:
     """Return the lengths of pieces of a side."""
     count = -(-side // piece)
-    lengths = np.full(count, piece, np.int64)
+    lengths = np.full(count, min(piece, side), np.int64)
     lengths[-1] = side - (count - 1) * piece
     return lengths
 

@@ -97,11 +97,14 @@ def read(request: Request) -> Picture:
             "a file with several pages must say what they are, by OME or ImageJ metadata, or else you must: this has "
             f"shape {pixels.shape}; {advice(axes)}"
         )
+    pixels = bright(pixels, origin.white)
+    if pixels.dtype == np.bool_:
+        pixels = pixels.view(np.uint8) * np.uint8(255)
     profile = origin.tags.get(PROFILE)
     scale = PER_INCH.get(origin.unit)
     spacing = ome.in_rows(size, axes)
     return Picture(
-        bright(pixels, origin.white),
+        pixels,
         request.axes or (None if request.names_axes else axes),
         request.channel_axis,
         alpha,
