@@ -229,11 +229,13 @@ def test_a_tiff_that_names_fewer_strips_than_it_has():
     refused("a.tif", with_sides(data, RowsPerStrip=1), "it names 2 of 24 strips or tiles")
 
 
-def test_a_sparse_tiff_is_read_as_its_format_says():
+@pytest.mark.parametrize("text", ["-9999", "-3.40282346638529e+38"])
+def test_a_sparse_tiff_is_read_as_its_format_says(text):
     """GDAL leaves out tiles that hold no data, by a place and length of 0."""
-    array = np.full((64, 64), -9999, np.float32)
+    nodata = max(float(text), float(np.finfo("f4").min))
+    array = np.full((64, 64), nodata, np.float32)
     array[:32, :32] = RNG.normal(100, 10, (32, 32))
-    tags = [(42113, "s", 0, "-9999", True)]
+    tags = [(42113, "s", 0, text, True)]
     tifffile.imwrite("a.tif", array, tile=(32, 32), compression="zlib", metadata=None, extratags=tags)
     data = bytearray(Path("a.tif").read_bytes())
     with tifffile.TiffFile("a.tif") as tif:
@@ -245,7 +247,7 @@ def test_a_sparse_tiff_is_read_as_its_format_says():
     np.testing.assert_array_equal(io.read("a.tif").pixels, array)
     source = files.open_source(Path("a.tif"))
     np.testing.assert_array_equal(source.read((slice(0, 64), slice(0, 64))), array)
-    assert source.about.nodata == io.read("a.tif").nodata == -9999
+    assert source.about.nodata == io.read("a.tif").nodata == nodata
 
 
 def test_gzip_is_read_no_further_than_customary_padding(monkeypatch, caplog):

@@ -204,6 +204,10 @@ def only_series(tif: Any) -> Any:
         raise PictureError(f"a TIFF must hold one picture or stack: this holds {len(series)}, of shapes {shapes}")
     if len(tif.series) > 1 or len(series[0].levels) > 1:
         logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", tif.filehandle.path)
+    page = series[0].keyframe
+    value = None if page.dtype is None else declared(page.tags.valueof(NODATA), page.dtype)
+    if value is not None:  # for tiles that are left out; tifffile takes 0 for float32's least, as GDAL rounds it
+        page.nodata = page.dtype.type(value)
     return series[0]
 
 
