@@ -9,6 +9,7 @@
 # These modules need NumPy alone: Numba, and what estimates noise, are imported by the first call that needs them.
 from typing import TYPE_CHECKING, Any
 
+from ._checks import DenoisingError
 from ._progress import Cancelled
 from .denoise import Maps, Report, denoise
 from .looking import plan, weight_map
@@ -16,6 +17,7 @@ from .plan import Pass, Plan
 
 __all__ = [
     "Cancelled",
+    "DenoisingError",
     "Maps",
     "Pass",
     "Plan",

@@ -24,6 +24,19 @@ _REMEDY = {
 }
 
 
+class DenoisingError(ArithmeticError):
+    """A result that cannot be right: a fault of this library, not of the image, which has one."""
+
+
+def result(averages: np.ndarray) -> None:
+    """Refuse a result that is not finite, before it becomes whole numbers: the last guard of every method."""
+    if not (np.isfinite(averages.min()) and np.isfinite(averages.max())):
+        raise DenoisingError(
+            f"a finite image must have a finite result; {np.count_nonzero(~np.isfinite(averages))} of {averages.size} "
+            "values are not: a fault of nlmeans, please report it with the image; another method= or quality= may do"
+        )
+
+
 def image(array: Any, *, lazy: bool = False) -> np.ndarray:
     """Return an array of at least two dimensions with pixels of a type that can be filtered; a lazy one if allowed."""
     if "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray):  # naming it would import it
@@ -67,28 +80,22 @@ def limits(array: np.ndarray, known: np.ndarray | None) -> tuple[float, float]:
         return float(array.min()), float(array.max())
     if not known.any():
         raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
-    low = array.min(where=known, initial=array.max() if array.dtype.kind != "f" else np.inf)
-    return float(low), float(array.max(where=known, initial=low))
+    there = array[known]
+    return float(there.min()), float(there.max())
 
 
 def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
-    """Return where the image has pixels, in the image's shape: inside the mask, finite; None where it has all.
-
-    A pixel that is missing in one channel is missing in all.
-    """
+    """Return where the image has values, in the image's shape: inside the mask, finite; None where it has all."""
     channel = layout.channel_axis
-    space = tuple(n for k, n in enumerate(array.shape) if k != channel)
     there = None
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
-        finite = np.isfinite(array)
-        there = finite if channel is None else finite.all(axis=channel)
+        there = np.isfinite(array)
     if mask is not None:
-        given = _mask(mask, space)
+        given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel))
         if not given.all():
+            given = given if channel is None else np.broadcast_to(np.expand_dims(given, channel), array.shape)
             there = given if there is None else there & given
-    if there is None or channel is None:
-        return there
-    return np.broadcast_to(np.expand_dims(there, channel), array.shape)
+    return there
 
 
 def _mask(value: Any, space: tuple[int, ...]) -> np.ndarray:
@@ -275,6 +282,15 @@ def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
             f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {value!r}"
         )
     return numbers
+
+
+def nodata(value: Any) -> float | None:
+    """Return a value that stands for no data."""
+    if value is None:
+        return None
+    if isinstance(value, str | bool | np.bool_) or np.ndim(value):
+        raise TypeError(f"nodata must be the one number that stands for no data; got {value!r}")
+    return float(value)
 
 
 def flag(value: Any, name: str) -> Any:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
+STRAY = 30.0
+"""Standard deviations from the mean beyond which pixels are left aside: at most one in 900 can be."""
 PAIRS = 1.5e9
 """Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
 PATCHWISE = 3.0
@@ -83,11 +85,11 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
         axes=layout.axes,
         quality=options.quality,
         noise=setting.text,
-        sigma=setting.sigma,
+        sigma=setting.channels,
         estimated=setting.estimated,
         passes=tuple(passes),
         bias=options.bias,
-        guide_noise=options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0,
+        guide_noise=options.guide_sigma / _level(setting.channels) if options.guide_sigma else 0.0,
         centre=options.centre or "max",
         seconds=seconds,
         notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
@@ -154,9 +156,16 @@ def _noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
 def _variance(channel: np.ndarray) -> float:
     """Return the variance of an even sample of a channel: a row of the table asks for no more."""
     pixels = channel.reshape(-1)
-    sample = pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns
-    known = np.isfinite(sample)
-    return float(sample.var(dtype=np.float64, where=known)) if known.any() else 0.0
+    values = pixels[:: pixels.size // SAMPLE | 1].astype(np.float64)  # odd: in step with few patterns
+    if np.isnan(values.min()):
+        values = values[~np.isnan(values)]
+    while values.size:
+        middle, variance = values.mean(), values.var()
+        near = np.square(values - middle) <= STRAY**2 * variance
+        if near.all():
+            return float(variance)
+        values = values[near]  # a few stray pixels, such as hot ones, are no signal
+    return 0.0
 
 
 def _level(sigma: tuple[float, ...]) -> float:

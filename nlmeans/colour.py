@@ -21,9 +21,12 @@ def mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
         planes *= planes.dtype.type(matrix[0, 0])
         scaled: np.ndarray = planes
         return scaled
-    out = np.empty((len(matrix), *planes[0].shape), planes[0].dtype)
+    out = np.zeros((len(matrix), *planes[0].shape), planes[0].dtype)
     for target, row in zip(out, matrix, strict=True):
-        np.multiply(planes[0], row[0], out=target)
-        for factor, plane in zip(row[1:], planes[1:], strict=True):
-            target += plane * target.dtype.type(factor)
+        factors = [(c, target.dtype.type(factor)) for c, factor in enumerate(row) if factor]  # a dead channel is NaN
+        for k, (c, factor) in enumerate(factors):
+            if k == 0:
+                np.multiply(planes[c], factor, out=target)
+            else:
+                target += planes[c] * factor
     return out

@@ -58,6 +58,8 @@ class Report:
         Pixels that were masked, NaN or infinite.
     unfilled : int
         Those of them that had no valid neighbour and kept their value.
+    kept : int
+        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
     maps : Maps or None
         With ``full_output="maps"``.
     """
@@ -67,6 +69,7 @@ class Report:
     threads: int
     missing: int = 0
     unfilled: int = 0
+    kept: int = 0
     maps: Maps | None = None
 
     @property
@@ -95,6 +98,8 @@ class Report:
             rows.append(("images", f"{len(self.plans)} (above: the first one's plan)"))
         if self.missing:
             rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
+        if self.kept:
+            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
         return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
 
 
@@ -120,6 +125,9 @@ def denoise(
     aggregation: Aggregation | None = None,
     passes: int | None = None,
     wiener: bool | None = None,
+    nodata: float | None = None,
+    padding: bool | None = None,
+    outliers: str | None = None,
     threads: int | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
@@ -194,6 +202,16 @@ def denoise(
         How often to average; the second time with weights from the first result.
     wiener : bool, optional
         Whether a Wiener step follows each pass. By default as ``quality`` has it.
+    nodata : float, optional
+        A value that stands for no data, such as -9999: its pixels contribute to no one and stay as they are.
+    padding : bool, optional
+        By default large areas of one exact value at an end of the range, such as borders, what lies outside of a
+        scanner's circle, or a background set to 0, are taken for padding: they stay as they are, and out of the
+        averages of their neighbours; a note says so. False denoises them like all else.
+    outliers : {"keep", "fill"}, optional
+        Single pixels that stand out from all around them by more than 10 σ (hot and dead ones, salt and pepper):
+        "fill" takes them as missing. By default, and with "keep", they stay about as they are, and do not count where
+        the noise is estimated; a note says how many there are.
     threads : int, optional
         Threads to use; by default the CPUs that this process may use. The result does not depend on it. (Where the
         noise is estimated, NumPy's BLAS has threads of its own.)
@@ -260,7 +278,7 @@ def denoise(
         quality=quality, axes=axes, channel_axis=channel_axis, mask=mask, fill=fill, guide=guide,
         guide_sigma=guide_sigma, strength=strength, patch_radius=patch_radius, search_radius=search_radius,
         spacing=spacing, bias=bias, centre=centre, aggregation=aggregation, passes=passes, wiener=wiener,
-        threads=threads, progress=progress, cancel=cancel, out=out,
+        nodata=nodata, padding=padding, outliers=outliers, threads=threads, progress=progress, cancel=cancel, out=out,
     )  # fmt: skip
     if isinstance(full_output, str) and method != "nlm":
         raise ValueError(f"full_output={full_output!r} is for method='nlm'; for {method!r} it must be True or False")
@@ -293,14 +311,14 @@ def denoise(
     with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
-            planes, recipe = prepare(source, parsed, k)
+            measured, planes, recipe = prepare(source, parsed, k)
             if recipe.plan.seconds / workers > PATIENCE:
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
-            known = None if parsed.known is None else parsed.known[k, 0]
-            piece = Piece(source, known, guide=None if parsed.guide is None else parsed.guide[k])
+            piece = Piece(source, guide=None if parsed.guide is None else parsed.guide[k])
             told = part(tell, k, len(sources))
-            found.append(estimate(piece, recipe, planes, keep=keep, maps=wants_maps, threads=workers, progress=told))
-            del planes
+            here = (measured, planes)
+            found.append(estimate(piece, recipe, here, keep=keep, maps=wants_maps, threads=workers, progress=told))
+            del measured, planes, here
     results = [one.pixels for one in found]
     result = parsed.layout.array(results[0][None] if len(results) == 1 else np.stack(results))
     if target is None:
@@ -312,7 +330,7 @@ def denoise(
         return result
     report = Report(
         tuple(one.plan for one in found), time.perf_counter() - start, workers,
-        sum(one.missing for one in found), sum(one.unfilled for one in found),
+        sum(one.missing for one in found), sum(one.unfilled for one in found), sum(one.kept for one in found),
         _joined([one.maps for one in found], parsed.layout),
     )  # fmt: skip
     return result, report

@@ -63,7 +63,7 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
         raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
     place = _checks.pixel(at, array, parsed.layout)
     source = parsed.layout.planes(array)[0]
-    planes, recipe = prepare(source, parsed, 0)
+    _, planes, recipe = prepare(source, parsed, 0)
     setting, plan = recipe.setting, recipe.plan
     *before, last = plan.passes
     guide = guide_of(planes, parsed, 0)
@@ -71,7 +71,9 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
     if before:
         features = average(planes, replace(plan, passes=tuple(before)), setting, guide)[0]
     spec = plan.recipe(last, len(features))
-    gains = np.asarray(gains_of(setting.sigma, len(features))).reshape(-1, 1, 1, 1)
+    gains = np.asarray(gains_of(setting.sigma if features is not guide else setting.channels, len(features))).reshape(
+        -1, 1, 1, 1
+    )
     weights = pixel_weights(
         np.nan_to_num(features * gains), spec, place,
         valid=np.isfinite(planes).all(axis=0), variance=None if setting.variance is None else setting.variance[0],
@@ -111,4 +113,4 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
         return tiled.plan(image, sigma, **options)
     array = _checks.image(image)
     parsed = Options.check(array, sigma=sigma, **options)
-    return prepare(parsed.layout.planes(array)[0], parsed, 0)[1].plan
+    return prepare(parsed.layout.planes(array)[0], parsed, 0)[2].plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .noise.setting import Setting
 from .pairwise.run import pairwise_average
 from .pairwise.spec import PairwiseSpec
 from .pairwise.tiles import Tile, whole
-from .plan import Pass, Plan, total
+from .plan import GUESS, Pass, Plan, total
 from .wiener.run import wiener
 
 
@@ -47,13 +48,13 @@ def average(
     for k, (step, tell) in enumerate(zip(plan.passes, tells, strict=True)):
         features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.recipe(step, len(features))
-        factors = gains_of(setting.sigma, len(features))
+        factors = gains_of(setting.sigma if features is not guide else setting.channels, len(features))
         if maps and step is plan.passes[-1]:
             looked = _look(planes, features, spec, factors, setting, missing, threads)
         here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
-        result = pairwise_average(
-            features, planes, spec, gains=factors, variance=setting.variance,
-            missing=missing or bool(np.isnan(features.min())), threads=threads, progress=tell, region=here,
+        result = _averaged(
+            features, planes, spec, missing or bool(np.isnan(features.min())),
+            gains=factors, variance=setting.variance, threads=threads, progress=tell, region=here,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
@@ -90,18 +91,66 @@ def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -
     np.copyto(target, source, where=known)
 
 
-def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Tile) -> None:
-    """Give missing pixels of a region that resemble nothing the plain average of their window."""
-    holes = np.isnan(result[0])
-    if not holes.any():
-        return
+def _averaged(
+    features: np.ndarray,
+    planes: np.ndarray,
+    spec: PairwiseSpec,
+    missing: bool,
+    *,
+    progress: Progress | None,
+    **how: Any,
+) -> np.ndarray:
+    """Average planes; those that miss other pixels than the rest do are averaged one by one."""
+    unknown = np.isnan(planes) if missing else None
+    if unknown is None or (unknown.all(axis=0) == unknown.any(axis=0)).all():
+        return pairwise_average(features, planes, spec, missing=missing, progress=progress, **how)
+    nowhere = unknown.all(axis=0)
+    alone = [c for c, lost in enumerate(unknown) if (lost != nowhere).any()]
+    together = [c for c in range(len(planes)) if c not in alone]
+    groups = [group for group in (together, *([c] for c in alone)) if group]
+    features = _guessed(features)
+    results = [
+        pairwise_average(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=tell, **how)
+        for group, tell in zip(groups, shares_of(progress, [1] * len(groups)), strict=True)
+    ]
+    return np.concatenate(results)[np.argsort(np.concatenate(groups))]
+
+
+def _guessed(features: np.ndarray) -> np.ndarray:
+    """Return features (F, Z, Y, X) where pixels that only some channels have are guessed from those nearby.
+
+    So a patch can be compared by the channels that are there. A channel that has nothing nearby becomes 0.
+    """
     from scipy.ndimage import uniform_filter
 
-    known = np.isfinite(planes).all(axis=0)
-    size = [2 * min(r, n) + 1 for r, n in zip(spec.window, known.shape, strict=True)]
-    share = region.of(uniform_filter(known.astype(np.float64), size, mode="constant"))
-    near = holes & (share * math.prod(size) > 0.5)
+    unknown = np.isnan(features)
+    partly = unknown & ~unknown.all(axis=0)
+    result = features.copy()
+    size = [2 * r + 1 for r in GUESS]
+    for channel, lost, holes in zip(result, unknown, partly, strict=True):
+        if holes.any():
+            share = uniform_filter((~lost).astype(np.float64), size, mode="constant")
+            mean = uniform_filter(np.where(lost, 0, channel).astype(np.float64), size, mode="constant")
+            near = holes & (share * math.prod(size) > 0.5)
+            channel[holes] = 0
+            channel[near] = mean[near] / share[near]
+    return result
+
+
+def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Tile) -> None:
+    """Give missing pixels of a region that resemble nothing the plain average of their window."""
+    from scipy.ndimage import uniform_filter
+
+    size = [2 * min(r, n) + 1 for r, n in zip(spec.window, planes.shape[1:], strict=True)]
+    before = None
     for channel, target in zip(planes, result, strict=True):
+        holes = np.isnan(target)
+        if not holes.any():
+            continue
+        known = np.isfinite(channel)
+        if before is None or not np.array_equal(known, before):  # most often channels miss the same pixels
+            before, share = known, region.of(uniform_filter(known.astype(np.float64), size, mode="constant"))
+        near = holes & (share * math.prod(size) > 0.5)
         sums = region.of(uniform_filter(np.where(known, channel, 0).astype(np.float64), size, mode="constant"))
         target[near] = sums[near] / share[near]
 
@@ -117,15 +166,15 @@ def _wiener_step(
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
     noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
-    basis = colour_basis([setting.sigma[c] for c in noisy])
-    unknown = region.of(np.isnan(pilot[0])) if missing else None
+    deviations = [setting.sigma[c] for c in noisy]
+    basis = np.diag(1 / np.asarray(deviations)) if setting.mixes else colour_basis(deviations)
+    unknown = region.of(np.isnan(pilot[noisy])) if missing else None
     guess = known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if setting.variance is None else setting.variance
-    noise_bands = setting.bands if len(noisy) == len(planes) else None
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
-        mix(basis, [there[c] for c in noisy]), pilots, variance, bands=noise_bands, threads=threads, region=region
+        mix(basis, [there[c] for c in noisy]), pilots, variance, bands=setting.bands, threads=threads, region=region
     )
     pilots = region.of(pilots)
     if step.wiener < 1:
@@ -134,7 +183,7 @@ def _wiener_step(
         clean += pilots
     clean = mix(np.linalg.inv(basis), clean, reuse=True)
     if unknown is not None:
-        clean[:, unknown] = np.nan
+        clean[unknown] = np.nan
     if len(noisy) == len(planes):
         return clean
     pilot = region.of(pilot)
@@ -144,13 +193,20 @@ def _wiener_step(
 
 def known_nearest(planes: np.ndarray) -> np.ndarray:
     """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0."""
-    unknown = np.isnan(planes).any(axis=0)
+    unknown = np.isnan(planes)
     if not unknown.any():
         return planes
     from scipy.ndimage import distance_transform_edt
 
-    nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    return planes[:, *nearest]
+    result, before = np.zeros_like(planes), None
+    for channel, lost, target in zip(planes, unknown, result, strict=True):
+        if lost.all():
+            continue
+        if before is None or not np.array_equal(lost, before):  # most often channels miss the same pixels
+            before = lost
+            nearest = tuple(distance_transform_edt(lost, return_distances=False, return_indices=True))
+        target[...] = channel[nearest]
+    return result
 
 
 def _look(
@@ -176,6 +232,6 @@ def _look(
         )  # fmt: skip
         sums.append(1 / shares[0])
     effective = np.square(sums[0]) / sums[1]
-    sigma = np.asarray(setting.sigma).reshape(-1, 1, 1, 1)
+    sigma = np.asarray(setting.channels).reshape(-1, 1, 1, 1)
     noise = sigma if setting.variance is None else sigma * np.sqrt(setting.variance)
     return effective, (noise / np.sqrt(effective)).astype(planes.dtype)

@@ -40,6 +40,9 @@ class Options:
     aggregation: Aggregation | None
     passes: int | None
     wiener: bool | None
+    nodata: float | None
+    padding: bool
+    outliers: str | None
 
     @classmethod
     def check(
@@ -83,6 +86,9 @@ class Options:
         aggregation: Any = None,
         passes: Any = None,
         wiener: Any = None,
+        nodata: Any = None,
+        padding: Any = None,
+        outliers: Any = None,
     ) -> Options:
         """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
         own = _checks.choice(method, "method", OWN) or "nlm"
@@ -115,15 +121,23 @@ class Options:
             aggregation=_checks.choice(aggregation, "aggregation", ("pixel", "patch")),
             passes=_checks.choice(passes, "passes", (1, 2)),
             wiener=_checks.flag(wiener, "wiener"),
+            nodata=_checks.nodata(nodata),
+            padding=_checks.flag(padding, "padding") is not False,
+            outliers=_checks.choice(outliers, "outliers", ("keep", "fill")),
         )
 
+    @property
+    def fits_noise(self) -> bool:
+        """Whether a number of the noise is left to the image."""
+        model = self.noise
+        return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
+
     def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
-        """Return the noise of the ``index``-th image, planes (C, Z, Y, X) in floating-point numbers."""
+        """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
         from .noise.models import Gaussian
         from .noise.setting import Setting
 
         noise = self.noise
         if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
             noise = Gaussian(noise.sigma[index])
-        known = None if self.known is None else self.known[index, 0]
-        return Setting.of(planes, noise, known, saturation)
+        return Setting.of(planes, noise, None, saturation)

@@ -10,11 +10,12 @@ import numpy as np
 from . import _checks
 from ._progress import Progress, shares_of
 from .layout import Layout
+from .missing import Measured
 from .nlm import average
 from .noise.models import PoissonGaussian, check_map
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, moved, whole
-from .prepare import Recipe, as_known
+from .prepare import Recipe
 from .ridge import combine, in_image_units
 from .sure import refined
 
@@ -30,7 +31,7 @@ class Piece:
     ----------
     source : ndarray, shape (C, Z, Y, X)
         Of any type.
-    known : ndarray of bool, shape (Z, Y, X), or None
+    known : ndarray of bool, shape (C, Z, Y, X), or None
         Where pixels are not missing; None where none is.
     sigma : ndarray, shape (1 or C, Z, Y, X), or None
         This piece of a map of σ; None where the recipe's noise says all.
@@ -60,8 +61,9 @@ class Outcome:
         The core, denoised, in the source's type.
     plan : Plan
         The recipe's, with what only the result could tell.
-    missing, unfilled : int
-        Pixels of the core that were missing, and those of them that had no valid neighbour and kept their value.
+    missing, unfilled, kept : int
+        Pixels of the core that were missing in a channel, those of them that had no valid neighbour and kept their
+        value, and those that are no part of the picture and were left as they are.
     maps : tuple of ndarray, or None
         Effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
     """
@@ -70,13 +72,14 @@ class Outcome:
     plan: Any
     missing: int = 0
     unfilled: int = 0
+    kept: int = 0
     maps: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def estimate(
     piece: Piece,
     recipe: Recipe,
-    planes: np.ndarray | None = None,
+    prepared: tuple[Measured, np.ndarray] | None = None,
     *,
     keep: bool = False,
     maps: bool = False,
@@ -91,8 +94,8 @@ def estimate(
         What to denoise.
     recipe : Recipe
         How: that of the whole image.
-    planes : ndarray, shape (C, Z, Y, X), optional
-        The piece as the filter takes it, if it is there already.
+    prepared : (Measured, ndarray of shape (C, Z, Y, X)), optional
+        The piece's pixels that count, and its planes as the filter takes them, if they are there already.
     keep : bool, default False
         Leave missing pixels as they are.
     maps : bool, default False
@@ -104,57 +107,68 @@ def estimate(
     -------
     Outcome
     """
-    source, known, setting, plan = piece.source, piece.known, recipe.setting, recipe.plan
+    source, setting, plan = piece.source, recipe.setting, recipe.plan
     core, origin = piece.core or whole(source.shape[1:]), piece.origin
-    pixels, missing = core.of(source), None if known is None else ~core.of(known)
-    lost = 0 if missing is None else int(missing.sum())
+    measured, planes = prepared or (recipe.rules.measure(source, piece.known, origin), None)
+    pixels, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
+    missing = _missing(core.of(measured.planes))
     if piece.sigma is not None:
         check_map(piece.sigma)
         if not any(setting.sigma) and piece.sigma.any():
             raise ValueError(
                 "a map of sigma must be above 0 somewhere in the sample that the noise is judged by; got 0"
             )
+        setting = setting.mapped(np.square(piece.sigma, dtype=np.float64), measured.planes.dtype)
+    kept = 0 if stays is None else _count(stays)
+    lost = 0 if missing is None else _count(missing if stays is None else missing & ~stays)
     quiet = not any(setting.sigma) or (piece.sigma is not None and not piece.sigma.any())
     if quiet and not lost:
-        return Outcome(pixels.copy(), plan)
+        return Outcome(pixels.copy(), plan, kept=kept)
     if planes is None:
-        measured = as_known(source, known)
-        if piece.sigma is not None:
-            setting = setting.mapped(np.square(piece.sigma, dtype=np.float64), measured.dtype)
-        planes = setting.stabilise(measured)
+        planes = setting.stabilise(measured.planes)
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
     ridge = plan.ridge if any(setting.sigma) else None
-    near = core if ridge is None else core.grown(plan.margin(known is not None), source.shape[1:])
+    near = core if ridge is None else core.grown(plan.margin(missing is not None), source.shape[1:])
     pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
     averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
     if ridge is not None:
         assert recipe.units is not None
         planes, setting = near.of(planes), setting.within(near)
         if isinstance(setting.noise, PoissonGaussian):
-            planes = near.of(as_known(source, known))
-            averages, setting = in_image_units(averages, setting, recipe.units)
+            planes, averages, setting = in_image_units(near.of(measured.planes), averages, setting, recipe.units)
         averages = combine(
             planes, averages, ridge, setting, recipe.units,
             origin=moved(origin, near.origin), region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
     if piece.core is None:
         plan = refined(planes, averages, plan, setting, guide, threads)
-    if setting.stabiliser is not None:
-        averages = setting.stabiliser.inverse(averages)
-    unfilled = None if missing is None else missing & np.isnan(averages).any(axis=0)
-    stays = missing if keep else unfilled
-    if stays is not None:
-        averages[:, stays] = 0
+    averages = setting.restore(averages, core.of(measured.planes))
+    unfilled = None if missing is None else missing & np.isnan(averages)
+    keeps = missing if keep else unfilled if stays is None else unfilled | stays
+    if keeps is not None:
+        averages[keeps] = 0
+    _checks.result(averages)
     if source.dtype.kind != "f":
         info = np.iinfo(source.dtype)
         np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
     result = averages.astype(source.dtype, copy=False)
-    if stays is not None:
-        result[:, stays] = pixels[:, stays]
-    return Outcome(result, plan, lost, 0 if unfilled is None else int(unfilled.sum()), looked)
+    if keeps is not None:
+        result[keeps] = pixels[keeps]
+    if unfilled is not None and stays is not None:
+        unfilled &= ~stays
+    return Outcome(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, looked)
+
+
+def _missing(planes: np.ndarray) -> np.ndarray | None:
+    """Return where planes have no pixel; None where they have all."""
+    return np.isnan(planes) if np.isnan(planes.min()) else None  # the least of numbers with NaN is NaN
+
+
+def _count(flags: np.ndarray) -> int:
+    """Return in how many pixels a channel is flagged."""
+    return int(flags.any(axis=0).sum())
 
 
 def known_in(source: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
     """Return where planes (C, Z, Y, X) have pixels, inside a mask (1, Z, Y, X) and finite; None where they have all."""
-    known = _checks.known(source, None if mask is None else mask[0], Layout("CZYX"))
-    return None if known is None else known[0]
+    return _checks.known(source, None if mask is None else mask[0], Layout("CZYX"))

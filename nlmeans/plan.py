@@ -12,6 +12,8 @@ from .pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
 
 _WINDOW: Radii = (3, 7, 7)
 """How far a Wiener step looks: its windows are of 4 slices and 8 × 8 pixels."""
+GUESS: Radii = (0, 3, 3)
+"""How far the pixels are from which a channel is guessed that misses one which others have."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ class Plan:
         found = []
         for step in self.passes:
             window = _seen(_WINDOW, missing) if step.wiener else (0, 0, 0)
-            found += [self.recipe(step, len(self.sigma)).halo, window]
+            halo = self.recipe(step, len(self.sigma)).halo
+            found += [total([halo, GUESS]) if missing else halo, window]
         return found
 
     def margin(self, missing: bool = False) -> Radii:

@@ -9,7 +9,9 @@ import numpy as np
 
 from . import _checks
 from .choose import make
+from .missing import Measured, Rules
 from .options import Options
+from .outliers import Outliers
 from .pairwise.spec import Radii
 from .plan import Plan
 
@@ -30,24 +32,48 @@ class Recipe:
         The parameters.
     units : Units or None
         With method "ridge": what its steps take the image in.
+    rules : Rules
+        Which pixels count.
     """
 
     setting: Setting
     plan: Plan
     units: Units | None
+    rules: Rules
+
+    def reach(self, missing: bool) -> Radii:
+        """Return how far (z, y, x) the image reaches that one pixel of the result depends on."""
+        z, y, x = self.plan.reach(missing)
+        return z, y + self.rules.reach, x + self.rules.reach
 
 
-def prepare(source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> tuple[np.ndarray, Recipe]:
-    """Return the ``index``-th image's planes as the filter takes them, and the recipe.
+def prepare(
+    source: np.ndarray, options: Options, index: int, sides: Radii | None = None
+) -> tuple[Measured, np.ndarray, Recipe]:
+    """Return the ``index``-th image's pixels that count, its planes as the filter takes them, and the recipe.
 
-    Missing pixels come as NaN; the noise is stabilised, and the numbers are wide enough for its range. ``sides`` are
-    those of the image, where the planes are samples of it.
+    Pixels that do not count come as NaN; the noise is stabilised, and the numbers are wide enough for its range.
+    ``sides`` are those of the image, where the planes are samples of it.
     """
     known = None if options.known is None else options.known[index]
-    measured, limits = as_known(source, known), _checks.saturation(source.dtype)
-    setting = options.setting(measured, index, limits)
+    limits = _checks.saturation(source.dtype)
+    rules = Rules.of(source, known, options.nodata, options.padding, sides or source.shape[1:])
+    measured, stays = rules.measure(source, known)
+    judged = measured
+    if options.outliers == "fill" or options.fits_noise:
+        stray = Outliers.of(measured)
+        if stray is not None:
+            judged = np.where(stray.counting(measured, None), measured, measured.dtype.type(np.nan))
+            rules = replace(rules, outliers=stray, fills=options.outliers == "fill")
+            if rules.fills:
+                measured = judged
+    setting = options.setting(judged, index, limits)
+    if options.strength != "sure" or setting.bands is not None:  # its risk is that of the channels
+        setting = setting.turned(judged)
     planes = setting.stabilise(measured)
-    plan = make(planes, options, setting, sides or source.shape[1:])
+    setting = setting.audible(planes)
+    plan = make(planes, options, setting, rules.sides)
+    plan = replace(plan, notes=(*plan.notes, *rules.notes))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
@@ -63,21 +89,9 @@ def prepare(source: np.ndarray, options: Options, index: int, sides: Radii | Non
         units = Units.of(measured if counted else planes, setting, plan.ridge.correlated)
         if counted and not units.noisy:
             plan = replace(plan, notes=(*plan.notes, FEW))
-    return planes, Recipe(setting, plan, units)
-
-
-def as_known(source: np.ndarray, known: np.ndarray | None) -> np.ndarray:
-    """Return planes in floating-point numbers, NaN where they are not known."""
-    planes = as_float(source)
-    return planes if known is None else np.where(known, planes, np.nan).astype(planes.dtype, copy=False)
+    return Measured(measured, stays), planes, Recipe(setting, plan, units, rules)
 
 
 def guide_of(planes: np.ndarray, options: Options, index: int) -> np.ndarray | None:
     """Return the ``index``-th image's guide in the planes' type."""
     return None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype)
-
-
-def as_float(planes: np.ndarray) -> np.ndarray:
-    """Return planes as C-contiguous float32, or float64 where float32 would lose bits."""
-    exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
-    return np.ascontiguousarray(planes, np.float32 if exact else np.float64)

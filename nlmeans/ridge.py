@@ -26,21 +26,26 @@ WORK = (1, 4)
 """About how long the two steps take beside each other."""
 
 
-def in_image_units(averages: np.ndarray, setting: Setting, units: Units) -> tuple[np.ndarray, Setting]:
-    """Return averages of stabilised photon counts, and their noise, in the image's units.
+def in_image_units(
+    counts: np.ndarray, averages: np.ndarray, setting: Setting, units: Units
+) -> tuple[np.ndarray, np.ndarray, Setting]:
+    """Return photon counts, averages of stabilised ones, and their noise, in the image's units.
 
     Groups have a variance of their own, and need no transform, which at a few counts would stabilise little.
     """
     noise = setting.noise
-    assert setting.stabiliser is not None
-    averages = setting.stabiliser.inverse(averages)
+    averages = setting.restore(averages, counts)
     if not units.noisy:
-        return averages, Setting(noise, units.sigma)
+        return counts, averages, Setting(noise, units.channels)
     gain, offset, sigma = (np.reshape(number, (-1, 1, 1, 1)) for number in (noise.gain, noise.offset, noise.sigma))
     signal = np.maximum(known_nearest(averages) - offset, 0)
     variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
-    power = np.square(units.sigma).reshape(-1, 1, 1, 1)
-    return averages, Setting(noise, units.sigma, (variance / power).astype(averages.dtype))
+    variance /= np.square(units.channels).reshape(-1, 1, 1, 1)
+    turn = units.turn
+    if turn is not None:
+        counts, averages, variance = turn.turned(counts), turn.turned(averages), turn.variance(variance)
+    variance = variance.astype(averages.dtype)
+    return counts, averages, Setting(noise, units.sigma, units.channels, variance, turn=turn)
 
 
 def combine(
@@ -90,7 +95,7 @@ def combine(
         if progress is not None:
             progress(1, 1)
         return asked.of(averages)
-    unknown = np.isnan(averages).any(axis=0)
+    unknown = np.isnan(averages)
     guess = known_nearest(averages)
     seen = np.where(np.isfinite(planes), planes, guess) if unknown.any() or np.isnan(planes.min()) else planes
     span = max(float(np.ptp(seen[c]) / sigma) for c, sigma in zip(noisy, units.deviations, strict=True))
@@ -102,8 +107,9 @@ def combine(
     dtype = np.float64 if max(span, units.span) > SPAN else np.float32
 
     def parted(source: np.ndarray) -> np.ndarray:
-        pairs = zip(noisy, units.middles, strict=True)
-        return mix(units.basis, [(source[c] - source.dtype.type(middle)).astype(dtype) for c, middle in pairs])
+        numbers = zip(noisy, units.middles, units.deviations, strict=True)
+        scaled = [((source[c] - middle) * (1 / deviation)).astype(dtype) for c, middle, deviation in numbers]
+        return mix(units.parting, scaled)
 
     features, pilot, variance = parted(seen), parted(guess), None
     if setting.variance is not None:
@@ -129,8 +135,10 @@ def combine(
     del features, pilot
 
     result = asked.of(averages).copy()
-    for c, plane, middle in zip(noisy, mix(np.linalg.inv(units.basis), found), units.middles, strict=True):
-        np.add(plane, middle, out=result[c], casting="same_kind")
-    result[:, asked.of(unknown)] = np.nan
+    numbers = zip(noisy, mix(units.parting.T, found), units.middles, units.deviations, strict=True)
+    for c, plane, middle, deviation in numbers:
+        np.multiply(plane, deviation, out=result[c], dtype=result.dtype, casting="same_kind")
+        result[c] += result.dtype.type(middle)
+    result[asked.of(unknown)] = np.nan
     keep_noiseless(result, asked.of(planes), setting.within(asked))
     return result

@@ -112,8 +112,8 @@ def recipe_of(
     deviations = _like(stacked(parts.sigma), image)
     model = given(sigma if deviations is None else deviations, noise, image, PLANES, *_checks.limits(image, known))
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
-    options = Options.parsed(layout, None if known is None else PLANES.planes(known), model, guide, **others)
-    _, recipe = prepare(image, options, 0, parts.sides)
+    options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
+    *_, recipe = prepare(image, options, 0, parts.sides)
     return replace(recipe, setting=replace(recipe.setting, variance=None, still=None)), known is not None
 
 

@@ -64,7 +64,7 @@ def tuned(
         factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads))
     factor, risk = _lowest(factors, risks)
     notes = plan.notes
-    if any(np.mean((channel == channel.min()) | (channel == channel.max())) > CLIPPED for channel in planes):
+    if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
         notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
     return replace(plan.times(factor), predicted_mse=max(risk, 0.0), notes=notes)
 

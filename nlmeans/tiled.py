@@ -90,7 +90,7 @@ def _lazy(parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep
     """Return one of separate images, denoised lazily, as planes (1, C, Z, Y, X) in blocks."""
     import dask.array as da
 
-    reach = recipe.plan.reach(missing)
+    reach = recipe.reach(missing)
     blocks = _blocks(parts["image"], reach, len(Layout(recipe.plan.axes).space))
     halo = [r if len(sizes) > 1 else 0 for r, sizes in zip(reach, blocks, strict=True)]
     cuts = {0: 1, 1: -1} | dict(zip((2, 3, 4), blocks, strict=True))

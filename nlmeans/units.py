@@ -9,6 +9,7 @@ import numpy as np
 from .colour import colour_basis
 from .noise.models import PoissonGaussian
 from .noise.setting import Setting
+from .noise.shared import Turn
 
 SAMPLE = 1 << 16
 """Pixels that the grey scale and the colours are judged by."""
@@ -26,8 +27,12 @@ class Units:
     Attributes
     ----------
     sigma : tuple of float
-        Standard deviation of the noise, one a channel, in the image's units; of counted photons the root of the mean
-        variance, or 0 where there are too few to group patches.
+        Standard deviation of the noise, one a plane, in its units; of counted photons the root of the mean variance,
+        or 0 where there are too few to group patches.
+    channels : tuple of float
+        The same of the image's channels.
+    turn : Turn or None
+        Of counted photons: what makes the noise of channels that share some independent.
     deviations : ndarray
         What the channels with noise are divided by.
     parting : ndarray
@@ -39,6 +44,8 @@ class Units:
     """
 
     sigma: tuple[float, ...]
+    channels: tuple[float, ...]
+    turn: Turn | None
     deviations: np.ndarray
     parting: np.ndarray
     middles: np.ndarray
@@ -50,15 +57,21 @@ class Units:
 
         ``correlated`` is what the σ of correlated noise is multiplied by.
         """
-        samples = [_known(_sample(plane)) for plane in planes]
-        sigma = _of_photons(samples, setting.noise) if isinstance(setting.noise, PoissonGaussian) else setting.sigma
+        samples = [_sample(plane) for plane in planes]
+        sigma, channels, turn = setting.sigma, setting.channels, None
+        if isinstance(setting.noise, PoissonGaussian):
+            sigma = channels = _of_photons(samples, setting.noise)
+            if setting.turn is not None and any(channels):
+                sigma, turn = setting.sigma, setting.turn.over(channels)
+                planes = turn.turned(planes)
+                samples = [_sample(plane) for plane in planes]
         noisy = [c for c, s in enumerate(sigma) if s > 0]
         factor = 1.0 if setting.bands is None else correlated
         deviations = np.asarray([factor * sigma[c] for c in noisy])
         ranges = [float(np.ptp(_known(planes[c]))) for c in noisy]
-        middles = np.asarray([float(np.median(samples[c])) for c in noisy])
+        middles = np.asarray([float(np.median(_known(samples[c]))) for c in noisy])
         return cls(
-            sigma, deviations, _parting([samples[c] for c in noisy], deviations), middles,
+            sigma, channels, turn, deviations, _parting([samples[c] for c in noisy], deviations), middles,
             max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0),
         )  # fmt: skip
 
@@ -67,16 +80,14 @@ class Units:
         """The channels that have noise."""
         return [c for c, s in enumerate(self.sigma) if s > 0]
 
-    @property
-    def basis(self) -> np.ndarray:
-        """What a pixel's channels, less their middles, are multiplied by."""
-        return self.parting / self.deviations
-
 
 def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
     if len(samples) < 2:
         return np.eye(len(samples))
     pixels = np.stack([sample / sigma for sample, sigma in zip(samples, deviations, strict=True)])
+    pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
+    if not pixels.size:
+        return np.eye(len(samples))
     plain, parted = np.eye(len(samples)), colour_basis([1.0] * len(samples))
 
     def left(basis: np.ndarray) -> float:
@@ -88,7 +99,7 @@ def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
 def _of_photons(samples: list[np.ndarray], noise: PoissonGaussian) -> tuple[float, ...]:
     """Return the root of the mean variance of counted photons in each channel, 0 where these are too few."""
     gain, offset, sigma = (np.broadcast_to(n, len(samples)) for n in (noise.gain, noise.offset, noise.sigma))
-    signal = np.maximum([float(sample.mean(dtype=np.float64)) for sample in samples] - offset, 0)
+    signal = np.maximum([float(_known(sample).mean(dtype=np.float64)) for sample in samples] - offset, 0)
     variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
     if np.mean(variance / np.square(gain)) < FEWEST:
         return (0.0,) * len(samples)

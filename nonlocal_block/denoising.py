@@ -17,11 +17,11 @@ import torch
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
 from nlmeans.denoise import denoise as non_local_means
+from nlmeans.missing import as_float
 from nlmeans.noise.setting import CORRELATED, Setting
 from nlmeans.options import Options
 from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan import table
-from nlmeans.prepare import as_float
 
 from . import _checks as own_checks
 from . import weights

@@ -23,7 +23,10 @@ LEARNED = modules("nonlocal_block")
 LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
 FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
-    {f"nlmeans.{name}" for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain")}
+    {
+        f"nlmeans.{name}"
+        for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain", "outliers", "missing")
+    }
     | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},
     {
@@ -33,10 +36,11 @@ FLOORS = [  # a module imports from its own floor or from those below
         "nlmeans.wiener.naive",
         "nlmeans.groups.naive",
     }
-    | {name for name in MODULES if name.startswith("nlmeans.noise")},
+    | {name for name in MODULES if name.startswith("nlmeans.noise")}
+    | {"nlmeans.colour"},
     {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}
     | {"nlmeans.wiener.kernels", "nlmeans.groups.kernels", "nlmeans.groups.kernels_match"}
-    | {"nlmeans.options", "nlmeans.methods", "nlmeans.colour"},
+    | {"nlmeans.options", "nlmeans.methods"},
     {"nlmeans.plan", "nlmeans.units"},
     {"nlmeans.choose"},
     {"nlmeans.pairwise.domain"},
@@ -64,6 +68,7 @@ BORROWED = {
     "explain",
     "io",
     "layout",
+    "missing",
     "noise",
     "options",
     "pairwise",

@@ -30,26 +30,25 @@ VOLUME = RNG.normal(0, 10, (6, 12, 14)) + 30 * (np.arange(14) > 6)
 def by_definition(image, sigma=None, **options):
     """Denoise a float64 image by the plan, with the oracles alone."""
     parsed = Options.check(image, sigma=sigma, **options)
-    planes, recipe = prepare(parsed.layout.planes(image)[0], parsed, 0)
+    measured, planes, recipe = prepare(parsed.layout.planes(image)[0], parsed, 0)
     setting, plan = recipe.setting, recipe.plan
     sigmas = np.asarray(setting.sigma).reshape(-1, 1, 1, 1)
     pilot = None if parsed.guide is None else parsed.guide[0].astype(float)
     for step in plan.passes:
-        features = planes / sigmas if pilot is None else pilot / (sigmas if len(pilot) > 1 else sigmas.max())
+        units = sigmas if pilot is None or len(pilot) == len(planes) else max(setting.channels)
+        features = (planes if pilot is None else pilot) / units
         spec = plan.recipe(step, len(features))
         if step.aggregation == "patch":
             pilot = naive.patchwise_average(features, planes, spec, setting.variance)
         else:
             pilot = naive.pairwise_average(features, features, planes, spec, setting.variance)
         if step.wiener:
-            matrix = cosines(len(planes)) / sigmas[:, 0, 0, 0]
+            matrix = (np.eye if setting.mixes else cosines)(len(planes)) / sigmas[:, 0, 0, 0]
             x, p = (np.tensordot(matrix, np.where(np.isfinite(a), a, pilot), 1) for a in (planes, pilot))
             noise = np.ones(x.shape[1:]) if setting.variance is None else setting.variance[0]
             clean = [wiener_naive.wiener(*c, noise, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]
             pilot += step.wiener * (np.tensordot(np.linalg.inv(matrix), clean, 1) - pilot)
-    if setting.stabiliser is not None:
-        pilot = setting.stabiliser.inverse(pilot)
-    return parsed.layout.array(pilot[None])
+    return parsed.layout.array(setting.restore(pilot, measured.planes)[None])
 
 
 MAP = np.linspace(5, 15, 34) * np.ones((26, 1))

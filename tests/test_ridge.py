@@ -72,7 +72,7 @@ def test_dtype_and_shape_are_kept(dtype):
     # Of whole numbers many patches are as near as others, and rounding decides between them.
     apart = np.abs(result - run(image.astype(np.float64)))
     assert np.median(apart) <= (0.5 if kind.kind != "f" else 0.1 if dtype == "float16" else 1e-3)
-    assert apart.max() < 4
+    assert apart.max() < 5
 
 
 def test_scale_and_offset_follow():
@@ -90,10 +90,9 @@ def test_one_pixel_out_of_range_harms_its_neighbours_alone(value):
     assert error(run(hot)[far], CLEAN[far]) < 1.1 * error(run(NOISY)[far], CLEAN[far])
 
 
-@pytest.mark.parametrize("image", [NOISY * np.float32(1e36), NOISY.astype(np.float64) * 1e100])
-def test_a_range_that_cannot_be_squared_is_refused(image):
-    with pytest.raises(ValueError, match=r"range is at most 1e\+30 times σ; got .*mask what is out of range"):
-        run(image, 1)
+@pytest.mark.parametrize("image", [NOISY * np.float32(1e36), NOISY.astype(np.float64) * 1e60])
+def test_noise_that_is_nothing_beside_the_range_is_none(image):
+    np.testing.assert_array_equal(run(image, 1), image)
 
 
 def test_a_wide_range_is_computed_in_float64():

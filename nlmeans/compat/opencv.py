@@ -321,7 +321,7 @@ def _power(root: np.ndarray) -> np.ndarray:
 
 def _planes(frames: Sequence[np.ndarray]) -> np.ndarray:
     """Return frames as planes (C, T, Y, X); a pixel that is missing in a channel is NaN in all."""
-    from ..prepare import as_float
+    from ..missing import as_float
 
     planes = as_float(np.stack([np.moveaxis(np.atleast_3d(frame), -1, 0) for frame in frames], axis=1))
     known = np.isfinite(planes).all(axis=0)

@@ -89,8 +89,8 @@ def denoise_nl_means(
     >>> bool(denoise_nl_means(noisy, h=0.08, sigma=0.1).std() < 0.02)
     True
     """
+    from ..missing import as_float
     from ..pairwise.run import pairwise_average
-    from ..prepare import as_float
     from .four import average
 
     array, fast = _floats(image, preserve_range), _checks.flag(fast_mode, "fast_mode")

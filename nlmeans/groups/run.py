@@ -19,8 +19,8 @@ from .spec import FLOOR, GroupSpec
 
 SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
-ROUNDING = 4.0
-"""Least part of a matrix's trace on its diagonal, in units of the type's precision."""
+ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
+"""Least part of a matrix's trace on its diagonal, in units of the type's precision: wide ranges come in float64."""
 QUIETEST = 2.0**-20
 """Least variance of the noise beside the mean one."""
 
@@ -101,7 +101,7 @@ class Step:
         self.lanes, self.dtype = lanes(dtype), dtype
         self.length = math.ceil(self.pixels / self.lanes) * self.lanes
         self.numbers = np.asarray(
-            [1, FLOOR if pilot is None else 1, self.pixels, ROUNDING * np.finfo(dtype).eps], dtype
+            [1, FLOOR if pilot is None else 1, self.pixels, ROUNDING[dtype] * np.finfo(dtype).eps], dtype
         )
         self.far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         self.compared = _compared(self.guide.rows(spec.patch), spec)

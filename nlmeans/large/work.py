@@ -104,7 +104,7 @@ def carry_out(
         If something goes wrong half-way.
     """
     part, about = path.with_name(path.name + ".part"), files.described(of.image, of.axes.names, path)
-    reaches = [recipe.plan.reach(missing) for recipe in recipes]
+    reaches = [recipe.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
     job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop)
     with Manifest(manifest_of(path)) as manifest:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .estimate import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, cosines, share_in, spread
+from .shared import Turn, turn_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FLATTEST: Final = 0.01
 LEAST_PATCHES: Final = 300
 SHADED: Final = 3
+# Least power of a band beside the mean one: a filter would otherwise divide nothing by nothing.
+QUIETEST: Final = 2.0**-20
 # Bounds time and memory: 40,000 patches of three channels take 30 MB.
 SAMPLE: Final = 40_000
 
@@ -33,13 +36,20 @@ class BandNoise:
     ----------
     sigma : tuple of float
         Standard deviation over all frequencies, one a channel, in the image's units.
-    power : ndarray, shape (C, 8, 8)
-        Variance of the coefficients of the orthonormal 8 x 8 cosine transform, after each channel was divided by its
-        sigma and an orthonormal cosine transform along the channels was taken. 1 everywhere for white noise.
+    power : ndarray, shape (C or fewer, 8, 8)
+        Variance of the coefficients of the orthonormal 8 x 8 cosine transform, after each channel with noise was
+        divided by its sigma and an orthonormal cosine transform along these channels was taken, or, with ``turn``, of
+        its mixes in units of their variance. 1 everywhere for white noise.
+    turn : Turn or None
+        Mixes of the channels with noise, that have noise of their own, if some mix holds nothing: grey as colour.
+    mixed : tuple of float
+        With ``turn``, the standard deviations of its mixes.
     """
 
     sigma: tuple[float, ...]
     power: Array
+    turn: Turn | None = None
+    mixed: tuple[float, ...] = ()
 
 
 @cache
@@ -68,20 +78,39 @@ def measure_bands(
     """
     if min(planes.shape[2:]) < PATCH:
         return None
-    coefficients, scale = _coefficients(planes, mask, saturation)
+    live = [c for c, plane in enumerate(planes) if _varies(plane)]
+    coefficients, scale = _coefficients(planes[live], mask, saturation) if live else (np.empty((0, 0, 0)), 0.0)
     if len(coefficients) == 0:
         return None
     covariance = _covariance(coefficients)
-    variance = np.einsum("bcc->c", covariance) / len(covariance)
-    sigma = np.sqrt(variance)
-    if not sigma.any():
-        return BandNoise((0.0,) * len(planes), np.zeros((len(planes), PATCH, PATCH), np.float32))
-    units = np.where(sigma > 0, sigma, sigma[sigma > 0].min())
-    colours = cosines(len(planes)) / units
-    power = np.einsum("oc,bcd,od->ob", colours, covariance, colours)
-    return BandNoise(
-        tuple((scale * sigma).tolist()), power.reshape(len(planes), PATCH, PATCH).astype(np.float32)
-    )  # fmt: skip
+    sigma = np.sqrt(np.einsum("bcc->c", covariance) / len(covariance))
+    every = np.zeros(len(planes))
+    every[live] = scale * sigma
+    noisy = np.flatnonzero(sigma > 0)
+    if not noisy.size:
+        return BandNoise(tuple(every.tolist()), np.zeros((0, PATCH, PATCH), np.float32))
+    covariance, sigma = covariance[:, noisy[:, None], noisy], sigma[noisy]
+    shared = covariance.mean(0) / np.outer(sigma, sigma)
+    turn = turn_of(shared, scale * sigma, planes[np.asarray(live)[noisy]])
+    if turn is not None and len(turn[0].forward) == len(noisy):
+        turn = (
+            None  # what JPEG leaves of colours in flat patches is less than elsewhere: mixes would be believed too much
+        )
+    if turn is None:
+        colours, variance = cosines(len(noisy)) / sigma, np.ones(len(noisy))
+    else:
+        colours, variance = turn[0].forward * scale, np.where(turn[1] > 0, turn[1], 1)
+    power = np.einsum("oc,bcd,od->ob", colours, covariance, colours) / variance[:, None]
+    power = np.maximum(power, QUIETEST).reshape(-1, PATCH, PATCH).astype(np.float32)
+    if turn is None:
+        return BandNoise(tuple(every.tolist()), power)
+    return BandNoise(tuple(every.tolist()), power[turn[1] > 0], turn[0], tuple(np.sqrt(turn[1]).tolist()))
+
+
+def _varies(plane: Array) -> bool:
+    """Whether a channel holds anything but one value."""
+    known = plane[np.isfinite(plane)]
+    return bool(known.size) and bool(known.min() < known.max())
 
 
 def _coefficients(planes: Array, mask: Flags | None, saturation: tuple[float, float] | None) -> tuple[Array, float]:

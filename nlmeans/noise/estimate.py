@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import _checks
+from ..layout import Layout
 
 __all__ = ["NoiseEstimate", "estimate_planes", "estimate_sigma"]
 
@@ -356,10 +357,15 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
     known = _checks.known(array, mask, layout)
     _checks.limits(array, known)
     limits = _checks.saturation(array.dtype)
-    planes, there = pooled(layout.planes(array)), None if known is None else pooled(layout.planes(known))[0]
+    planes, there = pooled(layout.planes(array)), _anywhere(known, layout)
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
     sigma = estimate_planes(real, there, saturation=limits).sigma
     return sigma[0] if layout.channel_axis is None else np.array(sigma)
+
+
+def _anywhere(known: Flags | None, layout: Layout) -> Flags | None:
+    """Return where any channel of pooled planes is known."""
+    return None if known is None else np.logical_or.reduce(pooled(layout.planes(known)))
 
 
 def pooled(planes: Array) -> Array:

@@ -128,10 +128,7 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
     array = _checks.image(image)
     layout = _checks.layout(array, axes, channel_axis)
     there = _checks.known(array, mask, layout)
-    planes, known = (
-        estimate.pooled(layout.planes(array)),
-        None if there is None else estimate.pooled(layout.planes(there))[0],
-    )
+    planes, known = estimate.pooled(layout.planes(array)), estimate._anywhere(there, layout)
     real = planes if planes.dtype in (np.float32, np.float64) else planes.astype(np.float64)
     model = fit_planes(real, known, _checks.saturation(array.dtype)).model(real)
     if layout.channel_axis is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from .estimate import estimate_planes
 from .fit import choose, fit_planes
 from .magnitude import estimate_rician
 from .models import Gaussian, Rician
+from .shared import Turn, correlation, turn_of
 
 if TYPE_CHECKING:
     from ..pairwise.tiles import Tile
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency"
 UNEVEN = 4096.0
 """Ratio of variances in one image up to which float32 holds the scores of all."""
+MOST_TURNED = 16
+"""Channels up to which noise that they share is asked for: every pair is compared."""
+FAINT = 2.0**-32
+"""Standard deviation of noise, in units of the range, that counts as none, as a weight of so much does."""
+SAMPLE = 1 << 12
 GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'"
 
 
@@ -32,15 +39,21 @@ class Setting:
     noise : Gaussian, PoissonGaussian or Rician
         The model, its numbers filled in.
     sigma : tuple of float
-        Standard deviation a channel, after ``stabiliser``; of a map, the root of the mean variance.
+        Standard deviation a plane that the filter takes, after ``stabiliser`` and ``turn``; of a map, the root of the
+        mean variance.
+    channels : tuple of float
+        The same of the image's channels, before the turn.
     variance : ndarray, shape (1, Z, Y, X), or None
         Of a map: each pixel's variance in units of the mean one.
     still : ndarray, shape (1 or C, Z, Y, X), or None
         Of a map: where there is no noise.
     uneven : bool
         Of a map: whether variances differ so much that float32 cannot hold the scores of all.
-    bands : ndarray, shape (C, 8, 8), or None
+    bands : ndarray, shape (planes with noise, 8, 8), or None
         Of correlated noise: its power in each cosine band, as in `BandNoise`.
+    turn : Turn or None
+        What makes the noise of channels that share some independent, and back; before `turned` that of those with
+        correlated noise alone, with the deviations ``mixed``.
     stabiliser : Stabiliser or None
         What makes the noise Gaussian with σ = 1, and back.
     estimated : bool
@@ -51,13 +64,25 @@ class Setting:
 
     noise: Any
     sigma: tuple[float, ...]
+    channels: tuple[float, ...] = ()
     variance: np.ndarray | None = None
     still: np.ndarray | None = None
     uneven: bool = False
     bands: np.ndarray | None = None
+    turn: Turn | None = None
+    mixed: tuple[float, ...] = ()
     stabiliser: vst.Stabiliser | None = None
     estimated: bool = False
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            object.__setattr__(self, "channels", self.sigma)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the planes that the filter takes are mixes of channels."""
+        return self.turn is not None and self.turn.mixes
 
     @property
     def text(self) -> str:
@@ -77,13 +102,20 @@ class Setting:
 
         The map may be a piece of the one that ``sigma`` was taken from.
         """
-        power = np.square(self.sigma).reshape(-1, 1, 1, 1)[: len(square)]
+        power = np.square(self.channels).reshape(-1, 1, 1, 1)[: len(square)]
         if not power.any():
             return self
         relative = (square / np.where(power > 0, power, 1))[power[:, 0, 0, 0] > 0]
         variance = relative.mean(axis=0, keepdims=True).astype(dtype)
         still, uneven = square == 0, bool(variance.max() > UNEVEN * variance.min())
         return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
+
+    def audible(self, planes: np.ndarray) -> Setting:
+        """Return the setting without noise that is nothing beside what planes, as the filter takes them, hold."""
+        quiet = [sigma <= FAINT * _span(plane) for sigma, plane in zip(self.sigma, planes, strict=True)]
+        if not any(quiet):
+            return self
+        return replace(self, sigma=tuple(0.0 if q else s for q, s in zip(quiet, self.sigma, strict=True)))
 
     def within(self, tile: Tile) -> Setting:
         """Return the noise of a tile of the image."""
@@ -96,7 +128,46 @@ class Setting:
         """Return planes whose noise is Gaussian, in numbers that are wide enough for its range."""
         if self.stabiliser is not None:
             planes = self.stabiliser.forward(planes)
+        if self.turn is not None:
+            planes = self.turn.turned(planes)
         return planes.astype(np.float64) if self.uneven else planes
+
+    def restore(self, result: np.ndarray, measured: np.ndarray) -> np.ndarray:
+        """Undo `stabilise`: return the image of a result, where ``measured`` is what that was made from."""
+        if self.turn is not None:
+            planes = measured if self.stabiliser is None else self.stabiliser.forward(measured)
+            result = self.turn.channels(result, planes)
+        return result if self.stabiliser is None else self.stabiliser.inverse(result)
+
+    def turned(self, planes: np.ndarray) -> Setting:
+        """Return the setting with channels turned where they share noise, and without those that are constant.
+
+        Judged by the image, planes (C, Z, Y, X) or a sample of them.
+        """
+        if self.stabiliser is not None:
+            planes = self.stabiliser.forward(planes)
+        ranges = [_span(plane) for plane in planes]
+        live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
+        noisy = [c for c in live if self.sigma[c] > 0]
+        if not noisy or (self.variance is not None and len(self.noise.sigma) > 1):
+            return self
+        turn, power = self._turn(planes[noisy], [self.sigma[c] for c in noisy])
+        if turn is None and len(live) == len(planes):
+            return self
+        if turn is None:
+            each = np.eye(len(noisy))
+            turn, power = Turn(each, each, np.zeros(len(noisy)), each), np.square([self.sigma[c] for c in noisy])
+        still = [c for c in live if c not in noisy]
+        sigma = (*np.sqrt(power).tolist(), *(0.0 for _ in still))
+        return replace(self, turn=turn.within(noisy, still, planes), sigma=sigma, channels=self.sigma)
+
+    def _turn(self, planes: np.ndarray, sigma: list[float]) -> tuple[Turn | None, np.ndarray]:
+        """Return the turn of channels with noise, and the variance of its mixes; None where they share little."""
+        if self.bands is not None:
+            return self.turn, np.square(self.mixed)
+        if not 1 < len(planes) <= MOST_TURNED or _partly(planes):  # a mix would miss what any of its channels misses
+            return None, np.empty(0)
+        return turn_of(correlation(planes, sigma), np.asarray(sigma), planes) or (None, np.empty(0))
 
     @classmethod
     def of(
@@ -123,6 +194,25 @@ class Setting:
         return cls(chosen, (1.0,) * len(planes), stabiliser=transform, estimated=estimated)
 
 
+def _partly(planes: np.ndarray) -> bool:
+    """Whether some pixels are missing in some channels only."""
+    if not np.isnan(planes.min()):
+        return False
+    unknown = np.isnan(planes)
+    return bool((unknown.any(axis=0) != unknown.all(axis=0)).any())
+
+
+def _span(plane: np.ndarray) -> float:
+    """Return the range of a plane's pixels, by a sample; infinite where it has none."""
+    pixels = plane.reshape(-1)
+    for known in (pixels[:: pixels.size // SAMPLE | 1], pixels):
+        if np.isnan(known.min()):
+            known = known[np.isfinite(known)]
+        if known.size and (span := float(np.ptp(known))):
+            return span
+    return 0.0 if known.size else math.inf
+
+
 def _gaussian(
     planes: np.ndarray,
     noise: Gaussian,
@@ -134,7 +224,10 @@ def _gaussian(
         estimate = estimate_planes(planes, known, saturation=saturation)
         bands = measure_bands(planes, known, saturation=saturation) if estimate.correlated else None
         if bands is not None:
-            return Setting(Gaussian(bands.sigma), bands.sigma, bands=bands.power, estimated=True, notes=(CORRELATED,))
+            return Setting(
+                Gaussian(bands.sigma), bands.sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed,
+                estimated=True, notes=(CORRELATED,),
+            )  # fmt: skip
         notes = (GROWS,) if fit_planes(planes, known, saturation).grows else ()
         return Setting(Gaussian(estimate.sigma), estimate.sigma, estimated=True, notes=notes)
     if not isinstance(noise.sigma, np.ndarray):

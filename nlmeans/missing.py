@@ -1,0 +1,320 @@
+"""Which pixels of an image count: decided once for the image, then asked of any piece of it.
+
+Missing is what is masked, NaN or infinite; it gets the average of what is around it. Some pixels are no part of the
+picture though their values are numbers: those of a value that stands for no data, those beyond anything that could be
+averaged with the others, and padding. They contribute to no one either, and stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .outliers import Outliers
+from .pairwise.spec import Radii
+
+FAR = 2.0**20
+"""Beyond so many times the spread of the others, a value swallows their noise in sums of float32."""
+ORDINARY = 0.9
+"""Share of the pixels whose distance from the median is the spread."""
+OFFSET, SQUARE, LARGEST = 2.0**10, 1e15, 1e70
+"""Offset, in units of the spread, and spread, from which float32 would not do; and the largest number for float64."""
+SAMPLE = 1 << 12
+"""Pixels of a channel from which bounds are taken."""
+HEAP = 0.01
+"""Share of pixels of one value at an end of the range from which they are left aside for the bounds."""
+SIDE, BORDER = 7, 3
+"""Padding is made of squares of so many pixels of one value; at the image's border this many rows may be beyond it."""
+SHARE = 0.005
+"""Least share of the image, and of what is not padding, that each of the two fills."""
+CHANCE = 0.5
+"""Share of padding's value close to its areas from which these come by chance: in counts, most of which are 0."""
+
+
+class Measured(NamedTuple):
+    """An image, or a piece of it, in numbers that can be averaged.
+
+    Attributes
+    ----------
+    planes : ndarray, shape (C, Z, Y, X)
+        float32 or float64; NaN where a pixel does not count.
+    stays : ndarray of bool, shape (C, Z, Y, X), or None
+        Which of those stay as they are, though missing pixels be filled.
+    """
+
+    planes: np.ndarray
+    stays: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which pixels of an image count.
+
+    Attributes
+    ----------
+    nodata : float or None
+        A value that stands for no data.
+    low, high : tuple of float
+        Bounds of each channel; empty where none are needed.
+    beyond : int
+        Values beyond these among those that were looked at.
+    padding : tuple of tuple of float
+        Values, one a channel, that areas at an end of the range are padded with.
+    outliers : Outliers or None
+        What makes a pixel an outlier.
+    fills : bool
+        Whether outliers count as missing.
+    wide : bool
+        Whether float32 would not do: for an offset far beyond what varies, and at the ends of its range.
+    sides : tuple of 3 int
+        The image's (Z, Y, X).
+    """
+
+    nodata: float | None = None
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    beyond: int = 0
+    padding: tuple[tuple[float, ...], ...] = ()
+    outliers: Outliers | None = None
+    fills: bool = False
+    wide: bool = False
+    sides: Radii = (0, 0, 0)
+
+    @classmethod
+    def of(
+        cls,
+        source: np.ndarray,
+        known: np.ndarray | None,
+        nodata: float | None,
+        padding: bool,
+        sides: Radii,
+    ) -> Rules:
+        """Decide from an image, planes (C, Z, Y, X) as they are stored, or from samples of it, stacked along z."""
+        rules = cls(nodata=nodata, sides=sides)
+        if source.dtype.itemsize > 2:
+            there = rules._known(source, known)
+            ordinary = [Ordinary.of(plane, None if there is None else there[c]) for c, plane in enumerate(source)]
+            _check_squares(ordinary)
+            rules = replace(rules, wide=any(one.wide for one in ordinary))
+            if any(math.isfinite(one.spread) for one in ordinary):
+                rules = replace(rules, low=tuple(o.low for o in ordinary), high=tuple(o.high for o in ordinary))
+                beyond = rules._void(source, there)
+                rules = replace(rules, beyond=0 if beyond is None else int(beyond.sum()))
+        if padding:
+            rules = replace(rules, padding=_padding(source, rules._known(source, known), sides))
+        return rules
+
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it is looked at to tell whether it counts."""
+        return max(SIDE - 1 if self.padding else 0, 1 if self.fills else 0)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know."""
+        notes = []
+        if self.beyond:
+            ends = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True))
+            notes.append(f"values beyond {ends} cannot be averaged with the others: they stay as they are")
+        if self.padding:
+            values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(value)) for value in self.padding)
+            notes.append(
+                f"areas of the one value {values} are taken for padding: they stay as they are, and out of averages "
+                "(padding=False: they are denoised)"
+            )
+        if self.outliers is not None:
+            says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
+            notes.append(f"{self.outliers.text}: {says}")
+        return tuple(notes)
+
+    def measure(self, source: np.ndarray, known: np.ndarray | None, origin: Radii = (0, 0, 0)) -> Measured:
+        """Return planes (C, Z, Y, X) in numbers that can be averaged.
+
+        ``known`` (C, Z, Y, X) is False where a pixel is missing, ``origin`` where the planes begin in the image.
+        """
+        planes, stays = as_float(source, self.wide), self._void(source, known)
+        padded = self._padded(source, origin)
+        if padded is not None:
+            stays = np.broadcast_to(padded, source.shape) if stays is None else stays | padded
+        counts = known
+        if stays is not None:
+            counts = ~stays if known is None else known & ~stays
+        if self.outliers is not None and self.fills:
+            kept = self.outliers.counting(planes, counts)
+            counts = kept if counts is None else counts & kept
+        if counts is not None and not counts.all():
+            planes = np.where(counts, planes, planes.dtype.type(np.nan))
+        return Measured(planes, stays)
+
+    def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        """Return which values are no data or beyond the bounds; None if none is."""
+        found = None
+        if self.nodata is not None and not math.isnan(self.nodata):
+            found = source == self.nodata
+        if self.low:
+            low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
+            ends = np.array([(plane.min(), plane.max()) for plane in source], np.float64)
+            if not ((ends[:, :1] >= low[:, 0, 0]) & (ends[:, 1:] <= high[:, 0, 0])).all():  # NaN is beyond, too
+                beyond = np.isfinite(source) & ((source < low) | (source > high))
+                found = beyond if found is None else found | beyond
+        if found is None or not found.any():
+            return None
+        return found if known is None else found & known
+
+    def _known(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        void = self._void(source, known)
+        if void is None:
+            return known
+        return ~void if known is None else known & ~void
+
+    def _padded(self, source: np.ndarray, origin: Radii) -> np.ndarray | None:
+        """Return which pixels (Z, Y, X) are padding; None if none is."""
+        found = None
+        for value in self.padding:
+            same = _same(source, value)
+            if not same.any():
+                continue
+            edges = [
+                (first == 0, first + length == side)
+                for first, length, side in zip(origin[1:], same.shape[1:], self.sides[1:], strict=True)
+            ]
+            area = opened(same, edges)
+            found = area if found is None else found | area
+        return found if found is not None and found.any() else None
+
+
+def as_float(planes: np.ndarray, wide: bool = False) -> np.ndarray:
+    """Return planes as C-contiguous float32, or float64 where float32 would lose bits or ``wide`` says so."""
+    exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
+    return np.ascontiguousarray(planes, np.float32 if exact and not wide else np.float64)
+
+
+def sampled(plane: np.ndarray, most: int) -> np.ndarray:
+    """Return at most about ``most`` pixels, evenly spread."""
+    pixels = plane.reshape(-1)
+    return pixels[:: pixels.size // most | 1]  # odd: in step with few patterns
+
+
+class Ordinary(NamedTuple):
+    """The values of a channel but for what is far from nearly all of them.
+
+    Attributes
+    ----------
+    middle, spread : float
+        Median, and the distance from it that most values keep; infinite where all are alike.
+    """
+
+    middle: float
+    spread: float
+
+    @classmethod
+    def of(cls, plane: np.ndarray, known: np.ndarray | None) -> Ordinary:
+        """Judge by a sample; values that heap up at an end are left aside."""
+        values = sampled(plane, SAMPLE).astype(np.float64)
+        there = np.isfinite(values)
+        if known is not None:
+            there &= sampled(known, SAMPLE)
+        values = np.sort(values[there])
+        if values.size == 0:
+            return cls(0.0, math.inf)
+        inner = values
+        for end in (values[0], values[-1]):
+            heap = inner == end
+            if HEAP < heap.mean() < 1:
+                inner = inner[~heap]
+        middle = inner[inner.size // 2]
+        with np.errstate(over="ignore"):
+            deviations = np.sort(np.abs(inner - middle))
+        spread = deviations[int(ORDINARY * (deviations.size - 1))]
+        if spread == 0:
+            deviations = deviations[deviations > 0]
+            spread = deviations[deviations.size // 2] if deviations.size else math.inf
+        return cls(float(middle), float(spread))
+
+    @property
+    def low(self) -> float:
+        """The least value that can be averaged with the others."""
+        return self.middle - FAR * self.spread
+
+    @property
+    def high(self) -> float:
+        """The greatest."""
+        return self.middle + FAR * self.spread
+
+    @property
+    def wide(self) -> bool:
+        """Whether float32 would lose what varies, or its squares."""
+        if math.isinf(self.spread):
+            return False
+        return abs(self.middle) > OFFSET * self.spread or not 1 / SQUARE < self.spread < SQUARE
+
+
+def _check_squares(channels: list[Ordinary]) -> None:
+    """Refuse an image whose squares are no numbers."""
+    for one in channels:
+        size = max(abs(one.middle), 0.0 if math.isinf(one.spread) else one.spread)
+        if size > LARGEST or 0 < one.spread < 1 / LARGEST:
+            raise ValueError(
+                f"an image's values must be numbers that can be squared, {1 / LARGEST:g} to {LARGEST:g}; got about "
+                f"{one.middle:g}, varying by {one.spread:g}: multiply it by a power of ten"
+            )
+
+
+def _same(source: np.ndarray, value: tuple[float, ...]) -> np.ndarray:
+    """Return where all channels have the value."""
+    same: np.ndarray = source[0] == value[0]
+    for plane, number in zip(source[1:], value[1:], strict=True):
+        same = same & (plane == number)
+    return same
+
+
+def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tuple[tuple[float, ...], ...]:
+    """Return the values at the ends of the range that areas of the image are padded with."""
+    values = []
+    whole = source.shape[1:] == sides
+    there = None if known is None else known.all(axis=0)
+    size = source[0].size if there is None else int(there.sum())
+    for least in (True, False):
+        ends = source if there is None else [plane[there] for plane in source]
+        if not size:
+            break
+        value = tuple(float(plane.min() if least else plane.max()) for plane in ends)
+        same = _same(source, value) if there is None else _same(source, value) & there
+        if not SHARE * size < np.count_nonzero(same) < size:
+            continue
+        area = opened(same, [(whole, whole)] * 2)
+        if not SHARE * size < np.count_nonzero(area) < (1 - SHARE) * size:
+            continue
+        close = ~area if there is None else ~area & there
+        close &= ~_all(_all(np.pad(~area, [(0, 0), (BORDER, BORDER), (BORDER, BORDER)], constant_values=True), 1), 2)
+        if np.count_nonzero(same & close) <= CHANCE * np.count_nonzero(close):
+            values.append(value)
+    return tuple(values)
+
+
+def opened(flags: np.ndarray, edges: list[tuple[bool, bool]]) -> np.ndarray:
+    """Return the pixels (Z, Y, X) that lie in a square of flags within a slice.
+
+    Flags go on for a few pixels beyond those ``edges`` (before and behind along y and x) that are the image's.
+    """
+    pads = [(BORDER * before, BORDER * behind) for before, behind in edges]
+    area = np.pad(flags, [(0, 0), *pads], constant_values=True)
+    for axis in (1, 2):
+        area = _all(area, axis)
+    area = np.pad(area, [(0, 0), (SIDE - 1, SIDE - 1), (SIDE - 1, SIDE - 1)])
+    for axis in (1, 2):
+        area = ~_all(~area, axis)
+    (top, _), (left, _) = pads
+    return flags & area[:, top : top + flags.shape[1], left : left + flags.shape[2]]
+
+
+def _all(flags: np.ndarray, axis: int) -> np.ndarray:
+    """Return whether all of each run of ``SIDE`` flags along an axis are set."""
+    moved, done = np.moveaxis(flags, axis, 0), 1
+    while done < SIDE and len(moved) > 1:  # runs double
+        step = min(done, SIDE - done, len(moved) - 1)
+        moved, done = moved[step:] & moved[:-step], done + step
+    return np.moveaxis(moved if done == SIDE else moved[:0], 0, axis)

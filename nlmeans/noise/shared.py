@@ -1,0 +1,179 @@
+"""Noise that channels share: how much of it, and the channels turned so that none is shared.
+
+Grey stored as colour has one noise in all of its channels, a demosaicked photograph much of it. What a filter takes to
+be independent is then averaged as if there were more of it than there is, and its differences as if they were noisy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..colour import mix
+
+CROP = (8, 64)
+"""Rows and columns of the parts that are looked at, ..."""
+CROPS = 64
+"""... and how many there are."""
+SCALES = (1, 2, 4)
+"""Sides of the squares whose means are compared: noise that is not shared must be so at none of them."""
+LEAST = 0.3
+"""Correlation from which noise counts as shared: below, little is gained."""
+FEWEST = 64
+"""Differences from which a coarse scale is believed."""
+NONE = 1e-6
+"""Variance of a mix of channels, in units of its noise if it were independent, that is as good as none."""
+CONSTANT = 1e-5
+"""Span of a mix, in units of the largest, that rounding alone makes."""
+NORMAL_MEDIAN = 0.6744897501960817
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """Channels turned into mixes with noise of their own, without what is constant.
+
+    Attributes
+    ----------
+    forward : ndarray, shape (K, C)
+        What channels are multiplied by. Mixes without noise that are constant are left out.
+    back : ndarray, shape (C, K)
+        The way back.
+    rest : ndarray, shape (C,)
+        What mixes that are left out add to the channels, where a pixel's own are not there; NaN in dead channels.
+    shared : ndarray, shape (C, C)
+        The correlation of the channels' noise.
+    """
+
+    forward: np.ndarray
+    back: np.ndarray
+    rest: np.ndarray
+    shared: np.ndarray
+
+    @property
+    def mixes(self) -> bool:
+        """Whether channels are mixed, rather than some of them left out."""
+        return bool(np.count_nonzero(self.shared) > len(self.shared))
+
+    def within(self, channels: Sequence[int], live: Sequence[int], planes: np.ndarray) -> Turn:
+        """Return this turn of some channels of planes (C, Z, Y, X), beside ``live`` ones that stay as they are."""
+        count, mixes = len(planes), len(self.forward)
+        forward = np.zeros((mixes + len(live), count))
+        back, rest, shared = forward.T.copy(), np.zeros(count), np.eye(count)
+        forward[:mixes, channels], back[channels, :mixes] = self.forward, self.back
+        forward[np.arange(mixes, mixes + len(live)), live] = back[live, np.arange(mixes, mixes + len(live))] = 1
+        shared[np.ix_(channels, channels)], rest[channels] = self.shared, self.rest
+        for c in set(range(count)) - {*channels, *live}:
+            known = planes[c][np.isfinite(planes[c])]
+            rest[c] = known[0] if known.size else np.nan
+        return Turn(forward, back, rest, shared)
+
+    def over(self, deviations: Sequence[float]) -> Turn:
+        """Return the turn of channels whose noise has other deviations; that of this one's is 1."""
+        scale = np.asarray([deviation or 1.0 for deviation in deviations])
+        return Turn(self.forward / scale, self.back * scale[:, None], self.rest * scale, self.shared)
+
+    def variance(self, channels: np.ndarray) -> np.ndarray:
+        """Return the variance of mixes (K, Z, Y, X) in units of their own, of that of channels (C, Z, Y, X)."""
+        vectors = self.back / np.linalg.norm(self.back, axis=0)  # of channels in units of their mean variance
+        roots = np.nan_to_num(np.sqrt(channels))
+        mixes = np.zeros((len(self.forward), *channels.shape[1:]), channels.dtype)
+        for mixed, vector in zip(mixes, vectors.T, strict=True):
+            weights = self.shared * np.outer(vector, vector)
+            for row, root in zip(weights, roots, strict=True):
+                mixed += root * np.tensordot(row, roots, 1)
+            mixed /= max(weights.sum(), NONE)
+        return mixes
+
+    def turned(self, planes: np.ndarray) -> np.ndarray:
+        """Return mixes (K, Z, Y, X) of channels (C, Z, Y, X)."""
+        return mix(self.forward, planes)
+
+    def channels(self, mixes: np.ndarray, planes: np.ndarray) -> np.ndarray:
+        """Return channels of mixes; what was left out stays as it is in ``planes``."""
+        if len(self.forward) == len(self.back):
+            return mix(self.back, mixes)
+        result = planes + mix(self.back, mixes - self.turned(planes))
+        lost = np.isnan(result)
+        if lost.any():
+            there = mix(self.back, mixes) + self.rest.reshape(-1, 1, 1, 1).astype(result.dtype)
+            result[lost] = there[lost]
+        return result
+
+
+def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
+    """Return the correlation of the noise of channels (C, Z, Y, X) with each other, at least 0.
+
+    What differences of channels hold, texture included, is an upper bound of the noise that they do not share, at every
+    scale; so the least of what follows from the scales errs towards independent noise. ``sigma`` is believed as an
+    upper bound of each channel's own.
+    """
+    count, seen = len(planes), 0
+    found = np.ones((count, count))
+    parts = _parts(planes) / np.reshape(sigma, (-1, 1, 1, 1))
+    for side in SCALES:
+        details = _details(parts, side)
+        if details.shape[1] < max(min(FEWEST, seen), 1):
+            continue
+        seen = max(seen, details.shape[1])
+        own = np.minimum([_variance(detail) for detail in details], 1.0)
+        for i in range(count):
+            for j in range(i):
+                apart = _variance(details[i] - details[j])
+                scale = 2 * float(np.sqrt(own[i] * own[j]))
+                shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(np.array_equal(parts[i], parts[j]))
+                found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
+    if not seen:
+        return np.eye(count)
+    chance = LEAST + 3 / np.sqrt(seen)
+    return np.where((found >= chance) | (found > 1 - NONE), found, 0.0)
+
+
+def turn_of(shared: np.ndarray, sigma: np.ndarray, planes: np.ndarray) -> tuple[Turn, np.ndarray] | None:
+    """Return the turn for noise of a correlation (C, C), and the variance of its mixes; None if little is shared."""
+    count = len(shared)
+    if count < 2 or shared[~np.eye(count, dtype=bool)].max() < LEAST:
+        return None
+    power, vectors = np.linalg.eigh(shared)
+    vectors = np.round(vectors * np.where(vectors.sum(axis=0) < 0, -1, 1), 12)[:, ::-1]
+    power = np.where(power < NONE * count, 0.0, power)[::-1]
+    mixes = (vectors / sigma[:, None]).T @ _parts(planes).reshape(count, -1)
+    mixes = mixes[:, np.isfinite(mixes).all(axis=0)]
+    if not mixes.size:
+        return None
+    middles = np.median(mixes, axis=1)
+    spans = np.abs(mixes - middles[:, None]).max(axis=1)
+    kept = (power > 0) | (spans > CONSTANT * np.maximum(spans.max(), np.abs(middles)))
+    forward, back = (vectors / sigma[:, None]).T, vectors * sigma[:, None]
+    return Turn(forward[kept], back[:, kept], back[:, ~kept] @ middles[~kept], shared), power[kept]
+
+
+def _parts(planes: np.ndarray) -> np.ndarray:
+    """Return small parts of the image, spread evenly, as (C, parts, rows, columns) of float64."""
+    _, depth, height, width = planes.shape
+    rows, columns = min(CROP[0], height), min(CROP[1], width)
+    places = []
+    for k in range(CROPS):
+        shares = [(k * factor % CROPS + 0.5) / CROPS for factor in (37, 1, 23)]
+        sides = [n - m + 1 for n, m in zip((depth, height, width), (1, rows, columns), strict=True)]
+        places.append(tuple(int(share * side) for share, side in zip(shares, sides, strict=True)))
+    found = [planes[:, z, y : y + rows, x : x + columns] for z, y, x in dict.fromkeys(places)]
+    return np.stack(found, axis=1).astype(np.float64)
+
+
+def _details(parts: np.ndarray, side: int) -> np.ndarray:
+    """Return differences along both axes of means of squares, in units in which white noise has its own variance."""
+    count, number, rows, columns = parts.shape
+    rows, columns = rows // side, columns // side
+    if rows < 2 or columns < 2:
+        return np.empty((count, 0))
+    cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
+    means = cut.mean(axis=(3, 5)) * side
+    details = np.diff(np.diff(means, axis=2), axis=3).reshape(count, -1) / 2
+    return details[:, np.isfinite(details).all(axis=0)]
+
+
+def _variance(details: np.ndarray) -> float:
+    """Return the variance of normal noise among which there may be some texture."""
+    return float(np.median(np.abs(details)) / NORMAL_MEDIAN) ** 2

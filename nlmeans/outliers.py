@@ -1,0 +1,154 @@
+"""Outliers: single pixels that stand out from all around them, as hot and dead ones do, and salt and pepper.
+
+An outlier is beyond all but one of its eight neighbours, by much more than noise would be and than these differ. So
+edges, lines and textures have none, and a pair of outliers side by side is seen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+STANDS_OUT = 10.0
+"""Standard deviations of the noise, at least, that lie between an outlier and its neighbours."""
+CONTRAST = 1.5
+"""... and times what the neighbours differ, but for one at either end."""
+FEWEST, SHARE = 6, 1e-4
+"""Outliers that there must be, and their share of the pixels: fewer are details."""
+MOST = 0.2
+"""Share of pixels from which outliers are the picture."""
+ONE_VALUE, ALONE = 0.9, 0.4
+"""Share of outliers of one value, and of the pixels of that value that are outliers, from which all of these are."""
+APART = 0.5
+"""Share that outliers are of all pixels that stand out half as much: details come in all strengths."""
+NEAR, HEAP = 4.0, 1e-3
+"""What is enough at either end of the range, if so many pixels have that very value, and few are near it."""
+NORMAL = 1.4826
+"""Standard deviation of a normal variable over its median distance from the middle."""
+SECOND = math.sqrt(20.0)
+"""Standard deviation of the second difference in both directions, 4 x less the 4 neighbours, of white noise of 1."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """What makes a pixel an outlier.
+
+    Attributes
+    ----------
+    least : tuple of float
+        How far a pixel must stand out, a number a channel; infinite where a channel has no outlier.
+    values : tuple of tuple of float
+        In each channel, values that all are outliers, wherever they are.
+    share : float
+        Of the image's values, those that are outliers.
+    """
+
+    least: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+    share: float
+
+    @classmethod
+    def of(cls, planes: np.ndarray) -> Outliers | None:
+        """Find what stands out from planes (C, Z, Y, X), or a sample of them, where NaN is missing; None if nothing."""
+        least, values, count = [], [], 0
+        for plane in planes:
+            limit, heaps, number = _of_channel(plane)
+            least.append(limit)
+            values.append(heaps)
+            count += number
+        if not count:
+            return None
+        return cls(tuple(least), tuple(values), count / max(int(np.isfinite(planes).sum()), 1))
+
+    @property
+    def text(self) -> str:
+        """How many there are, in words."""
+        numbers = sorted({value for heaps in self.values for value in heaps})
+        heaps = f", all of those of the value {' and '.join(f'{v:g}' for v in numbers)}" if numbers else ""
+        return f"{self.share:.2%} of the pixels stand out from all around them{heaps}"
+
+    def counting(self, planes: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+        """Return which pixels of planes (C, Z, Y, X) are no outliers; those that are not ``known`` are none."""
+        there = np.isfinite(planes) if known is None else known & np.isfinite(planes)
+        kept = np.ones(planes.shape, bool)
+        for c, plane in enumerate(planes):
+            if math.isfinite(self.least[c]):
+                kept[c] = ~_standing_out(np.where(there[c], plane, np.nan), self.least[c])
+            for value in self.values[c]:
+                kept[c] &= plane != value
+        return kept
+
+
+def _of_channel(plane: np.ndarray) -> tuple[float, tuple[float, ...], int]:
+    """Return the limit of a channel (Z, Y, X), the values that all are outliers, and how many outliers there are."""
+    known, level = int(np.isfinite(plane).sum()), _level(plane)
+    if not level > 0:
+        return math.inf, (), 0
+    flags, near, limit = (
+        _standing_out(plane, STANDS_OUT * level),
+        _standing_out(plane, NEAR * level),
+        STANDS_OUT * level,
+    )
+    few = np.count_nonzero(flags) < max(FEWEST, SHARE * known, APART * np.count_nonzero(near))
+    if few or np.count_nonzero(flags) > MOST * known:
+        flags, limit = np.zeros_like(flags), math.inf
+    heaps = _heaps(plane, flags)
+    for end in (np.nanmin(plane), np.nanmax(plane)):
+        same = plane == end
+        if end in heaps or not max(FEWEST, HEAP * known) <= np.count_nonzero(same) <= MOST * known:
+            continue
+        beside = np.count_nonzero(np.abs(plane - end) <= 2 * level) - np.count_nonzero(same)
+        if np.count_nonzero(near & same) >= ALONE * np.count_nonzero(same) > beside:
+            heaps.append(float(end))
+    for value in heaps:
+        flags |= plane == value
+    return limit, tuple(heaps), int(flags.sum())
+
+
+def _heaps(plane: np.ndarray, flags: np.ndarray) -> list[float]:
+    """Return the values that nearly all outliers on one side of the others have."""
+    if not flags.any():
+        return []
+    values, counts = np.unique(plane[flags], return_counts=True)
+    middle, heaps = np.nanmedian(plane), []
+    for side in (values < middle, values > middle):
+        k = int(np.argmax(np.where(side, counts, 0)))
+        every = int(np.count_nonzero(plane == values[k]))
+        if side.any() and counts[k] > max(FEWEST, ONE_VALUE * counts[side].sum(), ALONE * every):
+            heaps.append(float(values[k]))
+    return heaps
+
+
+def _level(plane: np.ndarray) -> float:
+    """Return about the standard deviation of the noise; of textures and few outliers somewhat more."""
+    if min(plane.shape[1:]) < 3:
+        return 0.0
+    middle = plane[:, 1:-1, 1:-1]
+    around = (plane[:, :-2, 1:-1] + plane[:, 2:, 1:-1]) + (plane[:, 1:-1, :-2] + plane[:, 1:-1, 2:])
+    second = np.abs(4 * middle - around)
+    second = second[np.isfinite(second)]
+    return NORMAL * float(np.median(second)) / SECOND if second.size else 0.0
+
+
+def _standing_out(plane: np.ndarray, least: float) -> np.ndarray:
+    """Return which pixels (Z, Y, X) are beyond all but one of their neighbours in the slice; NaN is no neighbour."""
+    padded = np.pad(plane, [(0, 0), (1, 1), (1, 1)], constant_values=np.nan)
+    _, height, width = plane.shape
+    high = np.full((2, *plane.shape), -np.inf, plane.dtype)
+    low = -high
+    for y in range(3):
+        for x in range(3):
+            if (y, x) != (1, 1):
+                value = padded[:, y : y + height, x : x + width]
+                above = np.fmax(value, -np.inf)
+                below = np.fmin(value, np.inf)
+                np.maximum(high[1], np.minimum(high[0], above), out=high[1])
+                np.maximum(high[0], above, out=high[0])
+                np.minimum(low[1], np.maximum(low[0], below), out=low[1])
+                np.minimum(low[0], below, out=low[0])
+    with np.errstate(invalid="ignore"):
+        limit = np.maximum(CONTRAST * (high[1] - low[1]), least)
+        out: np.ndarray = (plane - high[1] > limit) | (low[1] - plane > limit)
+    return out & np.isfinite(high[1]) & np.isfinite(low[1])

@@ -1,0 +1,246 @@
+"""Pixels that are no part of the picture: no data, sentinels, padding; and outliers, which are noticed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nlmeans
+from nlmeans import missing
+from nlmeans.outliers import Outliers
+
+Y, X = np.mgrid[:128, :128]
+
+
+def field(dtype="f4", level=100.0, sigma=10.0, side=64, seed=0):
+    return np.random.default_rng(seed).normal(level, sigma, (side, side)).astype(dtype)
+
+
+def rms(result, truth):
+    return float(np.sqrt(np.mean((np.asarray(result, float) - truth) ** 2)))
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+@pytest.mark.parametrize("value", [-3.4028235e38, 9.97e36, 1e20, 1e15, 1e10])
+def test_sentinels_count_for_nobody_and_stay(value, method):
+    image = field()
+    image[:8] = value
+    result, report = nlmeans.denoise(image, method=method, full_output=True)
+    np.testing.assert_array_equal(result[:8], image[:8])
+    assert abs(result[8:] - 100).max() < 12
+    assert report.kept == 8 * 64
+    assert any("cannot be averaged" in note for note in report.notes)
+    masked = nlmeans.denoise(image, report.sigma, mask=image == np.clip(image, 0, 200), fill=False, method=method)
+    np.testing.assert_allclose(result, masked, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("value", [3e38, 1e12])
+def test_one_firefly_harms_nobody(value, dtype):
+    image = field(dtype)
+    image[30, 30] = value
+    result = nlmeans.denoise(image, 10)
+    assert result[30, 30] == image[30, 30]
+    others = np.ones(image.shape, bool)
+    others[30, 30] = False
+    assert abs(result[others] - 100).max() < 12
+
+
+@given(
+    st.floats(1e9, 3e38).map(np.float32).flatmap(lambda v: st.sampled_from([v, -v])),
+    st.floats(0.001, 0.7),
+    st.integers(0, 9),
+)
+def test_any_sentinel_anywhere(value, share, seed):
+    rng = np.random.default_rng(seed)
+    image, lost = field(seed=seed, side=32), rng.random((32, 32)) < share
+    lost[0, 0] = True
+    image[lost] = value
+    result = nlmeans.denoise(image, 10, quality="fast", search_radius=3)
+    np.testing.assert_array_equal(result[lost], image[lost])
+    assert abs(result[~lost] - 100).max() < 60
+
+
+def test_ordinary_ranges_have_no_sentinels():
+    heights = np.where(X > 60, 1e4, 0) + field(side=128)
+    stars = field(side=128)
+    stars[::30, ::30] = 60000
+    for image in (heights, stars, np.zeros((32, 32))):
+        planes = np.asarray(image, np.float32)[None, None]
+        rules = missing.Rules.of(planes, None, None, True, planes.shape[1:])
+        assert rules.measure(planes, None).stays is None
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+def test_values_that_stand_for_no_data_stay(dtype):
+    image = field(dtype)
+    image[5:9, 7:30] = -9999
+    result, report = nlmeans.denoise(image, 10, nodata=-9999, full_output=True)
+    np.testing.assert_array_equal(result[5:9, 7:30], -9999)
+    ref = nlmeans.denoise(image, 10, mask=image != -9999, fill=False)
+    np.testing.assert_array_equal(result, ref)
+    assert (report.kept, report.missing) == (4 * 23, 0)
+
+
+@pytest.mark.parametrize("value", ["-9999", True, [1, 2]])
+def test_nodata_is_one_number(value):
+    with pytest.raises(TypeError, match="nodata must be the one number"):
+        nlmeans.denoise(field(), 10, nodata=value)
+
+
+def scanned(value=-2000, dtype="i2"):
+    """Return a noisy disc in a circle, outside of which there is one value; the truth; what is outside, and its rim."""
+    y, x = np.mgrid[:160, :160]
+    r = np.hypot(x - 79.5, y - 79.5)
+    truth = np.where(r < 60, 40.0, -1000.0)
+    outside = r > 76
+    image = np.rint(truth + np.random.default_rng(0).normal(0, 25, truth.shape)).astype(dtype)
+    image[outside] = value
+    return image, truth, outside, (r > 72) & ~outside
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+def test_padding_stays_and_is_left_out(method):
+    image, truth, outside, rim = scanned()
+    result, report = nlmeans.denoise(image, method=method, full_output=True)
+    np.testing.assert_array_equal(result[outside], image[outside])
+    ref = nlmeans.denoise(image, report.sigma, mask=~outside, fill=False, method=method)
+    np.testing.assert_array_equal(result, ref)
+    assert rms(result[rim], truth[rim]) < 4
+    assert any("-2000" in note and "padding=False" in note for note in report.notes)
+    blurred, report = nlmeans.denoise(image, method=method, padding=False, full_output=True)
+    assert report.kept == 0
+    assert not any("padding" in note for note in report.notes)
+    assert rms(blurred[rim], truth[rim]) > rms(result[rim], truth[rim])
+
+
+def test_a_black_border_of_a_colour_photograph_stays():
+    rng = np.random.default_rng(0)
+    image = np.zeros((70, 90, 3), np.uint8)
+    image[5:-5, 6:-6] = rng.normal(120, 15, (60, 78, 3)).clip(0, 255)
+    result, report = nlmeans.denoise(image, channel_axis=-1, full_output=True)
+    assert report.kept == 70 * 90 - 60 * 78
+    border = np.ones((70, 90), bool)
+    border[5:-5, 6:-6] = False
+    np.testing.assert_array_equal(result[border], 0)
+    inner = nlmeans.denoise(image[5:-5, 6:-6], report.sigma, channel_axis=-1).astype(int)
+    assert np.abs(result[5:-5, 6:-6] - inner).max() < 20
+    assert abs(result[5:-5, 6:-6].mean() - inner.mean()) < 0.1
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.3, 2.0])
+def test_zeros_of_counts_are_no_padding(rate):
+    counts = np.random.default_rng(1).poisson(rate, (128, 128)).astype("u2")
+    counts[:30] = np.random.default_rng(2).poisson(rate / 20, (30, 128))
+    assert nlmeans.denoise(counts, 1.0, quality="fast", full_output=True)[1].kept == 0
+
+
+def test_padding_is_the_same_in_any_piece():
+    da = pytest.importorskip("dask.array")
+    image = scanned()[0]
+    for chunks in (40, 37, (160, 21)):
+        result = nlmeans.denoise(da.from_array(image, chunks=chunks), 25).compute()
+        assert np.abs(result - nlmeans.denoise(image, 25).astype(int)).max() <= 1
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0.3, 1.0), st.tuples(*[st.booleans()] * 4), st.integers(0, 99))
+def test_opened_equals_the_definition(height, width, share, ends, seed):
+    flags = np.random.default_rng(seed).random((2, height, width)) < share
+    edges = [ends[:2], ends[2:]]
+    pads = [(0, 0), *((missing.BORDER * a, missing.BORDER * b) for a, b in edges)]
+    wide = np.pad(flags, pads, constant_values=True)
+    area, side = np.zeros_like(wide), missing.SIDE
+    for y in range(wide.shape[1] - side + 1):
+        for x in range(wide.shape[2] - side + 1):
+            window = (slice(None), slice(y, y + side), slice(x, x + side))
+            area[window] |= wide[window].all(axis=(1, 2), keepdims=True)
+    ref = area[:, pads[1][0] : pads[1][0] + height, pads[2][0] : pads[2][0] + width] & flags
+    np.testing.assert_array_equal(missing.opened(flags, edges), ref)
+
+
+def test_a_channel_that_is_missing_keeps_what_others_say():
+    image = 100 + np.random.default_rng(0).normal(0, 1, (32, 32, 3))
+    image[8, 8] = 500, image[8, 8, 1], np.nan
+    for method in ("nlm", "ridge"):
+        result = nlmeans.denoise(image, channel_axis=-1, method=method)
+        assert result[8, 8, 0] == pytest.approx(500, abs=2)
+        assert result[8, 8, 2] == pytest.approx(100, abs=2)
+        assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+@pytest.mark.parametrize("sigma", [None, 1.0])
+def test_a_dead_band_stays_dead_and_the_others_are_denoised(method, sigma):
+    image = 100 + np.random.default_rng(0).normal(0, 1, (40, 40, 3))
+    image[..., 1] = np.nan
+    result = nlmeans.denoise(image, sigma, channel_axis=-1, method=method)
+    assert np.isnan(result[..., 1]).all()
+    ref = nlmeans.denoise(image[..., ::2], sigma, channel_axis=-1, method=method)
+    np.testing.assert_allclose(result[..., ::2], ref, rtol=1e-6)
+
+
+def test_missing_in_one_channel_contributes_to_nobody():
+    image = field(side=24).repeat(3, axis=1).reshape(24, 24, 3) + np.random.default_rng(3).normal(0, 10, (24, 24, 3))
+    image[10, 10, 1] = np.nan
+    ref = nlmeans.denoise(image, 10, channel_axis=-1)
+    for value in (np.inf, -np.inf):
+        image[10, 10, 1] = value
+        np.testing.assert_array_equal(nlmeans.denoise(image, 10, channel_axis=-1), ref)
+
+
+def depth(seed=0):
+    """Return a depth map in which one pixel in twenty could not be measured and is 0; the truth; which could be."""
+    rng = np.random.default_rng(seed)
+    truth = np.where(np.hypot(X - 64, Y - 64) < 40, 1500.0, 800.0)
+    image = np.rint(truth + rng.normal(0, 8, truth.shape)).astype("u2")
+    known = rng.random(truth.shape) >= 0.05
+    return np.where(known, image, 0).astype("u2"), truth, known
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_single_zeros_are_named_and_do_not_spoil_sigma(seed):
+    image, truth, known = depth(seed)
+    _, report = nlmeans.denoise(image, full_output=True)
+    assert report.sigma[0] == pytest.approx(8, rel=0.15)
+    assert any("% of" in note and "value 0" in note and "outliers='fill'" in note for note in report.notes)
+    filled = nlmeans.denoise(image, outliers="fill")
+    assert rms(filled[known], truth[known]) < 1.6
+    assert rms(filled, truth) < 15
+
+
+def test_hot_pixels_salt_and_pepper_are_named():
+    rng = np.random.default_rng(0)
+    hot = rng.normal(100, 15, (96, 96))
+    hot[::13, ::11] = 4000
+    result, report = nlmeans.denoise(hot, outliers="fill", full_output=True)
+    assert any("stand out" in note and "missing" in note for note in report.notes)
+    assert result.max() < 130
+    salt, u = rng.normal(100, 15, (128, 128)), rng.random((128, 128))
+    salt[u < 0.025], salt[u > 0.975] = 0, 255
+    report = nlmeans.denoise(salt.clip(0, 255).astype("u1"), full_output=True)[1]
+    assert report.sigma[0] == pytest.approx(15, rel=0.1)
+    assert any("value 0 and 255" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 3])
+def test_counts_and_white_noise_have_no_outliers(rate):
+    rng = np.random.default_rng(4)
+    for image in (rng.poisson(rate, (128, 128)), rng.normal(0, 10, (128, 128)), rng.exponential(10, (128, 128))):
+        assert Outliers.of(image.astype(np.float32)[None, None]) is None
+
+
+def test_outliers_are_the_same_in_any_piece():
+    da = pytest.importorskip("dask.array")
+    image = depth()[0]
+    result = nlmeans.denoise(da.from_array(image, chunks=45), 8, outliers="fill").compute()
+    assert np.abs(result - nlmeans.denoise(image, 8, outliers="fill").astype(int)).max() <= 1
+
+
+def test_one_hot_pixel_weakens_nothing_else():
+    truth = np.where((X // 16 + Y // 16) % 2, 200.0, 0.0)
+    image = (truth + np.random.default_rng(0).normal(0, 20, truth.shape)).astype("f4")
+    plain = nlmeans.denoise(image, 20, quality="fast")
+    image[5, 5] = 1e6
+    hot, report = nlmeans.denoise(image, 20, quality="fast", full_output=True)
+    np.testing.assert_array_equal(hot[20:], plain[20:])
+    assert report.plan.strength == nlmeans.plan(plain, 20, quality="fast").strength
