@@ -144,7 +144,9 @@ def estimate(
         plan = refined(planes, averages, plan, setting, guide, threads)
     averages = setting.restore(averages, core.of(measured.planes))
     unfilled = None if missing is None else missing & np.isnan(averages)
-    keeps = missing if keep else unfilled if stays is None else unfilled | stays
+    keeps = missing if keep else unfilled
+    if stays is not None:  # though it may be all around and not here
+        keeps = stays if keeps is None else keeps | stays
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)

@@ -31,17 +31,17 @@ def check(page: Any, pages: list[Any], size: int, request: Request) -> None:
         )
     sides, pieces = _grid(page)
     number = math.prod(-(-side // piece) for side, piece in zip(sides, pieces, strict=True))
-    if any(len(each.dataoffsets) != number for each in pages):  # before anybody makes a list of them
-        raise PictureError(
-            f"the file is damaged or cut short: it names {min(len(each.dataoffsets) for each in pages):,} of {number:,} "
-            "strips or tiles"
-        )
+    named = next((len(each.dataoffsets) for each in pages if len(each.dataoffsets) != number), number)
+    if named != number:  # before anybody makes a list of them
+        raise PictureError(f"the file is damaged or cut short: it names {named:,} of {number:,} strips or tiles")
     needed, most = _needed(page, sides, pieces), MOST.get(int(page.compression))
     claimed = packed = 0
     for each in pages:
         offsets, counts = (_numbers(numbers) for numbers in (each.dataoffsets, each.databytecounts))
         if len(offsets) != len(counts):
-            raise PictureError(f"the file is damaged: it has {len(offsets):,} places and {len(counts):,} lengths of strips")
+            raise PictureError(
+                f"the file is damaged: it has {len(offsets):,} places and {len(counts):,} lengths of strips"
+            )
         there = counts > 0  # a file may leave out what is empty
         if np.any(there != (offsets > 0)) or np.any(counts < 0):
             raise PictureError(

@@ -206,7 +206,7 @@ def only_series(tif: Any) -> Any:
         logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", tif.filehandle.path)
     page = series[0].keyframe
     value = None if page.dtype is None else declared(page.tags.valueof(NODATA), page.dtype)
-    if value is not None:  # for tiles that are left out; tifffile takes 0 for float32's least, as GDAL rounds it
+    if value is not None:  # for tiles that are left out; tifffile takes 0 for the least float32
         page.nodata = page.dtype.type(value)
     return series[0]
 
