@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
 import typer
@@ -271,6 +271,18 @@ class Filtering:
             "what a GeoTIFF or Zarr file declares.",
         ),
     ] = None
+    padding: Annotated[
+        bool | None,
+        typer.Option(
+            help="Leave large areas of one exact value at an end of the range as they are (the default), or denoise them."
+        ),
+    ] = None
+    outliers: Annotated[
+        Literal["keep", "fill"] | None,
+        typer.Option(
+            help="Single pixels that stand out from all around them: keep them, or fill them as missing ones."
+        ),
+    ] = None
     mask: Annotated[
         Any,
         typer.Option(
@@ -355,9 +367,9 @@ class Filtering:
         given = self.given()
         fitted = {name: _fitted(name, given[name], file, picture) for name, file in files.items()}
         spacing = _spacing_of(picture) if self.spacing is None else self.spacing
-        nodata = picture.nodata if given.pop("nodata") is None else self.nodata
+        nodata = picture.nodata if self.nodata is None else self.nodata
         axes = {"axes": picture.axes, "channel_axis": picture.channel_axis}
-        return given | axes | fitted | {"spacing": spacing} | ({} if nodata is None else {"nodata": nodata})
+        return given | axes | fitted | {"spacing": spacing, "nodata": nodata}
 
 
 def _fitted(name: str, path: Path, file: io.Picture, picture: io.Picture) -> np.ndarray:
