@@ -274,7 +274,7 @@ class Filtering:
     padding: Annotated[
         bool | None,
         typer.Option(
-            help="Leave large areas of one exact value at an end of the range as they are (the default), or denoise them."
+            help="Leave large areas of one exact value at an end of the range as they are, the default, or not."
         ),
     ] = None
     outliers: Annotated[
