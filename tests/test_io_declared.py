@@ -328,6 +328,18 @@ def test_12_bits_need_imagecodecs():
         assert io.read("a.tif").pixels.shape == (side, side)
 
 
+def test_bits_in_lzw_need_imagecodecs():
+    there = GREY > 100
+    Image.fromarray(there).save("a.tif", compression="tiff_lzw")
+    try:
+        import imagecodecs  # noqa: F401
+    except ImportError:
+        with pytest.raises(PictureError, match="compressed by LZW and packed to 1 bits a sample needs imagecodecs"):
+            io.read("a.tif", bilevel=True)
+    else:
+        np.testing.assert_array_equal(io.read("a.tif", bilevel=True).pixels != 0, there)
+
+
 def test_a_palette_is_no_image():
     with pytest.raises(TypeError, match=r"image\.convert\('RGB'\)"):
         nlmeans.denoise(Image.fromarray(np.stack([GREY.astype("u1")] * 3, -1)).quantize(64))

@@ -36,10 +36,12 @@ def provide() -> None:
 
 def lacking(error: Exception, page: Any) -> PictureError | None:
     """Return what to do where an error while unpacking a page means that imagecodecs is not there, else None."""
-    if not isinstance(error, ImportError) and "imagecodecs" not in str(error):
+    small = page.compression == LZW and page.bitspersample < 8  # tifffile asks for too much of our LZW there
+    if not small and not isinstance(error, ImportError) and "imagecodecs" not in str(error):
         return None
     name = str(getattr(page.compression, "name", page.compression))
-    what = f"compressed by {name}" if page.compression != 1 else f"packed to {page.bitspersample} bits a sample"
+    bits = f"packed to {page.bitspersample} bits a sample"
+    what = bits if page.compression == 1 else f"compressed by {name}" + f" and {bits}" * small
     return PictureError(
         f"a TIFF that is {what} needs imagecodecs: install it with pip install imagecodecs, or save the file "
         "uncompressed"
