@@ -84,6 +84,20 @@ def test_gdal_nodata_stays_and_is_kept(dtype, value, more, fill):
         assert tif.pages[0].tags.valueof(42113) == f"{value}"
 
 
+@pytest.mark.parametrize("more", [[], ["--max-memory", "2G"]], ids=["whole", "blocks"])
+def test_no_data_may_be_a_value_among_the_others(more):
+    """So that nothing but what is declared tells it from them."""
+    pixels, holes = GREY.astype("u2"), RNG.random(GREY.shape) < 0.2
+    pixels[pixels == 100] = 101
+    pixels[holes] = 100
+    tifffile.imwrite("in.tif", pixels, **nodata_tag("100"))
+    nl("denoise", "in.tif", "out.tif", "--sigma", 15, "--quality", "fast", *more)
+    clean = tifffile.imread("out.tif")
+    assert (clean[holes] == 100).all()
+    ref = nlmeans.denoise(pixels, 15, mask=~holes, quality="fast", fill=False, padding=False)
+    assert abs(clean[~holes].astype(int) - ref[~holes]).max() <= 1
+
+
 def test_a_flag_says_it_for_files_that_do_not():
     pixels = GREY.copy()
     pixels[ROWS] = 7
