@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
+
+from ._progress import compiling
 
 logger = logging.getLogger("nlmeans")
 
@@ -59,9 +62,11 @@ def _guard(dispatcher: Any, name: str) -> None:
             found = None
         if found is None:
             logger.warning("compiling %s, once for this kind of input (a few seconds)", name)
+            compiling.add(threading.get_ident())
         return found
 
     def save_if_possible(*args: Any) -> None:
+        compiling.discard(threading.get_ident())
         try:
             save(*args)
         except OSError as error:

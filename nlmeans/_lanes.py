@@ -110,6 +110,35 @@ def address(typing, array):
     return types.CPointer(array.dtype)(array), lower
 
 
+def _shared(context: Any, builder: Any, array: Any, kind: Any, index: int) -> Any:
+    """Return the place of a number that other threads read and write meanwhile."""
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [ir.Constant(ir.IntType(64), index)])
+
+
+@intrinsic
+def stopped(typing, pulse):
+    """Return whether a task is to stop (`pairwise.tiles.pulse`); read anew each time, as plain loads need not be."""
+
+    def lower(context, builder, sig, args):
+        place = _shared(context, builder, args[0], sig.args[0], 0)
+        return builder.icmp_signed("!=", builder.load_atomic(place, "monotonic", 8), ir.IntType(64)(0))
+
+    return types.boolean(pulse), lower
+
+
+@intrinsic
+def advance(typing, pulse, steps):
+    """Note that a task has done so many steps more."""
+
+    def lower(context, builder, sig, args):
+        place = _shared(context, builder, args[0], sig.args[0], 1)
+        done = builder.add(builder.load_atomic(place, "monotonic", 8), args[1])
+        builder.store_atomic(done, place, "monotonic", 8)
+        return context.get_dummy_value()
+
+    return types.void(pulse, types.int64), lower
+
+
 def _anywhere(context: Any, builder: Any, data: Any, index: Any, vector: Vector) -> Any:
     """Return the place of a vector that begins at the ``index``-th number, on no boundary."""
     first = builder.gep(data, [index], inbounds=True)

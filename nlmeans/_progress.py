@@ -8,6 +8,12 @@ from typing import Any
 
 Progress = Callable[[int, int], object]
 
+compiling: set[int] = set()
+"""Threads that compile a kernel: they do not see that they are to stop, but can be interrupted."""
+
+FINE = 1000
+"""Into how many steps a unit of work is divided."""
+
 
 class Cancelled(Exception):
     """The work was stopped by the event given as ``cancel``; nothing was written."""
@@ -49,11 +55,11 @@ def part(progress: Progress | None, index: int, count: int) -> Progress | None:
 
 
 def shares_of(progress: Progress | None, weights: Sequence[int]) -> list[Progress | None]:
-    """Return the progress of consecutive parts whose work is as ``weights``."""
+    """Return the progress of consecutive parts whose work is as ``weights``; the total stays the same throughout."""
     if progress is None:
         return [None] * len(weights)
 
     def tell(before: int, weight: int) -> Progress:
-        return lambda done, total: progress(before * total + weight * done, sum(weights) * total)
+        return lambda done, total: progress(before * FINE + weight * FINE * done // total, sum(weights) * FINE)
 
     return [tell(sum(weights[:k]), weight) for k, weight in enumerate(weights)]

@@ -277,15 +277,15 @@ def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tupl
     """Return the values at the ends of the range that areas of the image are padded with."""
     values = []
     whole = source.shape[1:] == sides
-    there = None if known is None else known.all(axis=0)
-    size = source[0].size if there is None else int(there.sum())
+    there = None if known is None else np.logical_and.reduce(known)
+    few = _few(source, there)
     for least in (True, False):
-        ends = source if there is None else [plane[there] for plane in source]
-        if not size:
-            break
-        value = tuple(float(plane.min() if least else plane.max()) for plane in ends)
+        value = tuple(float(plane.min() if least else plane.max()) for plane in few) if few.size else ()
+        if not value or (few == np.reshape(value, (-1, 1))).all(axis=0).mean() < SHARE:
+            continue
         same = _same(source, value) if there is None else _same(source, value) & there
-        if not SHARE * size < np.count_nonzero(same) < size:
+        size = same.size if there is None else int(there.sum())
+        if not SHARE * size < np.count_nonzero(same) < size or not _at_end(source, there, value, least):
             continue
         area = opened(same, [(whole, whole)] * 2)
         if not SHARE * size < np.count_nonzero(area) < (1 - SHARE) * size:
@@ -295,6 +295,24 @@ def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tupl
         if np.count_nonzero(same & close) <= CHANCE * np.count_nonzero(close):
             values.append(value)
     return tuple(values)
+
+
+def _few(source: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+    """Return a sample (C, pixels) of the pixels that are there in all channels."""
+    steps = [max(n // math.isqrt(SAMPLE), 1) for n in source.shape[2:]]
+    z = max(source.shape[1] // 8, 1)
+    cut = (slice(None, None, z), slice(None, None, steps[0]), slice(None, None, steps[1]))
+    few = source[:, *cut].reshape(len(source), -1)
+    return few if there is None else few[:, there[cut].ravel()]
+
+
+def _at_end(source: np.ndarray, there: np.ndarray | None, value: tuple[float, ...], least: bool) -> bool:
+    """Whether no pixel is beyond a value."""
+    for plane, number in zip(source, value, strict=True):
+        pixels = plane if there is None else plane[there]
+        if (pixels.min() < number) if least else (pixels.max() > number):
+            return False
+    return True
 
 
 def opened(flags: np.ndarray, edges: list[tuple[bool, bool]]) -> np.ndarray:

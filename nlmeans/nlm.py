@@ -44,27 +44,34 @@ def average(
     missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
     asked = region or whole(planes.shape[1:])
     result, looked, reaches = planes, None, plan.reaches(missing)
-    tells = shares_of(progress, [3 if step.aggregation == "patch" else 1 for step in plan.passes])
-    for k, (step, tell) in enumerate(zip(plan.passes, tells, strict=True)):
+    shrinks = any(setting.sigma)
+    tells = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
+    for k, step in enumerate(plan.passes):
+        looking, averaging, shrinking = tells[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.recipe(step, len(features))
         factors = gains_of(setting.sigma if features is not guide else setting.channels, len(features))
         if maps and step is plan.passes[-1]:
-            looked = _look(planes, features, spec, factors, setting, missing, threads)
+            looked = _look(planes, features, spec, factors, setting, missing, threads, looking)
         here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
-            gains=factors, variance=setting.variance, threads=threads, progress=tell, region=here,
+            gains=factors, variance=setting.variance, threads=threads, progress=averaging, region=here,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
         planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
-        if step.wiener and any(setting.sigma):
+        if step.wiener and shrinks:
             here = asked.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
-            result = _wiener_step(planes, result, step, setting, missing, threads, here)
+            result = _wiener_step(planes, result, step, setting, missing, threads, shrinking, here)
             planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
     keep_noiseless(result, planes, setting)
     return result, looked
+
+
+def _work(step: Pass, maps: bool, shrinks: bool) -> tuple[int, int, int]:
+    """Return about how long the maps, the average and the Wiener step of a pass take beside each other."""
+    return 8 if maps else 0, 12 if step.aggregation == "patch" else 4, 1 if step.wiener and shrinks else 0
 
 
 def keep_noiseless(result: np.ndarray, planes: np.ndarray, setting: Setting) -> None:
@@ -162,6 +169,7 @@ def _wiener_step(
     setting: Setting,
     missing: bool,
     threads: int | None,
+    progress: Progress | None,
     region: Tile,
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
@@ -174,8 +182,9 @@ def _wiener_step(
     variance = 1.0 if setting.variance is None else setting.variance
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
-        mix(basis, [there[c] for c in noisy]), pilots, variance, bands=setting.bands, threads=threads, region=region
-    )
+        mix(basis, [there[c] for c in noisy]), pilots, variance,
+        bands=setting.bands, threads=threads, progress=progress, region=region,
+    )  # fmt: skip
     pilots = region.of(pilots)
     if step.wiener < 1:
         clean *= step.wiener
@@ -217,18 +226,19 @@ def _look(
     setting: Setting,
     missing: bool,
     threads: int | None,
+    progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the effective number of pixels and the noise that is left.
 
     The square of a weight is the weight at twice the decay, so that Σ w² is one more pass.
     """
     sums = []
-    for factor in (1, 2):
+    for factor, tell in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
         pairwise_average(
             features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
             gains=gains,
-            variance=setting.variance, missing=missing, threads=threads, shares=shares,
+            variance=setting.variance, missing=missing, threads=threads, progress=tell, shares=shares,
         )  # fmt: skip
         sums.append(1 / shares[0])
     effective = np.square(sums[0]) / sums[1]

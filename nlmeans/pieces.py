@@ -16,7 +16,7 @@ from .noise.models import PoissonGaussian, check_map
 from .pairwise.spec import Radii
 from .pairwise.tiles import Tile, moved, whole
 from .prepare import Recipe
-from .ridge import combine, in_image_units
+from .ridge import brightened, combine, in_image_units
 from .sure import refined
 
 PILOT_AND_STEPS = (3, 5)
@@ -41,6 +41,8 @@ class Piece:
         The pixels that are asked for, all by default; the others are their surroundings.
     origin : tuple of 3 int
         Where the first pixel lies in the image.
+    sides : tuple of 3 int, or None
+        The image's; the piece's own by default.
     """
 
     source: np.ndarray
@@ -49,6 +51,7 @@ class Piece:
     guide: np.ndarray | None = None
     core: Tile | None = None
     origin: Radii = (0, 0, 0)
+    sides: Radii | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,8 @@ def estimate(
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
     ridge = plan.ridge if any(setting.sigma) else None
     near = core if ridge is None else core.grown(plan.margin(missing is not None), source.shape[1:])
+    again = piece.core is None and plan.predicted_mse is not None
+    progress, last = shares_of(progress, (1, 1)) if again else (progress, None)
     pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
     averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
     if ridge is not None:
@@ -138,15 +143,20 @@ def estimate(
             planes, averages, setting = in_image_units(near.of(measured.planes), averages, setting, recipe.units)
         averages = combine(
             planes, averages, ridge, setting, recipe.units,
-            origin=moved(origin, near.origin), region=core.moved(near.origin), threads=threads, progress=steps,
+            origin=moved(origin, near.origin), sides=piece.sides or whole(source.shape[1:]).sides,
+            region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
-    if piece.core is None:
-        plan = refined(planes, averages, plan, setting, guide, threads)
+    if again:
+        plan = refined(planes, averages, plan, setting, guide, threads, last)
+        if last is not None:
+            last(1, 1)
     averages = setting.restore(averages, core.of(measured.planes))
-    unfilled = None if missing is None else missing & np.isnan(averages)
-    keeps = missing if keep else unfilled
-    if stays is not None:  # though it may be all around and not here
-        keeps = stays if keeps is None else keeps | stays
+    if ridge is not None and isinstance(setting.noise, PoissonGaussian) and any(setting.sigma):
+        averages = brightened(averages, recipe.setting)
+    unfilled, keeps = None, None
+    if missing is not None:  # what stays is missing, too
+        unfilled = missing & np.isnan(averages)
+        keeps = missing if keep else unfilled if stays is None else unfilled | stays
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _checks
+from ._progress import Progress
 from .choose import make
 from .missing import Measured, Rules
 from .options import Options
 from .outliers import Outliers
 from .pairwise.spec import Radii
 from .plan import Plan
+from .stripes import stripes_in
 
 if TYPE_CHECKING:
     from .noise.setting import Setting
@@ -48,12 +50,13 @@ class Recipe:
 
 
 def prepare(
-    source: np.ndarray, options: Options, index: int, sides: Radii | None = None
+    source: np.ndarray, options: Options, index: int, sides: Radii | None = None, progress: Progress | None = None
 ) -> tuple[Measured, np.ndarray, Recipe]:
     """Return the ``index``-th image's pixels that count, its planes as the filter takes them, and the recipe.
 
     Pixels that do not count come as NaN; the noise is stabilised, and the numbers are wide enough for its range.
-    ``sides`` are those of the image, where the planes are samples of it.
+    ``sides`` are those of the image, where the planes are samples of it; ``progress`` is told of the tries of strength
+    "sure".
     """
     known = None if options.known is None else options.known[index]
     limits = _checks.saturation(source.dtype)
@@ -74,12 +77,16 @@ def prepare(
     setting = setting.audible(planes)
     plan = make(planes, options, setting, rules.sides)
     plan = replace(plan, notes=(*plan.notes, *rules.notes))
+    if options.fits_noise and setting.stabiliser is None:
+        pairs = zip(judged[:, judged.shape[1] // 2], setting.channels, strict=True)
+        said = dict.fromkeys(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))
+        plan = replace(plan, notes=(*plan.notes, *list(said)[:1]))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
         from .sure import tuned  # brings Numba
 
-        plan = tuned(planes, plan, setting, guide_of(planes, options, index))
+        plan = tuned(planes, plan, setting, guide_of(planes, options, index), progress=progress)
     units = None
     if plan.ridge is not None:
         from .noise.models import PoissonGaussian

@@ -22,6 +22,9 @@ SPAN = 256.0
 """Range of the image, in units of σ, up to which float32 holds the products of patches."""
 WIDEST = 1e30
 """The same, up to which float64 does."""
+DIMMED, FAINT = 0.024, 0.08
+"""Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
+from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 WORK = (1, 4)
 """About how long the two steps take beside each other."""
 
@@ -48,6 +51,18 @@ def in_image_units(
     return counts, averages, Setting(noise, units.sigma, units.channels, variance, turn=turn)
 
 
+def brightened(averages: np.ndarray, setting: Setting) -> np.ndarray:
+    """Return averages (C, Z, Y, X) of photon counts with the mean that groups took from them, in the image's units.
+
+    None is below what no light at all has, where the camera's numbers are known rather than fitted.
+    """
+    noise = setting.noise
+    gain, offset = (np.reshape(number, (-1, 1, 1, 1)) for number in (noise.gain, noise.offset))
+    counts = np.maximum((averages - offset) / gain, 0)
+    averages = averages + (DIMMED * gain * counts / (counts + FAINT)).astype(averages.dtype)
+    return averages if setting.estimated else np.maximum(averages, offset.astype(averages.dtype))
+
+
 def combine(
     planes: np.ndarray,
     averages: np.ndarray,
@@ -56,6 +71,7 @@ def combine(
     units: Units,
     *,
     origin: Radii = (0, 0, 0),
+    sides: Radii | None = None,
     region: Tile | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -72,7 +88,7 @@ def combine(
         The noise.
     units : Units
         What the image is taken in.
-    origin, region, threads, progress
+    origin, sides, region, threads, progress
         As for `groups.run.group_step`.
 
     Returns
@@ -90,7 +106,8 @@ def combine(
     Patches that are alike in all planes that the units part the channels into make a group, and each plane is estimated
     on its own.
     """
-    asked, noisy = region or whole(planes.shape[1:]), units.noisy
+    asked, noisy, (depth, height, width) = region or whole(planes.shape[1:]), units.noisy, planes.shape[1:]
+    sides = sides or (depth, height, width)
     if not noisy:
         if progress is not None:
             progress(1, 1)
@@ -120,7 +137,7 @@ def combine(
     tells, near = shares_of(progress, WORK), asked.grown(spec.second.halo, planes.shape[1:])
     first = group_step(
         features, features, None, spec.first,
-        variance=variance, origin=origin, region=near, threads=threads, progress=tells[0],
+        variance=variance, origin=origin, sides=sides, region=near, threads=threads, progress=tells[0],
     )  # fmt: skip
     features, pilot, variance = near.of(features), near.of(pilot), None if variance is None else near.of(variance)
     pilot -= first
@@ -130,7 +147,7 @@ def combine(
     place, inner = moved(origin, near.origin), asked.moved(near.origin)
     found = group_step(
         pilot, features, pilot, spec.second,
-        variance=variance, origin=place, region=inner, threads=threads, progress=tells[1],
+        variance=variance, origin=place, sides=sides, region=inner, threads=threads, progress=tells[1],
     )  # fmt: skip
     del features, pilot
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._progress import Progress, shares_of
 from .nlm import average
 from .noise.models import Gaussian
 from .noise.setting import Setting
@@ -34,7 +35,12 @@ PROBE = 0.01
 
 
 def tuned(
-    planes: np.ndarray, plan: Plan, setting: Setting, guide: np.ndarray | None, threads: int | None = None
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Plan:
     """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
 
@@ -59,9 +65,9 @@ def tuned(
     if setting.bands is not None:
         return replace(plan, notes=(*plan.notes, "strength 'sure' is for white noise: the table's was taken"))
     if _plain(planes, plan, setting):
-        factors, risks = FACTORS, _closed(planes, plan, setting, threads)
+        factors, risks = FACTORS, _closed(planes, plan, setting, threads, progress)
     else:
-        factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads))
+        factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads, progress))
     factor, risk = _lowest(factors, risks)
     notes = plan.notes
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
@@ -76,11 +82,12 @@ def refined(
     setting: Setting,
     guide: np.ndarray | None,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Plan:
     """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
     if plan.predicted_mse is None or _plain(planes, plan, setting):
         return plan
-    total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads)
+    total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads, progress)
     return replace(plan, predicted_mse=max(total / count, 0.0))
 
 
@@ -91,30 +98,41 @@ def _plain(planes: np.ndarray, plan: Plan, setting: Setting) -> bool:
     return pixelwise and setting.variance is None and not bool(np.isnan(planes.min()))
 
 
-def _closed(planes: np.ndarray, plan: Plan, setting: Setting, threads: int | None) -> list[float]:
+def _closed(
+    planes: np.ndarray, plan: Plan, setting: Setting, threads: int | None, progress: Progress | None
+) -> list[float]:
     from .pairwise.risk import pairwise_risk
 
     sigma = np.asarray(setting.sigma)
     gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
-    found = pairwise_risk(planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads)
+    found = pairwise_risk(
+        planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads, progress=progress
+    )
     risks: list[float] = (found * sigma**2).mean(axis=1).tolist()
     return risks
 
 
 def _monte_carlo(
-    planes: np.ndarray, plan: Plan, setting: Setting, guide: np.ndarray | None, threads: int | None
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None,
+    progress: Progress | None,
 ) -> Callable[[float], float]:
     parts = [
         (place.of(planes), setting.within(place), None if guide is None else place.of(guide))
         for place in _places(planes)
     ]
 
+    tries = iter(shares_of(progress, [1] * MOST))
+
     def risk(factor: float) -> float:
         rng, here = np.random.default_rng(0), plan.times(factor)
-        found = []
-        for noisy, noise, lead in parts:
-            result = average(noisy, here, noise, lead, threads=threads)[0]
-            found.append(_risk(noisy, result, here, noise, lead, rng, threads))
+        found, tells = [], shares_of(next(tries), [1] * (2 * len(parts)))
+        for k, (noisy, noise, lead) in enumerate(parts):
+            result = average(noisy, here, noise, lead, threads=threads, progress=tells[2 * k])[0]
+            found.append(_risk(noisy, result, here, noise, lead, rng, threads, tells[2 * k + 1]))
         return sum(total for total, _ in found) / sum(count for _, count in found)
 
     return risk
@@ -128,11 +146,13 @@ def _risk(
     guide: np.ndarray | None,
     rng: np.random.Generator,
     threads: int | None,
+    progress: Progress | None,
 ) -> tuple[float, int]:
     """Return the sum of the estimated squared errors, and of how many values it is."""
     sigma = np.asarray(setting.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
     signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
-    moved = average(noisy + sigma * noisy.dtype.type(PROBE) * signs, plan, setting, guide, threads=threads)[0]
+    probed = noisy + sigma * noisy.dtype.type(PROBE) * signs
+    moved = average(probed, plan, setting, guide, threads=threads, progress=progress)[0]
     power = sigma**2 * (1.0 if setting.variance is None else setting.variance)
     follows = signs * (moved - result) / np.where(sigma > 0, sigma * PROBE, 1)
     error = np.square(result - noisy) - power + 2 * power * follows

@@ -228,6 +228,6 @@ def _block(
     part = {name: array[0] for name, array in zip(names, arrays, strict=True)}
     core = Tile(*inner).moved(origin)
     known = known_in(part["image"], part.get("mask"))
-    z, y, x = origin
-    piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x))
+    (z, y, x), (depth, height, width) = origin, (cuts[-1] for cuts in starts)
+    piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x), (depth, height, width))
     return estimate(piece, recipe, keep=keep, threads=threads).pixels[None]

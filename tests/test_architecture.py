@@ -25,7 +25,7 @@ FLOORS = [  # a module imports from its own floor or from those below
     {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
     {
         f"nlmeans.{name}"
-        for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain", "outliers", "missing")
+        for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain", "outliers", "stripes", "missing")
     }
     | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
     | {name for name in MODULES if name.startswith("nlmeans.page")},

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from skimage import data, img_as_float, restoration
 
+from nlmeans.compat import four
 from nlmeans.compat import skimage as compat
 
 RNG = np.random.default_rng(0)
@@ -123,6 +126,27 @@ def test_four_dimensions(channel_axis):
     assert error(comp, clean) < 1.25 * error(ref, clean) < 0.75 * error(noisy, clean)  # their patches have 2 pixels
     with pytest.raises(ValueError, match="4 dimensions must be finite"):
         compat.denoise_nl_means(np.full((3, 3, 3, 3), np.nan))
+
+
+@hypothesis.given(st.lists(st.integers(1, 3), min_size=4, max_size=4), st.integers(0, 5), st.integers(0, 2))
+@hypothesis.settings(max_examples=12, deadline=None)
+def test_patches_longer_than_four_dimensions_are_their_mirrored_images(sides, patch, search):
+    planes = np.random.default_rng(patch).normal(0, 1, (2, *sides))
+    far = np.pad(planes, ((0, 0), *[(patch, patch)] * 4), mode="reflect")
+    patches = np.lib.stride_tricks.sliding_window_view(far, [2 * patch + 1] * 4, (1, 2, 3, 4))
+    patches = np.moveaxis(patches, 0, 4).reshape(np.prod(sides), -1)
+    places = np.indices(sides).reshape(4, -1).T
+    scores = np.array([np.square(patches - one).sum(1) for one in patches])
+    weights = np.exp(-scores / (2 * patch + 1) ** 4) * (np.abs(places[:, None] - places).max(-1) <= search)
+    ref = planes.reshape(2, -1) @ weights / weights.sum(0)
+    comp = four.average(planes, patch, search, 1 / (2 * patch + 1) ** 4, 0.0, 0.0)
+    np.testing.assert_allclose(comp.reshape(2, -1), ref, rtol=1e-9)
+
+
+def test_a_patch_of_any_size_takes_no_longer_in_four_dimensions():
+    image = np.random.default_rng(0).normal(0.5, 0.1, (2, 3, 2, 2))
+    near, far = (compat.denoise_nl_means(image, size, 2, 0.1, sigma=0.05) for size in (10**6 + 1, 10**7 + 1))
+    np.testing.assert_allclose(near, far, atol=1e-6)  # days, and more memory than there is, without whole periods
 
 
 def test_four_dimensions_of_which_one_is_short_are_three():

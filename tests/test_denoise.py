@@ -150,6 +150,7 @@ def test_progress_function_and_bar(capsys):
     nlmeans.denoise(stack, 10, axes="NYX", progress=lambda *a: seen.append(a))
     assert seen[-1][0] == seen[-1][1]
     assert seen == sorted(seen)
+    assert len({total for _, total in seen}) == 1
     nlmeans.denoise(NOISY, 10, progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import nlmeans
 from nlmeans import missing
 from nlmeans.outliers import Outliers
+from nlmeans.stripes import stripes_in
 
 Y, X = np.mgrid[:128, :128]
 
@@ -244,3 +245,20 @@ def test_one_hot_pixel_weakens_nothing_else():
     hot, report = nlmeans.denoise(image, 20, quality="fast", full_output=True)
     np.testing.assert_array_equal(hot[20:], plain[20:])
     assert report.plan.strength == nlmeans.plan(plain, 20, quality="fast").strength
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_stripes_are_named(axis):
+    rng = np.random.default_rng(0)
+    image = rng.normal(100, 5, (96, 96)) + rng.normal(0, 6, (96, 1) if axis == 0 else (1, 96))
+    notes = nlmeans.denoise(image, full_output=True)[1].notes
+    assert any(("rows", "columns")[axis] + " differ as a whole" in note for note in notes)
+
+
+def test_edges_and_shading_are_no_stripes():
+    rng = np.random.default_rng(0)
+    ramp, edges = Y * 2.0, np.where(Y // 16 % 2, 100.0, 0.0)
+    for truth in (ramp, edges, ramp + edges.T, 50 * np.sin(Y / 5)):
+        assert stripes_in(truth + rng.normal(0, 5, truth.shape), 5) is None
+    assert stripes_in(np.full((64, 64), np.nan), 5) is None
+    assert stripes_in(np.ones((8, 300)), 5) is None

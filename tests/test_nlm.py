@@ -264,6 +264,16 @@ def test_maps_tell_what_was_averaged():
     assert nlmeans.denoise(flat, 10, full_output=True)[1].maps is None
 
 
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("clean", [np.full((64, 60), 100.0), np.kron(RNG.random((16, 15)) * 200, np.ones((4, 4)))])
+def test_the_residual_is_a_lower_bound_of_the_noise_that_is_left(clean, quality):
+    noisy = [clean + np.random.default_rng(k).normal(0, 10, clean.shape) for k in range(8)]
+    found = [nlmeans.denoise(image, 10, quality=quality, full_output="maps") for image in noisy]
+    left = np.sqrt(np.var([result for result, _ in found], axis=0, ddof=1).mean())
+    bound = np.sqrt(np.mean([report.maps.residual**2 for _, report in found]))
+    assert bound < left < (2 if np.ptp(clean) == 0 else 4) * bound
+
+
 def test_cancel_stops_from_another_thread_and_writes_nothing():
     event, out = threading.Event(), np.zeros((600, 600))
     image = np.tile(NOISY, (24, 18))[:600, :600]

@@ -17,6 +17,10 @@ from nlmeans.groups import naive
 from nlmeans.nlm import average
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.setting import Setting
+from nlmeans.options import Options
+from nlmeans.pairwise.tiles import Tile
+from nlmeans.pieces import Piece, estimate
+from nlmeans.prepare import prepare
 from nlmeans.units import Units
 
 RNG = np.random.default_rng(0)
@@ -72,7 +76,8 @@ def test_dtype_and_shape_are_kept(dtype):
     # Of whole numbers many patches are as near as others, and rounding decides between them.
     apart = np.abs(result - run(image.astype(np.float64)))
     assert np.median(apart) <= (0.5 if kind.kind != "f" else 0.1 if dtype == "float16" else 1e-3)
-    assert apart.max() < 5
+    assert np.quantile(apart, 0.99) < 2
+    assert apart.max() < 8
 
 
 def test_scale_and_offset_follow():
@@ -360,3 +365,34 @@ def test_what_is_for_non_local_means_alone():
 def test_bad_input_is_refused_as_elsewhere(given, message):
     with pytest.raises(ValueError, match=message):
         run(**{"image": NOISY, "sigma": 15, **given})
+
+
+@pytest.mark.parametrize("counts", [0.5, 1, 5])
+def test_photons_keep_their_light(counts):
+    changes = []
+    for seed in range(3):
+        image = np.random.default_rng(seed).poisson(counts, (128, 128)).astype("f4")
+        result = nlmeans.denoise(image, noise=PoissonGaussian(1.0), method="ridge")
+        assert result.min() >= 0
+        changes.append(result.mean() / image.mean() - 1)
+    assert abs(np.mean(changes)) < 0.005
+
+
+@pytest.mark.parametrize("shape", [(40, 61), (33, 48), (9, 30)])
+def test_a_mirrored_image_has_the_mirrored_result(shape):
+    noisy = np.random.default_rng(3).normal(100, 10, shape).astype(np.float32)
+    ref = run(noisy)
+    for flip in (np.fliplr, np.flipud, np.transpose):
+        np.testing.assert_allclose(flip(run(np.ascontiguousarray(flip(noisy)))), ref, atol=0.02)
+
+
+@pytest.mark.parametrize("core", [((0, 1), (130, 160), (80, 119)), ((0, 1), (150, 201), (0, 30))])
+def test_a_piece_gathers_groups_where_the_image_does(core):
+    noisy = np.random.default_rng(5).normal(100, 10, (201, 190)).astype(np.float32)
+    source, options = noisy[None, None], Options.check(noisy, sigma=10, method="ridge")
+    recipe, tile, sides = prepare(source, options, 0)[2], Tile(*core), (1, *noisy.shape)
+    around = tile.grown(recipe.plan.reach(False), sides)
+    assert around.sides[1] < 201
+    piece = Piece(around.of(source), core=tile.moved(around.origin), origin=around.origin, sides=sides)
+    apart = np.abs(estimate(piece, recipe).pixels - tile.of(run(noisy, 10)[None, None]))
+    assert apart.max() < 2e-3

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._blocks import add_product, set_product, sweep_block, transpose_block
 from .._jit import inline, kernel, row
-from .._lanes import address, fill, keep_first, load, load_from, store, store_from
+from .._lanes import address, advance, fill, keep_first, load, load_from, stopped, store, store_from
 from .spec import LEAST, QUIET
 
 ONE, NOISE, PIXELS, ROUNDING = 0, 1, 2, 3
@@ -163,12 +163,15 @@ def scatter(estimates, mean, certainty, positions, count, rows, places, widths, 
 
 
 @kernel
-def estimate_tile(noisy, pilot, powers, positions, counts, rows, lengths, scratch, numbers, total, weights):
-    """Estimate the groups of a tile, each channel on its own. `run` says what each argument holds."""
+def estimate_tile(noisy, pilot, powers, positions, counts, rows, lengths, scratch, numbers, total, weights, pulse):
+    """Estimate the groups of a tile, each channel on its own, unless stopped. `run` says what each argument holds."""
     patches, guess, mean, pixels, matrix, panel, swept, power, certainty, number = scratch
     length, lanes = lengths
     tables, places, widths = rows
     for g in range(counts.size):
+        if stopped(pulse):  # before a group is read: of a search that was stopped, none is there
+            return
+        advance(pulse, 1)
         count, group = counts[g], positions[g]
         number[0] = 1 / count  # in the planes' type
         share = number[0]

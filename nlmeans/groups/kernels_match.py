@@ -8,7 +8,7 @@ halving the range of distances, whose bits are ordered as they are.
 from __future__ import annotations
 
 from .._jit import kernel, row
-from .._lanes import address, count_ones, fill, first_one, lanes_below, load, load_from, store
+from .._lanes import address, advance, count_ones, fill, first_one, lanes_below, load, load_from, stopped, store
 
 TOGETHER = 4
 """Vectors of distances that are summed up at once."""
@@ -101,10 +101,13 @@ def nearest(bits, count, size, starts, edge, far, positions):
 
 
 @kernel
-def match_tile(guide, references, recipe, offsets, scratch, far, positions, counts):
-    """Find the group of each reference of a tile. `run` says what each argument holds."""
+def match_tile(guide, references, recipe, offsets, scratch, far, positions, counts, pulse):
+    """Find the group of each reference of a tile, unless stopped. `run` says what each argument holds."""
     starts, found, bits, edge, lanes = scratch
     for k in range(references.shape[0]):
+        if stopped(pulse):
+            return
+        advance(pulse, 1)
         z, y, x = references[k, 0], references[k, 1], references[k, 2]
         at = z * recipe[2][0] + y * recipe[2][1] + x
         count, across, own = window_starts(z, y, x, recipe, starts, lanes)

@@ -13,7 +13,10 @@ from .spec import FLOOR, LEAST, QUIET, GroupSpec
 def references(sides: Radii, spec: GroupSpec) -> list[Radii]:
     """Return where the patches begin that gather groups."""
     ends = [side - patch for side, patch in zip(sides, spec.patch, strict=True)]
-    z, y, x = (sorted({*range(0, end + 1, s), end}) for end, s in zip(ends, spec.stride, strict=True))
+    z, y, x = (
+        sorted({p for k in range(0, (end + s) // 2 + 1, s) for p in (k, end - k)})
+        for end, s in zip(ends, spec.stride, strict=True)
+    )
     return list(product(z, y, x))
 
 
@@ -32,14 +35,12 @@ def match(guide: np.ndarray, start: Radii, spec: GroupSpec) -> list[Radii]:
         range(max(first - r, 0), min(first + r, end) + 1)
         for first, r, end in zip(start, spec.search_radius, ends, strict=True)
     )
-    rows = np.arange(spec.patch[0] * spec.patch[1]).reshape(*spec.patch[:2], 1)
-    counts = (rows + np.arange(spec.patch[2])) % 2 == 0 if spec.sparse else np.full(spec.patch, True)
     own = patch_at(guide, start, spec)
 
     def distance(other: Radii) -> float:
         if other == start:
             return -1
-        return float(np.square(patch_at(guide, other, spec) - own, dtype=np.float64)[:, counts].sum())
+        return float(np.square(patch_at(guide, other, spec) - own, dtype=np.float64)[:, spec.compared].sum())
 
     return sorted(((k, m, n) for k in z for m in y for n in x), key=distance)[: spec.size]
 

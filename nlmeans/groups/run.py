@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from .._lanes import aligned, lanes
 from .._progress import Progress, shares_of
 from ..pairwise.spec import Radii
-from ..pairwise.tiles import Tile, available_cpus, run_tasks, whole
+from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from . import kernels, kernels_match
 from .spec import FLOOR, GroupSpec
 
@@ -62,6 +62,8 @@ class Step:
         The variance of each pixel's noise, if it is not 1 everywhere.
     origin : tuple of 3 int
         Where the first pixel lies in the image that this is a piece of: patches gather groups on its grid.
+    sides : tuple of 3 int, or None
+        Those of that image.
     region : Tile or None
         The pixels that are asked for; groups that reach none of them are left out.
 
@@ -79,15 +81,16 @@ class Step:
         spec: GroupSpec,
         variance: np.ndarray | None = None,
         origin: Radii = (0, 0, 0),
+        sides: Radii | None = None,
         region: Tile | None = None,
     ) -> None:
-        dtype, sides = noisy.dtype, noisy.shape[1:]
+        dtype, own = noisy.dtype, noisy.shape[1:]
         for name, other in (("guide", guide), ("pilot", pilot), ("variance", variance)):
-            if other is not None and other.shape[1:] != sides:
-                raise ValueError(f"{name} must have the image's sides, {sides}; got {other.shape[1:]}")
-        self.spec = spec = spec.within((sides[0], sides[1], sides[2]))
-        self.origin, self.region = origin, region or whole(sides)
-        self.ends = tuple(side - patch for side, patch in zip(sides, spec.patch, strict=True))
+            if other is not None and other.shape[1:] != own:
+                raise ValueError(f"{name} must have the image's sides, {own}; got {other.shape[1:]}")
+        self.spec = spec = spec.within((own[0], own[1], own[2]))
+        self.origin, self.sides, self.region = origin, sides or own, region or whole(own)
+        self.ends = tuple(side - patch for side, patch in zip(own, spec.patch, strict=True))
         self.noisy = Padded(noisy, noisy.shape, dtype)
         self.pilot = self.noisy if pilot is None else Padded(pilot, noisy.shape, dtype)
         same = {id(noisy): self.noisy, id(pilot): self.pilot}
@@ -107,7 +110,7 @@ class Step:
         self.compared = _compared(self.guide.rows(spec.patch), spec)
         self.rows = _pieces(self.noisy.rows(spec.patch), spec.patch[2], lanes(dtype))
         self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
-        self.scratch = threading.local()
+        self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
         """Return the places (n, 3) of the patches that gather groups, tile by tile, in up to eight turns.
@@ -127,50 +130,63 @@ class Step:
         return [turns[turn] for turn in sorted(turns)]
 
     def _starts(self, axis: int) -> np.ndarray:
-        """Return where patches that gather groups begin: on the grid, and at both ends, if they reach the region."""
-        end, stride, origin = self.ends[axis], self.spec.stride[axis], self.origin[axis]
-        starts = np.unique([0, *range(-origin % stride, end + 1, stride), end])
+        """Return where patches that gather groups begin, if they reach the region.
+
+        They go from both ends of the image inwards, until they meet, so that a mirrored image has a mirrored grid.
+        """
+        stride, patch, reach = self.spec.stride[axis], self.spec.patch[axis], self.spec.search_radius[axis]
+        end = self.sides[axis] - patch
+        half = np.arange(0, (end + stride) // 2 + 1, stride)
+        starts = np.unique([half, end - half]) - self.origin[axis]
         first, last = (self.region.z, self.region.y, self.region.x)[axis]
-        reach = self.spec.search_radius[axis]
-        return starts[(starts > first - reach - self.spec.patch[axis]) & (starts < last + reach)]
+        low, high = max(first - reach - patch + 1, 0), min(last + reach - 1, self.ends[axis])
+        return starts[(starts >= low) & (starts <= high)]
 
     def match(self, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where the patches of each group begin in the padded planes (n, size), and how many there are."""
-        window = self._buffers()[0]
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
-        kernels_match.match_tile(
-            self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts
-        )
+        with self._scratch() as (window, _):
+            kernels_match.match_tile(
+                self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts, pulse()
+            )
         return positions, counts
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
-        kernels.estimate_tile(
-            self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
-            self._buffers()[1], self.numbers, self.total.flat, self.weights.flat,
-        )  # fmt: skip
+        with self._scratch() as (_, arrays):
+            kernels.estimate_tile(
+                self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
+                arrays, self.numbers, self.total.flat, self.weights.flat, pulse(),
+            )  # fmt: skip
 
     def result(self) -> np.ndarray:
         """Return the averages of all estimates of the region."""
         total, weights = self.region.of(self.total.planes), self.region.of(self.weights.planes)
         return np.divide(total, weights, out=total)
 
+    @contextmanager
+    def _scratch(self) -> Iterator[Any]:
+        """Lend scratch arrays that others have given back: those of a thread would end with its turn."""
+        try:
+            held = self.spare.pop()
+        except IndexError:
+            held = self._buffers()
+        yield held
+        self.spare.append(held)
+
     def _buffers(self) -> Any:
-        held = getattr(self.scratch, "arrays", None)
-        if held is None:
-            radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
-            sides = [2 * r + 1 for r in radii]
-            lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
-            found = aligned(lines, self.dtype)
-            bits = found.view(f"i{self.dtype.itemsize}")
-            window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
-            group, square, strip = size * self.length, size * size, self.lanes * size
-            # a row of a patch is written as a whole vector, and the last one may end later than the patch
-            needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
-            arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
-            held = self.scratch.arrays = (window, tuple(arrays))
-        return held
+        radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
+        sides = [2 * r + 1 for r in radii]
+        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
+        found = aligned(lines, self.dtype)
+        bits = found.view(f"i{self.dtype.itemsize}")
+        window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
+        group, square, strip = size * self.length, size * size, self.lanes * size
+        # a row of a patch is written as a whole vector, and the last one may end later than the patch
+        needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
+        arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
+        return window, tuple(arrays)
 
 
 def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -192,8 +208,7 @@ def _pieces(rows: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.nd
 def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
     """Return where the pixels lie by which patches are compared, from the first one on."""
     pixels = rows[:, :, None] + np.arange(spec.patch[2])
-    r, x = np.indices(pixels.shape[1:])
-    return pixels[:, (r + x) % 2 == 0].ravel() if spec.sparse else pixels.ravel()
+    return pixels.reshape(len(rows), *spec.patch)[:, spec.compared].ravel()
 
 
 def _sums(variance: np.ndarray, patch: Radii) -> np.ndarray:
@@ -214,6 +229,7 @@ def group_step(
     *,
     variance: np.ndarray | None = None,
     origin: Radii = (0, 0, 0),
+    sides: Radii | None = None,
     region: Tile | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -222,7 +238,7 @@ def group_step(
 
     Parameters
     ----------
-    guide, noisy, pilot, spec, variance, origin, region
+    guide, noisy, pilot, spec, variance, origin, sides, region
         As for `Step`.
     threads, progress
         As for `pairwise.run.pairwise_average`.
@@ -238,8 +254,11 @@ def group_step(
     channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
     inputs once more, and two copies of the image for the sums.
     """
-    step = Step(guide, noisy, pilot, spec, variance, origin, region)
+    step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
     turns = step.tiles()
     for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
-        run_tasks(lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell)
+        run_tasks(
+            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell,
+            steps=2 * max(map(len, tiles)),
+        )  # fmt: skip
     return step.result()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..pairwise.spec import Radii
 
 FLOOR = 0.01
@@ -42,7 +44,7 @@ class GroupSpec:
     search_radius : tuple of 3 int
         How far from it the others may begin.
     sparse : bool
-        Compare patches by every other pixel of theirs, as the white fields of a chessboard lie.
+        Compare patches by every other pixel of theirs, as the white fields of a chessboard lie, from each corner on.
 
     Raises
     ------
@@ -84,6 +86,15 @@ class GroupSpec:
         """
         z, y, x = (2 * r + side - 1 for r, side in zip(self.search_radius, self.patch, strict=True))
         return z, y, x
+
+    @property
+    def compared(self) -> np.ndarray:
+        """Which pixels of a patch it is compared by; mirrored, they are the same."""
+        if not self.sparse:
+            return np.ones(self.patch, bool)
+        z, y, x = (np.minimum(k, side - 1 - k) for k, side in zip(np.indices(self.patch), self.patch, strict=True))
+        white: np.ndarray = (z + y + x) % 2 == 0
+        return white
 
     def within(self, sides: Radii) -> GroupSpec:
         """Return the recipe with patches that fit into an image, and groups that its windows can fill."""

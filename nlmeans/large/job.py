@@ -136,7 +136,9 @@ class Job:
         parts = {name: self.files.read(name, index, around) for name in ("image", *self.files.beside)}
         known = known_in(parts["image"], parts.get("mask"))
         core = tile.moved(around.origin)
-        return Piece(parts["image"], known, parts.get("sigma"), parts.get("guide"), core, around.origin)
+        return Piece(
+            parts["image"], known, parts.get("sigma"), parts.get("guide"), core, around.origin, self.files.sides
+        )
 
     def denoised(self, piece: Piece, index: int) -> Outcome:
         """Denoise what was read."""

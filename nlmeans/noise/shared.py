@@ -13,15 +13,15 @@ import numpy as np
 
 from ..colour import mix
 
-CROP = (8, 64)
+CROP = (16, 64)
 """Rows and columns of the parts that are looked at, ..."""
-CROPS = 64
+CROPS = 16
 """... and how many there are."""
 SCALES = (1, 2, 4)
 """Sides of the squares whose means are compared: noise that is not shared must be so at none of them."""
 LEAST = 0.3
 """Correlation from which noise counts as shared: below, little is gained."""
-FEWEST = 64
+FEWEST = 500
 """Differences from which a coarse scale is believed."""
 NONE = 1e-6
 """Variance of a mix of channels, in units of its noise if it were independent, that is as good as none."""
@@ -155,7 +155,7 @@ def _parts(planes: np.ndarray) -> np.ndarray:
     rows, columns = min(CROP[0], height), min(CROP[1], width)
     places = []
     for k in range(CROPS):
-        shares = [(k * factor % CROPS + 0.5) / CROPS for factor in (37, 1, 23)]
+        shares = [(k * factor % CROPS + 0.5) / CROPS for factor in (5, 1, 11)]
         sides = [n - m + 1 for n, m in zip((depth, height, width), (1, rows, columns), strict=True)]
         places.append(tuple(int(share * side) for share, side in zip(shares, sides, strict=True)))
     found = [planes[:, z, y : y + rows, x : x + columns] for z, y, x in dict.fromkeys(places)]
@@ -176,4 +176,5 @@ def _details(parts: np.ndarray, side: int) -> np.ndarray:
 
 def _variance(details: np.ndarray) -> float:
     """Return the variance of normal noise among which there may be some texture."""
-    return float(np.median(np.abs(details)) / NORMAL_MEDIAN) ** 2
+    middle = details.size // 2
+    return float(np.partition(np.abs(details), middle)[middle] / NORMAL_MEDIAN) ** 2

@@ -13,7 +13,7 @@ import numpy as np
 from .._lanes import BYTES, MANTISSA, aligned, lanes
 from . import kernels_apart as kernels
 from .spec import PairwiseSpec
-from .tiles import available_cpus, mirror, run_tasks
+from .tiles import available_cpus, mirror, pulse, run_tasks
 
 GROUP = 12
 """Partners whose scores are kept at once; a multiple of the four that are scored together."""
@@ -233,7 +233,8 @@ class _Work:
         near, far = (tuple([*side, nothing][:3]) for side in (near, far))
         out = np.empty((planes, *near[0].shape[1:]), self.dtype)
         task = _Pass(self, mode, near, far, out)
-        run_tasks(task, task.tiles(), self.threads, None)
+        window = far[0][0].size if self.domain else math.prod(2 * r + 1 for r in self.radii)
+        run_tasks(task, task.tiles(), self.threads, None, terms=window * sum(a.size for a in near))
         return out.reshape(planes, *sides)
 
 
@@ -290,6 +291,7 @@ class _Pass:
         kernels.meet_tile(
             self.mode, KINDS[spec.weight], self.near, self.far, self.out, tile, (near_tables, far_tables),
             (work.radii, work.domain, work.alone, GROUP, BLOCK, ones), numbers, _power(spec, work.dtype), arrays,
+            pulse(),
         )  # fmt: skip
 
     def buffers(self, count: int, near_tables: Any, far_tables: Any) -> tuple[np.ndarray, ...]:

@@ -13,7 +13,7 @@ from .._lanes import BYTES, aligned
 from .._progress import Progress
 from . import kernels_domain
 from .spec import PairwiseSpec
-from .tiles import mirror, run_tasks
+from .tiles import mirror, pulse, run_tasks
 
 BLOCK = 22
 """Displacements along x of a task; even, since they are weighed in pairs."""
@@ -40,7 +40,8 @@ class DomainSums:
 
     def run(self, threads: int, progress: Progress | None) -> np.ndarray:
         """Compute all blocks and return the sums, shape (2 + C, Z, Y, X)."""
-        run_tasks(self._block, list(enumerate(self._blocks())), threads, progress)
+        steps = 2 * self.height - 1
+        run_tasks(self._block, list(enumerate(self._blocks())), threads, progress, steps=steps)
         return self.total
 
     def _blocks(self) -> Iterator[tuple[int, int, int]]:
@@ -69,13 +70,14 @@ class DomainSums:
         offsets = [c * len(planes) * plane + k * plane for c in range(len(job.features)) for k in range(2 * pz + 1)]
         offsets[0] = len(offsets)
         tables = (planes, rows, *np.ascontiguousarray(columns), real, np.asarray(offsets, np.intp))
-        sums = np.empty_like(self.total)
+        sums, own = np.empty_like(self.total), pulse()
         kernels_domain.domain_block(
             job.features, job.factors, job.values, job.value_factors, sums, (dz, first, last, start), tables,
             (job.spec.patch_radius, job.shared), job.fixed.typed(job.dtype),
-            self._buffers(len(planes) * plane, count, reach),
+            self._buffers(len(planes) * plane, count, reach), own,
         )  # fmt: skip
-        self._merge(index, sums)
+        if not own[0]:
+            self._merge(index, sums)
 
     def _buffers(self, cells: int, count: int, reach: int) -> tuple[np.ndarray, ...]:
         """Return this thread's scratch arrays."""

@@ -14,7 +14,20 @@ began. Each squared difference is clipped where it alone makes the weight vanish
 from __future__ import annotations
 
 from .._jit import inline, kernel, row
-from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, store, to_next_lane, to_previous_lane
+from .._lanes import (
+    address,
+    advance,
+    bits,
+    exp2_fixed,
+    fill,
+    larger,
+    load,
+    smaller,
+    stopped,
+    store,
+    to_next_lane,
+    to_previous_lane,
+)
 from .kernels_uneven import start_uneven, weigh_uneven
 
 
@@ -193,9 +206,9 @@ def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, shar
 @kernel
 def average_tile(
     features, feature_factors, values, value_factors, out, shares, tile, tables, recipe, fixed, scratch,
-    kept, uneven, valid,
+    kept, uneven, valid, pulse,
 ):  # fmt: skip
-    """Compute one tile of the output. `run` says what each argument holds."""
+    """Compute one tile of the output, unless stopped. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
     real, slices = address(tables[3]), address(tables[4])
@@ -227,6 +240,7 @@ def average_tile(
         for dy in range(-ry if dz > 0 else 0, ry + 1):
             for d in range(-rx if dz > 0 or dy > 0 else 1, rx + 1, group):
                 size = min(group, rx + 1 - d)
+                advance(pulse, size)
                 for z in range(max(z_first - dz, 0), min(z_last, depth - dz)):
                     # i runs over the rows of this slice where i or j = i + (dz, dy) is of this tile, and both are real
                     i_in, j_in = z >= z_first, z + dz < z_last
@@ -250,6 +264,8 @@ def average_tile(
                                 column_sums, counts, k * box, box, 2 * py + 1, fixed,
                             )  # fmt: skip
                     for y in range(low, high):
+                        if stopped(pulse):
+                            return
                         below = (y - y_first + ry + 2 * py + 1) * width - px
                         here = pz * f_plane + (y - y_first + ry + py + 1) * width
                         i, j = i_slice + here, j_slice + here

@@ -13,7 +13,7 @@ with (1, b_j). They are kept times the factor that makes the weight a power of t
 from __future__ import annotations
 
 from .._jit import inline, kernel, row
-from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, store, unless_nan, where_above
+from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, stopped, store, unless_nan, where_above
 from .kernels import gather
 
 GAUSSIAN, EXP, LINEAR, RELU = range(4)
@@ -225,8 +225,8 @@ def spread(image, first, count, plane, tile, lanes):
 
 
 @kernel
-def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, scratch):
-    """Compute one tile of the output or of the adjoint. `attend` says what each argument holds."""
+def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, scratch, pulse):
+    """Compute one tile of the output or of the adjoint, unless stopped. `attend` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     near_tables, far_tables = tables
     (rz, ry, rx), domain, alone, group, block, ones = recipe
@@ -264,6 +264,8 @@ def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, 
             here = (z * n_rows + y) * count
             if domain:
                 for start in range(0, keys, block):
+                    if stopped(pulse):
+                        return
                     at = 0
                     for image in far:
                         spread(image, start, block, f_plane, address(far_tile[at * lanes :]), lanes)
@@ -280,6 +282,8 @@ def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, 
             else:
                 for dz in range(max(-rz, -z_first - z), min(rz, depth - 1 - z_first - z) + 1):
                     for dy in range(max(-ry, -y_first - y), min(ry, height - 1 - y_first - y) + 1):
+                        if stopped(pulse):
+                            return
                         there = ((z + rz + dz) * f_rows + y + ry + dy) * width
                         # the pixel itself is stepped over where it has no part
                         split = alone and dz == 0 and dy == 0

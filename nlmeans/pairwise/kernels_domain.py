@@ -7,13 +7,13 @@ lane l of the other by the block's first displacement, so that no lane runs over
 from __future__ import annotations
 
 from .._jit import kernel
-from .._lanes import address
+from .._lanes import address, advance, stopped
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, tally, weigh_rows
 
 
 @kernel
-def domain_block(features, feature_factors, values, value_factors, sums, block, tables, recipe, fixed, scratch):
-    """Add up weights, the largest, and weighted values of one block, for both ends. `run` says what is what."""
+def domain_block(features, feature_factors, values, value_factors, sums, block, tables, recipe, fixed, scratch, pulse):
+    """Add up weights, the largest, and weighted values of one block, for both ends, unless stopped."""
     dz, first, last, start = block
     planes, rows, columns, partners, real_columns, offsets = tables
     (pz, py, px), shared = recipe
@@ -50,6 +50,7 @@ def domain_block(features, feature_factors, values, value_factors, sums, block, 
         skip = max(1 - first, 0) if dz == 0 and dy == 0 else 0
         size = reach - skip
         low, high = max(0, -dy), min(height, height - dy)
+        advance(pulse, 1)
         if size <= 0:
             continue
         for z in range(depth - dz):
@@ -64,6 +65,8 @@ def domain_block(features, feature_factors, values, value_factors, sums, block, 
                     column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
                 )  # fmt: skip
             for y in range(low, high):
+                if stopped(pulse):
+                    return
                 below = (y + 2 * py + 1) * width - px
                 for k in range(0, size, 2):
                     weigh_rows(

@@ -9,7 +9,7 @@ a pass of `kernels.average_tile` before.
 from __future__ import annotations
 
 from .._jit import kernel, row
-from .._lanes import address, load, store
+from .._lanes import address, advance, load, stopped, store
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, weigh_rows
 from .kernels_uneven import start_uneven, weigh_uneven
 
@@ -54,9 +54,9 @@ def covering(k, radius, side):
 @kernel
 def patchwise_tile(
     features, feature_factors, values, value_factors, shares, out, tile, tables, recipe, fixed, scratch,
-    kept, uneven, valid,
+    kept, uneven, valid, pulse,
 ):  # fmt: skip
-    """Compute one tile of the output. `patchwise` says what each argument holds."""
+    """Compute one tile of the output, unless stopped. `run` says what each argument holds."""
     z_first, z_last, y_first, y_last, x_first, x_last = tile
     planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
     real, slices = address(tables[3]), address(tables[4])
@@ -98,6 +98,7 @@ def patchwise_tile(
             while d <= rx and low < high:
                 itself = dz == 0 and dy == 0 and d == 0
                 size = 1 if itself else min(group, rx + 1 - d)
+                advance(pulse, size)
                 for z in range(max(z_first - pz - dz, 0), min(z_last + pz, depth - dz)):
                     i_slice = (z - pz - plane_zero) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
@@ -117,6 +118,8 @@ def patchwise_tile(
                     scratch[6][:] = 0
                     scratch[7][:] = 0
                     for last in range(low, high + 2 * py):
+                        if stopped(pulse):
+                            return
                         ring_row = last % ring_rows * group
                         if last >= high:
                             for k in range(size):

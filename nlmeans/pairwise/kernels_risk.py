@@ -7,7 +7,7 @@ with respect to the pixel itself, in closed form. The layout is that of `kernels
 from __future__ import annotations
 
 from .._jit import inline, kernel, row
-from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, store, where_above
+from .._lanes import address, advance, bits, exp2_fixed, fill, larger, load, smaller, stopped, store, where_above
 from .kernels import gather
 
 NAMES = 6
@@ -63,7 +63,7 @@ def weigh(scores, weights, displacements, count, real, at, numbers, decay, fixed
 
 
 @kernel
-def risk_row(features, factors, tables, recipe, displacements, numbers, decays, fixed, inside, out, scratch):
+def risk_row(features, factors, tables, recipe, displacements, numbers, decays, fixed, inside, out, scratch, pulse):
     """Add up squared residuals and divergences of a row: ``out`` (decays, channels, 2). `risk` says what is what."""
     planes, rows, columns, real, offsets = tables
     (pz, py, px), top_share, constant, start = recipe
@@ -80,18 +80,23 @@ def risk_row(features, factors, tables, recipe, displacements, numbers, decays, 
     zero, one = fill(numbers[3]), fill(numbers[6])
 
     for n in range(1, displacements.shape[0]):
+        if stopped(pulse):
+            return
         corner = i - pz * f_plane - py * width - px
         score_row(
             f, slices, corner, corner + displacements[n, 0], width, 2 * py + 1, sums, scores, n * count, count,
             2 * px + 1, numbers[5],
         )  # fmt: skip
 
+    advance(pulse, 1)
     for k in range(decays.size):
         weigh(scores, weights, displacements, count, whole, margin, numbers, decays[k], fixed, tops)
         slope_scale = fill(numbers[4] * decays[k])
         for c in range(features.shape[0]):
             squares = spread = zero
             for t in range(count):
+                if stopped(pulse):
+                    return
                 x = load(f, i + c * channel + t)
                 moved = pulled = weighted = largest = zero
                 best = load(tops, 2 * count + t)
@@ -122,3 +127,4 @@ def risk_row(features, factors, tables, recipe, displacements, numbers, decays, 
             for lane in range(lanes):
                 out[k, c, 0] += scratch[1][lane]
                 out[k, c, 1] += scratch[1][lanes + lane]
+        advance(pulse, 1)

@@ -11,9 +11,10 @@ import numpy as np
 
 from .._lanes import MANTISSA as MANTISSAS
 from .._lanes import aligned, lanes
+from .._progress import Progress
 from . import kernels_risk
 from .spec import PairwiseSpec
-from .tiles import available_cpus, mirror, run_tasks
+from .tiles import available_cpus, mirror, pulse, run_tasks
 
 LEAST_ROWS = 16
 """Rows that are looked at however small the share."""
@@ -30,6 +31,7 @@ def pairwise_risk(
     gains: Sequence[float],
     share: float,
     threads: int | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Estimate the risk of the pixelwise average without the truth, for several strengths.
 
@@ -45,7 +47,7 @@ def pairwise_risk(
         1 / σ of each channel.
     share : float
         Share of the rows that are looked at, evenly spread; at least `LEAST_ROWS`, or all.
-    threads : int, optional
+    threads, progress
         As for `pairwise_average`.
 
     Returns
@@ -70,7 +72,10 @@ def pairwise_risk(
     chosen = [places[(2 * k + 1) * len(places) // (2 * wanted)] for k in range(wanted)]
     row = _Row(values, spec, factors, gains, spans[2])
     parts = np.zeros((wanted, len(factors), len(values), 2))
-    run_tasks(lambda k: row(chosen[k], parts[k]), range(wanted), threads or available_cpus(), None)
+    run_tasks(
+        lambda k: row(chosen[k], parts[k]), range(wanted), threads or available_cpus(), progress,
+        steps=1 + len(factors),
+    )  # fmt: skip
     squares, spread = np.moveaxis(parts.sum(axis=0) / (wanted * len(spans[2])), -1, 0)
     risk: np.ndarray = squares - 1 + 2 * spread
     return risk
@@ -149,5 +154,5 @@ class _Row:
         recipe = (self.spec.patch_radius, *map(np.float32, top), (rz + pz, ry + py, self.margin))
         kernels_risk.risk_row(
             self.values, self.gains, tables, recipe, displacements, numbers, self.decays,
-            (np.int32(MANTISSA - PLACES), np.int32(self.end)), self.inside, out, scratch,
+            (np.int32(MANTISSA - PLACES), np.int32(self.end)), self.inside, out, scratch, pulse(),
         )  # fmt: skip

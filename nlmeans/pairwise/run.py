@@ -15,7 +15,7 @@ from .._progress import Progress, part
 from . import kernels, kernels_patchwise
 from .domain import DomainSums, covers
 from .spec import PairwiseSpec, Radii
-from .tiles import Tile, available_cpus, mirror, run_tasks, whole
+from .tiles import Tile, available_cpus, mirror, pulse, run_tasks, whole
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
@@ -245,7 +245,7 @@ class _Job:
         kernels.average_tile(
             self.features, self.factors, self.values, self.value_factors, self.out, self.shares,
             (*tile.z, *tile.y, *tile.x), self.tables(tile), self.recipe, self.fixed.typed(self.dtype),
-            *self.rest(tile),
+            *self.rest(tile), pulse(),
         )  # fmt: skip
 
 
@@ -284,7 +284,7 @@ class _PatchwiseJob(_Job):
             self.features, self.factors, self.values, self.value_factors, self.shares, self.out,
             (*tile.z, *tile.y, *tile.x), self.tables(tile),
             (self.spec.patch_radius, self.spec.window, PATCHWISE_GROUP, self.shared, self.origin(tile), self.least),
-            (*self.fixed.typed(self.dtype), np.ones(2)), *self.rest(tile),
+            (*self.fixed.typed(self.dtype), np.ones(2)), *self.rest(tile), pulse(),
         )  # fmt: skip
 
 
@@ -322,7 +322,7 @@ def pairwise_average(
     threads : int, optional
         Threads to run on; by default the CPUs that this process may use. The result is the same, bit for bit.
     progress : callable, optional
-        Called as ``progress(tiles done, tiles)`` in the calling thread; if it raises, the work stops.
+        Called as ``progress(done, total)`` in the calling thread, some times a second; if it raises, the work stops.
     out : ndarray, optional
         Where to write the result: shape and type of ``values``, not overlapping the inputs.
     shares : ndarray, shape (2, Z, Y, X), optional
@@ -355,14 +355,17 @@ def pairwise_average(
     # The normaliser of a patch counts all patches like it, also those whose middle is missing.
     every = replace(uneven, valid=np.ones_like(uneven.valid)) if uneven is not None and patchwise else uneven
     first = part(progress, 0, 2) if patchwise else progress
+    steps = math.prod(2 * r + 1 for r in spec.window) // 2 + 1  # displacements, one of each two, and none
+    terms = steps * (features.size + values.size)
     job = _Job(features, values, spec, gains, out, shares, every)
     if uneven is None and covers(spec, sides):
         _divide(DomainSums(job).run(threads, first), job)
     else:
-        run_tasks(job, tiles(asked.grown(spec.patch_radius, sides) if patchwise else asked, spec), threads, first)
+        around = asked.grown(spec.patch_radius, sides) if patchwise else asked
+        run_tasks(job, tiles(around, spec), threads, first, steps=steps, terms=terms)
     if patchwise:
         patches = _PatchwiseJob(features, values, spec, gains, out, shares, uneven)
-        run_tasks(patches, tiles(asked, spec), threads, part(progress, 1, 2))
+        run_tasks(patches, tiles(asked, spec), threads, part(progress, 1, 2), steps=steps, terms=terms)
     return out if region is None else region.of(out)
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from .._progress import Progress
+from .._progress import Cancelled, Progress, compiling
 from .spec import Radii
+
+TICK = 0.1
+"""Seconds between two looks at what goes on."""
+QUICK = 1 << 23
+"""Terms of a sum that take about 5 ms: a thread would cost a twentieth of that, or more."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +92,106 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def run_tasks(work: Callable[[Any], None], tasks: Sequence[Any], threads: int, progress: Progress | None) -> None:
-    """Run ``work`` on every task; an exception, Ctrl-C included, ends it as soon as the running tasks have."""
-    if min(threads, len(tasks)) <= 1:
-        for done, task in enumerate(tasks, 1):
-            work(task)
-            if progress:
-                progress(done, len(tasks))
-        return
-    pool = ThreadPoolExecutor(min(threads, len(tasks)), thread_name_prefix="nlmeans")
-    try:
-        pending = {pool.submit(work, task) for task in tasks}
-        while pending:
-            # The time-out lets Ctrl-C through on systems whose lock waits it cannot interrupt.
-            finished, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
-                future.result()
+class _Own(threading.local):
+    """What belongs to the task that a thread is at."""
+
+    def __init__(self) -> None:
+        self.pulse = np.zeros(2, np.int64)
+
+
+_own = _Own()
+
+
+def pulse() -> np.ndarray:
+    """Return the two numbers that this thread's task shares with the thread that waits for it.
+
+    The first is not 0 once the task is to stop, for which kernels look between any two rows; the second counts the
+    steps that they have done.
+    """
+    return _own.pulse
+
+
+def _interrupt(thread: int) -> None:
+    """Let a thread find a KeyboardInterrupt, as Python does for the first one."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+
+
+def run_tasks(
+    work: Callable[[Any], None],
+    tasks: Sequence[Any],
+    threads: int,
+    progress: Progress | None,
+    *,
+    steps: int = 0,
+    terms: float = math.inf,
+) -> None:
+    """Run ``work`` on every task; an exception, Ctrl-C included, ends it as soon as running kernels have seen that.
+
+    Tasks run on threads of their own, be it one, since neither Ctrl-C nor ``progress`` reaches a thread that is inside
+    a kernel; unless one thread adds up no more than so few ``terms``, in less than the blink of an eye. ``progress`` is
+    called when a task is done, before the next begins if there is one thread, and, where kernels count up to so many
+    ``steps`` a task, every `TICK` seconds with what they have counted. What a task runs in turn stops with it.
+    """
+    outer, pulses, unit = pulse(), np.zeros((len(tasks), 2), np.int64), max(steps, 1)
+    waiting = deque(range(len(tasks)))
+    news: SimpleQueue[int | BaseException | None] = SimpleQueue()  # a task is done, has failed, or there is no other
+    heard = threading.Semaphore(0)
+
+    def run() -> None:
+        try:
+            while waiting:
+                try:
+                    k = waiting.popleft()
+                except IndexError:  # another thread was faster
+                    break
+                _own.pulse = pulses[k]
+                work(tasks[k])
                 if progress:
-                    progress(len(tasks) - len(pending), len(tasks))
+                    news.put(k)
+                    if alone:
+                        heard.acquire()
+            news.put(None)
+        except BaseException as error:
+            news.put(error)
+        finally:
+            compiling.discard(threading.get_ident())
+
+    def tell() -> None:
+        if outer[0]:
+            raise Cancelled("stopped with the work that this is a part of")
+        if progress:
+            progress(int(pulses[:, 1].sum()), len(tasks) * unit)
+
+    pool = [threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(min(max(threads, 1), len(tasks)))]
+    busy, quick = len(pool), len(pool) == 1 and terms <= QUICK
+    alone = len(pool) == 1 and not quick
+    try:
+        if quick:
+            run()
+        else:
+            for thread in pool:
+                thread.start()
+        while busy:
+            try:
+                item = news.get(timeout=TICK)
+            except Empty:
+                if steps or outer[0]:
+                    tell()
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                busy -= 1
+            else:
+                pulses[item, 1] = unit
+                tell()
+                heard.release()
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pulses[:, 0], _own.pulse = 1, outer
+        waiting.clear()
+        heard.release()
+        for thread in pool:
+            while thread.is_alive():
+                if thread.ident in compiling:
+                    _interrupt(thread.ident)
+                thread.join(TICK)

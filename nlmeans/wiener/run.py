@@ -13,6 +13,8 @@ from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
 from . import kernels
 
 ROWS, SLICES, COLUMNS = 96, 8, 256
+TERMS = 256
+"""About the terms that a pixel adds up, transforms and all."""
 
 
 def window_sides(depth: int) -> tuple[int, int, int]:
@@ -119,5 +121,5 @@ def wiener(
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
     jobs = [_Job(x, p, noise, n, step, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
     tasks = [(job, tile) for job in jobs for tile in tiles]
-    run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress)
+    run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress, terms=TERMS * noisy.size)
     return out if region is None else region.of(out)
