@@ -189,7 +189,8 @@ class Rules:
 def as_float(planes: np.ndarray, wide: bool = False) -> np.ndarray:
     """Return planes as C-contiguous float32, or float64 where float32 would lose bits or ``wide`` says so."""
     exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
-    return np.ascontiguousarray(planes, np.float32 if exact and not wide else np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        return np.ascontiguousarray(planes, np.float32 if exact and not wide else np.float64)
 
 
 def sampled(plane: np.ndarray, most: int) -> np.ndarray:
@@ -213,7 +214,8 @@ class Ordinary(NamedTuple):
     @classmethod
     def of(cls, plane: np.ndarray, known: np.ndarray | None) -> Ordinary:
         """Judge by a sample; values that heap up at an end are left aside."""
-        values = sampled(plane, SAMPLE).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            values = sampled(plane, SAMPLE).astype(np.float64)
         there = np.isfinite(values)
         if known is not None:
             there &= sampled(known, SAMPLE)

@@ -102,7 +102,7 @@ def recipe_of(
     return replace(recipe, setting=replace(recipe.setting, variance=None, still=None)), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any) -> Setting:
+def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> Setting:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
     depth, rows, columns = parts.sides
     tiles = crops((count * depth, rows, columns), parts.channels)
@@ -110,7 +110,7 @@ def noise_of(parts: Parts, count: int, model: Any) -> Setting:
     image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
     known = _checks.known(image, None, PLANES)
     _checks.limits(image, known)
-    return fitted(image, known, model)
+    return fitted(image, known, model, nodata)
 
 
 def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:

@@ -194,8 +194,8 @@ def denoise(
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; what is not Gaussian is made so by a transform.
     quality : {"balanced", "best"}, optional
-        "balanced" by default. "best" averages over the eight turned and mirrored positions of the image: 0.05 to 0.08 dB, for eight times the
-        time.
+        "balanced" by default. "best" averages over the eight turned and mirrored positions of the image: 0.05 to
+        0.08 dB, for eight times the time.
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
@@ -294,7 +294,8 @@ def denoise(
     if not wants_report:
         return result
     report = LearnedReport(
-        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers, quality=quality or "balanced",
+        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers,
+        quality=quality or "balanced",
         **dict(zip(("missing", "unfilled", "kept"), counts.tolist(), strict=True)),
         weights=tuple(f"{NAMES[channels]} {weights.digest(NAMES[channels])[:8]}" for channels in sorted(used)),
         seconds=time.perf_counter() - start,

@@ -37,6 +37,9 @@ PLAIN = {
     "aggregation": None,
     "passes": None,
     "wiener": None,
+    "nodata": None,
+    "padding": None,
+    "outliers": None,
     "threads": None,
     "dtype": None,
 }

@@ -190,7 +190,7 @@ def test_tiff_bomb_of_many_pages(tmp_path):
     for place in places:
         struct.pack_into("<I", data, place, 16000)
     (tmp_path / "bomb.tif").write_bytes(data)
-    with pytest.raises(io.PictureError, match="more than 1100 times its size"):
+    with pytest.raises(io.PictureError, match="damaged or cut short: it names 16 of 123 strips"):
         io.read(tmp_path / "bomb.tif")
 
 
@@ -208,7 +208,7 @@ def test_limit_lets_large_cameras_pass():
         ("a.raf", b"FUJIFILMCCD-RAW 0201", "camera RAW"),
         ("a.heic", b"\0\0\0\x24ftypheic", "HEIC, HEIF and AVIF cannot be read: convert"),
         ("renamed.jpg", b"\0\0\0\x24ftypmif1", "HEIC"),
-        ("a.png", b"GIF89a", r"this begins with b'GIF89a', like none of them"),
+        ("a.png", b"GIF89a", "this is GIF: convert it to PNG"),
         ("a.png", b"", "the file is empty"),
     ],
 )

@@ -254,12 +254,18 @@ for name in ("uint16", "float32"):
         assert ran.returncode == 0, ran.stderr
 
 
-def test_palette_tiff_becomes_rgb(tmp_path):
+@pytest.mark.parametrize("low", ["0", "the same", "of their own"])
+def test_palette_tiff_becomes_rgb(tmp_path, low):
     table = noise("uint16", 3, 256)
+    table = {"0": table & 0xFF00, "the same": (table >> 8) * 257, "of their own": table}[low]
     indices = noise("uint8")
-    tifffile.imwrite(tmp_path / "in.tif", indices, photometric="palette", colormap=table, metadata=None)
+    tifffile.imwrite(tmp_path / "in.tif", indices, photometric="palette", colormap=table)
     picture, _ = through(tmp_path / "in.tif", tmp_path / "out.tif")
-    np.testing.assert_array_equal(picture.pixels, (table.T >> 8)[indices])
+    wanted = table.T if low == "of their own" else (table.T >> 8).astype(np.uint8)
+    assert picture.pixels.dtype == wanted.dtype
+    np.testing.assert_array_equal(picture.pixels, wanted[indices])
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:  # the indices' shape is not the colours'
+        assert tif.pages[0].description in ("", f'{{"shape": {[*SHAPE, 3]}}}')
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

@@ -184,6 +184,8 @@ def estimate(
                     continue
                 picture = reading.read(source)
                 of: dict[str, Any] = {"axes": picture.axes, "channel_axis": picture.channel_axis}
+                if picture.known is not None:
+                    of["mask"] = picture.known
                 if model == "poisson":
                     text = noise_text(nlmeans.estimate_noise(picture.pixels, **of))
                 else:

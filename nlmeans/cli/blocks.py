@@ -15,7 +15,7 @@ def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Rea
     from ..large.run import denoise
 
     try:
-        return denoise(source, target, axes=reading.axes, channel_axis=reading.channel_axis, **asked.given(), **others)
+        return denoise(source, target, **reading.given(), **asked.given(), **others)
     except (KeyboardInterrupt, SystemExit):
         typer.echo(f"nlmeans: {source}: the same command goes on from where it stopped", err=True)
         raise
@@ -25,13 +25,12 @@ def plan_in_blocks(source: Path, asked: Filtering, reading: Reading, method: str
     """Return the plan of a file, from a sample."""
     from ..large.run import sampled
 
-    given = asked.given() | {"axes": reading.axes, "channel_axis": reading.channel_axis, "method": method}
-    return sampled(source, **given).plan
+    return sampled(source, method=method, **reading.given(), **asked.given()).plan
 
 
 def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
     """Return the noise of a file as text, from a sample."""
     from ..large.run import fitted_noise
 
-    fitted = fitted_noise(source, MODELS[model](), axes=reading.axes, channel_axis=reading.channel_axis)
+    fitted = fitted_noise(source, MODELS[model](), **reading.given())
     return noise_text(fitted) if model == "poisson" else " ".join(f"{value:.6g}" for value in fitted.sigma)

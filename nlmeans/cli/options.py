@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
 import typer
@@ -183,16 +183,28 @@ class Reading:
         typer.Option(metavar="INDEX", help="Short for --axes: the dimension of the channels; the others are space."),
     ] = None
     max_pixels: Annotated[
-        int, typer.Option(min=1, metavar="INT", help="A picture of more pixels is taken for a decompression bomb.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="INT",
+            help="A picture of more pixels is taken for a decompression bomb; as are more bytes or larger chunks from "
+            "a file that holds next to nothing.",
+        ),
     ] = io.MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.axes is not None and self.channel_axis is not None:
             raise typer.BadParameter("is short for --axes: give one of them", param_hint="--channel-axis")
 
-    def read(self, path: Path) -> io.Picture:
+    def read(self, path: Path, *, bilevel: bool = False) -> io.Picture:
         """Read a picture."""
-        return io.read(path, axes=self.axes, channel_axis=self.channel_axis, max_pixels=self.max_pixels)
+        return io.read(
+            path, axes=self.axes, channel_axis=self.channel_axis, max_pixels=self.max_pixels, bilevel=bilevel
+        )
+
+    def given(self) -> dict[str, Any]:
+        """Return arguments of `nlmeans.large`, which reads by regions."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
 @dataclass(frozen=True)
@@ -249,7 +261,27 @@ class Filtering:
             parser=_spacing,
             metavar="NUMBER[,...]",
             help="Distance of pixels along Z (or T), Y, X in any unit: default radii shrink along coarse axes. By "
-            "default what a NIfTI or OME-Zarr file says.",
+            "default what a NIfTI, OME-TIFF, ImageJ or OME-Zarr file says.",
+        ),
+    ] = None
+    nodata: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="The value that stands for no data: such pixels stay as they are and count for no other. By default "
+            "what a GeoTIFF or Zarr file declares.",
+        ),
+    ] = None
+    padding: Annotated[
+        bool | None,
+        typer.Option(
+            help="Leave large areas of one exact value at an end of the range as they are, the default, or not."
+        ),
+    ] = None
+    outliers: Annotated[
+        Literal["keep", "fill"] | None,
+        typer.Option(
+            help="Single pixels that stand out from all around them: keep them, or fill them as missing ones."
         ),
     ] = None
     mask: Annotated[
@@ -316,7 +348,7 @@ class Filtering:
             path = getattr(self, name)
             if isinstance(path, Path):
                 try:
-                    found[name] = reading.read(path)
+                    found[name] = reading.read(path, bilevel=name == "mask")
                 except FORESEEN as error:
                     raise typer.BadParameter(f"{path}: {reason(error, path)}", param_hint=f"--{name}") from None
         return found
@@ -341,8 +373,9 @@ class Filtering:
         given = self.given()
         fitted = {name: _fitted(name, given[name], file, picture) for name, file in files.items()}
         spacing = _spacing_of(picture) if self.spacing is None else self.spacing
+        nodata = picture.nodata if self.nodata is None else self.nodata
         axes = {"axes": picture.axes, "channel_axis": picture.channel_axis}
-        return given | axes | fitted | {"spacing": spacing}
+        return given | axes | fitted | {"spacing": spacing, "nodata": nodata}
 
 
 def _fitted(name: str, path: Path, file: io.Picture, picture: io.Picture) -> np.ndarray:

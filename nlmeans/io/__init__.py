@@ -12,7 +12,8 @@ from pathlib import Path
 
 from . import nifti
 from .atomic import check_target, replacing
-from .picture import Picture, PictureError, Request
+from .kinds import KNOWN, recognise
+from .picture import Picture, PictureError, Request, quoted
 
 __all__ = [
     "FORMATS",
@@ -43,24 +44,8 @@ FORMATS = {
     ".nii.gz": "nifti",
 }
 
-#: Larger pictures are refused unless `read` is told otherwise. The largest cameras have about 150 million pixels.
+#: Larger pictures are refused unless `read` has another limit. The largest cameras have about 150 million pixels.
 MAX_PIXELS = 2**28
-
-_RAW = (
-    *(".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc"),
-    *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
-    ".x3f",
-)
-_RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
-_HEIF = {".heic", ".heif", ".hif", ".avif"}
-_RAW_ADVICE = (
-    "camera RAW cannot be read: develop it first (darktable, RawTherapee, Lightroom or your camera's software), "
-    "without denoising, to a 16-bit TIFF"
-)
-_HEIF_ADVICE = (
-    "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
-)
-_KNOWN = "PNG, JPEG, TIFF, NPY and NIfTI files can be read and written"
 
 
 def ending(path: str | os.PathLike[str]) -> str:
@@ -81,7 +66,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     try:
         return FORMATS[suffix]
     except KeyError:
-        raise PictureError(f"{_KNOWN}: the name ends in {suffix or 'nothing'}, not in {', '.join(FORMATS)}") from None
+        raise PictureError(f"{KNOWN}: the name ends in {suffix or 'nothing'}, not in {', '.join(FORMATS)}") from None
 
 
 def read(
@@ -89,7 +74,8 @@ def read(
     *,
     axes: str | None = None,
     channel_axis: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
+    bilevel: bool | None = None,
 ) -> Picture:
     """Read a picture, by its content and not by its name.
 
@@ -100,13 +86,16 @@ def read(
     axes, channel_axis : optional
         What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
     max_pixels : int, optional
-        More pixels in a plane than this are taken for a decompression bomb.
+        More pixels in a plane than this are taken for a decompression bomb, `MAX_PIXELS` by default; as are more bytes
+        from a file that claims more than `picture.MOST_SHRUNK` times its size, where its compression has no bound.
+    bilevel : bool, optional
+        Take pictures of 1 bit a pixel too, as 0 and 255: for masks. They are refused by default.
 
     Returns
     -------
     Picture
         Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
-        NIfTI are in real units.
+        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round.
 
     Raises
     ------
@@ -116,14 +105,14 @@ def read(
         If there is no such file, or it may not be read.
     """
     path = Path(path)
-    request = Request(path, axes, channel_axis, max_pixels)
+    request = Request(path, axes, channel_axis, MAX_PIXELS if max_pixels is None else max_pixels, bool(bilevel))
     reader = importlib.import_module(f"nlmeans.io.{recognise(path)}")
     try:
         picture: Picture = reader.read(request)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders meet damaged files with exceptions of every kind
-        raise PictureError(f"the file is damaged or cut short: {error}") from error
+        raise PictureError(f"the file is damaged or cut short: {quoted(error)}") from error
     return picture
 
 
@@ -192,31 +181,3 @@ def write(
 def _ordered(picture: Picture, name: str) -> Picture:
     """Return the picture as a format takes it: other formats than NIfTI have Y before X."""
     return picture.in_rows() if isinstance(picture.native, nifti.Origin) and name != "nifti" else picture
-
-
-def recognise(path: Path) -> str:
-    """Return the name of the module that reads the file; refuse others with advice."""
-    with path.open("rb") as file:
-        head = file.read(352)
-    suffix = path.suffix.lower()
-    brand = head[8:12] if head[4:8] == b"ftyp" else b""
-    if suffix in _RAW or brand == b"crx " or head[8:10] == b"CR" or head.startswith(_RAW_MAGIC):
-        raise PictureError(_RAW_ADVICE)
-    if suffix in _HEIF or brand:
-        raise PictureError(_HEIF_ADVICE)
-    if not head:
-        raise PictureError("a picture must have content: the file is empty")
-    if nifti.recognises(head):
-        return "nifti"
-    for magic, name in (
-        (b"\x89PNG\r\n\x1a\n", "png"),
-        (b"\xff\xd8\xff", "jpeg"),
-        (b"II*\0", "tiff"),
-        (b"MM\0*", "tiff"),
-        (b"II+\0", "tiff"),
-        (b"MM\0+", "tiff"),
-        (b"\x93NUMPY", "npy"),
-    ):
-        if head.startswith(magic):
-            return name
-    raise PictureError(f"{_KNOWN}: this begins with {head[:8]!r}, like none of them")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-LZW = 5
+from .picture import PictureError
+
+LZW, LZMA = 5, 34925
+DEFLATE = (8, 32946, 50013)
 FLOAT_PREDICTOR = 3
+MOST_LZW = 2560  # a code of 12 bits, the longest string of a full table
 
 
 def provide() -> None:
-    """Teach tifffile what it cannot do."""
+    """Teach tifffile what it cannot do without imagecodecs, and to unpack no more than a strip or tile has."""
     from tifffile import TIFF
 
+    try:
+        import imagecodecs  # noqa: F401
+    except ImportError:
+        TIFF.DECOMPRESSORS._codecs.update({code: unpack_deflate for code in DEFLATE} | {LZMA: unpack_lzma})
     known: Any
     for known, code, function in (
         (TIFF.DECOMPRESSORS, LZW, unpack_lzw),
@@ -25,10 +34,47 @@ def provide() -> None:
             known._codecs[code] = function
 
 
+def lacking(error: Exception, page: Any) -> PictureError | None:
+    """Return what to do where an error while unpacking a page means that imagecodecs is not there, else None."""
+    small = page.compression == LZW and page.bitspersample < 8  # tifffile asks for too much of our LZW there
+    if not small and not isinstance(error, ImportError) and "imagecodecs" not in str(error):
+        return None
+    name = str(getattr(page.compression, "name", page.compression))
+    bits = f"packed to {page.bitspersample} bits a sample"
+    what = bits if page.compression == 1 else f"compressed by {name}" + f" and {bits}" * small
+    return PictureError(
+        f"a TIFF that is {what} needs imagecodecs: install it with pip install imagecodecs, or save the file "
+        "uncompressed"
+    )
+
+
+def unpack_deflate(data: bytes, /, *, out: int) -> bytes:
+    """Unpack ``out`` bytes and no more; an end before them is an error."""
+    stream = zlib.decompressobj()
+    return _whole(stream.decompress(data, out), out, stream.eof)
+
+
+def unpack_lzma(data: bytes, /, *, out: int) -> bytes:
+    """Unpack ``out`` bytes and no more; an end before them is an error."""
+    import lzma
+
+    stream = lzma.LZMADecompressor()
+    return _whole(stream.decompress(data, out), out, stream.eof)
+
+
+def _whole(found: bytes, size: int, ended: bool) -> bytes:
+    """Return what was unpacked if it is whole: tiles at an edge may hold less, but are never cut off."""
+    if len(found) < size and not ended:
+        raise PictureError(f"the file is damaged or cut short: {len(found):,} of {size:,} bytes of a strip are there")
+    return found
+
+
 def unpack_lzw(data: bytes, /, *, out: int) -> bytes:
     """Unpack a strip or tile to ``out`` bytes by Pillow's libtiff, which sees the only row of a grey picture."""
     from PIL import TiffImagePlugin
 
+    if out > MOST_LZW * len(data):
+        raise PictureError(f"the file is damaged or cut short: {len(data):,} bytes of LZW cannot hold {out:,}")
     entries = (
         (256, 4, out),  # width
         (257, 4, 1),  # height

@@ -16,6 +16,9 @@ from .picture import Picture, PictureError, Request, check_plain, colours
 logger = logging.getLogger("nlmeans")
 
 START_OF_SCAN, JFIF, APP1, APP2, APP14, APP15, COMMENT = 0xDA, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # frames
+SEQUENTIAL = {0xC0, 0xC1}  # frames
+FILLED = 128  # what a decoder makes of blocks that are not there
 #: Horizontal and vertical sampling of the three components, and Pillow's number for it.
 SAMPLINGS: dict[Any, int] = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1)): 1, ((2, 2), (1, 1), (1, 1)): 2}
 
@@ -42,9 +45,11 @@ def read(request: Request) -> Picture:
     request.check_size(*image.size)
     if image.mode not in ("L", "RGB"):
         raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
-    pixels = np.array(image)
-    grey = pixels.ndim == 2
     segments = _segments(data)
+    _check_claim(image, segments, len(data), request)
+    pixels = np.array(image)
+    _check_end(data, image, segments, pixels)
+    grey = pixels.ndim == 2
     if any(_is(segment, APP2, b"MPF\0") for segment in segments):
         logger.warning("%s: only the first of the pictures in the file is kept", request.path)
     return Picture(
@@ -56,6 +61,49 @@ def read(request: Request) -> Picture:
         dpi=image.info.get("dpi"),
         native=_coding(image, segments, request.path),
     )
+
+
+def _check_claim(image: Any, segments: list[bytes], there: int, request: Request) -> None:
+    """Refuse a header that claims more blocks of 64 values than there are bits; but arithmetic coding has no bound."""
+    layers = [(across, down) for _, across, down, _ in image.layer]
+    wide, high = (8 * max(sampling) for sampling in zip(*layers, strict=True))
+    blocks = sum(-(-image.width * across // wide) * -(-image.height * down // high) for across, down in layers)
+    arithmetic = any(segment[1] in ARITHMETIC for segment in segments)
+    request.check_claim(64 * blocks, there, None if arithmetic else 8 * 64)
+
+
+def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarray) -> None:
+    """Refuse a scan that ends before its picture: the decoder fills what is left with grey, and only warns.
+
+    Where the picture ends in blocks of that grey, they are either in the file, with 2 bits each at least, or not: then
+    what is before the end belongs to other blocks, and to leave out a bit for each changes them.
+    """
+    if np.any(pixels[-1, -1] != FILLED) or not any(segment[1] in SEQUENTIAL for segment in segments):
+        return
+    layers = [component[1:3] if len(image.layer) > 1 else (1, 1) for component in image.layer]
+    across, down = (8 * max(sampling) for sampling in zip(*layers, strict=True))
+
+    def units(flags: np.ndarray, reduce: np.ufunc) -> np.ndarray:
+        """Return flags of the groups of blocks that follow each other in the file."""
+        rows = reduce.reduceat(flags.reshape(*flags.shape[:2], -1), np.arange(0, image.height, down), 0)
+        found: np.ndarray = reduce.reduceat(rows, np.arange(0, image.width, across), 1)
+        return reduce.reduce(found, axis=2).ravel()
+
+    filled = units(pixels == FILLED, np.logical_and)
+    tail = 0 if filled.all() else int(np.argmin(filled[::-1]))
+    end, cut = data.rfind(b"\xff\xd9"), tail * sum(wide * high for wide, high in layers) // 8 - 1
+    if cut < 1 or end < 0:
+        return
+    from PIL import JpegImagePlugin
+
+    shorter = np.asarray(JpegImagePlugin.JpegImageFile(BytesIO(data[: end - cut] + data[end:])))
+    changed = shorter != pixels
+    for first in (0, -1):  # chroma reaches a pixel over the edge
+        changed[first % down :: down] = changed[:, first % across :: across] = False
+    if units(changed, np.logical_or)[:-tail].any():
+        raise PictureError(
+            f"the file is damaged or cut short: the last {tail:,} of {len(filled):,} groups of blocks are not there"
+        )
 
 
 def check(picture: Picture) -> None:

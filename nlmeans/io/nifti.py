@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +19,20 @@ from typing import Any
 import numpy as np
 
 from . import exif
-from .picture import Picture, PictureError, Request
+from .picture import LENGTHS, Picture, PictureError, Request, times
+
+logger = logging.getLogger("nlmeans")
 
 ZIPPED = b"\x1f\x8b"
 AXES = "XYZN"
 LARGEST = 540  # bytes of a NIfTI-2 header
-MOST_SHRUNK = 1100  # deflate gets at most 1032 to 1
+DEFLATE = 1032  # bytes that one byte can stand for
+PADDING = 2**16  # bytes after the pixels that are read, to see gzip's check sum
 MOST_EXACT = 2**53  # whole numbers that float64 holds
 SLAB = 2**24  # bytes decoded at once
 ZIP_LEVEL = 6
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+UNITS = {"meter": "m", "mm": "mm", "micron": "µm"}
 _SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 
 
@@ -88,7 +93,12 @@ class Origin:
 
 def recognises(head: bytes) -> bool:
     """Whether a file that begins like this is a NIfTI, or a gzip file, which may hold one."""
-    return head.startswith(ZIPPED) or head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
+    return head.startswith(ZIPPED) or says_so(head)
+
+
+def says_so(head: bytes) -> bool:
+    """Whether a file that begins like this is an unpacked NIfTI."""
+    return head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
 
 
 def read(request: Request) -> Picture:
@@ -113,7 +123,7 @@ def read(request: Request) -> Picture:
     if not request.names_axes:
         stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
     zooms = tuple(float(zoom) for zoom in header.get_zooms())
-    return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), native=origin)
+    return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), unit=_unit(header), native=origin)
 
 
 def check(picture: Picture) -> None:
@@ -194,21 +204,18 @@ def _check_kind(header: Any, dtype: np.dtype) -> None:
 
 def _check_size(shape: tuple[int, ...], end: int, size: int, zipped: bool, request: Request) -> None:
     """Refuse what would fill the memory or is not there, by the header and before it is unpacked."""
-    if min(shape) < 1:
-        raise PictureError(f"a picture must have pixels: its header says {'×'.join(map(str, shape))}")
     request.check_size(shape[0], math.prod(shape[1:2]))
-    if zipped and end > MOST_SHRUNK * size:
-        raise PictureError(
-            f"a file is taken for a decompression bomb if it says that it unpacks to more than {MOST_SHRUNK} times its "
-            f"size: this says {end:,} bytes, and has {size:,}"
-        )
+    if min(shape) < 1:
+        raise PictureError(f"a picture must have pixels: its header says {times(shape)}")
+    if zipped:
+        request.check_claim(end, size, DEFLATE)
     if not zipped and end > size:
         raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
 
 
 def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Read the pixels, in the order of the file, and to its end, where gzip says whether all was right."""
-    array = np.empty(math.prod(shape), dtype)
+    """Read the pixels, in the order of the file, and to its end if that is near: there gzip says if all was right."""
+    array = np.empty(math.prod(shape), dtype)  # takes memory as it is filled
     room = array.data.cast("B")
     begun = begun[: len(room)]
     room[: len(begun)] = begun
@@ -219,8 +226,8 @@ def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> 
             raise PictureError(f"the file is cut short: its pixels take {len(room):,} bytes, there are {done:,}")
         room[done : done + len(block)] = block
         done += len(block)
-    while isinstance(file, gzip.GzipFile) and file.read(SLAB):
-        pass
+    if isinstance(file, gzip.GzipFile) and len(file.read(PADDING)) == PADDING:
+        logger.warning("what follows the pixels is left out: it is more than padding")
     return array.reshape(shape, order="F")
 
 
@@ -228,6 +235,14 @@ def _spacing(zooms: tuple[float, ...], axes: str) -> tuple[float, ...] | None:
     """Return the voxel's sides along space, where they are lengths."""
     sides = tuple(side for side, axis in zip(zooms, axes.upper(), strict=False) if axis in "XYZ")
     return sides if all(0 < side < math.inf for side in sides) else None
+
+
+def _unit(header: Any) -> str | None:
+    """Return the unit of length that a header names."""
+    try:
+        return UNITS.get(header.get_xyzt_units()[0])
+    except KeyError:  # a code that there is not
+        return None
 
 
 def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
@@ -247,7 +262,10 @@ def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
     header.set_data_shape(pixels.shape)
     if picture.spacing is not None:
         sides = dict(zip((axis for axis in axes if axis in "XYZ"), picture.spacing, strict=True))
-        header.set_zooms([sides.get(axis, 1.0) for axis in "XYZT"[: pixels.ndim]])
+        unit = picture.unit if picture.unit is None or picture.unit in UNITS.values() else "mm"
+        scale = 1.0 if picture.unit is None or unit is None else LENGTHS[picture.unit] / LENGTHS[unit]
+        header.set_zooms([sides[axis] * scale if axis in sides else 1.0 for axis in "XYZT"[: pixels.ndim]])
+        header.set_xyzt_units({value: key for key, value in UNITS.items()}.get(unit or "", 0))
     header["vox_offset"] = start = header.single_vox_offset
     header["magic"] = header.single_magic
     block = io.BytesIO()

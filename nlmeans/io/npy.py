@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from . import exif
-from .picture import Picture, PictureError, Request
+from .picture import Picture, PictureError, Request, times
 
 
 def header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
@@ -22,10 +23,13 @@ def header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(file)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = reader(file)
-        # Looked at before loading: `np.load` would first reserve what a damaged header asks for.
-        size, there = int(np.prod(shape, dtype=object)) * dtype.itemsize, path.stat().st_size - file.tell()
+        there = path.stat().st_size - file.tell()
     if dtype.hasobject:
         raise PictureError("an NPY file must hold plain numbers: this one holds Python objects")
+    if min(shape, default=1) < 0 or not dtype.itemsize:
+        raise PictureError(f"the file is damaged: its header says {times(shape)} pixels of {dtype}")
+    # Looked at before loading: `np.load` would first reserve what a damaged header asks for.
+    size = math.prod(shape) * dtype.itemsize
     if there < size:
         raise PictureError(f"the file is cut short: {shape} pixels of {dtype} take {size:,} bytes, there are {there:,}")
     return shape, dtype

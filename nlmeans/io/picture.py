@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,17 @@ import numpy as np
 
 class PictureError(ValueError):
     """A file that cannot be read or written; the message states the rule, then what was found."""
+
+
+#: Units of length that files name, and how many metres each is.
+LENGTHS = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "in": 0.0254}
+MOST_SHRUNK = 1100
+"""How many times smaller than its pixels a file may be, if its compression has no bound, before it is looked at twice.
+
+Deflate, which has one, gets at most 1032 to 1.
+"""
+QUOTED = 120
+"""Characters of what a damaged file says that are worth repeating."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +47,12 @@ class Picture:
     dpi : tuple of float or None
         Horizontal and vertical resolution in pixels per inch.
     spacing : tuple of float or None
-        Sides of a pixel along those of X, Y and Z that ``axes`` names, in its order and the file's unit of length
-        (NIfTI: nearly always mm); None where the file does not say them so.
+        Sides of a pixel along those of X, Y and Z that ``axes`` names, in its order and in ``unit``; None where the
+        file does not say them so.
+    unit : str or None
+        The unit of ``spacing``, one of `LENGTHS`; None where the file does not say it.
+    nodata : float or None
+        The value that stands for "no data here", where the file declares one.
     native : object
         What only the file's own format can hold; a writer of another format ignores it.
     """
@@ -48,6 +65,8 @@ class Picture:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    nodata: float | None = None
     native: Any = None
 
     @property
@@ -61,6 +80,14 @@ class Picture:
         space = "NTZYX"[-count + 1 :] if count > 4 else "ZYX"[-count + 1 :]
         channel = self.channel_axis % count
         return space[:channel] + "C" + space[channel:]
+
+    @property
+    def known(self) -> np.ndarray | None:
+        """Where there is data in all channels; None where nothing is declared to be none."""
+        if self.nodata is None:
+            return None
+        there, axes = self.pixels != self.nodata, self.dimensions
+        return there.all(axis=axes.index("C")) if "C" in axes else there
 
     def in_rows(self) -> Picture:
         """Return the same picture with its axes in the order N, T, Z, Y, X, C."""
@@ -99,27 +126,74 @@ class Picture:
 
 @dataclass(frozen=True)
 class Request:
-    """Which file to read, and the options of `read`."""
+    """Which file to read, and the options of `read`; or not ``whole``, which may be larger than memory."""
 
     path: Path
     axes: str | None
     channel_axis: int | None
     max_pixels: int
+    bilevel: bool = False
+    whole: bool = True
 
     @property
     def names_axes(self) -> bool:
         """Whether the caller says what the dimensions are."""
         return self.axes is not None or self.channel_axis is not None
 
-    def check_size(self, width: int, height: int) -> None:
+    def check_size(self, *sides: int) -> None:
         """Refuse a picture that would fill the memory, by its header and before it is unpacked."""
-        if width < 1 or height < 1:
-            raise PictureError(f"a picture must have pixels: its header says {width}×{height}")
-        if width * height > self.max_pixels:
+        if min(sides) < 1:
+            raise PictureError(f"a picture must have pixels: its header says {times(sides)}")
+        if self.whole and math.prod(sides) > self.max_pixels:
             raise PictureError(
                 f"a picture of more than {self.max_pixels:,} pixels is taken for a decompression bomb: its header says "
-                f"{width}×{height}; if you trust it, allow more with --max-pixels (max_pixels=)"
+                f"{times(sides)}; if you trust it, allow more with --max-pixels (max_pixels=)"
             )
+
+    def check_claim(self, claimed: int, there: int, most: float | None) -> None:
+        """Refuse a header that claims more bytes of pixels than those that are there can hold.
+
+        ``most`` is how many bytes one byte can stand for; None where the compression, or leaving out what is empty,
+        sets no bound: then a file may claim much for its size as long as it is no more than `read` takes anyway.
+        """
+        if most is not None and claimed > most * there:
+            raise PictureError(
+                f"the file is damaged or cut short: its header says {claimed:,} bytes of pixels, and the {there:,} "
+                "that are there cannot hold them"
+            )
+        if most is None and claimed > max(self.max_pixels, MOST_SHRUNK * there):
+            raise PictureError(
+                f"a file is taken for a decompression bomb if it says that it unpacks to more than {MOST_SHRUNK} times "
+                f"its size and {self.max_pixels:,} bytes: {claimed:,} bytes from {there:,}; if you trust it, allow "
+                "more with --max-pixels (max_pixels=)"
+            )
+
+
+def times(sides: Iterable[int]) -> str:
+    """Return sides as people write them."""
+    return "×".join(map(str, sides))
+
+
+def quoted(said: object) -> str:
+    """Return what a file or a decoder says in one line of bounded length."""
+    text = " ".join(str(said).split()) or type(said).__name__
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]} …"
+
+
+def declared(said: object, dtype: np.dtype) -> float | None:
+    """Return the value that stands for "no data", as the pixels hold it; None where they can hold no such value."""
+    try:
+        value = float(str(said).strip(" \0").replace(",", "."))  # as it is written where commas divide
+    except ValueError:
+        return None
+    if dtype.kind == "f":
+        most = float(np.finfo(dtype).max)
+        if most < abs(value) <= most * (1 + 1e-6):  # the largest number, rounded to the digits of a text
+            return math.copysign(most, value)
+        return float(dtype.type(value)) if not most < abs(value) < math.inf else None
+    if dtype.kind not in "iu" or not value.is_integer():
+        return None
+    return value if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max else None
 
 
 def check_plain(picture: Picture, name: str, dtypes: tuple[str, ...]) -> None:

@@ -24,6 +24,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 #: Chunks that stay true of the filtered picture. Not among them: tIME, sBIT (significant bits), bKGD and hIST.
 KEPT = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
+SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), RGBA: (8, 16)}
+#: First column and row, and steps, of the passes of an interlaced file.
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+DEFLATE = 1032  # bytes that one byte can stand for
+PIECE = 1 << 20  # bytes that are unpacked at a time
 INCH = 0.0254  # metres
 BAND = 1 << 22  # bytes that are compressed at a time
 
@@ -57,6 +63,19 @@ class Header(NamedTuple):
     filter: int = 0
     interlace: int = 0
 
+    def check(self) -> None:
+        """Refuse what no PNG has."""
+        if self.depth not in DEPTHS.get(self.colour, ()) or self.interlace > 1 or self.compression or self.filter:
+            raise PictureError(f"the file is damaged: no PNG has a header of {self.depth} bits, {tuple(self[3:])}")
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes its rows have, each with its filter in front."""
+        bits = self.depth * SAMPLES[self.colour]
+        passes = PASSES if self.interlace else ((0, 0, 1, 1),)
+        sizes = ((-(-(self.width - x) // across), -(-(self.height - y) // down)) for x, y, across, down in passes)
+        return sum(high * (1 + -(-wide * bits // 8)) for wide, high in sizes if wide > 0 and high > 0)
+
 
 def read(request: Request) -> Picture:
     """Read a still PNG of any kind but black-and-white."""
@@ -64,13 +83,15 @@ def read(request: Request) -> Picture:
     found = dict(chunks)  # of the chunks that matter singly, files have one
     header = Header(*struct.unpack(">IIBBBBB", found[b"IHDR"]))
     request.check_size(header.width, header.height)
+    header.check()
     if b"acTL" in found:
         raise PictureError("a PNG must be a still picture: this one is animated")
-    if header.depth == 1 and header.colour == GREY:
+    if header.depth == 1 and header.colour == GREY and not request.bilevel:
         raise PictureError("pixels must have shades: this PNG has 1 bit a pixel, black or white")
 
     key = found.get(b"tRNS")
-    samples = _samples(header, chunks)
+    palette = [chunk for chunk in chunks if chunk.name == b"PLTE"]
+    samples = _samples(header, palette + _inflated(header, chunks, request))
     alpha: np.ndarray | None = None
     if header.colour == PALETTE:
         logger.warning("%s: palette colours are written back as RGB", request.path)
@@ -141,11 +162,34 @@ def _chunks(data: bytes) -> Iterator[Chunk]:
         position += 12 + length
 
 
-def _samples(header: Header, chunks: list[Chunk]) -> np.ndarray:
+def _inflated(header: Header, chunks: list[Chunk], request: Request) -> list[Chunk]:
+    """Return the pixels' chunks without compression, when it is sure that all rows are there.
+
+    Pillow would take memory first, and leave rows that are not there black. It gets what is unpacked here.
+    """
+    packed, left = [chunk.data for chunk in chunks if chunk.name == b"IDAT"], header.bytes
+    request.check_claim(left, sum(map(len, packed)), DEFLATE)
+    inflate, store, found = zlib.decompressobj(), zlib.compressobj(0), []
+    for data in (*packed, b""):  # the last time for what is on its way
+        while left and not inflate.eof:
+            rows = inflate.decompress(data, min(PIECE, left))
+            data, left = inflate.unconsumed_tail, left - len(rows)
+            found.append(store.compress(rows))
+            if not data:
+                break
+    if left:
+        raise PictureError(
+            f"the file is damaged or cut short: its rows have {header.bytes:,} bytes, {header.bytes - left:,} are there"
+        )
+    found.append(store.flush())
+    return [Chunk(b"IDAT", data) for data in found if data]
+
+
+def _samples(header: Header, pixels: list[Chunk]) -> np.ndarray:
     """Unpack to (height, width, samples), uint8 or uint16; fewer bits are spread over 8 unless they are indices."""
-    pixels = [chunk for chunk in chunks if chunk.name in (b"IDAT", b"PLTE")]
     if header.depth < 16:
-        return np.atleast_3d(_unpack(header, pixels))
+        found = np.atleast_3d(_unpack(header, pixels))
+        return found.view(np.uint8) * np.uint8(255) if found.dtype == np.bool_ else found
     if header.colour == GREY:
         return np.atleast_3d(_unpack(header, pixels)).astype(np.uint16, copy=False)
     if header.colour == GREY_ALPHA:  # two 16-bit samples are four of 8 bits, in the same order
@@ -160,7 +204,7 @@ def _samples(header: Header, chunks: list[Chunk]) -> np.ndarray:
 
 
 def _unpack(header: Header, pixels: list[Chunk], layout: str | None = None) -> np.ndarray:
-    """Let Pillow inflate and unfilter a PNG that has nothing but pixels."""
+    """Let Pillow unfilter a PNG that has nothing but pixels."""
     from PIL import PngImagePlugin
 
     chunks = [Chunk(b"IHDR", struct.pack(">IIBBBBB", *header)), *pixels, Chunk(b"IEND", b"")]

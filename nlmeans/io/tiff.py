@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from . import codecs, exif
-from .picture import Picture, PictureError, Request
+from . import codecs, exif, ome, segments
+from .picture import Picture, PictureError, Request, declared
 
 logger = logging.getLogger("nlmeans")
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE = 0, 1, 2, 3
-DESCRIPTION, SOFTWARE, DATE, SUB_IFDS, LAYERS, PROFILE, DNG_VERSION = 270, 305, 306, 330, 37724, 34675, 50706
+DESCRIPTION, SOFTWARE, DATE, SUB_IFDS, LAYERS, PROFILE = 270, 305, 306, 330, 37724, 34675
+NODATA, DNG_VERSION = 42113, 50706
 SENSOR = {32803, 34892}  # colour filter array and linear raw
 #: Tags that stay true of the filtered picture: names, credits, orientation, XMP, IPTC, Photoshop's resources, GeoTIFF.
 KEPT = (
@@ -43,12 +44,11 @@ KEPT = (
     34736,
     34737,
     42112,
-    42113,
+    NODATA,
 )
 # What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
 PER_INCH = {2: 1.0, 3: 2.54}  # resolution units
-MOST_SHRUNK = 1100  # deflate gets at most 1032 to 1
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Origin:
     unit: int
     imagej: dict[str, Any] | None
     ome: str | None
+    white: int | None
     tags: dict[int, tuple[int, Any, Any]] = field(repr=False)
 
     def typed(self, dtype: np.dtype) -> Origin:
@@ -82,20 +83,19 @@ def read(request: Request) -> Picture:
 
     codecs.provide()
     with TiffFile(request.path) as tif:
-        series = only_series(tif, request)
+        size = described(tif, request.path.name)
+        series = only_series(tif)
         page = series.keyframe
         check_series(tif, series, page, request)
         try:
             array = series.asarray()
-        except (ValueError, ImportError) as error:
-            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
-                raise
-            raise PictureError(
-                f"{error}: install it with pip install imagecodecs, or save the file uncompressed"
-            ) from None
+        except Exception as error:
+            if (known := codecs.lacking(error, page)) is not None:
+                raise known from None
+            raise
         origin = origin_of(tif, series, page, request)
         lookup = page.colormap if page.photometric == PALETTE and origin.kind not in ("imagej", "ome") else None
-        described = {274, exif.EXIF_IFD, exif.GPS_IFD} & set(page.tags.keys())
+        entries = {274, exif.EXIF_IFD, exif.GPS_IFD} & set(page.tags.keys())
         if lookup is not None:
             logger.warning("%s: palette colours are written back as RGB", request.path)
             array, origin = _look_up(array, lookup, origin)
@@ -105,16 +105,23 @@ def read(request: Request) -> Picture:
             "a file with several pages must say what they are, by OME or ImageJ metadata, or else you must: this has "
             f"shape {pixels.shape}; {advice(axes)}"
         )
+    pixels = bright(pixels, origin.white)
+    if pixels.dtype == np.bool_:
+        pixels = pixels.view(np.uint8) * np.uint8(255)
     profile = origin.tags.get(PROFILE)
     scale = PER_INCH.get(origin.unit)
+    spacing = ome.in_rows(size, axes)
     return Picture(
         pixels,
         request.axes or (None if request.names_axes else axes),
         request.channel_axis,
         alpha,
         icc=bytes(profile[2]) if profile else None,
-        exif=exif.from_tiff(request.path) if described else None,
+        exif=exif.from_tiff(request.path) if entries else None,
         dpi=(origin.resolution[0] * scale, origin.resolution[1] * scale) if origin.resolution and scale else None,
+        spacing=None if request.names_axes else spacing,
+        unit=None if request.names_axes or spacing is None else size.unit,
+        nodata=nodata_of(origin, array.dtype),
         native=origin,
     )
 
@@ -164,7 +171,37 @@ def options(origin: Origin, dtype: np.dtype) -> dict[str, Any]:
     return given
 
 
-def only_series(tif: Any, request: Request) -> Any:
+def described(tif: Any, filename: str) -> ome.Described:
+    """Return what OME or ImageJ metadata say of a pixel's size, and refuse them where they are damaged."""
+    if tif.is_ome:
+        return ome.described(tif.ome_metadata, filename)
+    if not tif.is_imagej:
+        return ome.Described({}, None)
+    said = tif.imagej_metadata
+    x, y = (tif.pages[0].tags.valueof(code) for code in (282, 283))
+    sides = {
+        "X": x[1] / x[0] if x and x[0] else 0.0,
+        "Y": y[1] / y[0] if y and y[0] else 0.0,
+        "Z": said.get("spacing", 0.0),
+    }
+    return ome.Described.of(sides, dict.fromkeys("XYZ", said.get("unit")))
+
+
+def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
+    """Turn whole numbers round, if ``white`` says that 0 is white: then more light is more, as models of noise have it.
+
+    Done twice, it changes nothing.
+    """
+    return pixels if white is None else pixels ^ pixels.dtype.type(white)
+
+
+def nodata_of(origin: Origin, dtype: np.dtype) -> float | None:
+    """Return the value that a file declares to be no data, as pixels have it that were read."""
+    found = declared(origin.tags[NODATA][2], dtype) if NODATA in origin.tags else None
+    return found if found is None or origin.white is None else float(int(found) ^ origin.white)
+
+
+def only_series(tif: Any) -> Any:
     """Return the one picture or stack that a file holds."""
     first = tif.pages[0]
     if DNG_VERSION in first.tags or first.photometric in SENSOR:
@@ -174,7 +211,11 @@ def only_series(tif: Any, request: Request) -> Any:
         shapes = ", ".join(str(s.shape) for s in series[:4])
         raise PictureError(f"a TIFF must hold one picture or stack: this holds {len(series)}, of shapes {shapes}")
     if len(tif.series) > 1 or len(series[0].levels) > 1:
-        logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", request.path)
+        logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", tif.filehandle.path)
+    page = series[0].keyframe
+    value = None if page.dtype is None else declared(page.tags.valueof(NODATA), page.dtype)
+    if value is not None:  # for tiles that are left out; tifffile takes 0 for the least float32
+        page.nodata = page.dtype.type(value)
     return series[0]
 
 
@@ -184,25 +225,22 @@ def check_series(tif: Any, series: Any, page: Any, request: Request) -> None:
     if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE):
         kind = getattr(page.photometric, "name", page.photometric)
         raise PictureError(f"a TIFF must be grey, RGB or palette: this one is {kind}; convert it to RGB first")
-    if page.bitspersample == 1:
+    if page.bitspersample == 1 and not request.bilevel:
         raise PictureError("pixels must have shades: this TIFF has 1 bit a pixel, black or white")
+    if page.dtype is None or page.dtype.kind not in "biuf":
+        raise PictureError(f"pixels must be real numbers: this TIFF has {page.bitspersample} bits of another kind")
     if getattr(series, "is_multifile", False):
         raise PictureError("a stack must be in one file: this one names others")
     size = tif.filehandle.size
-    if series.nbytes > MOST_SHRUNK * size:
-        raise PictureError(
-            f"a file is taken for a decompression bomb if it says that it unpacks to more than {MOST_SHRUNK} times its "
-            f"size: {series.nbytes:,} bytes from {size:,}"
-        )
     if series.dataoffset is not None:
         end = series.dataoffset + series.nbytes
-    else:
-        pages = list(series.pages)
-        if None in pages:
-            raise PictureError(f"a stack must be complete: {pages.count(None)} of {len(pages)} pages are missing")
-        end = max(o + n for p in pages for o, n in zip(p.dataoffsets, p.databytecounts, strict=False))
-    if end > size:
-        raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
+        if end > size:
+            raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
+        return
+    pages = list(series.pages)
+    if None in pages:
+        raise PictureError(f"a stack must be complete: {pages.count(None)} of {len(pages)} pages are missing")
+    segments.check(page, pages, size, request)
 
 
 def origin_of(tif: Any, series: Any, page: Any, request: Request) -> Origin:
@@ -217,18 +255,25 @@ def origin_of(tif: Any, series: Any, page: Any, request: Request) -> Origin:
     alone = len(tif.series) == 1 and len(series.levels) == 1 and not {SUB_IFDS, LAYERS} & set(page.tags.keys())
     x, y = (page.tags.valueof(code) for code in (282, 283))
     resolution = (x[0] / x[1], y[0] / y[1]) if x and y and x[1] and y[1] else None
+    fewer = page.bitspersample < 8 * page.dtype.itemsize  # 1, 2 or 4 bits, which are written as 8
+    white = None
+    if page.photometric == MIN_IS_WHITE and page.dtype.kind == "f":
+        logger.warning("%s: white is 0 in it, or so it says: its numbers are taken as they are", request.path)
+    elif page.photometric == MIN_IS_WHITE:
+        white = -1 if page.dtype.kind == "i" else 2**page.bitspersample - 1
     return Origin(
         request.path.resolve(),
         series.kind.lower(),
         series.axes,
         series.dataoffset is not None and alone,
         page.compression != 1,
-        int(page.photometric),
+        MIN_IS_BLACK if white is not None and fewer else int(page.photometric),
         tuple(int(sample) for sample in page.extrasamples),
         resolution,
         int(page.tags.valueof(296, default=2)),
         dict(tif.imagej_metadata) if tif.is_imagej else None,
         _plain_ome(tif.ome_metadata) if tif.is_ome else None,
+        white,
         tags,
     )
 
@@ -268,14 +313,20 @@ def _split(array: np.ndarray, origin: Origin) -> tuple[np.ndarray, np.ndarray | 
 
 
 def _join(picture: Picture, origin: Origin) -> np.ndarray:
-    """Undo `_split`."""
+    """Undo `_split`, and what was turned round."""
+    if origin.photometric == MIN_IS_WHITE:
+        picture = replace(picture, pixels=bright(picture.pixels, origin.white))
     array = picture.with_alpha()
     return np.moveaxis(array, -1, origin.axes.index("S")) if "S" in origin.axes else array
 
 
 def _look_up(indices: np.ndarray, lookup: np.ndarray, origin: Origin) -> tuple[np.ndarray, Origin]:
-    colours = (lookup.T >> 8).astype(np.uint8)  # 16-bit entries of an 8-bit picture
-    return colours[indices], replace(origin, axes=origin.axes + "S", photometric=RGB, in_place=False)
+    """Return colours for indices; of 8 bits where the entries' 16 say no more."""
+    high = lookup >> 8
+    if np.isin(lookup & 255, 0).all() or ((lookup & 255) == high).all():
+        lookup = high.astype(np.uint8)
+    tags = {code: tag for code, tag in origin.tags.items() if code != DESCRIPTION or origin.kind != "shaped"}
+    return lookup.T[indices], replace(origin, axes=origin.axes + "S", photometric=RGB, in_place=False, tags=tags)
 
 
 def advice(axes: str) -> str:
@@ -296,12 +347,13 @@ def _write_new(part: Path, picture: Picture) -> None:
         pixels = np.moveaxis(pixels, axes.index("C"), -1)
     elif len(axes) > 2:
         options["metadata"] = {"axes": axes.replace("N", "I")}
+    options |= ome_options(axes.replace("C", "S") if rgb else axes, picture.spacing, picture.unit)
     if picture.alpha is not None:
         options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
         pixels = picture.with_alpha()
     if picture.dpi:
         options |= {"resolution": picture.dpi, "resolutionunit": "inch"}
-    tags: dict[int, tuple[int, Any, Any]] = {}
+    tags = declaring(picture.nodata)
     if picture.icc:
         tags[PROFILE] = (7, len(picture.icc), picture.icc)
     if picture.exif:
@@ -309,6 +361,19 @@ def _write_new(part: Path, picture: Picture) -> None:
         tags |= {code: (2, None, str(parsed[code])) for code in exif.CREDITS if parsed.get(code)}
         tags[exif.ORIENTATION] = (3, 1, exif.orientation(picture.exif))
     save(part, pixels, picture.exif, tags, options)
+
+
+def declaring(nodata: float | None) -> dict[int, tuple[int, Any, Any]]:
+    """Return the tag that declares a value to be no data, as GDAL writes it; none where there is no such value."""
+    return {} if nodata is None else {NODATA: (2, None, f"{nodata:.17g}")}
+
+
+def ome_options(axes: str, spacing: tuple[float, ...] | None, unit: str | None) -> dict[str, Any]:
+    """Return how a new file says a pixel's size, as tifffile takes it: in OME metadata, if they know its axes."""
+    if spacing is None or not set(axes) <= set("TZCYXS"):
+        return {}
+    rows = "".join(axis for axis in axes if axis != "S") + "S" * ("S" in axes)
+    return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes)}
 
 
 def save(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import io
-from ..io.picture import PictureError
+from ..io.picture import PictureError, quoted
 from . import zarrs
 from .names import Names
 from .npys import NpySource, NpyTarget
@@ -25,8 +25,8 @@ IN_MEMORY = 40
 """Bytes that a value takes, about, where a picture is denoised whole."""
 
 
-def open_source(given: Any) -> Source:
-    """Return a file, or an array in memory, to read from.
+def open_source(given: Any, max_pixels: int | None = None, *, bilevel: bool = False) -> Source:
+    """Return a file, or an array in memory, to read from; ``max_pixels`` and ``bilevel`` as of `nlmeans.io.read`.
 
     Raises
     ------
@@ -36,17 +36,18 @@ def open_source(given: Any) -> Source:
     if not isinstance(given, str | os.PathLike):
         return ArraySource(given if hasattr(given, "shape") and hasattr(given, "dtype") else np.asarray(given))
     path = Path(given).absolute()  # a worker of a cluster may be in another folder
+    most = io.MAX_PIXELS if max_pixels is None else max_pixels
     if zarrs.named(path):
-        return ZarrSource.open(path)
+        return ZarrSource.open(path, most)
     kind = io.recognise(path)
     if kind not in ("npy", "tiff"):
         raise PictureError(f"{RULE}: {path} is {kind.upper()}")
     try:
-        return NpySource.open(path) if kind == "npy" else TiffSource.open(path)
+        return NpySource.open(path) if kind == "npy" else TiffSource.open(path, most, bilevel=bilevel)
     except (PictureError, OSError, MemoryError, ImportError):
         raise
     except Exception as error:  # readers meet damaged headers with exceptions of every kind
-        raise PictureError(f"{path} is damaged or cut short: {error}") from error
+        raise PictureError(f"{path} is damaged or cut short: {quoted(error)}") from error
 
 
 def target_format(path: Path) -> str:
@@ -73,7 +74,7 @@ def described(source: Source, names: str, path: Path, dtype: np.dtype) -> About:
     chunks = (1,) * len(shape)
     if kind == "zarr":
         chunks = about.chunks if isinstance(source, ZarrSource) else zarrs.chunks_for(shape, axes)
-    return About(shape, dtype, axes, spacing, chunks)
+    return About(shape, dtype, axes, spacing, chunks, about.unit, about.nodata)
 
 
 def create(part: Path, path: Path, about: About, source: Source) -> Target:

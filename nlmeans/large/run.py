@@ -25,7 +25,6 @@ from . import files
 from .job import Files, Watch
 from .output import Output
 from .store import About, Axes
-from .tiffs import TiffSource
 from .work import Resources, carry_out
 from .workers import Cluster
 
@@ -42,6 +41,8 @@ def denoise(
     noise: Any = None,
     fill: bool | None = None,
     dtype: Any = None,
+    nodata: float | None = None,
+    max_pixels: int | None = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
@@ -68,6 +69,11 @@ def denoise(
         of the shape of one of separate images; a mask is 0 where a pixel does not count.
     axes, channel_axis, noise, fill, dtype, **options
         As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's. ``method`` is "nlm" or "ridge".
+    nodata : float, optional
+        The value that stands for "no data here", by default what the source declares: such pixels come back as they
+        are, and have no say in others.
+    max_pixels : int, optional
+        As for `nlmeans.io.read`: what a file may claim beyond what it holds. It does not bound what is really there.
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
         worker may take for a block; by default six tenths of the worker's memory over its threads.
@@ -135,7 +141,8 @@ def denoise(
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
             check()
-        of, options = _opened(source, axes, channel_axis, {"mask": mask, "guide": guide}, sigma, noise, options)
+        beside, options = {"mask": mask, "guide": guide}, options | {"nodata": nodata}
+        of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, options)
         kind = _checks.result_type(dtype, of.image.about.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
@@ -179,17 +186,20 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
         With attributes ``plan``, which prints as a small table, and ``setting``, whose ``noise`` is the model.
     """
     beside = {name: options.pop(name, None) for name in ("mask", "guide")}
-    of, options = _opened(source, axes, channel_axis, beside, sigma, options.pop("noise", None), options)
+    noise, max_pixels = (options.pop(name, None) for name in ("noise", "max_pixels"))
+    of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, options)
     return recipe_of(of.parts(sha256()), 0, of.axes.layout, **options)[0]
 
 
-def fitted_noise(source: Any, model: Any, *, axes: Any = None, channel_axis: Any = None) -> Any:
+def fitted_noise(
+    source: Any, model: Any, *, axes: Any = None, channel_axis: Any = None, max_pixels: int | None = None
+) -> Any:
     """Return a noise model, Gaussian or Poisson-Gaussian, that is fitted to a sample of a file, of all its images.
 
     The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
     """
-    of, _ = _opened(source, axes, channel_axis, {}, None, None, {})
-    return noise_of(of.parts(sha256()), of.count, model).noise
+    of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, {})
+    return noise_of(of.parts(sha256()), of.count, model, options.get("nodata")).noise
 
 
 def _opened(
@@ -199,25 +209,34 @@ def _opened(
     beside: dict[str, Any],
     sigma: Any,
     noise: Any,
+    max_pixels: int | None,
     options: dict[str, Any],
 ) -> tuple[Files, dict[str, Any]]:
     """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
     wide, given = map_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
     check_pieces(given)
-    image = files.open_source(source)
+    image = files.open_source(source, max_pixels)
     _checks.dtype(image.about.dtype)
     _checks.shape(image.about.shape)
     named = image.about.axes if axes is None and channel_axis is None else axes
-    if named is None and channel_axis is None and isinstance(image, TiffSource) and image.about.ndim > 2:
-        raise PictureError(f"a file with several pages must say what they are, or else you must: {image.advice}")
+    advice = getattr(image, "advice", None)
+    if named is None and channel_axis is None and advice is not None and image.about.ndim > 2:
+        raise PictureError(f"a stack must say what its axes are, or else you must: {advice}")
     axes_of = _axes(image.about, named, channel_axis, from_file=axes is None)
     if wide is not None:
         beside, sigma, noise = beside | {"sigma": wide}, None, None
     found = Files(
-        image, axes_of, {name: files.open_source(other) for name, other in beside.items() if other is not None}
+        image,
+        axes_of,
+        {
+            name: files.open_source(other, max_pixels, bilevel=name == "mask")
+            for name, other in beside.items()
+            if other is not None
+        },
     )
     found.check()
-    return found, {"sigma": sigma, "noise": noise, "spacing": _spacing(found)} | given
+    declared = {} if image.about.nodata is None else {"nodata": image.about.nodata}
+    return found, {"sigma": sigma, "noise": noise, "spacing": _spacing(found)} | declared | given
 
 
 def _axes(about: About, names: str | None, channel_axis: int | None, from_file: bool) -> Axes:

@@ -32,6 +32,10 @@ class About:
         Sides of a pixel along Z, Y and X, as far as there are such axes; None where the file does not say them.
     chunks : tuple of int
         Sides of what can only be read, or written, whole.
+    unit : str or None
+        The unit of ``spacing``, one of `nlmeans.io.picture.LENGTHS`; None where the file does not say it.
+    nodata : float or None
+        The value that stands for "no data here", where the file declares one.
     """
 
     shape: tuple[int, ...]
@@ -39,6 +43,8 @@ class About:
     axes: str | None
     spacing: tuple[float, ...] | None
     chunks: tuple[int, ...]
+    unit: str | None = None
+    nodata: float | None = None
 
     @property
     def ndim(self) -> int:

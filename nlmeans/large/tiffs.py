@@ -15,8 +15,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..io import codecs, exif, tiff
-from ..io.picture import PictureError, Request
+from ..io import MAX_PIXELS, codecs, exif, tiff
+from ..io.picture import PictureError, Request, quoted
 from ..pairwise.tiles import available_cpus
 from .names import packed_beside
 from .npys import reserve
@@ -72,9 +72,10 @@ class _Opened:
         from tifffile import TiffFile
 
         codecs.provide()
-        self.request = Request(path, None, None, 2**63)
+        self.path = path
         with TiffFile(path) as self.tif:
-            self.series = tiff.only_series(self.tif, self.request)
+            self.size = tiff.described(self.tif, path.name)
+            self.series = tiff.only_series(self.tif)
             self.page = self.series.keyframe
         self.lock, self.readers = threading.Lock(), 0
 
@@ -97,7 +98,7 @@ class _Opened:
         series, page = self.series, self.page
         if series.dataoffset is not None:
             dtype = page.dtype.newbyteorder(self.tif.byteorder)
-            mapped = np.memmap(self.request.path, dtype, "r", series.dataoffset, series.shape)
+            mapped = np.memmap(self.path, dtype, "r", series.dataoffset, series.shape)
             return np.array(mapped[region], page.dtype.newbyteorder("="))
         cuts = [slice(*cut.indices(side)) for cut, side in zip(region, series.shape, strict=True)]
         lead = len(series.shape) - len(page.shape)
@@ -159,16 +160,16 @@ class TiffSource:
     big: bool
 
     @classmethod
-    def open(cls, path: Path) -> TiffSource:
+    def open(cls, path: Path, max_pixels: int = MAX_PIXELS, *, bilevel: bool = False) -> TiffSource:
         """Look at the header, and refuse what cannot be filtered by regions."""
         with _look(path) as opened:
-            return cls._of(path, opened)
+            return cls._of(Request(path, None, None, max_pixels, bilevel, whole=False), opened)
 
     @classmethod
-    def _of(cls, path: Path, opened: _Opened) -> TiffSource:
-        series, page = opened.series, opened.page
-        tiff.check_series(opened.tif, series, page, opened.request)
-        origin = tiff.origin_of(opened.tif, series, page, opened.request)
+    def _of(cls, request: Request, opened: _Opened) -> TiffSource:
+        path, series, page = request.path, opened.series, opened.page
+        tiff.check_series(opened.tif, series, page, request)
+        origin = tiff.origin_of(opened.tif, series, page, request)
         if page.photometric == tiff.PALETTE and origin.kind not in ("imagej", "ome"):
             raise PictureError("a palette cannot be filtered by regions: save the file as RGB")
         if page.extrasamples and (page.photometric == tiff.RGB or page.extrasamples[0] in (1, 2)):
@@ -180,20 +181,27 @@ class TiffSource:
         grid = Grid.of(page)
         whole = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
         chunks = tuple(whole.get(axis, 1) for axis in series.axes)
-        about = About(tuple(series.shape), page.dtype.newbyteorder("="), axes if known else None, None, chunks)
+        dtype, spacing = (
+            page.dtype.newbyteorder("="),
+            tiff.ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes)),
+        )
+        about = About(
+            tuple(series.shape), dtype, axes if known else None, spacing, chunks,
+            None if spacing is None else opened.size.unit, tiff.nodata_of(origin, dtype),
+        )  # fmt: skip
         return cls(path, about, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
 
     def read(self, region: Region) -> np.ndarray:
         """Return a region."""
         try:
             with _look(self.path) as opened:
-                return opened.read(region)
+                return tiff.bright(opened.read(region), self.origin.white)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
-            if "imagecodecs" in str(error):
-                raise PictureError(f"{error}: install it with pip install imagecodecs") from None
-            raise PictureError(f"{self.path} is damaged or cannot be unpacked: {error}") from error
+            if (known := codecs.lacking(error, _opened(self.path, self.path.stat().st_mtime_ns).page)) is not None:
+                raise known from None
+            raise PictureError(f"{self.path} is damaged or cannot be unpacked: {quoted(error)}") from error
 
     @property
     def advice(self) -> str:
@@ -234,6 +242,8 @@ class TiffTarget:
 
     def write(self, region: Region, pixels: np.ndarray) -> None:
         """Write a region."""
+        if self.source is not None and self.source.origin.photometric == tiff.MIN_IS_WHITE:
+            pixels = tiff.bright(pixels, self.source.origin.white)
         self._pixels("r+")[region] = pixels
 
     def _pixels(self, mode: Any) -> np.ndarray:
@@ -280,12 +290,18 @@ class TiffTarget:
         if axes.endswith("YXC") and self.about.shape[-1] == 3:
             return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
         named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
-        return {"photometric": "minisblack", "metadata": named} | shape
+        space = "".join(axis for axis in "ZYX" if axis in axes)
+        sides = dict(zip(space, self.about.spacing or (), strict=False))
+        spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
+        return (
+            {"photometric": "minisblack", "metadata": named} | tiff.ome_options(axes, spacing, self.about.unit) | shape
+        )
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
-        tiff.save(path, pixels, camera, {} if origin is None else dict(origin.tags), given)
+        tags = tiff.declaring(self.about.nodata) if origin is None else dict(origin.tags)
+        tiff.save(path, pixels, camera, tags, given)
 
     def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
         """Yield the tiles of all pages in the order of a file."""

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..io.picture import PictureError
+from ..io import MAX_PIXELS
+from ..io.picture import PictureError, Request, quoted
+from . import zarr_metadata as metadata
 from .store import About, Region
 
 logger = logging.getLogger("nlmeans")
@@ -69,12 +71,15 @@ class Image:
         Names of the axes.
     scale : tuple of float or None
         Sides of a pixel along all axes.
+    unit : str or None
+        Their unit along the axes of space, where it is one.
     """
 
     node: Any
     levels: tuple[str, ...]
     axes: str | None
     scale: tuple[float, ...] | None
+    unit: str | None
 
     @classmethod
     def open(cls, path: Path) -> Image:
@@ -92,11 +97,11 @@ class Image:
         try:
             node = zarr.open(store, path=within, mode="r")
         except Exception as error:  # whatever is wrong with metadata
-            raise PictureError(f"{path} is no Zarr array or group that can be read: {_short(error)}") from error
+            raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
-            names = (getattr(node.metadata, "dimension_names", None) or node.attrs.get("_ARRAY_DIMENSIONS")) or ()
-            return cls(node, (), _letters(names, node.ndim), None)
-        return cls(node, *_multiscale(node, path))
+            return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None)
+        found = metadata.multiscale(node, path)
+        return cls(node, found.levels, found.axes, found.scale, found.unit)
 
     @property
     def consolidated(self) -> bool:
@@ -124,44 +129,21 @@ def library() -> Any:
     return zarr
 
 
-def _short(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def _place(path: Path, image: Image) -> Path:
+    """Return the folder of an image's finest level."""
+    store, within = split(path)
+    return store / within / (image.levels[0] if image.levels else "")
 
 
-def _letters(names: Any, count: int) -> str | None:
-    """Return names of axes as one letter each; None where they are not all known."""
-    letters = "".join(str(name)[:1].upper() if str(name).lower() in NAMES else "?" for name in names)
-    return letters if len(letters) == count and "?" not in letters and len(set(letters)) == count else None
-
-
-NAMES = ("t", "time", "c", "channel", "z", "y", "x")
-
-
-def _multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None]:
-    """Return the levels, axes and scale of an OME-Zarr image."""
-    attributes = dict(group.attrs)
-    found = attributes.get("ome", attributes).get("multiscales")
-    if not found:
-        inside = ", ".join(sorted(name for name, _ in group.members())[:6]) or "nothing"
-        raise PictureError(f"a group must be an OME-Zarr image: name what is meant in {path}, which holds {inside}")
-    if len(found) > 1:
-        logger.warning("%s: the first of %d images is taken", path, len(found))
-    try:
-        levels = tuple(str(dataset["path"]) for dataset in found[0]["datasets"])
-        count = group[levels[0]].ndim
-        names = [axis["name"] if isinstance(axis, dict) else axis for axis in found[0].get("axes", "tczyx"[-count:])]
-        scales = [
-            step["scale"]
-            for steps in (found[0]["datasets"][0], found[0])
-            for step in steps.get("coordinateTransformations", ())
-            if step.get("type") == "scale"
-        ]
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise PictureError(f"the OME-Zarr metadata of {path} must name levels that are there: {error!r}") from error
-    scale = tuple(float(np.prod(sides)) for sides in zip(*scales, strict=True)) if scales else None
-    if others := sorted({name for name, _ in group.members()} - {level.partition("/")[0] for level in levels}):
-        logger.warning("%s: %s in it are not copied", path, ", ".join(others))
-    return levels, _letters(names, count), scale if scale and len(scale) == count else None
+def _stored(place: Path) -> tuple[int, int]:
+    """Return how many chunks are in an array's folder, and how many bytes they have."""
+    found = [
+        (Path(folder) / name).stat().st_size
+        for folder, _, files in os.walk(place)
+        for name in files
+        if name not in METADATA and not name.startswith(".") and not name.endswith(".partial")
+    ]
+    return len(found), sum(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,21 +155,30 @@ class ZarrSource:
     image: Image
 
     @classmethod
-    def open(cls, path: Path) -> ZarrSource:
-        """Look at the metadata, and tell of chunks that are not there."""
+    def open(cls, path: Path, max_pixels: int = MAX_PIXELS) -> ZarrSource:
+        """Look at the metadata, refuse what nobody can count or hold, and tell of chunks that are not there."""
         image = Image.open(path)
-        array = image.finest
-        if array.nchunks_initialized < array.nchunks:
+        array, request = image.finest, Request(path, None, None, max_pixels, whole=False)
+        stored, there = _stored(_place(path, image))
+        chunks = metadata.check_size(array, stored, there, request)
+        dtype = np.dtype(array.dtype).newbyteorder("=")
+        nodata = metadata.nodata(array, dtype, complete=stored >= chunks)
+        if stored < chunks:
             logger.warning(
-                "%s: %d of %d chunks are not in the store, and are read as %s, as Zarr has it",
-                path, array.nchunks - array.nchunks_initialized, array.nchunks, array.fill_value,
+                "%s: %d of %d chunks are not in the store, and are read as %s%s", path, chunks - stored, chunks,
+                array.fill_value, ", which counts as missing" if nodata == array.fill_value else ", as Zarr has it",
             )  # fmt: skip
         spacing = None
         if image.scale is not None and image.axes is not None:
             sides = dict(zip(image.axes, image.scale, strict=True))
             spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
-        dtype = np.dtype(array.dtype).newbyteorder("=")
-        return cls(path, About(array.shape, dtype, image.axes, spacing, array.shards or array.chunks), image)
+        whole = tuple(array.shards or array.chunks)
+        return cls(path, About(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
+
+    @property
+    def advice(self) -> str | None:
+        """What the caller can say of axes whose names are not known; None where there are no names."""
+        return metadata.advice(self.image.finest) if self.about.axes is None else None
 
     @cached_property
     def _array(self) -> Any:
@@ -201,14 +192,12 @@ class ZarrSource:
             raise
         except Exception as error:  # codecs meet damaged chunks with exceptions of every kind
             where = ", ".join(f"{cut.start}:{cut.stop}" for cut in region)
-            raise PictureError(f"{self.path} is damaged at [{where}]: {_short(error)}") from error
+            raise PictureError(f"{self.path} is damaged at [{where}]: {quoted(error)}") from error
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when a chunk is written again: a hash of the names, sizes and times of all."""
-        store, within = split(self.path)
-        place = store / within / (self.image.levels[0] if self.image.levels else "")
         seen = sha256()
-        for folder, folders, files in os.walk(place):
+        for folder, folders, files in os.walk(_place(self.path, self.image)):
             folders.sort()
             for name in sorted(files):
                 found = (Path(folder) / name).stat()
@@ -268,6 +257,8 @@ class ZarrTarget:
         array: dict[str, Any] = {
             "shape": about.shape, "dtype": about.dtype, "chunks": about.chunks, "dimension_names": names,
         }  # fmt: skip
+        if about.nodata is not None:
+            array |= metadata.declaring(about.nodata, about.dtype)
         if axes is None:
             zarr.create_array(path, **array)
             return cls(path, about, (), False)
@@ -275,7 +266,7 @@ class ZarrTarget:
         sides = dict(zip((axis for axis in "ZYX" if axis in axes), about.spacing or (), strict=False))
         scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
         image = {
-            "axes": [{"name": axis.lower(), "type": AXES[axis]} for axis in axes],
+            "axes": [{"name": axis.lower(), "type": AXES[axis]} | metadata.unit(about, axis) for axis in axes],
             "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
         }
         group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
@@ -337,20 +328,42 @@ class ZarrTarget:
                 for cut, part, large, small in zip(region, place, finer.shape, coarser.shape, strict=True)
             ]
             pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
-            found[place] = means(pixels, [end - end[0] for end in ends])
+            found[place] = means(pixels, [end - end[0] for end in ends], self.about.nodata)
         coarser[region] = found
 
 
-def means(pixels: np.ndarray, ends: list[np.ndarray]) -> np.ndarray:
-    """Return the means of boxes of pixels, which begin at the ends along each axis; whole numbers are rounded."""
+def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = None) -> np.ndarray:
+    """Return the means of boxes of pixels, which begin at the ends along each axis; whole numbers are rounded.
+
+    Pixels that are missing, NaN or ``nodata``, have no say; a box of them alone stays what it is.
+    """
     sums = pixels.astype(np.float64)
+    missing = np.isnan(sums)
+    if nodata is not None:
+        missing |= pixels == nodata
+    if not missing.any():
+        return _whole(_over(sums, ends, mean=True), pixels.dtype)
+    empty = np.nan if nodata is None else nodata
+    sums[missing] = 0
+    counts = _over((~missing).astype(np.float64), ends)
+    found = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
+    return _whole(found, pixels.dtype)
+
+
+def _over(values: np.ndarray, ends: list[np.ndarray], mean: bool = False) -> np.ndarray:
+    """Return the sums, or means, of boxes."""
     for axis, edges in enumerate(ends):
         starts, widths = edges[:-1], np.diff(edges)
-        if (widths == 1).all() and len(widths) == sums.shape[axis]:
+        if (widths == 1).all() and len(widths) == values.shape[axis]:
             continue
-        shape = [-1 if k == axis else 1 for k in range(sums.ndim)]
-        sums = np.add.reduceat(sums, starts, axis) / widths.reshape(shape)
-    return (np.rint(sums) if pixels.dtype.kind in "iu" else sums).astype(pixels.dtype)
+        values = np.add.reduceat(values, starts, axis)
+        if mean:
+            values /= widths.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+    return values
+
+
+def _whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)
 
 
 def chunks_for(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:

@@ -130,7 +130,7 @@ def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> 
     return fitted(cut(stack, tiles), known, model), layout.channel_axis is not None
 
 
-def fitted(source: np.ndarray, known: np.ndarray | None, model: Any) -> Setting:
+def fitted(source: np.ndarray, known: np.ndarray | None, model: Any, nodata: float | None = None) -> Setting:
     """Return the noise of planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
-    measured = Rules.of(source, known, None, True, source.shape[1:]).measure(source, known).planes
+    measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
     return Setting.fitted(Evidence.of(measured, None, _checks.saturation(source.dtype)), model)

@@ -1,0 +1,125 @@
+"""OME metadata of a TIFF: what they say of planes and of a pixel's size, checked before anybody acts on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from .picture import LENGTHS, PictureError, quoted, times
+
+MOST_PLANES = 2**24
+"""Planes that metadata may speak of: a list is made of them."""
+UNITS = {
+    "nanometer": "nm", "micrometer": "µm", "micron": "µm", "um": "µm", "μm": "µm", r"\u00B5m": "µm", "millimeter": "mm",
+    "centimeter": "cm", "meter": "m", "inch": "in", "angstrom": "Å", "picometer": "pm",
+}  # fmt: skip
+"""Other names of units; the second of the two letters that look like µ is Greek."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """The first image of the metadata: sides of a pixel by X, Y and Z as far as they are there, and their unit."""
+
+    sides: dict[str, float]
+    unit: str | None
+
+    @classmethod
+    def of(cls, sides: Mapping[str, Any], units: Mapping[str, Any]) -> Described:
+        """Return what is known of sides in units: those that are lengths, in the unit of X."""
+        found: dict[str, tuple[float, str]] = {}
+        for axis, side in sides.items():
+            unit = UNITS.get(str(units[axis]), str(units[axis]))
+            try:
+                if 0 < float(side) < math.inf and unit in LENGTHS:
+                    found[axis] = float(side), unit
+            except (TypeError, ValueError):
+                continue
+        if not found:
+            return cls({}, None)
+        unit = found["X" if "X" in found else min(found)][1]
+        return cls({axis: side * (LENGTHS[own] / LENGTHS[unit]) for axis, (side, own) in found.items()}, unit)
+
+
+def described(xml: str, filename: str) -> Described:
+    """Return what the metadata of a file say.
+
+    Raises
+    ------
+    PictureError
+        If they are damaged, or a plane is in another file.
+    """
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise PictureError(f"the OME metadata are damaged: {quoted(error)}") from None
+    pixels = [element for element in root.iter() if _name(element) == "Pixels"]
+    for each in pixels:
+        _check_planes(each)
+        _check_files(each, root.get("UUID"), filename)
+    _check_modulo(root)
+    if not pixels:
+        return Described({}, None)
+    names = {axis: f"PhysicalSize{axis}" for axis in "XYZ"}
+    return Described.of(
+        {axis: pixels[0].get(name) for axis, name in names.items()},
+        {axis: pixels[0].get(f"{name}Unit", "µm") for axis, name in names.items()},
+    )
+
+
+def size(spacing: tuple[float, ...] | None, unit: str | None, axes: str) -> dict[str, Any]:
+    """Return a pixel's size as tifffile takes it for OME metadata."""
+    sides = dict(zip((axis for axis in axes if axis in "XYZ"), spacing or (), strict=False))
+    named = {f"PhysicalSize{axis}": side for axis, side in sides.items()}
+    return named | ({f"{name}Unit": unit for name in named} if unit else {})
+
+
+def in_rows(found: Described, axes: str) -> tuple[float, ...] | None:
+    """Return the sides along those of X, Y and Z that ``axes`` names, in its order, if all are known."""
+    space = [axis for axis in axes if axis in "XYZ"]
+    return tuple(found.sides[axis] for axis in space) if space and set(space) <= set(found.sides) else None
+
+
+def _name(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _number(element: Any, name: str, default: int) -> int:
+    said = element.get(name, default)
+    try:
+        return int(said)
+    except ValueError:
+        raise PictureError(f"the OME metadata are damaged: {name} is {quoted(said)}") from None
+
+
+def _check_planes(pixels: Any) -> None:
+    """Refuse counts that nobody should count up to."""
+    counts = [_number(pixels, f"Size{axis}", 1) for axis in "XYZCT"]
+    planes = [_number(each, name, 0) for each in pixels for name in ("PlaneCount", "NumPlanes", "IFD")]
+    if min(counts) < 1 or math.prod(counts[2:]) > MOST_PLANES or not 0 <= max(planes, default=0) <= MOST_PLANES:
+        raise PictureError(
+            f"the OME metadata are damaged: they say {times(counts)} pixels, and {max(planes, default=0)} planes"
+        )
+
+
+def _check_modulo(root: Any) -> None:
+    """Refuse axes within an axis whose steps nobody should count."""
+    for each in root.iter():
+        if _name(each).startswith("ModuloAlong") and "Start" in each.attrib:
+            try:
+                start, end, step = (float(each.get(name, 1)) for name in ("Start", "End", "Step"))
+                fine = abs(end - start) <= MOST_PLANES * abs(step)
+            except ValueError:
+                fine = False
+            if not fine:
+                raise PictureError(f"the OME metadata are damaged: {_name(each)} has {quoted(each.attrib)}")
+
+
+def _check_files(pixels: Any, ours: str | None, filename: str) -> None:
+    """Refuse planes that are in another file, which the metadata know by a name and an identity."""
+    for place in pixels.iter():
+        other = place.get("FileName", filename)
+        if _name(place) == "UUID" and other.lower() != filename.lower() and (place.text is None or place.text != ours):
+            raise PictureError(f"a stack must be in one file: this says that planes are in {quoted(other)}")

@@ -1,0 +1,142 @@
+"""Small valid files of every format that is read: what the mutants are made from. A store is a folder of files."""
+
+import gzip
+import struct
+import tempfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import tifffile
+import zarr
+from PIL import Image
+
+GREY = np.random.default_rng(0).normal(100, 10, (24, 30)).round().astype(np.uint8)
+DEEP = (GREY * 200.0).astype(np.uint16)
+COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
+VOLUME = np.random.default_rng(1).normal(1000, 50, (6, 20, 24)).astype(np.float32)
+PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""First row and column, and steps, of the passes of an interlaced PNG."""
+
+
+def chunk(name, body):
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(samples, depth, colour, *before, interlaced=False):
+    """Return a PNG, its rows without filters."""
+    parts = [samples[y::down, x::across] for y, x, down, across in PASSES] if interlaced else [samples]
+    kind = ">u2" if depth == 16 else "u1"
+    rows = b"".join(b"\0" + row.astype(kind).tobytes() for part in parts if part.size for row in part)
+    height, width = samples.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    chunks = [(b"IHDR", header), *before, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+
+
+def jpeg(array, **options):
+    """Return a JPEG."""
+    stream = BytesIO()
+    Image.fromarray(array).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+def tiff(array, **options):
+    """Return a TIFF."""
+    stream = BytesIO()
+    tifffile.imwrite(stream, array, **{"photometric": "minisblack"} | options)
+    return stream.getvalue()
+
+
+def npy(array):
+    """Return an NPY file."""
+    stream = BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def nifti(array):
+    """Return a NIfTI."""
+    image = nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 2.5, 1.0]))
+    image.header.set_xyzt_units("mm")
+    return image.to_bytes()
+
+
+def store(write):
+    """Return the files of a Zarr store."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place, "a.zarr")
+        write(root)
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def plain(root, version):
+    """Write an array in chunks, with names of axes and no data."""
+    names = {"dimension_names": ["z", "y", "x"]} if version == 3 else {}
+    said = {"_FillValue": -1.0} | ({"_ARRAY_DIMENSIONS": ["z", "y", "x"]} if version == 2 else {})
+    array = zarr.create_array(
+        root, shape=VOLUME.shape, chunks=(2, 10, 12), dtype="f4", zarr_format=version, attributes=said, **names
+    )
+    array[...] = VOLUME
+
+
+def image(root, version):
+    """Write an OME-Zarr image of two levels."""
+    group = zarr.create_group(root, zarr_format=version)
+    sets = [
+        {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": [2.0, 0.5 * 2**k, 0.5 * 2**k]}]}
+        for k in range(2)
+    ]
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    described = [{"axes": axes, "datasets": sets, "version": "0.4"}]
+    if version == 2:
+        group.attrs["multiscales"] = described
+    else:
+        group.attrs["ome"] = {"version": "0.5", "multiscales": described}
+    for k in range(2):
+        pixels = VOLUME[:, :: 2**k, :: 2**k]
+        array = group.create_array(str(k), shape=pixels.shape, chunks=(2, 10, 12), dtype=pixels.dtype)
+        array[...] = pixels
+
+
+def seeds():
+    """Return the files by name: bytes, or the files of a store by their paths in it."""
+    palette, table = Image.fromarray(COLOUR).quantize(32), np.arange(3 * 256, dtype=np.uint16).reshape(3, 256) * 80
+    size = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    nodata = {"extratags": [(42113, "s", 0, "-9999", True)], "metadata": None}
+    colours = np.array(palette.getpalette()[:96], np.uint8).tobytes()
+    return {
+        "grey.png": png(GREY, 8, 0),
+        "rgb.png": png(COLOUR, 8, 2, (b"pHYs", struct.pack(">IIB", 3000, 3000, 1)), (b"tRNS", bytes(6))),
+        "deep.png": png(DEEP, 16, 0),
+        "deep-rgb.png": png(COLOUR.astype(np.uint16) * 256, 16, 2),
+        "palette.png": png(np.asarray(palette), 8, 3, (b"PLTE", colours), (b"tRNS", bytes(range(32)))),
+        "interlaced.png": png(COLOUR, 8, 2, interlaced=True),
+        "grey.jpg": jpeg(GREY),
+        "rgb.jpg": jpeg(COLOUR, quality=90, dpi=(72, 72)),
+        "progressive.jpg": jpeg(COLOUR, progressive=True),
+        "plain.tif": tiff(GREY),
+        "nodata.tif": tiff(VOLUME[0], **nodata),
+        "strips.tif": tiff(DEEP, rowsperstrip=5, compression="zlib"),
+        "tiles.tif": tiff(COLOUR, photometric="rgb", tile=(16, 16), compression="zlib", predictor=True),
+        "lzma.tif": tiff(DEEP, rowsperstrip=5, compression="lzma"),
+        "palette.tif": tiff(np.asarray(palette), photometric="palette", colormap=table),
+        "white.tif": tiff(GREY, photometric="miniswhite", metadata=None),
+        "volume.ome.tif": tiff(VOLUME, ome=True, metadata=size, compression="zlib"),
+        "imagej.tif": tiff(
+            VOLUME, imagej=True, resolution=(2, 2), metadata={"axes": "ZYX", "spacing": 2, "unit": "um"}
+        ),
+        "big.tif": tiff(VOLUME, bigtiff=True, metadata={"axes": "TYX"}),
+        "pages.tif": tiff(VOLUME, metadata={"axes": "ZYX"}, compression="zlib"),
+        "float.npy": npy(VOLUME),
+        "grey.npy": npy(np.asfortranarray(DEEP)),
+        "volume.nii": nifti(VOLUME.T),
+        "volume.nii.gz": gzip.compress(nifti(VOLUME.T.round().astype(np.int16)), mtime=0),
+        "two.zarr": store(lambda root: plain(root, 2)),
+        "three.zarr": store(lambda root: plain(root, 3)),
+        "image.zarr": store(lambda root: image(root, 3)),
+        "image-two.zarr": store(lambda root: image(root, 2)),
+    }
