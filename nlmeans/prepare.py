@@ -104,6 +104,8 @@ def _striped(planes: np.ndarray, options: Options, setting: Setting) -> tuple[st
     """Return a note on stripes, if there are any, where the noise is judged."""
     if not options.fits_noise or setting.stabiliser is not None:
         return ()
+    if setting.outliers is not None:
+        planes = np.where(setting.outliers.counting(planes, None), planes, np.nan)
     pairs = zip(planes[:, planes.shape[1] // 2], setting.channels, strict=True)
     return tuple(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))[:1]
 

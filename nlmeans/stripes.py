@@ -43,8 +43,10 @@ def _shared(lines: np.ndarray) -> float:
     count, length = lines.shape
     if count < LEAST or length < PARTS * LEAST:
         return 0.0
-    with np.errstate(invalid="ignore"):
-        parts = lines[:, : length // PARTS * PARTS].reshape(count, PARTS, -1).mean(axis=2, dtype=np.float64).T
+    cut = lines[:, : length // PARTS * PARTS].reshape(count, PARTS, -1)
+    known = np.isfinite(cut)
+    with np.errstate(invalid="ignore"):  # a part that is missing as a whole
+        parts = (cut.sum(axis=2, dtype=np.float64, where=known) / known.sum(axis=2)).T
     curves = parts[:, :-2] - 2 * parts[:, 1:-1] + parts[:, 2:]
     curves = curves[:, np.isfinite(curves).all(axis=0)]
     usual = np.median(np.abs(curves)) if curves.shape[1] >= LEAST else 0.0
