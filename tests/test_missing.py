@@ -263,3 +263,12 @@ def test_edges_and_shading_are_no_stripes():
         assert stripes_in(truth + rng.normal(0, 5, truth.shape), 5) is None
     assert stripes_in(np.full((64, 64), np.nan), 5) is None
     assert stripes_in(np.ones((8, 300)), 5) is None
+
+
+def test_blocks_of_a_file_count_what_stays(tmp_path):
+    image = scanned()[0]
+    np.save(tmp_path / "a.npy", image)
+    whole = nlmeans.denoise(image, 25, full_output=True)[1]
+    report = nlmeans.large.denoise(tmp_path / "a.npy", tmp_path / "b.npy", 25, axes="YX")
+    assert report.kept == whole.kept > 0
+    assert report.notes == whole.notes

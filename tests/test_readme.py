@@ -25,6 +25,7 @@ def test_python_blocks_run(capsys, tmp_path, monkeypatch):
         "video": rng.normal(100, 10, (4, 30, 30)).astype(np.float32),
         "sigma_map": np.linspace(8, 12, 50) * np.ones((40, 1)),
         "counts": 2.0 * rng.poisson(np.linspace(5, 100, 128) * np.ones((128, 1))),
+        "depth": np.where(rng.random((64, 64)) < 0.05, 0, rng.normal(800, 8, (64, 64))),
         "mri": np.hypot(rng.normal(50, 5, (64, 64)) * (np.arange(64) > 30), rng.normal(0, 5, (64, 64))),
     }
     np.save("big.npy", names["volume"])

@@ -170,6 +170,10 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     return {"source": identity["source"]} | identity["beside"]
 
 
+COUNTED = ("missing", "unfilled", "kept")
+"""What a block counts of its pixels: attributes of `Outcome`, and of a report."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """How blocks are done.
@@ -204,12 +208,12 @@ class Job:
     dtype: np.dtype | None = None
 
     def __call__(self, block: Block) -> dict[str, int]:
-        """Do a block; return how many of its pixels were missing or had no valid neighbour, and if shades were lost."""
+        """Do a block; return what is counted of its pixels, and if shades were lost."""
         found = [self.image(index, block.tile) for index in range(block.first, block.last)]
         pixels = self.files.axes.array(np.stack([one.pixels for one in found]))
         self.target.write(self.files.axes.region(slice(block.first, block.last), block.tile), pixels)
         lost = sum(SHADES in one.plan.notes for one in found)
-        counts = {"missing": sum(one.missing for one in found), "unfilled": sum(one.unfilled for one in found)}
+        counts = {name: sum(getattr(one, name) for one in found) for name in COUNTED}
         return counts | ({"shades": 1} if 2 * lost > len(found) else {})
 
     def image(self, index: int, tile: Tile) -> Outcome:

@@ -22,7 +22,7 @@ from ..plan import Plan
 from ..prepare import Recipe
 from ..sample import check_pieces, map_of, noise_of, recipe_of
 from . import files
-from .job import Files, Watch
+from .job import COUNTED, Files, Watch
 from .output import Output
 from .store import About, Axes
 from .work import Resources, carry_out
@@ -168,7 +168,7 @@ def denoise(
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
     return Report(
         plans, time.perf_counter() - start, used,
-        sum(count.get("missing", 0) for count in counts), sum(count.get("unfilled", 0) for count in counts),
+        **{name: sum(count.get(name, 0) for count in counts) for name in COUNTED},
     )  # fmt: skip
 
 
