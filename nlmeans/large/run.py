@@ -166,10 +166,8 @@ def denoise(
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
-    return Report(
-        plans, time.perf_counter() - start, used,
-        **{name: sum(count.get(name, 0) for count in counts) for name in COUNTED},
-    )  # fmt: skip
+    lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) for name in COUNTED)
+    return Report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 
 def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: Any = None, **options: Any) -> Recipe:
