@@ -140,8 +140,8 @@ class Rules:
         if self.padding:
             values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(one.value)) for one in self.padding)
             notes.append(
-                f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and out "
-                "of averages (padding=False: they are denoised)"
+                f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and "
+                "out of averages (padding=False: they are denoised)"
             )
         if self.outliers is not None:
             says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
