@@ -281,17 +281,22 @@ def short(value: Any) -> str:
 
 def real(value: Any, name: str) -> float:
     """Return a finite number."""
+    number = any_real(value, name)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite; got {number}")
+    return number
+
+
+def any_real(value: Any, name: str) -> float:
+    """Return a number, NaN and infinity among them."""
     try:
         if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
-        number = float(value)
+        return float(value)
     except OverflowError:
         raise ValueError(f"{name} must be a number that a float can hold; got {short(value)}") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number; got {short(value)}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite; got {number}")
-    return number
 
 
 def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
@@ -411,8 +416,8 @@ def nodata(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, str | bool | np.bool_) or np.ndim(value):
-        raise TypeError(f"nodata must be the one number that stands for no data; got {value!r}")
-    return float(value)
+        raise TypeError(f"nodata must be the one number that stands for no data; got {short(value)}")
+    return any_real(value, "nodata")
 
 
 def flag(value: Any, name: str) -> Any:

@@ -214,8 +214,9 @@ def denoise(
         A value that stands for no data, such as -9999: its pixels contribute to no one and stay as they are.
     padding : bool, optional
         By default large areas of one exact value at an end of the range, such as borders, what lies outside of a
-        scanner's circle, or a background set to 0, are taken for padding: they stay as they are, and out of the
-        averages of their neighbours; a note says so. False denoises them like all else.
+        scanner's circle, a background set to 0, or a clipped sky, are taken for padding: they stay as they are, and
+        out of the averages of their neighbours; a note says so. Where no other pixel comes near that value, so do
+        single pixels of it. False denoises them like all else.
     outliers : {"keep", "fill"}, optional
         Single pixels that stand out from all around them by more than 10 σ (hot and dead ones, salt and pepper):
         "fill" takes them as missing. By default, and with "keep", they stay about as they are, and do not count where

@@ -32,6 +32,24 @@ SHARE = 0.005
 """Least share of the image, and of what is not padding, that each of the two fills."""
 CHANCE = 0.5
 """Share of padding's value close to its areas from which these come by chance: in counts, most of which are 0."""
+GAP, STEPS = 0.05, 5
+"""Share of the others' usual distance from padding's value, and smallest steps between them, that no pixel is within
+where the value is padding's alone: so are single pixels of it then, such as the tips of a slanted border."""
+
+
+class Padding(NamedTuple):
+    """What areas are padded with.
+
+    Attributes
+    ----------
+    value : tuple of float
+        One number a channel.
+    alone : bool
+        Whether no pixel of the picture would have it.
+    """
+
+    value: tuple[float, ...]
+    alone: bool
 
 
 class Measured(NamedTuple):
@@ -61,8 +79,8 @@ class Rules:
         Bounds of each channel; empty where none are needed.
     beyond : int
         Values beyond these among those that were looked at.
-    padding : tuple of tuple of float
-        Values, one a channel, that areas at an end of the range are padded with.
+    padding : tuple of Padding
+        What areas are padded with, at either end of the range.
     outliers : Outliers or None
         What makes a pixel an outlier.
     fills : bool
@@ -77,7 +95,7 @@ class Rules:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     beyond: int = 0
-    padding: tuple[tuple[float, ...], ...] = ()
+    padding: tuple[Padding, ...] = ()
     outliers: Outliers | None = None
     fills: bool = False
     wide: bool = False
@@ -110,7 +128,7 @@ class Rules:
     @property
     def reach(self) -> int:
         """How far around a pixel it is looked at to tell whether it counts."""
-        return max(SIDE - 1 if self.padding else 0, 1 if self.fills else 0)
+        return max(SIDE - 1 if any(not one.alone for one in self.padding) else 0, 1 if self.fills else 0)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,10 +138,10 @@ class Rules:
             ends = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True))
             notes.append(f"values beyond {ends} cannot be averaged with the others: they stay as they are")
         if self.padding:
-            values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(value)) for value in self.padding)
+            values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(one.value)) for one in self.padding)
             notes.append(
-                f"areas of the one value {values} are taken for padding: they stay as they are, and out of averages "
-                "(padding=False: they are denoised)"
+                f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and "
+                "out of averages (padding=False: they are denoised)"
             )
         if self.outliers is not None:
             says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
@@ -153,7 +171,8 @@ class Rules:
         """Return which values are no data or beyond the bounds; None if none is."""
         found = None
         if self.nodata is not None and not math.isnan(self.nodata):
-            found = source == self.nodata
+            with np.errstate(over="ignore"):  # a number that the type cannot hold
+                found = source == self.nodata
         if self.low:
             low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
             ends = np.array([(plane.min(), plane.max()) for plane in source], np.float64)
@@ -173,15 +192,16 @@ class Rules:
     def _padded(self, source: np.ndarray, origin: Radii) -> np.ndarray | None:
         """Return which pixels (Z, Y, X) are padding; None if none is."""
         found = None
-        for value in self.padding:
-            same = _same(source, value)
+        for value, alone in self.padding:
+            area = same = _same(source, value)
             if not same.any():
                 continue
-            edges = [
-                (first == 0, first + length == side)
-                for first, length, side in zip(origin[1:], same.shape[1:], self.sides[1:], strict=True)
-            ]
-            area = opened(same, edges)
+            if not alone:
+                edges = [
+                    (first == 0, first + length == side)
+                    for first, length, side in zip(origin[1:], same.shape[1:], self.sides[1:], strict=True)
+                ]
+                area = opened(same, edges)
             found = area if found is None else found | area
         return found if found is not None and found.any() else None
 
@@ -273,9 +293,9 @@ def _same(source: np.ndarray, value: tuple[float, ...]) -> np.ndarray:
     return same
 
 
-def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tuple[tuple[float, ...], ...]:
-    """Return the values at the ends of the range that areas of the image are padded with."""
-    values = []
+def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tuple[Padding, ...]:
+    """Return what areas of the image are padded with: values at the ends of the range."""
+    found = []
     whole = source.shape[1:] == sides
     there = None if known is None else np.logical_and.reduce(known)
     few = _few(source, there)
@@ -293,8 +313,18 @@ def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tupl
         close = ~area if there is None else ~area & there
         close &= ~_all(_all(np.pad(~area, [(0, 0), (BORDER, BORDER), (BORDER, BORDER)], constant_values=True), 1), 2)
         if np.count_nonzero(same & close) <= CHANCE * np.count_nonzero(close):
-            values.append(value)
-    return tuple(values)
+            found.append(Padding(value, any(map(_alone, few, value))))
+    return tuple(found)
+
+
+def _alone(pixels: np.ndarray, value: float) -> bool:
+    """Whether no noise reaches a value: all else is far from it, in steps that are smaller."""
+    others = np.unique(pixels[pixels != value]).astype(np.float64)
+    if others.size < 2:
+        return False
+    distances = np.abs(others - value)
+    gap = distances.min()
+    return bool(gap >= max(GAP * np.median(distances), STEPS * np.diff(others).min()))
 
 
 def _few(source: np.ndarray, there: np.ndarray | None) -> np.ndarray:

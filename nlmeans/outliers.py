@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,8 @@ MOST = 0.2
 ONE_VALUE, ALONE = 0.9, 0.4
 """Share of outliers of one value, and of the pixels of that value that are outliers, from which all of these are."""
 APART = 0.5
-"""Share that outliers are of all pixels that stand out half as much: details come in all strengths."""
+"""Share that outliers are of all pixels that stand out half as much, and share of them that do by twice the contrast:
+details come in all strengths."""
 NEAR, HEAP = 4.0, 1e-3
 """What is enough at either end of the range, if so many pixels have that very value, and few are near it."""
 NORMAL = 1.4826
@@ -75,7 +77,7 @@ class Outliers:
         kept = np.ones(planes.shape, bool)
         for c, plane in enumerate(planes):
             if math.isfinite(self.least[c]):
-                kept[c] = ~_standing_out(np.where(there[c], plane, np.nan), self.least[c])
+                kept[c] = ~Standing.of(np.where(there[c], plane, np.nan)).out(self.least[c])
             for value in self.values[c]:
                 kept[c] &= plane != value
         return kept
@@ -83,21 +85,23 @@ class Outliers:
 
 def _of_channel(plane: np.ndarray) -> tuple[float, tuple[float, ...], int]:
     """Return the limit of a channel (Z, Y, X), the values that all are outliers, and how many outliers there are."""
-    known, level = int(np.isfinite(plane).sum()), _level(plane)
+    known = int(np.isfinite(plane).sum())
+    if not known:
+        return math.inf, (), 0
+    ends = [(end, plane == end) for end in (np.nanmin(plane), np.nanmax(plane))]
+    ends = [(end, same) for end, same in ends if max(FEWEST, HEAP * known) <= np.count_nonzero(same) <= MOST * known]
+    level = _level(np.where(np.logical_or.reduce([same for _, same in ends]), np.nan, plane) if ends else plane)
     if not level > 0:
         return math.inf, (), 0
-    flags, near, limit = (
-        _standing_out(plane, STANDS_OUT * level),
-        _standing_out(plane, NEAR * level),
-        STANDS_OUT * level,
-    )
-    few = np.count_nonzero(flags) < max(FEWEST, SHARE * known, APART * np.count_nonzero(near))
-    if few or np.count_nonzero(flags) > MOST * known:
+    standing, limit = Standing.of(plane), STANDS_OUT * level
+    flags, near = standing.out(limit), standing.out(NEAR * level)
+    count = np.count_nonzero(flags)
+    few = count < max(FEWEST, SHARE * known, APART * np.count_nonzero(near))
+    if few or count > MOST * known or np.count_nonzero(standing.out(limit, 2 * CONTRAST)) < APART * count:
         flags, limit = np.zeros_like(flags), math.inf
     heaps = _heaps(plane, flags)
-    for end in (np.nanmin(plane), np.nanmax(plane)):
-        same = plane == end
-        if end in heaps or not max(FEWEST, HEAP * known) <= np.count_nonzero(same) <= MOST * known:
+    for end, same in ends:
+        if end in heaps:
             continue
         beside = np.count_nonzero(np.abs(plane - end) <= 2 * level) - np.count_nonzero(same)
         if np.count_nonzero(near & same) >= ALONE * np.count_nonzero(same) > beside:
@@ -132,23 +136,43 @@ def _level(plane: np.ndarray) -> float:
     return NORMAL * float(np.median(second)) / SECOND if second.size else 0.0
 
 
-def _standing_out(plane: np.ndarray, least: float) -> np.ndarray:
-    """Return which pixels (Z, Y, X) are beyond all but one of their neighbours in the slice; NaN is no neighbour."""
-    padded = np.pad(plane, [(0, 0), (1, 1), (1, 1)], constant_values=np.nan)
-    _, height, width = plane.shape
-    high = np.full((2, *plane.shape), -np.inf, plane.dtype)
-    low = -high
-    for y in range(3):
-        for x in range(3):
-            if (y, x) != (1, 1):
-                value = padded[:, y : y + height, x : x + width]
-                above = np.fmax(value, -np.inf)
-                below = np.fmin(value, np.inf)
-                np.maximum(high[1], np.minimum(high[0], above), out=high[1])
-                np.maximum(high[0], above, out=high[0])
-                np.minimum(low[1], np.maximum(low[0], below), out=low[1])
-                np.minimum(low[0], below, out=low[0])
-    with np.errstate(invalid="ignore"):
-        limit = np.maximum(CONTRAST * (high[1] - low[1]), least)
-        out: np.ndarray = (plane - high[1] > limit) | (low[1] - plane > limit)
-    return out & np.isfinite(high[1]) & np.isfinite(low[1])
+class Standing(NamedTuple):
+    """How the pixels of a plane (Z, Y, X) stand among their neighbours in the slice; NaN is no neighbour.
+
+    Attributes
+    ----------
+    beyond : ndarray
+        How far a pixel is beyond all but one of them, above or below; -inf where too few are there.
+    spread : ndarray
+        What they differ, but for one at either end.
+    """
+
+    beyond: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, plane: np.ndarray) -> Standing:
+        """Compare each pixel with its eight neighbours."""
+        padded = np.pad(plane, [(0, 0), (1, 1), (1, 1)], constant_values=np.nan)
+        _, height, width = plane.shape
+        high = np.full((2, *plane.shape), -np.inf, plane.dtype)
+        low = -high
+        for y in range(3):
+            for x in range(3):
+                if (y, x) != (1, 1):
+                    value = padded[:, y : y + height, x : x + width]
+                    above = np.fmax(value, -np.inf)
+                    below = np.fmin(value, np.inf)
+                    np.maximum(high[1], np.minimum(high[0], above), out=high[1])
+                    np.maximum(high[0], above, out=high[0])
+                    np.minimum(low[1], np.maximum(low[0], below), out=low[1])
+                    np.minimum(low[0], below, out=low[0])
+        with np.errstate(invalid="ignore"):
+            beyond = np.maximum(plane - high[1], low[1] - plane)
+            return cls(np.where(np.isfinite(high[1]) & np.isfinite(low[1]), beyond, -np.inf), high[1] - low[1])
+
+    def out(self, least: float, contrast: float = CONTRAST) -> np.ndarray:
+        """Return which pixels stand out by more than ``least``, and ``contrast`` times what the neighbours differ."""
+        with np.errstate(invalid="ignore"):
+            stands: np.ndarray = self.beyond > np.maximum(contrast * self.spread, least)
+        return stands

@@ -170,7 +170,11 @@ def estimate(
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)
-    if kind.kind != "f":
+    if kind.kind == "f":
+        if kind.itemsize < averages.itemsize:  # an average may reach beyond the largest number
+            largest = np.finfo(kind).max
+            np.clip(averages, -largest, largest, out=averages)
+    else:
         info, exact = np.iinfo(kind), averages.mean(dtype=np.float64)
         np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
         if abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - pixels.min()):

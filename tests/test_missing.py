@@ -89,6 +89,15 @@ def test_nodata_is_one_number(value):
         nlmeans.denoise(field(), 10, nodata=value)
 
 
+def test_nodata_is_any_number():
+    with pytest.raises(ValueError, match="nodata must be a number that a float can hold"):
+        nlmeans.denoise(field(), 10, nodata=10**400)
+    image = field(side=24)
+    ref = nlmeans.denoise(image, 10)
+    for value in (1e40, -1e300, np.inf, np.nan):  # no pixel has it, and float32 cannot hold some
+        np.testing.assert_array_equal(nlmeans.denoise(image, 10, nodata=value), ref)
+
+
 def scanned(value=-2000, dtype="i2"):
     """Return a noisy disc in a circle, outside of which there is one value; the truth; what is outside, and its rim."""
     y, x = np.mgrid[:160, :160]
@@ -113,6 +122,26 @@ def test_padding_stays_and_is_left_out(method):
     assert report.kept == 0
     assert not any("padding" in note for note in report.notes)
     assert rms(blurred[rim], truth[rim]) > rms(result[rim], truth[rim])
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+def test_a_footprint_stays_to_its_tips(method):
+    """Beside a scene that lies aslant, the border ends in tips that no square fits into."""
+    inside = (X + 0.1 * Y > 12) & (0.1 * X - Y < 3)
+    image = np.random.default_rng(0).normal(6000, 400, (4, *X.shape)).round().astype("u2") * inside.astype("u2")
+    result, report = nlmeans.denoise(image, channel_axis=0, method=method, full_output=True)
+    ref = nlmeans.denoise(image, report.sigma, channel_axis=0, method=method, nodata=0)
+    assert not missing.opened(~inside[None], [(True, True)] * 2)[0][~inside].all()
+    np.testing.assert_array_equal(result, ref)
+
+
+def test_where_noise_reaches_paddings_value_only_areas_are_padding():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2.0, X.shape)
+    image = np.where(np.hypot(Y - 64, X - 64) < 40, counts, 0)
+    for kind, gain in (("u1", 1), ("f4", 37.0), ("u2", 500)):
+        padding = nlmeans.missing.Rules.of((image * gain).astype(kind)[None, None], None, None, True, (1, *X.shape))
+        assert [one.alone for one in padding.padding] == [False]
 
 
 def test_a_black_border_of_a_colour_photograph_stays():
@@ -222,6 +251,32 @@ def test_hot_pixels_salt_and_pepper_are_named():
     report = nlmeans.denoise(salt.clip(0, 255).astype("u1"), full_output=True)[1]
     assert report.sigma[0] == pytest.approx(15, rel=0.1)
     assert any("value 0 and 255" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.12, 0.18])
+def test_salt_and_pepper_are_named_however_many_they_are(share):
+    rng = np.random.default_rng(0)
+    truth = 128 + 40 * np.sin(X / 9) * np.cos(Y / 7)
+    image = truth + rng.normal(0, 10, truth.shape)
+    spoiled = rng.random(truth.shape) < share
+    image[spoiled] = rng.choice([0, 255], spoiled.sum())
+    image = image.clip(0, 255).round().astype("u1")
+    filled, report = nlmeans.denoise(image, outliers="fill", full_output=True)
+    assert any("value 0 and 255" in note for note in report.notes)
+    assert report.sigma[0] == pytest.approx(10, rel=0.15)
+    assert rms(filled, truth) < 6
+
+
+def test_details_of_a_picture_without_noise_are_no_outliers():
+    """They shine on their neighbours, more or less, where impulses stand far out."""
+    rng = np.random.default_rng(0)
+    image = 100 + 20 * np.sin(X / 9) * np.cos(Y / 7) + rng.normal(0, 0.3, X.shape)
+    blinks = np.zeros(X.shape)
+    blinks[3::9, 4::9] = rng.exponential(40, blinks[3::9, 4::9].shape)
+    shine = np.where(blinks, rng.uniform(0.2, 0.6, X.shape), 0)
+    blurred = blinks + sum(np.roll(shine * blinks, step, axis) for step in (-1, 1) for axis in (0, 1))
+    assert Outliers.of((image + blurred).round().astype("f4")[None, None]) is None
+    assert Outliers.of((image + blinks).round().astype("f4")[None, None]) is not None
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 3])

@@ -27,6 +27,8 @@ NONE = 1e-6
 """Variance of a mix of channels, in units of its noise if it were independent, that is as good as none."""
 CONSTANT = 1e-5
 """Span of a mix, in units of the largest, that rounding alone makes."""
+ROUNDING = 1e-9
+"""What is 0 in a sum of a mix's factors."""
 NORMAL_MEDIAN = 0.6744897501960817
 
 
@@ -103,14 +105,14 @@ class Turn:
 
 
 def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
-    """Return the correlation of the noise of channels (C, Z, Y, X) with each other, at least 0.
+    """Return the correlation of the noise of channels (C, Z, Y, X) with each other.
 
     What differences of channels hold, texture included, is an upper bound of the noise that they do not share, at every
-    scale; so the least of what follows from the scales errs towards independent noise. ``sigma`` is believed as an
-    upper bound of each channel's own.
+    scale; so the least of what follows from the scales errs towards independent noise. Sums of channels say so of noise
+    with opposite signs. ``sigma`` is believed as an upper bound of each channel's own.
     """
     count, seen = len(planes), 0
-    found = np.ones((count, count))
+    alike, opposite = np.ones((2, count, count))
     parts = _parts(planes) / np.reshape(sigma, (-1, 1, 1, 1))
     for side in SCALES:
         details = _details(parts, side)
@@ -120,23 +122,30 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
         own = np.minimum([_variance(detail) for detail in details], 1.0)
         for i in range(count):
             for j in range(i):
-                apart = _variance(details[i] - details[j])
                 scale = 2 * float(np.sqrt(own[i] * own[j]))
-                shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(np.array_equal(parts[i], parts[j]))
-                found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
+                for found, sign in ((alike, 1), (opposite, -1)):
+                    apart = _variance(details[i] - sign * details[j])
+                    same = scale == 0 and np.array_equal(parts[i], sign * parts[j])
+                    shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(same)
+                    found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
     if not seen:
         return np.eye(count)
     chance = LEAST + 3 / np.sqrt(seen)
-    return np.where((found >= chance) | (found > 1 - NONE), found, 0.0)
+    opposite = np.where(alike < opposite, opposite, 0.0)  # the diagonal is alike
+    found = np.maximum(alike, opposite)
+    return np.where((found >= chance) | (found > 1 - NONE), np.where(opposite > 0, -found, found), 0.0)
 
 
 def turn_of(shared: np.ndarray, sigma: np.ndarray, planes: np.ndarray) -> tuple[Turn, np.ndarray] | None:
     """Return the turn for noise of a correlation (C, C), and the variance of its mixes; None if little is shared."""
     count = len(shared)
-    if count < 2 or shared[~np.eye(count, dtype=bool)].max() < LEAST:
+    if count < 2 or np.abs(shared[~np.eye(count, dtype=bool)]).max() < LEAST:
         return None
     power, vectors = np.linalg.eigh(shared)
-    vectors = np.round(vectors * np.where(vectors.sum(axis=0) < 0, -1, 1), 12)[:, ::-1]
+    vectors = np.round(vectors, 12)[:, ::-1]
+    towards = vectors.sum(axis=0)
+    towards = np.where(np.abs(towards) > ROUNDING, towards, vectors[0])
+    vectors = vectors * np.where(towards < 0, -1, 1)
     power = np.where(power < NONE * count, 0.0, power)[::-1]
     mixes = (vectors / sigma[:, None]).T @ _parts(planes).reshape(count, -1)
     mixes = mixes[:, np.isfinite(mixes).all(axis=0)]
