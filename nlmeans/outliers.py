@@ -33,82 +33,97 @@ SECOND = math.sqrt(20.0)
 """Standard deviation of the second difference in both directions, 4 x less the 4 neighbours, of white noise of 1."""
 
 
+class Limits(NamedTuple):
+    """What makes a pixel of a channel an outlier.
+
+    Attributes
+    ----------
+    far : float
+        How far it must stand out; infinite where none does so far.
+    near : float
+        How far if it has one of the values ``ends``, which are those of the range's.
+    ends : tuple of float
+        Values at the ends of the range that single pixels have.
+    always : tuple of float
+        Values that all are outliers, wherever they are.
+    """
+
+    far: float = math.inf
+    near: float = math.inf
+    ends: tuple[float, ...] = ()
+    always: tuple[float, ...] = ()
+
+    def flags(self, plane: np.ndarray) -> np.ndarray:
+        """Return which pixels (Z, Y, X) are outliers; NaN is none."""
+        found = np.isin(plane, self.always)
+        if self.ends or math.isfinite(self.far):
+            standing = Standing.of(plane)
+            found |= standing.out(self.far)
+            if self.ends:
+                found |= np.isin(plane, self.ends) & standing.out(self.near)
+        return found
+
+
 @dataclass(frozen=True)
 class Outliers:
     """What makes a pixel an outlier.
 
     Attributes
     ----------
-    least : tuple of float
-        How far a pixel must stand out, a number a channel; infinite where a channel has no outlier.
-    values : tuple of tuple of float
-        In each channel, values that all are outliers, wherever they are.
+    channels : tuple of Limits
+        In each channel.
     share : float
         Of the image's values, those that are outliers.
     """
 
-    least: tuple[float, ...]
-    values: tuple[tuple[float, ...], ...]
+    channels: tuple[Limits, ...]
     share: float
 
     @classmethod
     def of(cls, planes: np.ndarray) -> Outliers | None:
         """Find what stands out from planes (C, Z, Y, X), or a sample of them, where NaN is missing; None if nothing."""
-        least, values, count = [], [], 0
-        for plane in planes:
-            limit, heaps, number = _of_channel(plane)
-            least.append(limit)
-            values.append(heaps)
-            count += number
-        if not count:
-            return None
-        return cls(tuple(least), tuple(values), count / max(int(np.isfinite(planes).sum()), 1))
+        channels, counts = zip(*map(_limits_of, planes), strict=True)
+        return cls(channels, sum(counts) / int(np.isfinite(planes).sum())) if any(counts) else None
 
     @property
     def text(self) -> str:
         """How many there are, in words."""
-        numbers = sorted({value for heaps in self.values for value in heaps})
-        heaps = f", all of those of the value {' and '.join(f'{v:g}' for v in numbers)}" if numbers else ""
-        return f"{self.share:.2%} of the pixels stand out from all around them{heaps}"
+        numbers = sorted({value for limits in self.channels for value in limits.always})
+        always = f", all of those of the value {' and '.join(f'{v:g}' for v in numbers)}" if numbers else ""
+        return f"{self.share:.2%} of the pixels stand out from all around them{always}"
 
     def counting(self, planes: np.ndarray, known: np.ndarray | None) -> np.ndarray:
         """Return which pixels of planes (C, Z, Y, X) are no outliers; those that are not ``known`` are none."""
-        there = np.isfinite(planes) if known is None else known & np.isfinite(planes)
-        kept = np.ones(planes.shape, bool)
-        for c, plane in enumerate(planes):
-            if math.isfinite(self.least[c]):
-                kept[c] = ~Standing.of(np.where(there[c], plane, np.nan)).out(self.least[c])
-            for value in self.values[c]:
-                kept[c] &= plane != value
-        return kept
+        there = planes if known is None else np.where(known, planes, planes.dtype.type(np.nan))
+        return ~np.stack([limits.flags(plane) for limits, plane in zip(self.channels, there, strict=True)])
 
 
-def _of_channel(plane: np.ndarray) -> tuple[float, tuple[float, ...], int]:
-    """Return the limit of a channel (Z, Y, X), the values that all are outliers, and how many outliers there are."""
+def _limits_of(plane: np.ndarray) -> tuple[Limits, int]:
+    """Judge a channel (Z, Y, X); return its limits, and how many outliers there are."""
     known = int(np.isfinite(plane).sum())
     if not known:
-        return math.inf, (), 0
-    ends = [(end, plane == end) for end in (np.nanmin(plane), np.nanmax(plane))]
-    ends = [(end, same) for end, same in ends if max(FEWEST, HEAP * known) <= np.count_nonzero(same) <= MOST * known]
-    level = _level(np.where(np.logical_or.reduce([same for _, same in ends]), np.nan, plane) if ends else plane)
+        return Limits(), 0
+    heaps = [(end, plane == end) for end in (float(np.nanmin(plane)), float(np.nanmax(plane)))]
+    heaps = [(end, same) for end, same in heaps if max(FEWEST, HEAP * known) <= np.count_nonzero(same) <= MOST * known]
+    level = _level(np.where(np.logical_or.reduce([same for _, same in heaps]), np.nan, plane) if heaps else plane)
     if not level > 0:
-        return math.inf, (), 0
-    standing, limit = Standing.of(plane), STANDS_OUT * level
-    flags, near = standing.out(limit), standing.out(NEAR * level)
+        return Limits(), 0
+    standing, far, near = Standing.of(plane), STANDS_OUT * level, NEAR * level
+    flags, weaker = standing.out(far), standing.out(near)
     count = np.count_nonzero(flags)
-    few = count < max(FEWEST, SHARE * known, APART * np.count_nonzero(near))
-    if few or count > MOST * known or np.count_nonzero(standing.out(limit, 2 * CONTRAST)) < APART * count:
-        flags, limit = np.zeros_like(flags), math.inf
-    heaps = _heaps(plane, flags)
-    for end, same in ends:
-        if end in heaps:
+    few = count < max(FEWEST, SHARE * known, APART * np.count_nonzero(weaker))
+    if few or count > MOST * known or np.count_nonzero(standing.out(far, 2 * CONTRAST)) < APART * count:
+        flags, far = np.zeros_like(flags), math.inf
+    always, ends = _heaps(plane, flags), list[float]()
+    for end, same in heaps:
+        alone, every = np.count_nonzero(weaker & same), np.count_nonzero(same)
+        if end in always or alone < max(FEWEST, HEAP * known):
             continue
-        beside = np.count_nonzero(np.abs(plane - end) <= 2 * level) - np.count_nonzero(same)
-        if np.count_nonzero(near & same) >= ALONE * np.count_nonzero(same) > beside:
-            heaps.append(float(end))
-    for value in heaps:
-        flags |= plane == value
-    return limit, tuple(heaps), int(flags.sum())
+        beside = np.count_nonzero(np.abs(plane - end) <= 2 * level) - every
+        (always if alone >= ALONE * every > beside else ends).append(end)
+        flags |= same if end in always else weaker & same
+    flags |= np.isin(plane, always)
+    return Limits(far, near, tuple(ends), tuple(always)), int(flags.sum())
 
 
 def _heaps(plane: np.ndarray, flags: np.ndarray) -> list[float]:
@@ -116,7 +131,8 @@ def _heaps(plane: np.ndarray, flags: np.ndarray) -> list[float]:
     if not flags.any():
         return []
     values, counts = np.unique(plane[flags], return_counts=True)
-    middle, heaps = np.nanmedian(plane), []
+    middle = np.nanmedian(plane)
+    heaps: list[float] = []
     for side in (values < middle, values > middle):
         k = int(np.argmax(np.where(side, counts, 0)))
         every = int(np.count_nonzero(plane == values[k]))

@@ -327,3 +327,13 @@ def test_blocks_of_a_file_count_what_stays(tmp_path):
     report = nlmeans.large.denoise(tmp_path / "a.npy", tmp_path / "b.npy", 25, axes="YX")
     assert report.kept == whole.kept > 0
     assert report.notes == whole.notes
+
+
+def test_impulses_are_filled_where_the_picture_has_their_value_too():
+    rng = np.random.default_rng(0)
+    truth = np.where(X < 50, 5.0, 130.0) + 20 * np.sin(Y / 7)  # the dark part has zeros of its own
+    image, u = rng.normal(truth, 12).clip(0, 255), rng.random(truth.shape)
+    image[u < 0.02], image[u > 0.98] = 0, 255
+    result = nlmeans.denoise(np.rint(image).astype("u1"), outliers="fill")
+    inner = (X > 54) & (X < 124) & (Y > 3) & (Y < 124)
+    assert np.mean(np.abs(result - truth)[inner] > 40) < 0.002
