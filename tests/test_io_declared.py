@@ -233,6 +233,13 @@ def test_the_size_that_imagej_tells():
     assert io.read("b.tif").spacing is None  # pixels are no unit
 
 
+@pytest.mark.parametrize("more", [[], ["--max-memory", "1G"]])
+def test_a_tile_of_no_data_is_copied(more):
+    tifffile.imwrite("in.tif", np.full((64, 64), np.nan, "f4"), **nodata_tag("nan"))
+    nl("denoise", "in.tif", "out.tif", *more)
+    assert np.isnan(tifffile.imread("out.tif")).all()
+
+
 def test_the_size_that_a_file_tells_holds_for_axes_that_the_caller_names():
     pixels = RNG.normal(1000, 100, (2, 5, 2, 24, 24)).astype("u2")  # axes can hold T or Z: T must be called N
     metadata = {"axes": "TZCYX", "spacing": 2.5, "unit": "um"}

@@ -98,6 +98,13 @@ def test_no_data_stay_whatever_else_says_that_they_are_missing(value, method, ma
     np.testing.assert_array_equal(result, nlmeans.denoise(image, 10, nodata=value, method=method, fill=False, **given))
 
 
+@pytest.mark.parametrize("value", [-9999.0, np.nan])
+@pytest.mark.parametrize("given", [{}, {"sigma": 10}, {"method": "ridge"}, {"noise": "auto"}])
+def test_an_image_of_no_data_alone_stays(value, given):
+    image = np.full((64, 64), value, "f4")
+    np.testing.assert_array_equal(nlmeans.denoise(image, nodata=value, **given), image)
+
+
 @pytest.mark.parametrize("value", ["-9999", True, [1, 2]])
 def test_nodata_is_one_number(value):
     with pytest.raises(TypeError, match="nodata must be the one number"):
