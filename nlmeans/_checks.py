@@ -146,10 +146,12 @@ def beside(value: Any, name: str) -> np.ndarray:
     return np.asarray(value)
 
 
-def limits(array: np.ndarray, known: np.ndarray | None) -> tuple[float, float]:
-    """Return the least and the greatest pixel that counts."""
+def limits(array: np.ndarray, known: np.ndarray | None, nodata: float | None = None) -> tuple[float, float]:
+    """Return the least and the greatest pixel that counts; 0 for both where none does and NaN is declared no data."""
     if known is None:
         low, high = float(array.min()), float(array.max())
+    elif not known.any() and nodata is not None and np.isnan(nodata):  # a tile beside what was scanned
+        low = high = 0.0
     elif not known.any():
         raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
     else:

@@ -75,7 +75,7 @@ def _guard(dispatcher: Any, name: str) -> None:
         compiling.discard(threading.get_ident())
         try:
             save(*args)
-        except OSError as error:
+        except Exception as error:  # a full disk, or Numba's own, after a signal that came while it compiled
             logger.info("%s could not be cached: %s", name, error)
 
     store.load_overload, store.save_overload = load_or_compile, save_if_possible

@@ -119,7 +119,7 @@ class Rules:
             rules = replace(rules, wide=any(one.wide for one in ordinary))
             if any(math.isfinite(one.spread) for one in ordinary):
                 rules = replace(rules, low=tuple(o.low for o in ordinary), high=tuple(o.high for o in ordinary))
-                beyond = rules._void(source, there)
+                beyond = rules._beyond(source, there)
                 rules = replace(rules, beyond=0 if beyond is None else int(beyond.sum()))
         if padding:
             rules = replace(rules, padding=_padding(source, rules._known(source, known), sides))
@@ -169,19 +169,31 @@ class Rules:
 
     def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         """Return which values are no data or beyond the bounds; None if none is."""
-        found = None
-        if self.nodata is not None and not math.isnan(self.nodata):
-            with np.errstate(over="ignore"):  # a number that the type cannot hold
-                found = source == self.nodata
-        if self.low:
-            low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
-            ends = np.array([(plane.min(), plane.max()) for plane in source], np.float64)
-            if not ((ends[:, :1] >= low[:, 0, 0]) & (ends[:, 1:] <= high[:, 0, 0])).all():  # NaN is beyond, too
-                beyond = np.isfinite(source) & ((source < low) | (source > high))
-                found = beyond if found is None else found | beyond
-        if found is None or not found.any():
+        declared, beyond = self._declared(source), self._beyond(source, known)
+        if declared is None or beyond is None:
+            return beyond if declared is None else declared
+        return declared | beyond
+
+    def _declared(self, source: np.ndarray) -> np.ndarray | None:
+        """Return which values stand for no data, masked or not; None if none does."""
+        if self.nodata is None:
             return None
-        return found if known is None else found & known
+        with np.errstate(over="ignore"):  # a number that the type cannot hold
+            found = np.isnan(source) if math.isnan(self.nodata) else source == self.nodata
+        return found if found.any() else None
+
+    def _beyond(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        """Return which values are beyond the bounds; None if none is."""
+        if not self.low:
+            return None
+        low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
+        ends = np.array([(plane.min(), plane.max()) for plane in source], np.float64)
+        if ((ends[:, :1] >= low[:, 0, 0]) & (ends[:, 1:] <= high[:, 0, 0])).all():  # NaN is beyond, too
+            return None
+        found = np.isfinite(source) & ((source < low) | (source > high))
+        if known is not None:
+            found &= known
+        return found if found.any() else None
 
     def _known(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         void = self._void(source, known)

@@ -65,7 +65,7 @@ class Options:
         cls.check_names(others)
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
-        model = given(sigma, noise, image, layout, *_checks.limits(image, known))
+        model = given(sigma, noise, image, layout, *_checks.limits(image, known, _checks.nodata(others.get("nodata"))))
         planes = None if known is None else layout.planes(known)
         return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
 

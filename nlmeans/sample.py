@@ -95,7 +95,8 @@ def recipe_of(
         model = Gaussian(deviations)
     elif len(models := each(model, parts.count, parts.channels)) > 1:
         model = models[index]
-    model = given(None, model, image, PLANES, *_checks.limits(image, known), layout)
+    ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
+    model = given(None, model, image, PLANES, *ends, layout)
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)

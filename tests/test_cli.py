@@ -205,6 +205,8 @@ def test_quiet_and_verbose(folder, calls):
     done = nl("denoise", "grey.png", "b.png", "--verbose")
     assert "a table of what was done" in done.stdout
     assert nl("denoise", "none.png", "c.png", "--quiet").stderr == "nlmeans: none.png: No such file or directory\n"
+    # a pattern that no shell has replaced by names is what is wrong, not the folder beside it
+    assert nl("denoise", "*.xyz", "results").stderr == "nlmeans: *.xyz: No such file or directory\n"
     logger = logging.getLogger("nlmeans")
     assert not [handler for handler in logger.handlers if isinstance(handler, console._Notices)]
     assert logger.level == logging.NOTSET

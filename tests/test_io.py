@@ -336,3 +336,12 @@ def test_import_is_cheap():
     )
     ran = subprocess.run([sys.executable, "-c", program], env=with_path(), capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_a_disk_that_is_full_is_named(tmp_path):
+    path = tmp_path / "clean.tif"
+    said = "9216 requested and 376 written"  # by NumPy
+    rule = rf"clean\.tif could not be written to its end: {said}"
+    with pytest.raises(OSError, match=rule), io.replacing(path, overwrite=False):
+        raise OSError(said)
+    assert list(tmp_path.iterdir()) == []

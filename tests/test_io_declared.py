@@ -233,6 +233,27 @@ def test_the_size_that_imagej_tells():
     assert io.read("b.tif").spacing is None  # pixels are no unit
 
 
+@pytest.mark.parametrize("more", [[], ["--max-memory", "1G"]])
+def test_a_tile_of_no_data_is_copied(more):
+    tifffile.imwrite("in.tif", np.full((64, 64), np.nan, "f4"), **nodata_tag("nan"))
+    nl("denoise", "in.tif", "out.tif", *more)
+    assert np.isnan(tifffile.imread("out.tif")).all()
+
+
+def test_the_size_that_a_file_tells_holds_for_axes_that_the_caller_names():
+    pixels = RNG.normal(1000, 100, (2, 5, 2, 24, 24)).astype("u2")  # axes can hold T or Z: T must be called N
+    metadata = {"axes": "TZCYX", "spacing": 2.5, "unit": "um"}
+    tifffile.imwrite("a.tif", pixels, imagej=True, resolution=(4, 4), metadata=metadata)
+    for given in ({"axes": "NZCYX"}, {"axes": "nzcyx"}):
+        picture = io.read("a.tif", **given)
+        assert (picture.spacing, picture.unit) == (pytest.approx((2.5, 0.25, 0.25)), "µm")
+    assert io.read("a.tif", axes="NTCYX").spacing == pytest.approx((0.25, 0.25))
+    flags = ["--axes", "NZCYX", "--sigma", 100, "--quality", "fast"]
+    nl("denoise", "a.tif", "whole.tif", *flags)
+    nl("denoise", "a.tif", "blocks.tif", *flags, "--max-memory", "1G")
+    np.testing.assert_array_equal(tifffile.imread("whole.tif"), tifffile.imread("blocks.tif"))
+
+
 def test_a_size_goes_from_nifti_to_ome_and_back():
     image = nibabel.Nifti1Image(RNG.normal(0, 1, (7, 8, 6)).astype("f4"), np.diag([1.0, 1.5, 3.0, 1.0]))
     image.header.set_xyzt_units("mm")

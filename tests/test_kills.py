@@ -47,9 +47,10 @@ KILLED = """
 import os, sys
 real, left = os.replace, [1]
 def replace(*given):
-    if not left[0]:
-        os._exit(9)
-    left[0] -= 1
+    if str(given[1]).endswith(".png"):  # Numba's cache has files of its own
+        if not left[0]:
+            os._exit(9)
+        left[0] -= 1
     real(*given)
 os.replace = replace
 sys.argv = ["nlmeans", "denoise", "pictures", *sys.argv[1:], "--quality", "fast"]
@@ -87,12 +88,14 @@ def test_a_folder_of_pictures_is_gone_on_with(half):
 
 
 @pytest.mark.parametrize("half", ["cleaned/"], indirect=True)
-def test_a_folder_is_not_gone_on_with_by_another_command(half):
-    code, said, wrong = command(half, 30)
+@pytest.mark.parametrize(("sigma", "flags"), [(30, []), (50, ["--no-fill"]), (50, ["--dtype", "float32"])])
+def test_a_folder_is_not_gone_on_with_by_another_command(half, sigma, flags):
+    code, said, wrong = command(half, sigma, *flags)
     assert code == 1
     assert "a.png exists already" in wrong
     assert "done before" not in said
-    assert sorted(os.listdir(half)) == ["a.png", "b.png"]
+    if "--dtype" not in flags:  # which a PNG cannot hold
+        assert sorted(os.listdir(half)) == ["a.png", "b.png"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")

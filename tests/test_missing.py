@@ -83,6 +83,28 @@ def test_values_that_stand_for_no_data_stay(dtype):
     assert (report.kept, report.missing) == (4 * 23, 0)
 
 
+@pytest.mark.parametrize("value", [-9999.0, np.nan])
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_no_data_stay_whatever_else_says_that_they_are_missing(value, method, masked):
+    image, hole = field(), np.zeros((64, 64), bool)
+    hole[20:40, 10:50] = True
+    image[hole] = value
+    given = {"mask": ~hole} if masked else {}
+    result, report = nlmeans.denoise(image, 10, nodata=value, method=method, full_output=True, **given)
+    np.testing.assert_array_equal(result[hole], image[hole])
+    np.testing.assert_array_equal(result[~hole], nlmeans.denoise(image, 10, mask=~hole, method=method)[~hole])
+    assert (report.kept, report.missing) == (hole.sum(), 0)
+    np.testing.assert_array_equal(result, nlmeans.denoise(image, 10, nodata=value, method=method, fill=False, **given))
+
+
+@pytest.mark.parametrize("value", [-9999.0, np.nan])
+@pytest.mark.parametrize("given", [{}, {"sigma": 10}, {"method": "ridge"}, {"noise": "auto"}])
+def test_an_image_of_no_data_alone_stays(value, given):
+    image = np.full((64, 64), value, "f4")
+    np.testing.assert_array_equal(nlmeans.denoise(image, nodata=value, **given), image)
+
+
 @pytest.mark.parametrize("value", ["-9999", True, [1, 2]])
 def test_nodata_is_one_number(value):
     with pytest.raises(TypeError, match="nodata must be the one number"):

@@ -119,7 +119,10 @@ def denoise(
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        command = {"asked": asked, "reading": reading, "method": method, "fill": fill, "jpeg_quality": jpeg_quality}
+        command = {
+            "asked": asked, "reading": reading, "method": method, "fill": fill, "dtype": dtype,
+            "jpeg_quality": jpeg_quality,
+        }  # fmt: skip
         done = stack.enter_context(journal(folder, command, asked.given()))
         for (source, target), blocks in zip(work, apart, strict=True):
             with console.working_on(source), in_series(len(work) > 1):

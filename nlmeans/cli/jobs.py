@@ -53,7 +53,8 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
     target = Path(output)
     into_folder = (target.is_dir() and not named_zarr(target)) or output.endswith(("/", os.sep))
     if len(inputs) == 1 and (named_zarr(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
-        check_name(target, "OUT")
+        if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
+            check_name(target, "OUT")
         return [(inputs[0], target)], None
     named = io.ending(target) in (*io.FORMATS, ".zarr")
     if (target.exists() and not target.is_dir()) or (named and not into_folder):

@@ -58,8 +58,10 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield part
         check_target(path, overwrite)  # someone else may have been there in the meantime
         os.replace(part, target)
-    except BaseException:  # Ctrl-C too
+    except BaseException as error:  # Ctrl-C too
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is None:  # NumPy's, with two numbers: a disk that is full
+            raise OSError(f"{target} could not be written to its end: {error}") from None
         raise
     finally:
         if lock is not None:

@@ -110,8 +110,7 @@ def read(request: Request) -> Picture:
         pixels = pixels.view(np.uint8) * np.uint8(255)
     profile = origin.tags.get(PROFILE)
     scale = PER_INCH.get(origin.unit)
-    spacing = ome.in_rows(size, axes)
-    return Picture(
+    picture = Picture(
         pixels,
         request.axes or (None if request.names_axes else axes),
         request.channel_axis,
@@ -119,11 +118,11 @@ def read(request: Request) -> Picture:
         icc=bytes(profile[2]) if profile else None,
         exif=exif.from_tiff(request.path) if entries else None,
         dpi=(origin.resolution[0] * scale, origin.resolution[1] * scale) if origin.resolution and scale else None,
-        spacing=None if request.names_axes else spacing,
-        unit=None if request.names_axes or spacing is None else size.unit,
         nodata=nodata_of(origin, array.dtype),
         native=origin,
     )
+    spacing = ome.in_rows(size, picture.dimensions)  # of the axes as whoever asks names them
+    return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit)
 
 
 def check(picture: Picture) -> None:

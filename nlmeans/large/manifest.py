@@ -22,6 +22,8 @@ HEAD = b'{"made of": {"nlmeans": '
 """What every record begins with: its identity's first name is that of this library."""
 START = "nlmeans"
 """What the first line's sum is taken with; those of the others, with its sum."""
+OPAQUE = {"modified": "{} is another: the file was written since", "sample": "the pixels of a {} are others"}
+"""How to say that numbers differ that tell a reader nothing."""
 _LINE = re.compile(rb'(\{.*), "sum": "([0-9a-f]{16})"\}')
 
 
@@ -178,7 +180,9 @@ def _differences(name: str, before: Any, now: Any) -> Iterator[str]:
         for one, other in zip(before, now, strict=True):
             yield from _differences(name, one, other)
     elif before != now:
-        yield f"{name} was {_short(before)}, now {_short(now)}"
+        of, _, last = name.rpartition(", ")
+        said = OPAQUE.get(last)
+        yield said.format(of or last) if said else f"{name} was {_short(before)}, now {_short(now)}"
 
 
 def _short(value: Any) -> str:
