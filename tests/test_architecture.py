@@ -72,6 +72,7 @@ BORROWED = {
     "nlm",
     "noise",
     "options",
+    "pieces",
     "pairwise",
     "plan",
     "prepare",

@@ -336,3 +336,8 @@ def test_import_is_cheap():
     )
     ran = subprocess.run([sys.executable, "-c", program], env=with_path(), capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_an_array_is_no_picture(tmp_path):
+    with pytest.raises(TypeError, match=r"picture must be a Picture.*; got numpy.ndarray"):
+        io.write(tmp_path / "a.png", np.zeros((8, 8), "u1"))

@@ -262,3 +262,24 @@ def test_edges_and_shading_are_no_stripes():
         assert stripes_in(truth + rng.normal(0, 5, truth.shape), 5) is None
     assert stripes_in(np.full((64, 64), np.nan), 5) is None
     assert stripes_in(np.ones((8, 300)), 5) is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_few_rows_never_rule_out_squares(whole):
+    rng = np.random.default_rng(3)
+    for sides in [(1, 1, 1), (1, 2, 40), (2, 6, 7), (1, 13, 9), (1, 40, 33), (3, 30, 8)] * 8:
+        flags = rng.random(sides) < rng.choice([0.3, 0.9, 0.98])
+        top, left = (rng.integers(0, max(n - 6, 1)) for n in sides[1:])
+        flags[0, top : top + 7, left : left + 7] = True
+        area = np.count_nonzero(missing.opened(flags, [(whole, whole)] * 2))
+        assert area == 0 or missing._may_hold(flags, area - 1), sides
+    few = rng.random((1, 256, 256)) < 0.1
+    assert not missing._may_hold(few, 0.005 * few.size)
+
+
+@pytest.mark.parametrize("value", ["-9999", b"0", True, 1j, np.complex64(1), object(), [1, 2], 10**400])
+def test_nodata_must_be_a_number(value):
+    with pytest.raises(
+        ValueError if isinstance(value, int) and value > 1 else TypeError, match=r"nodata must be the one number.*; got"
+    ):
+        nlmeans.denoise(np.ones((8, 8)), 1, nodata=value)

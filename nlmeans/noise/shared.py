@@ -124,6 +124,8 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
                 scale = 2 * float(np.sqrt(own[i] * own[j]))
                 shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(np.array_equal(parts[i], parts[j]))
                 found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
+        if (found < LEAST).sum() == count * (count - 1):  # a coarser scale can only lessen it
+            break
     if not seen:
         return np.eye(count)
     chance = LEAST + 3 / np.sqrt(seen)
@@ -168,8 +170,10 @@ def _details(parts: np.ndarray, side: int) -> np.ndarray:
     rows, columns = rows // side, columns // side
     if rows < 2 or columns < 2:
         return np.empty((count, 0))
-    cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
-    means = cut.mean(axis=(3, 5)) * side
+    means = parts
+    if side > 1:
+        cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
+        means = cut.mean(axis=(3, 5)) * side
     details = np.diff(np.diff(means, axis=2), axis=3).reshape(count, -1) / 2
     return details[:, np.isfinite(details).all(axis=0)]
 
