@@ -12,7 +12,6 @@ from ._progress import Progress
 from .choose import make
 from .crops import crops, cut
 from .missing import Measured, Rules
-from .noise.patches import Evidence
 from .options import Options
 from .pairwise.spec import Radii
 from .plan import Plan
@@ -73,6 +72,8 @@ def prepare(
     judged = seen(measured)
     setting = options.setting(judged, index, limits)
     if options.outliers == "fill" and setting.outliers is None:
+        from .noise.patches import Evidence  # what estimates noise, `import nlmeans` does not bring
+
         setting = replace(setting, outliers=Evidence.of(measured, None, limits).outliers)
     if setting.outliers is not None:
         rules = replace(rules, outliers=setting.outliers, fills=options.outliers == "fill")

@@ -72,8 +72,8 @@ BORROWED = {
     "nlm",
     "noise",
     "options",
-    "pieces",
     "pairwise",
+    "pieces",
     "plan",
     "prepare",
 }
