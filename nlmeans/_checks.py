@@ -211,7 +211,7 @@ def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
     if axes is None:
         return Layout(_default_axes(array.shape, _channel(array, channel_axis)))
     if not isinstance(axes, str):
-        raise TypeError(f"axes must be a string such as 'YX', 'YXC' or 'ZYX'; got {axes!r}")
+        raise TypeError(f"axes must be a string such as 'YX', 'YXC' or 'ZYX'; got {short(axes)}")
     axes = axes.upper()
     unknown = sorted(set(axes) - set("NTZCYX"))
     if unknown:
@@ -283,22 +283,17 @@ def short(value: Any) -> str:
 
 def real(value: Any, name: str) -> float:
     """Return a finite number."""
-    number = any_real(value, name)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite; got {number}")
-    return number
-
-
-def any_real(value: Any, name: str) -> float:
-    """Return a number, NaN and infinity among them."""
     try:
         if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
-        return float(value)
+        number = float(value)
     except OverflowError:
         raise ValueError(f"{name} must be a number that a float can hold; got {short(value)}") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number; got {short(value)}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite; got {number}")
+    return number
 
 
 def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
@@ -417,9 +412,15 @@ def nodata(value: Any) -> float | None:
     """Return a value that stands for no data."""
     if value is None:
         return None
-    if isinstance(value, str | bool | np.bool_) or np.ndim(value):
-        raise TypeError(f"nodata must be the one number that stands for no data; got {short(value)}")
-    return any_real(value, "nodata")
+    rule = "nodata must be the one number that stands for no data"
+    try:
+        if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating) or np.ndim(value):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{rule}, one that a float can hold; got {short(value)}") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"{rule}; got {short(value)}") from None
 
 
 def flag(value: Any, name: str) -> Any:
@@ -446,8 +447,8 @@ def threads(value: Any) -> int | None:
         return None
     number = integer(value, "threads")
     if number < 1:
-        raise ValueError(f"threads must be at least 1; got {number}")
-    return number
+        raise ValueError(f"threads must be at least 1; got {short(number)}")
+    return min(number, sys.maxsize)  # which a float can hold
 
 
 def progress(value: Any) -> Any:
@@ -470,7 +471,8 @@ def output(out: Any, array: np.ndarray, kind: np.dtype) -> np.ndarray | None:
         return None
     if not isinstance(out, np.ndarray) or out.shape != array.shape or out.dtype != kind:
         got = f"shape {out.shape}, dtype {out.dtype}" if isinstance(out, np.ndarray) else repr(type(out))
-        raise ValueError(f"out must be an array of shape {array.shape} and dtype {kind}; got {got}")
+        rule = f"out must be an array of shape {array.shape} and dtype {kind} (dtype= chooses another)"
+        raise ValueError(f"{rule}; got {got}")
     if not out.flags.writeable:
         raise ValueError("out must be writable; got a read-only array")
     if np.may_share_memory(out, array):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .noise.patches import cosines
-
 
 def colour_basis(sigma: Sequence[float]) -> np.ndarray:
     """Return what brings channels to units of σ and parts them: luma, red against blue, green against both."""
+    from .noise.patches import cosines  # whose package takes `mix` from here
+
     return cosines(len(sigma)) / np.asarray(sigma)
 
 

@@ -348,7 +348,8 @@ def denoise(
             found.append(done)
             del measured, planes, here
     results = [one.pixels for one in found]
-    result = parsed.layout.array(results[0][None] if len(results) == 1 else np.stack(results))
+    stack = results[0][None] if len(results) == 1 else np.stack(results).astype(kind, copy=False)  # of its byte order
+    result = parsed.layout.array(stack)
     if target is None:
         result = np.ascontiguousarray(result)
     else:

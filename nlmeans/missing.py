@@ -112,18 +112,20 @@ class Rules:
     ) -> Rules:
         """Decide from an image, planes (C, Z, Y, X) as they are stored, or from samples of it, stacked along z."""
         rules = cls(nodata=nodata, sides=sides)
+        there = rules._known(source, known)
         if source.dtype.itemsize > 2:
-            there = rules._known(source, known)
             ordinary = [Ordinary.of(plane, None if there is None else there[c]) for c, plane in enumerate(source)]
             _check_squares(ordinary)
-            rules = replace(rules, wide=any(one.wide for one in ordinary))
-            if any(math.isfinite(one.spread) for one in ordinary):
-                rules = replace(rules, low=tuple(o.low for o in ordinary), high=tuple(o.high for o in ordinary))
-                beyond = rules._beyond(source, there)
-                rules = replace(rules, beyond=0 if beyond is None else int(beyond.sum()))
-        if padding:
-            rules = replace(rules, padding=_padding(source, rules._known(source, known), sides))
-        return rules
+            low, high = tuple(one.low for one in ordinary), tuple(one.high for one in ordinary)
+            bounded = any(math.isfinite(one.spread) for one in ordinary)
+            wide = any(one.wide for one in ordinary)
+            rules = cls(nodata, low if bounded else (), high if bounded else (), wide=wide, sides=sides)
+            beyond = rules._beyond(source, there)
+            if beyond is not None:
+                there = ~beyond if there is None else there & ~beyond
+                rules = replace(rules, beyond=int(beyond.sum()))
+        values = _padding(source, there, sides) if padding else ()
+        return replace(rules, padding=values) if values else rules
 
     @property
     def reach(self) -> int:
@@ -186,10 +188,10 @@ class Rules:
         """Return which values are beyond the bounds; None if none is."""
         if not self.low:
             return None
-        low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
-        ends = np.array([(plane.min(), plane.max()) for plane in source], np.float64)
-        if ((ends[:, :1] >= low[:, 0, 0]) & (ends[:, 1:] <= high[:, 0, 0])).all():  # NaN is beyond, too
+        ends = zip(self.low, source, self.high, strict=True)
+        if all(low <= float(plane.min()) and float(plane.max()) <= high for low, plane, high in ends):  # and no NaN
             return None
+        low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
         found = np.isfinite(source) & ((source < low) | (source > high))
         if known is not None:
             found &= known
@@ -251,22 +253,23 @@ class Ordinary(NamedTuple):
         there = np.isfinite(values)
         if known is not None:
             there &= sampled(known, SAMPLE)
-        values = np.sort(values[there])
+        if not there.all():
+            values = values[there]
         if values.size == 0:
             return cls(0.0, math.inf)
         inner = values
-        for end in (values[0], values[-1]):
+        for end in (values.min(), values.max()):
             heap = inner == end
-            if HEAP < heap.mean() < 1:
+            if HEAP < np.count_nonzero(heap) / inner.size < 1:
                 inner = inner[~heap]
-        middle = inner[inner.size // 2]
+        middle = _ranked(inner, inner.size // 2)
         with np.errstate(over="ignore"):
-            deviations = np.sort(np.abs(inner - middle))
-        spread = deviations[int(ORDINARY * (deviations.size - 1))]
+            deviations = np.abs(inner - middle)
+        spread = _ranked(deviations, int(ORDINARY * (deviations.size - 1)))
         if spread == 0:
             deviations = deviations[deviations > 0]
-            spread = deviations[deviations.size // 2] if deviations.size else math.inf
-        return cls(float(middle), float(spread))
+            spread = _ranked(deviations, deviations.size // 2) if deviations.size else math.inf
+        return cls(middle, spread)
 
     @property
     def low(self) -> float:
@@ -284,6 +287,11 @@ class Ordinary(NamedTuple):
         if math.isinf(self.spread):
             return False
         return abs(self.middle) > OFFSET * self.spread or not 1 / SQUARE < self.spread < SQUARE
+
+
+def _ranked(values: np.ndarray, rank: int) -> float:
+    """Return the value that so many are below."""
+    return float(np.partition(values, rank)[rank])
 
 
 def _check_squares(channels: list[Ordinary]) -> None:
@@ -318,6 +326,8 @@ def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tupl
         same = _same(source, value) if there is None else _same(source, value) & there
         size = same.size if there is None else int(there.sum())
         if not SHARE * size < np.count_nonzero(same) < size or not _at_end(source, there, value, least):
+            continue
+        if not _may_hold(same, SHARE * size):
             continue
         area = opened(same, [(whole, whole)] * 2)
         if not SHARE * size < np.count_nonzero(area) < (1 - SHARE) * size:
@@ -355,6 +365,17 @@ def _at_end(source: np.ndarray, there: np.ndarray | None, value: tuple[float, ..
         if (pixels.min() < number) if least else (pixels.max() > number):
             return False
     return True
+
+
+def _may_hold(flags: np.ndarray, pixels: float) -> bool:
+    """Whether squares of flags within a slice (Z, Y, X), and beyond its border, may hold more than so many pixels.
+
+    Few rows can tell: each square has one of every ``SIDE`` rows, or the last, and all that share a run of flags in one
+    row lie within less than twice their height.
+    """
+    rows = flags[:, [*range(BORDER, flags.shape[1] - 1, SIDE), -1]]
+    runs = _all(np.pad(rows, [(0, 0), (0, 0), (BORDER, BORDER)], constant_values=True), 2)
+    return bool((2 * SIDE - 1) * SIDE * np.count_nonzero(runs) > pixels)
 
 
 def opened(flags: np.ndarray, edges: list[tuple[bool, bool]]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,9 +73,7 @@ class Options:
     @classmethod
     def check_names(cls, options: Iterable[str]) -> None:
         """Refuse options that there are not."""
-        parameters = inspect.signature(cls.parsed).parameters.values()
-        there = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-        if unknown := sorted(set(options) - there):
+        if unknown := sorted(set(options) - _names()):
             raise TypeError(f"there is no option {', '.join(unknown)} here")
 
     @classmethod
@@ -153,3 +152,10 @@ class Options:
         check_magnitudes(noise, planes)
         found = Setting.of(planes, noise, None, saturation)
         return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found
+
+
+@cache
+def _names() -> set[str]:
+    """Return the names of the options that do not depend on the image, which take long to look up."""
+    parameters = inspect.signature(Options.parsed).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -170,21 +171,25 @@ def estimate(
     if keeps is not None:
         averages[keeps] = 0
     _checks.result(averages)
-    if kind.kind == "f":
-        if kind.itemsize < averages.itemsize:  # an average may reach beyond the largest number
-            largest = np.finfo(kind).max
-            np.clip(averages, -largest, largest, out=averages)
-    else:
-        info, exact = np.iinfo(kind), averages.mean(dtype=np.float64)
-        np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-        if abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - pixels.min()):
-            plan = replace(plan, notes=(*plan.notes, SHADES))
+    if kind.kind != "f" and loses_shades(averages, kind, float(pixels.min())):
+        plan = replace(plan, notes=(*plan.notes, SHADES))
+    elif kind.kind == "f" and kind.itemsize < averages.itemsize:  # an average may reach beyond the largest number
+        largest = np.finfo(kind).max
+        np.clip(averages, -largest, largest, out=averages)
     result = averages.astype(kind, copy=False)
     if keeps is not None:
         result[keeps] = pixels[keeps]
     if unfilled is not None and stays is not None:
         unfilled &= ~stays
     return Outcome(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, looked)
+
+
+def loses_shades(averages: np.ndarray, kind: np.dtype, darkest: float) -> bool:
+    """Round averages to whole numbers of a type, in place; return whether that moved their mean much."""
+    info, low = np.iinfo(kind), averages.mean() < darkest + 1 / MOVED  # beyond, half a step is not much
+    exact = averages.mean(dtype=np.float64) if low else math.inf
+    np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
+    return bool(low and abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - darkest))
 
 
 def _missing(planes: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,6 @@ from ._progress import Progress
 from .choose import make
 from .crops import crops, cut
 from .missing import Measured, Rules
-from .noise.patches import Evidence
 from .options import Options
 from .pairwise.spec import Radii
 from .plan import Plan
@@ -70,18 +69,24 @@ def prepare(
         seen(source), None if known is None else seen(known), options.nodata, options.padding, sides or source.shape[1:]
     )
     measured, stays = rules.measure(source, known)
-    setting = options.setting(seen(measured), index, limits)
+    judged = seen(measured)
+    setting = options.setting(judged, index, limits)
     if options.outliers == "fill" and setting.outliers is None:
+        from .noise.patches import Evidence  # what estimates noise, `import nlmeans` does not bring
+
         setting = replace(setting, outliers=Evidence.of(measured, None, limits).outliers)
     if setting.outliers is not None:
         rules = replace(rules, outliers=setting.outliers, fills=options.outliers == "fill")
-        measured = rules.measure(source, known).planes if rules.fills else measured
+        if rules.fills:
+            measured = rules.measure(source, known).planes
+            judged = seen(measured)
     if options.strength != "sure" or setting.bands is not None:  # its risk is that of the channels
-        setting = setting.turned(seen(measured))
+        setting = setting.turned(judged)
     planes = setting.stabilise(measured)
-    setting = setting.audible(seen(planes))
-    plan = make(seen(planes), options, setting, rules.sides)
-    plan = replace(plan, notes=(*plan.notes, *rules.notes, *_striped(seen(measured), options, setting)))
+    filtered = judged if planes is measured else seen(planes)
+    setting = setting.audible(filtered)
+    plan = make(filtered, options, setting, rules.sides)
+    plan = replace(plan, notes=(*plan.notes, *rules.notes, *_striped(judged, options, setting)))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
@@ -94,7 +99,7 @@ def prepare(
         from .units import FEW, Units
 
         counted = isinstance(setting.noise, PoissonGaussian)
-        units = Units.of(seen(measured if counted else planes), setting, plan.ridge.correlated)
+        units = Units.of(judged if counted else filtered, setting, plan.ridge.correlated)
         if counted and not units.noisy:
             plan = replace(plan, notes=(*plan.notes, FEW))
     return Measured(measured, stays), planes, Recipe(setting, plan, units, rules)

@@ -30,6 +30,7 @@ FAR: Final = 30.0
 BEND: Final = 9.0  # signals up to which the curve is refined
 GROUND: Final = 0.05  # means up to this much above that of noise alone, in units of its deviation, are taken for it
 ROUNDS: Final = 1  # more bring the noise nearer to 1, at the cost of a curve that wavers
+MOST_READ: Final = 1e150  # read noise, in units of the gain, whose square is a number
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,8 @@ def _columns(pairs: list[tuple[Curve, Curve]]) -> tuple[tuple[Curve, ...], tuple
 def _anscombe(gain: float, offset: float, sigma: float) -> tuple[Curve, Curve]:
     if gain <= 0 or sigma < 0:
         raise ValueError(f"gain must be above 0 and sigma at least 0; got {gain:g} and {sigma:g}")
+    if sigma / MOST_READ > gain:
+        raise ValueError(f"sigma must be at most {MOST_READ:g} times the gain; got {sigma:g} and {gain:g}")
     read = (sigma / gain) ** 2
     signals, means = _counts_table(read)
     start = math.sqrt(0.375 + read)

@@ -13,6 +13,7 @@ from nlmeans import _checks as checks
 from nlmeans._progress import Progress, part
 from nlmeans.nlm import average, known_nearest
 from nlmeans.options import Options
+from nlmeans.pieces import loses_shades
 from nlmeans.prepare import Recipe, prepare
 
 from ._planes import denoised
@@ -93,33 +94,34 @@ class Image:
                 np.copyto(target, channel, where=np.isfinite(channel))
         return clean
 
-    def stored(self, clean: np.ndarray, source: np.ndarray, keep: bool) -> Outcome:
-        """Return a result as the image is stored; what is missing, and found no neighbour or ``keep``, as it was."""
+    def stored(self, clean: np.ndarray, source: np.ndarray, keep: bool, kind: np.dtype) -> Outcome:
+        """Return a result in the type asked for; what is missing, and found no neighbour or ``keep``, as it was."""
         missing = _missing(self.measured)
         unfilled = None if missing is None else missing & np.isnan(clean)
         keeps = missing if keep else unfilled if self.stays is None else unfilled | self.stays
         if keeps is not None:
             clean[keeps] = 0
         checks.result(clean)
-        whole = source.dtype.kind != "f"
-        info = np.iinfo(source.dtype) if whole else np.finfo(source.dtype)
-        np.clip(np.rint(clean, out=clean) if whole else clean, info.min, info.max, out=clean)
-        result = clean.astype(source.dtype, copy=False)
+        moved = kind.kind != "f" and loses_shades(clean, kind, float(source.min()))
+        if kind.kind == "f":
+            np.clip(clean, np.finfo(kind).min, np.finfo(kind).max, out=clean)
+        result = clean.astype(kind, copy=False)
         if keeps is not None:
             result[keeps] = source[keeps]
         picture = True if self.stays is None else ~self.stays
         lost, left = (None if flags is None else flags & picture for flags in (missing, unfilled))
-        return Outcome(result, _count(lost), _count(left), _count(self.stays))
+        return Outcome(result, moved, _count(lost), _count(left), _count(self.stays))
 
 
 class Outcome(NamedTuple):
-    """What came of an image: planes (C, Z, Y, X), and counts of pixels.
+    """What came of an image: planes (C, Z, Y, X), whether rounding moved their mean, and counts of pixels.
 
     Those that were missing in a channel, of these the ones without a neighbour, and those that are no part of the
     picture.
     """
 
     planes: np.ndarray
+    moved: bool
     missing: int
     unfilled: int
     kept: int

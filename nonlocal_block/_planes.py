@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nlmeans._progress import Progress
+from nlmeans.pairwise.tiles import TICK
 
 from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
 from .functional import full_precision
@@ -79,12 +83,36 @@ def denoised(
             noise *= np.sqrt(relief[outer])
         share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
         told = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
-        with torch.inference_mode(), full_precision(device):
+        alive = None if progress is None else partial(progress, k, len(places))
+        with torch.inference_mode(), full_precision(device), _heard(network, alive):
             change = (averaged(network, x, told, turns) - x)[0].cpu().numpy()
         clean[:, *inner] = plane[:, *inner] + share * change[:, *part] / factors
         if progress is not None:
             progress(k + 1, len(places))
     return clean
+
+
+@contextmanager
+def _heard(network: NonLocalDenoiser, alive: Callable[[], object] | None) -> Iterator[None]:
+    """Call ``alive`` before layers, some times a second: it may stop the work, and a tile may take seconds."""
+    if alive is None:
+        yield
+        return
+    last = time.monotonic()
+
+    def before(*_: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > TICK:
+            alive()
+            last = time.monotonic()
+
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    handles = [layer.register_forward_pre_hook(before) for layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def averaged(network: NonLocalDenoiser, x: torch.Tensor, sigma: torch.Tensor, turns: int) -> torch.Tensor:

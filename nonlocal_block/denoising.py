@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from nlmeans._progress import Progress, bar, part, stoppable
 from nlmeans.noise.setting import CORRELATED
 from nlmeans.options import Options
 from nlmeans.pairwise.tiles import available_cpus
+from nlmeans.pieces import SHADES
 from nlmeans.plan import table
 from nlmeans.prepare import Recipe
 
@@ -42,6 +43,7 @@ TAKEN = {
         "threads",
         "progress",
         "cancel",
+        "dtype",
     )
 }
 """Options of `nlmeans.denoise` that the method has."""
@@ -178,6 +180,7 @@ def denoise(
     device: str | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
+    dtype: Any = None,
     full_output: bool | None = None,
 ) -> Any:
     """Remove noise from an image by a trained network with a non-local stage at its heart (`NonLocalDenoiser`).
@@ -220,15 +223,17 @@ def denoise(
         True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
         it raises.
     cancel : threading.Event, optional
-        Once it is set, the work stops within a tile's time, or a second of non-local means, and raises
-        `nlmeans.Cancelled`.
+        Once it is set, the work stops within a second or two, the time of a layer, and raises `nlmeans.Cancelled`.
+    dtype : data-type, optional
+        Type of the result: the image's by default, or float32 or float64.
     full_output : bool, optional
         Return a `LearnedReport` too.
 
     Returns
     -------
     ndarray
-        Shape and dtype of the image; integers are rounded, and all numbers clipped to the type's range.
+        Shape of the image, and its dtype unless ``dtype`` is given; integers are rounded, and all numbers clipped to
+        the type's range.
     LearnedReport
         If ``full_output``.
 
@@ -267,7 +272,8 @@ def denoise(
         array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis, mask=mask, nodata=nodata,
         padding=padding, outliers=outliers, quality="fast",
     )  # fmt: skip
-    keep = checks.flag(fill, "fill") is False
+    keep, kind = checks.flag(fill, "fill") is False, checks.result_type(dtype, array.dtype)
+    checks.fits(kind, array)
     workers = 1 if _forked else checks.threads(threads) or available_cpus()
     place = chosen_device("cpu" if device is None else device)
     event, asked = checks.cancel(cancel), checks.progress(progress)
@@ -276,7 +282,7 @@ def denoise(
     alive = stoppable(None, event)
     images, used, counts = [], set(), np.zeros(3, int)
     sources = options.layout.planes(array)
-    results = np.empty(sources.shape, array.dtype)
+    results = np.empty(sources.shape, kind)
     with bar(asked) as shown:
         tell = stoppable(shown, event)
         for k, source in enumerate(sources):
@@ -288,8 +294,10 @@ def denoise(
             filled = image.filled(workers, alive)
             with _threads(workers, alive):
                 clean = image.denoised(filled, place, part(tell, k, len(sources)), turns)
-            results[k], *numbers = image.stored(clean, source, keep)
+            results[k], moved, *numbers = image.stored(clean, source, keep, kind)
             counts += numbers
+            if moved:
+                images[k] = replace(images[k], notes=(*images[k].notes, SHADES))
     result = np.ascontiguousarray(options.layout.array(results))
     if not wants_report:
         return result

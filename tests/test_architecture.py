@@ -73,6 +73,7 @@ BORROWED = {
     "noise",
     "options",
     "pairwise",
+    "pieces",
     "plan",
     "prepare",
 }

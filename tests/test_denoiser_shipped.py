@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from typer.testing import CliRunner  # noqa: E402
 import nlmeans  # noqa: E402
 import nonlocal_block  # noqa: E402
 from nlmeans.cli import app  # noqa: E402
-from nonlocal_block import _planes, weights  # noqa: E402
+from nlmeans.pieces import SHADES  # noqa: E402
+from nonlocal_block import _image, _planes, weights  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -143,3 +145,29 @@ def test_the_figures_that_it_is_shipped_with(shared, channels, folder):
         with torch.inference_mode():
             found = network(planes / 255, 25 / 255)[0].numpy().transpose(1, 2, 0) * 255
         assert psnr(found, np.atleast_3d(clean)) == pytest.approx(figures[name], abs=0.01)
+
+
+def test_low_counts_keep_their_shades_in_floats():
+    counts = (np.random.default_rng(0).random((40, 40)) < 0.06).astype("u1")
+    result, report = nlmeans.denoise(counts, 0.25, method="learned", dtype="f4", full_output=True)
+    assert result.dtype == np.float32
+    assert np.unique(result).size > 9
+    assert SHADES not in report.notes
+    whole, report = nlmeans.denoise(counts, 0.25, method="learned", full_output=True)
+    assert whole.dtype == counts.dtype
+    assert SHADES in report.notes
+    np.testing.assert_array_equal(whole, np.rint(result))
+
+
+def test_a_tile_is_stopped_between_layers(monkeypatch):
+    monkeypatch.setattr(_planes, "TICK", 0.0)
+    calls, image = [], np.full((64, 64), 100.0) + np.random.default_rng(0).normal(0, 10, (64, 64))
+    nlmeans.denoise(image, 10, method="learned", progress=lambda *at: calls.append(at), threads=1)
+    assert len(calls) > 20
+    assert calls == sorted(calls)
+    assert calls[-1] == (1, 1)
+    event = threading.Event()
+    with pytest.raises(nlmeans.Cancelled):
+        nlmeans.denoise(image, 10, method="learned", progress=lambda *_: event.set(), cancel=event, threads=1)
+    network = _image._loaded(1, torch.device("cpu"))
+    assert not any(layer._forward_pre_hooks for layer in network.modules())

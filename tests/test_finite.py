@@ -241,3 +241,30 @@ def test_dask_and_files_are_as_finite_and_the_same(drawn, method, side, blind, t
         # of patches as near as each other, rounding decides which are taken
         assert np.median(apart) <= 1e-4 * spread
         assert apart.mean() <= (0.02 if method == "ridge" else 1e-3) * spread + (0.01 if image.dtype.kind != "f" else 0)
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+@pytest.mark.parametrize("value", [1e30, 100.0, -32768.0, 0.0])
+@pytest.mark.parametrize("sigma", [10, 1e-20, 5e-324])
+def test_a_constant_stays_whatever_the_noise(value, sigma, method):
+    for kind in ("f4", "f8"):
+        image = np.full((9, 13), value, kind)
+        np.testing.assert_allclose(nlmeans.denoise(image, sigma, method=method), image, rtol=1e-6)
+
+
+def test_read_noise_that_no_float_holds_is_refused():
+    image = np.random.default_rng(0).normal(100, 10, (9, 13))
+    with pytest.raises(ValueError, match="sigma must be at most 1e\\+150 times the gain"):
+        nlmeans.denoise(image, noise=PoissonGaussian(5e-324, 10, 3))
+
+
+@pytest.mark.parametrize("kind", [">f4", ">u2", "<f4"])
+def test_a_stack_keeps_its_byte_order(kind):
+    image = np.full((3, 9, 13), 100, kind)
+    image[:, ::2] += 1
+    assert nlmeans.denoise(image, 1, axes="NYX", threads=10**400).dtype == np.dtype(kind)
+
+
+def test_noise_beyond_all_numbers_changes_no_constant():
+    image = np.full((1, 13, 7), -128, "i1")
+    np.testing.assert_array_equal(nlmeans.denoise(image, 1e300, axes="TYX"), image)

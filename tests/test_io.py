@@ -345,3 +345,8 @@ def test_a_disk_that_is_full_is_named(tmp_path):
     with pytest.raises(OSError, match=rule), io.replacing(path, overwrite=False):
         raise OSError(said)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_is_no_picture(tmp_path):
+    with pytest.raises(TypeError, match=r"picture must be a Picture.*; got numpy.ndarray"):
+        io.write(tmp_path / "a.png", np.zeros((8, 8), "u1"))

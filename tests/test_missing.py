@@ -112,7 +112,7 @@ def test_nodata_is_one_number(value):
 
 
 def test_nodata_is_any_number():
-    with pytest.raises(ValueError, match="nodata must be a number that a float can hold"):
+    with pytest.raises(ValueError, match="one that a float can hold"):
         nlmeans.denoise(field(), 10, nodata=10**400)
     image = field(side=24)
     ref = nlmeans.denoise(image, 10)
@@ -359,3 +359,24 @@ def test_impulses_are_filled_where_the_picture_has_their_value_too():
     result = nlmeans.denoise(np.rint(image).astype("u1"), outliers="fill")
     inner = (X > 54) & (X < 124) & (Y > 3) & (Y < 124)
     assert np.mean(np.abs(result - truth)[inner] > 40) < 0.002
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_few_rows_never_rule_out_squares(whole):
+    rng = np.random.default_rng(3)
+    for sides in [(1, 1, 1), (1, 2, 40), (2, 6, 7), (1, 13, 9), (1, 40, 33), (3, 30, 8)] * 8:
+        flags = rng.random(sides) < rng.choice([0.3, 0.9, 0.98])
+        top, left = (rng.integers(0, max(n - 6, 1)) for n in sides[1:])
+        flags[0, top : top + 7, left : left + 7] = True
+        area = np.count_nonzero(missing.opened(flags, [(whole, whole)] * 2))
+        assert area == 0 or missing._may_hold(flags, area - 1), sides
+    few = rng.random((1, 256, 256)) < 0.1
+    assert not missing._may_hold(few, 0.005 * few.size)
+
+
+@pytest.mark.parametrize("value", ["-9999", b"0", True, 1j, np.complex64(1), object(), [1, 2], 10**400])
+def test_nodata_must_be_a_number(value):
+    with pytest.raises(
+        ValueError if isinstance(value, int) and value > 1 else TypeError, match=r"nodata must be the one number.*; got"
+    ):
+        nlmeans.denoise(np.ones((8, 8)), 1, nodata=value)

@@ -21,6 +21,8 @@ SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
 ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
 """Least part of a matrix's trace on its diagonal, in units of the type's precision: wide ranges come in float64."""
+PRODUCTS = 32
+"""Multiplications of matrices that take about as long as one term of a sum over a window."""
 QUIETEST = 2.0**-20
 """Least variance of the noise beside the mean one."""
 
@@ -255,10 +257,10 @@ def group_step(
     inputs once more, and two copies of the image for the sums.
     """
     step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
-    turns = step.tiles()
+    turns, terms = step.tiles(), len(noisy) * spec.size**2 * (2 * step.pixels + spec.size) / PRODUCTS
     for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(
             lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell,
-            steps=2 * max(map(len, tiles)),
+            steps=2 * max(map(len, tiles)), terms=terms * sum(map(len, tiles)),
         )  # fmt: skip
     return step.result()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from .._checks import called
 from . import nifti
 from .atomic import check_target, replacing
 from .kinds import KNOWN, recognise
@@ -168,6 +169,8 @@ def write(
     OSError
         If the file cannot be written.
     """
+    if not isinstance(picture, Picture):
+        raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
     path = Path(path)
     name = format_of(path)
     writer = importlib.import_module(f"nlmeans.io.{name}")

@@ -60,7 +60,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         os.replace(part, target)
     except BaseException as error:  # Ctrl-C too
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is None:  # NumPy's, with two numbers: a disk that is full
+        if type(error) is OSError and error.errno is None:  # NumPy's, with two numbers: a disk that is full
             raise OSError(f"{target} could not be written to its end: {error}") from None
         raise
     finally:

@@ -202,6 +202,8 @@ class Rician:
 TOO_STRONG = "sigma is more than the image's range: unless it is in other units, the image is noise and little else"
 SAMPLE, BEYOND = 1 << 16, 0.001
 """Pixels that are looked at to see whether an image is one of −1 to 1, and the share of them that may be beyond."""
+FEW = 1 << 10
+"""Pixels that mostly have a wider range than σ already."""
 _series: ContextVar[bool] = ContextVar("series", default=False)
 
 
@@ -305,9 +307,9 @@ def _within_one(array: np.ndarray) -> bool:
     return bool(np.count_nonzero(np.abs(few) > 1) <= BEYOND * few.size)
 
 
-def _few(array: np.ndarray) -> np.ndarray:
+def _few(array: np.ndarray, most: int = SAMPLE) -> np.ndarray:
     """Return an even sample of an image's pixels; all of a small one's."""
-    return array.ravel()[:: array.size // SAMPLE | 1] if array.size > SAMPLE else array.ravel()
+    return array.ravel()[:: array.size // most | 1] if array.size > most else array.ravel()
 
 
 def above_range(model: Any, planes: np.ndarray) -> bool:
@@ -320,7 +322,7 @@ def above_range(model: Any, planes: np.ndarray) -> bool:
         low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
         return high - low if math.isfinite(high) else 0.0
 
-    return top > spans(_few(planes)) and top > spans(planes) > 0
+    return top > spans(_few(planes, FEW)) and top > spans(planes) > 0
 
 
 def _numbers(value: Any, name: str, *, maps: bool = False) -> Any:

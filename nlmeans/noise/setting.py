@@ -114,11 +114,14 @@ class Setting:
         return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
 
     def audible(self, planes: np.ndarray) -> Setting:
-        """Return the setting without noise that is nothing beside what planes, as the filter takes them, hold."""
-        quiet = [sigma <= FAINT * _span(plane) for sigma, plane in zip(self.sigma, planes, strict=True)]
-        if not any(quiet):
-            return self
-        return replace(self, sigma=tuple(0.0 if q else s for q, s in zip(quiet, self.sigma, strict=True)))
+        """Return the setting without noise that is nothing beside what planes, as the filter takes them, hold.
+
+        Nor is it beside a constant whose type has no numbers so close.
+        """
+        most = float(np.finfo(planes.dtype).max) ** 0.75  # its inverse is a number, too; all weights are 1 before that
+        pairs = zip(self.sigma, planes, strict=True)
+        sigma = tuple(0.0 if s <= _least(plane) else min(s, most) for s, plane in pairs)
+        return self if sigma == self.sigma else replace(self, sigma=sigma)
 
     def within(self, tile: Tile) -> Setting:
         """Return the noise of a tile of the image."""
@@ -154,7 +157,7 @@ class Setting:
         noisy = [c for c in live if self.sigma[c] > 0]
         if not noisy or (self.variance is not None and len(self.noise.sigma) > 1):
             return self
-        turn, power = self._turn(planes[noisy], [self.sigma[c] for c in noisy])
+        turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
         if turn is None and len(live) == len(planes):
             return self
         if turn is None:
@@ -238,6 +241,15 @@ def _partly(planes: np.ndarray) -> bool:
         return False
     unknown = np.isnan(planes)
     return bool((unknown.any(axis=0) != unknown.all(axis=0)).any())
+
+
+def _least(plane: np.ndarray) -> float:
+    """Return the standard deviation of noise that counts as none in a plane."""
+    span = _span(plane)
+    if span > 0:
+        return FAINT * span
+    numbers = np.finfo(plane.dtype)  # a constant plane
+    return max(float(numbers.eps) * abs(float(np.fmax.reduce(plane, axis=None))), float(numbers.tiny))
 
 
 def _span(plane: np.ndarray) -> float:

@@ -113,6 +113,7 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     """
     count, seen = len(planes), 0
     alike, opposite = np.ones((2, count, count))
+    pairs = ~np.eye(count, dtype=bool)
     parts = _parts(planes) / np.reshape(sigma, (-1, 1, 1, 1))
     for side in SCALES:
         details = _details(parts, side)
@@ -128,6 +129,8 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
                     same = scale == 0 and np.array_equal(parts[i], sign * parts[j])
                     shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(same)
                     found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
+        if np.maximum(alike, opposite)[pairs].max() < LEAST:  # a coarser scale can only lessen it
+            break
     if not seen:
         return np.eye(count)
     chance = LEAST + 3 / np.sqrt(seen)
@@ -177,8 +180,10 @@ def _details(parts: np.ndarray, side: int) -> np.ndarray:
     rows, columns = rows // side, columns // side
     if rows < 2 or columns < 2:
         return np.empty((count, 0))
-    cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
-    means = cut.mean(axis=(3, 5)) * side
+    means = parts
+    if side > 1:
+        cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
+        means = cut.mean(axis=(3, 5)) * side
     details = np.diff(np.diff(means, axis=2), axis=3).reshape(count, -1) / 2
     return details[:, np.isfinite(details).all(axis=0)]
 

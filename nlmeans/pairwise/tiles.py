@@ -192,13 +192,15 @@ def run_tasks(
         if progress:
             progress(int(pulses[:, 1].sum()), len(tasks) * unit)
 
-    pool = [threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(min(max(threads, 1), len(tasks)))]
-    busy, quick = len(pool), len(pool) == 1 and terms <= QUICK
-    alone = len(pool) == 1 and not quick
+    busy = min(max(threads, 1), len(tasks))
+    quick = busy == 1 and terms <= QUICK
+    alone = busy == 1 and not quick
+    pool: list[threading.Thread] = []
     try:
         if quick:
             run()
         else:
+            pool += (threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(busy))
             for thread in pool:
                 thread.start()
         while busy:

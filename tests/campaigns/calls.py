@@ -257,7 +257,7 @@ def denoise(draw: Draw) -> Call:
     options = filtering(draw, image)
     if draw.chance(0.25):
         options["method"] = draw.option("nlm", "ridge", "ridge", "ridge")
-        if options["method"] == "ridge" and draw.chance(0.8):
+        if isinstance(options["method"], str) and options["method"] == "ridge" and draw.chance(0.8):
             options = {
                 k: v for k, v in options.items() if k in ("method", "quality", "sigma", "noise", "axes", "channel_axis")
             }
