@@ -31,6 +31,8 @@ BEND: Final = 9.0  # signals up to which the curve is refined
 GROUND: Final = 0.05  # means up to this much above that of noise alone, in units of its deviation, are taken for it
 ROUNDS: Final = 1  # more bring the noise nearer to 1, at the cost of a curve that wavers
 MOST_READ: Final = 1e150  # read noise, in units of the gain, whose square is a number
+MOST_OFFSET: Final = 1e70  # the same of an offset, whose root float32 holds
+LEAST: Final = 1e-100  # a standard deviation of magnitudes in units of which others can be squared
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ def _anscombe(gain: float, offset: float, sigma: float) -> tuple[Curve, Curve]:
         raise ValueError(f"gain must be above 0 and sigma at least 0; got {gain:g} and {sigma:g}")
     if sigma / MOST_READ > gain:
         raise ValueError(f"sigma must be at most {MOST_READ:g} times the gain; got {sigma:g} and {gain:g}")
+    if abs(offset) / MOST_OFFSET > gain:
+        raise ValueError(f"offset must be at most {MOST_OFFSET:g} times the gain; got {offset:g} and {gain:g}")
     read = (sigma / gain) ** 2
     signals, means = _counts_table(read)
     start = math.sqrt(0.375 + read)
@@ -222,8 +226,8 @@ def _normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rician(sigma: float, coils: int) -> tuple[Curve, Curve]:
-    if sigma <= 0:
-        raise ValueError(f"sigma must be above 0; got {sigma:g}")
+    if not sigma >= LEAST:
+        raise ValueError(f"sigma must be at least {LEAST:g}; got {sigma:g}: scale the image, and sigma")
     levels, bent, signals, means = _magnitude_table(coils)
     lift = coils - 0.5  # far out, the mean of a magnitude is y + lift / y
 

@@ -127,3 +127,16 @@ def test_it_helps_at_low_counts():
     error = np.square(stabiliser.inverse(bent[None])[0] - clean).mean()
     plain = np.square(nlmeans.denoise(noisy, sigma=float(clean.mean() ** 0.5)) - clean).mean()
     assert error < 0.8 * plain
+
+
+@pytest.mark.parametrize(
+    ("build", "rule"),
+    [
+        (lambda: rician(5e-324), r"sigma must be at least 1e-100; got"),
+        (lambda: anscombe(1, -1e300, 0), r"offset must be at most 1e\+70 times the gain; got"),
+        (lambda: anscombe(1e-200, 0, 1), r"sigma must be at most 1e\+150 times the gain; got"),
+    ],
+)
+def test_numbers_whose_squares_are_none_are_refused(build, rule):
+    with pytest.raises(ValueError, match=rule):
+        build()
