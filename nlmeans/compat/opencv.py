@@ -315,14 +315,11 @@ def _denoised(planes: np.ndarray, strengths: Sequence[float], radii: tuple[int, 
         spec = PairwiseSpec((0, patch, patch), (middle, search, search), scale, centre="one", vanish=LEAST)
         values = planes if len(own) == len(planes) else planes[own]
         out[own] = pairwise_average(planes, values, spec, missing=missing, region=region)[:, 0]
-    if factor == 1:
-        return out
-    with np.errstate(over="ignore"):  # rounding may have led beyond what floats hold
-        wide, largest = out.astype(np.float64) / factor, np.finfo(out.dtype).max
-    return np.clip(wide, -largest, largest).astype(out.dtype)
+    return out if factor == 1 else out / out.dtype.type(factor)
 
 
 def _root(light: np.ndarray) -> np.ndarray:
+    light = np.maximum(light, -np.finfo(light.dtype).max / 16)  # what is far below black stays a number
     return np.where(light > BEND**3, np.cbrt(light), light / (3 * BEND**2) + 4 / 29)
 
 
