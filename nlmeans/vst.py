@@ -245,7 +245,7 @@ def _rician(sigma: float, coils: int) -> tuple[Curve, Curve]:
         far = unit > means[-1]
         # There the curve is a line of slope 1.
         mean = unit[far] - means[-1] + signals[-1] + lift / signals[-1]
-        found[far] = (mean + np.sqrt(np.square(mean) - 4 * lift)) / 2
+        found[far] = mean * (1 + np.sqrt(1 - 4 * lift / mean / mean)) / 2
         return sigma * found
 
     return forward, inverse

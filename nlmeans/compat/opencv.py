@@ -320,7 +320,7 @@ def _denoised(planes: np.ndarray, strengths: Sequence[float], radii: tuple[int, 
 
 def _root(light: np.ndarray) -> np.ndarray:
     light = np.maximum(light, -(np.finfo(light.dtype).max ** 0.3))  # what is far below black has a cube, too
-    return np.where(light > BEND**3, np.cbrt(light), light / (3 * BEND**2) + 4 / 29)
+    return np.where(light > BEND**3, np.cbrt(light), np.minimum(light, 1) / (3 * BEND**2) + 4 / 29)
 
 
 def _power(root: np.ndarray) -> np.ndarray:

@@ -154,7 +154,7 @@ class Setting:
             planes = self.stabiliser.forward(planes)
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
-        noisy = [c for c in live if self.sigma[c] > 0]
+        noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
         if not noisy or (self.variance is not None and len(self.noise.sigma) > 1):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
