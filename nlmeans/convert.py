@@ -45,6 +45,9 @@ __all__ = [
     "to_skimage",
 ]
 
+WIDEST = 1 << 20
+"""The greatest width that is converted: no image is wider."""
+
 
 @_checks.or_default
 def from_skimage(
@@ -321,8 +324,8 @@ def _above(value: Any, name: str) -> float:
 
 def _whole(value: Any, name: str, least: int) -> int:
     number = _checks.integer(value, name)
-    if number < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {number}")
+    if not least <= number <= WIDEST:
+        raise ValueError(f"{name} must be a whole number of {least} to {WIDEST}; got {_checks.short(number)}")
     return number
 
 

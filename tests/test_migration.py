@@ -80,7 +80,7 @@ def test_the_parameters_that_tables_name_exist():
     rows = [line for line in PAGE.splitlines() if line.startswith("| `") and "→" not in line]
     named = {word for row in rows for word in re.findall(r"`(\w+)=", row.rsplit(" | ", 1)[1])}
     assert {"patch_radius", "search_radius", "channel_axis", "noise", "centre"} <= named
-    assert named - {"d"} <= ours
+    assert named - {"d", "coils"} <= ours
     for function in re.findall(r"convert\.(\w+)", PAGE):
         assert hasattr(convert, function)
     for function in set(re.findall(r"fastNl\w+", PAGE)):
