@@ -324,8 +324,10 @@ def _above(value: Any, name: str) -> float:
 
 def _whole(value: Any, name: str, least: int) -> int:
     number = _checks.integer(value, name)
-    if not least <= number <= WIDEST:
-        raise ValueError(f"{name} must be a whole number of {least} to {WIDEST}; got {_checks.short(number)}")
+    if number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {_checks.short(number)}")
+    if number > WIDEST:
+        raise ValueError(f"{name} must be at most {WIDEST}; got {_checks.short(number)}")
     return number
 
 
