@@ -32,7 +32,7 @@ GROUND: Final = 0.05  # means up to this much above that of noise alone, in unit
 ROUNDS: Final = 1  # more bring the noise nearer to 1, at the cost of a curve that wavers
 MOST_READ: Final = 1e150  # read noise, in units of the gain, whose square is a number
 MOST_OFFSET: Final = 1e70  # the same of an offset, whose root float32 holds
-LEAST: Final = 1e-100  # a standard deviation of magnitudes in units of which others can be squared
+LEAST: Final = 1e-300  # a standard deviation of magnitudes in units of which others are numbers
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from nlmeans.pairwise import attend, domain, risk, run, tiles
 from nlmeans.pairwise.spec import PairwiseSpec
 from nlmeans.pairwise.tiles import pulse, run_tasks
 
+# A thread that compiles may be interrupted inside of Hypothesis' own callback of the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 RNG = np.random.default_rng(0)
 PLANES = RNG.normal(0, 1, (2, 3, 40, 50)).astype(np.float32)
 PATIENCE = 60  # seconds after which a thread that should have been stopped gives up
