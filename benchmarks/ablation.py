@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlmeans.io import check_target, replacing
+from nlmeans.formats import check_target, replacing
 
 from . import environment
 from .picture_sets import standard
@@ -33,7 +33,7 @@ from .ship import Figures, reached
 
 if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
-    from nonlocal_block.denoiser import Weights
+    from nonlocal_block.network import Weights
 
 VARIANTS: tuple[Weights, ...] = ("learned", "raw", "none")
 SEEDS = (0, 1)

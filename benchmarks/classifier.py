@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from nlmeans.io import check_target, replacing
+from nlmeans.formats import check_target, replacing
 
 from . import environment
 

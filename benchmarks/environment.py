@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nlmeans.io import replacing
+from nlmeans.formats import replacing
 
 ROOT = Path(__file__).parents[1]
 """The folder that holds the packages that are measured."""

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans.io import replacing
+from nlmeans.formats import replacing
 
 from . import environment
 from .cases import PEAK, Picture

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from nlmeans import io
+from nlmeans import formats
 
 from .denoisers import DENOISERS
 from .environment import available_cpus
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
             clean = detail.load()
             drawn = sheet([row(detail, clean, sigma, options.methods) for sigma in options.sigma])
             path = options.out / f"{detail.name}.jpg"
-            io.write(path, io.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
+            formats.write(path, formats.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
             print(path)
     return 0
 

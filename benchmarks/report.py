@@ -55,7 +55,7 @@ def page(folder: Path) -> str:
     ValueError
         If there is no result file in the folder, or one of them is none.
     """
-    from nlmeans.page import environment
+    from nlmeans.show.page import environment
 
     files = schema.found(folder)
     if not files:
@@ -251,7 +251,7 @@ def radius_charts(result: schema.Record | None) -> list[tuple[str, str]]:
 
 def scenes(folder: Path, cases: Sequence[schema.Record]) -> list[Any]:
     """Return the gallery: the first picture of every case that was kept."""
-    from nlmeans.page import Scene, Shot
+    from nlmeans.show.page import Scene, Shot
 
     found = []
     for case in cases:

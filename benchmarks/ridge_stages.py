@@ -19,15 +19,15 @@ import numpy as np
 from skimage import data
 
 import nlmeans
-from nlmeans import _jit
-from nlmeans._blocks import set_product
-from nlmeans._lanes import address, aligned, lanes
 from nlmeans.groups import kernels
 from nlmeans.groups.run import Step
 from nlmeans.groups.spec import GroupSpec
-from nlmeans.nlm import average
+from nlmeans.methods.average import average
 from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
+from nlmeans.simd import jit
+from nlmeans.simd.blocks import set_product
+from nlmeans.simd.lanes import address, aligned, lanes
 
 from . import environment
 from .tables import named
@@ -60,7 +60,7 @@ def operations(spec: GroupSpec) -> dict[str, float]:
     }
 
 
-@_jit.row
+@jit.row
 def _products(a, b, c, count, repeats):  # type: ignore[no-untyped-def]
     for _ in range(repeats):
         set_product(address(c), 0, 16, address(a), 0, 16, address(b), 0, 16, count)
@@ -77,7 +77,7 @@ def peak() -> float:
 def repeating(function: Any) -> Any:
     """Return a compiled function that calls another one so many times with the same arguments."""
 
-    @_jit.row
+    @jit.row
     def repeat(count, *arguments):  # type: ignore[no-untyped-def]
         for _ in range(count):
             function(*arguments)

@@ -1,4 +1,4 @@
-"""Tune the table of defaults in `nlmeans/defaults.py` on training images: ``python -m benchmarks tune --data DIR``.
+"""Tune the defaults of `nlmeans/plan/defaults.py` on training images: ``python -m benchmarks tune --data DIR``.
 
 The three columns of the table are tuned one after the other, on the same noisy images, σ known: the plain pass, the
 pass that a Wiener step follows, and the second pass, which the best of the other leads. Every combination of patch
@@ -20,7 +20,8 @@ import numpy as np
 from skimage.io import imread
 
 import nlmeans
-from nlmeans.nlm import average
+from nlmeans._axes import Layout
+from nlmeans.methods.average import average
 from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
 from nlmeans.pairwise.tiles import available_cpus
@@ -45,9 +46,9 @@ def training_images(data: Path, kind: str, count: int) -> list[np.ndarray]:
     """
     folder = data / FOLDERS[kind]
     if kind == "volume":
-        from nlmeans import io
+        from nlmeans import formats
 
-        volume = io.read(folder / "BRAINIX_T1.nii.gz").pixels.T.astype(np.float32)
+        volume = formats.read(folder / "BRAINIX_T1.nii.gz").pixels.T.astype(np.float32)
         parts = volume[:, 150:250, 150:250], volume[:, 250:350, 200:300]
         return [part * (255 / volume.max()) for part in parts]
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg"))
@@ -72,7 +73,7 @@ class Column:
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float) -> None:
         self.kind, self.sigma = kind, sigma
         layout = nlmeans.plan(clean[0], sigma, axes=AXES[kind]).axes
-        self.clean = [nlmeans.layout.Layout(layout).planes(image)[0] for image in clean]
+        self.clean = [Layout(layout).planes(image)[0] for image in clean]
         self.noisy = [
             np.ascontiguousarray(planes + np.random.default_rng(k).normal(0, sigma, planes.shape), np.float32)
             for k, planes in enumerate(self.clean)
@@ -85,7 +86,7 @@ class Column:
         results = []
         for k, planes in enumerate(self.noisy):
             plan = nlmeans.plan(
-                nlmeans.layout.Layout(AXES[self.kind]).array(planes[None]), self.sigma, axes=AXES[self.kind],
+                Layout(AXES[self.kind]).array(planes[None]), self.sigma, axes=AXES[self.kind],
                 quality=quality, patch_radius=patch, search_radius=SEARCH[self.kind], strength=strength,
             )  # fmt: skip
             step = replace(plan.passes[-1], strength=strength)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import nlmeans
-from nlmeans.io import replacing
+from nlmeans.formats import replacing
 
 from .peers import PEERS, TUNED, Peer
 from .pictures_runner import psnr

@@ -1,6 +1,6 @@
 """Tune method "ridge" on training images: ``python -m benchmarks tune-ridge --data DIR``.
 
-From the table in `nlmeans/defaults.py` on, one number is changed at a time, σ known: each is scored by the mean PSNR
+From the table of defaults on, one number is changed at a time, σ known: each is scored by the mean PSNR
 of the result, beside the time that the two steps take. The result file lists all of them. Test sets (Set12, BSD68,
 Kodak24) are never read.
 """
@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 import nlmeans
+from nlmeans._axes import Layout
+from nlmeans.formats import replacing
 from nlmeans.groups.spec import RidgeSpec
-from nlmeans.io import replacing
-from nlmeans.nlm import average
+from nlmeans.methods.average import average
+from nlmeans.methods.combine import combine
+from nlmeans.methods.scale import Units
 from nlmeans.noise.models import Gaussian
 from nlmeans.noise.setting import Setting
-from nlmeans.ridge import combine
-from nlmeans.units import Units
 
 from .picture_sets import with_jpeg
 from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
@@ -68,7 +69,7 @@ class Case:
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
         jpeg = int(kind.removeprefix("jpeg")) if kind.startswith("jpeg") else None
         axes = AXES["colour" if jpeg else kind]
-        layout = nlmeans.layout.Layout(axes)
+        layout = Layout(axes)
         self.clean = [layout.planes(image)[0] for image in clean]
         self.noisy, self.pilots, self.specs, self.settings = [], [], [], []
         for k, (image, planes) in enumerate(zip(clean, self.clean, strict=True)):

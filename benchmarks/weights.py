@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans import explain, io
-from nlmeans.io.atomic import replacing
+from nlmeans import formats
+from nlmeans.formats.atomic import replacing
+from nlmeans.show import explain
 
 from . import environment
 from .cases import PictureCase
@@ -113,7 +114,7 @@ def written(folder: Path) -> list[Path]:
     details.mkdir(parents=True, exist_ok=True)
     places = {"weights": folder / "weights.png", **{name: details / f"{name}.png" for name in pictures}}
     for name, drawn in {"weights": sheet(rows, zoom=1, legend=LEGEND), **pictures}.items():
-        io.write(places[name], io.Picture(drawn, "YXC"), overwrite=True)
+        formats.write(places[name], formats.Picture(drawn, "YXC"), overwrite=True)
     record = {**environment.describe(), "sigma": SIGMA, "beyond": NEAR, "spots": figures}
     with replacing(folder / "weights.json", overwrite=True) as file:
         file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

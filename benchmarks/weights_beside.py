@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import nlmeans
-from nlmeans import explain
 from nlmeans.pairwise.spec import PairwiseSpec
 from nlmeans.pairwise.weights import pixel_weights
+from nlmeans.show import explain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ class Stage:
         import torch
 
         from nonlocal_block import _planes, load_denoiser
-        from nonlocal_block.denoiser import LEAST
+        from nonlocal_block.network import LEAST
 
         if image.ndim != 2 or max(image.shape) > _planes.TILE:
             raise ValueError(f"image must be (H, W) of at most {_planes.TILE} pixels a side; got shape {image.shape}")
@@ -137,7 +137,7 @@ class Weighing:
     at : tuple of int
         The pixel (y, x).
     picture : ndarray of uint8, shape (rows, columns, 3)
-        The weights over the picture, by `nlmeans.explain.draw`.
+        The weights over the picture, by `nlmeans.show.explain.draw`.
     """
 
     weights: np.ndarray

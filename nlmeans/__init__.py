@@ -13,7 +13,7 @@ from ._checks import DenoisingError
 from ._progress import Cancelled
 from .denoise import Maps, Report, denoise
 from .looking import plan, weight_map
-from .plan import Pass, Plan
+from .plan.plan import Pass, Plan
 
 __all__ = [
     "Cancelled",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .noise import estimate_sigma as estimate_sigma
 
 
-MODULES = ("convert", "large", "noise", "tiled")
+MODULES = ("convert", "io", "large", "noise", "tiled")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from .layout import Layout
+from ._axes import Layout
 
 P = ParamSpec("P")
 R = TypeVar("R")

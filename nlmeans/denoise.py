@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, containers
+from . import _checks, _containers
+from ._axes import Layout
 from ._progress import Progress, bar, part, shares_of, stoppable
-from .defaults import Quality
-from .layout import Layout
-from .options import OWN, Options
+from .methods.recipe import prepare
 from .pairwise.spec import Aggregation, Centre
-from .plan import Plan, table
-from .prepare import prepare
+from .plan.defaults import Quality
+from .plan.options import OWN, Options
+from .plan.plan import Plan, table
 
 logger = logging.getLogger("nlmeans")
 
@@ -299,23 +299,23 @@ def denoise(
     wants_maps, full_output = _checks.report(full_output)
     if wants_maps and method != "nlm":
         raise ValueError(f"full_output='maps' is for method='nlm'; for {method!r} it must be True or False")
-    container = containers.opened(image)
+    container = _containers.opened(image)
     if container is not None:
         options = container.arguments(options | {"sigma": sigma})
         options |= {"full_output": "maps" if wants_maps else full_output}
         return container.around(denoise(container.pixels, method=method, noise=noise, **options))
     if _checks.is_dask(image):
-        from . import tiled
+        from .large import lazy
 
-        return tiled.denoise(image, sigma, method=method, noise=noise, full_output=full_output, **options)
+        return lazy.denoise(image, sigma, method=method, noise=noise, full_output=full_output, **options)
     if method not in OWN:
-        from .methods import call
+        from .methods.registry import call
 
         result, report = call(method, image, sigma, noise, options)
         return (result, report) if full_output else result
 
+    from .methods.region import Outcome, Piece, estimate  # brings Numba, which `import nlmeans` does not
     from .pairwise.tiles import available_cpus
-    from .pieces import Outcome, Piece, estimate  # brings Numba, which `import nlmeans` does not
 
     start = time.perf_counter()
     array = _checks.image(image)

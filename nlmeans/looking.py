@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import _checks, containers
-from .layout import Layout
-from .options import Options
-from .plan import Plan
-from .prepare import guide_of, prepare
+from . import _checks, _containers
+from ._axes import Layout
+from .methods.recipe import guide_of, prepare
+from .plan.options import Options
+from .plan.plan import Plan
 
 
 def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any) -> np.ndarray:
@@ -52,10 +52,10 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
     """
     from dataclasses import replace
 
-    from .nlm import average, gains_of
+    from .methods.average import average, gains_of
     from .pairwise.weights import pixel_weights
 
-    image, options = containers.taken(image, options | {"sigma": sigma})
+    image, options = _containers.taken(image, options | {"sigma": sigma})
     array = _checks.image(image)
     parsed = Options.check(array, **options)
     if parsed.method != "nlm":
@@ -108,11 +108,11 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
     0.5
     """
-    image, options = containers.taken(image, options | {"sigma": sigma})
+    image, options = _containers.taken(image, options | {"sigma": sigma})
     if _checks.is_dask(image):
-        from . import tiled
+        from .large import lazy
 
-        return tiled.plan(image, **options)
+        return lazy.plan(image, **options)
     array = _checks.image(image)
     parsed = Options.check(array, **options)
     return prepare(parsed.layout.planes(array)[0], parsed, 0)[2].plan

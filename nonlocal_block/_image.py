@@ -11,13 +11,13 @@ import torch
 
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, part
-from nlmeans.nlm import average, known_nearest
-from nlmeans.options import Options
-from nlmeans.pieces import loses_shades
-from nlmeans.prepare import Recipe, prepare
+from nlmeans.methods.average import average, known_nearest
+from nlmeans.methods.recipe import Recipe, prepare
+from nlmeans.methods.region import loses_shades
+from nlmeans.plan.options import Options
 
 from ._planes import denoised
-from .denoiser import NonLocalDenoiser, load_denoiser
+from .network import NonLocalDenoiser, load_denoiser
 
 UNEQUAL = 4.0
 """Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""

@@ -15,8 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from nlmeans._progress import Progress
 from nlmeans.pairwise.tiles import TICK
 
-from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
 from .functional import full_precision
+from .network import MULTIPLE, NonLocalDenoiser, to_multiple
 
 TILE = 1024
 """Side of a tile: the smaller, the more is computed twice, around each."""

@@ -15,18 +15,18 @@ import torch
 
 from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
+from nlmeans.methods.recipe import Recipe
+from nlmeans.methods.region import SHADES
 from nlmeans.noise.setting import CORRELATED
-from nlmeans.options import Options
 from nlmeans.pairwise.tiles import available_cpus
-from nlmeans.pieces import SHADES
-from nlmeans.plan import table
-from nlmeans.prepare import Recipe
+from nlmeans.plan.options import Options
+from nlmeans.plan.plan import table
 
 from . import _checks as own_checks
 from . import weights
 from ._device import chosen_device
 from ._image import Image
-from .denoiser import NAMES
+from .network import NAMES
 
 TURNS = {"balanced": 1, "best": 8}
 """Positions of the image that the results are averaged over."""

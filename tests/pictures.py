@@ -9,8 +9,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from nlmeans import io
-from nlmeans.io import exif, png
+from nlmeans import formats
+from nlmeans.formats import exif, png
 
 SHAPE = (19, 23)
 
@@ -38,10 +38,10 @@ def changed(picture):
 
 def through(source, target, **options):
     """Read, change the pixels, write, read again; the pixels and alpha must be what was written."""
-    before = io.read(source, **options)
+    before = formats.read(source, **options)
     written = changed(before)
-    io.write(target, written, overwrite=True)
-    after = io.read(target, **options)
+    formats.write(target, written, overwrite=True)
+    after = formats.read(target, **options)
     assert after.pixels.dtype == before.pixels.dtype
     np.testing.assert_array_equal(after.pixels, written.pixels)
     assert (after.alpha is None) == (before.alpha is None)
@@ -102,5 +102,5 @@ def profile():
 
 
 def with_path():
-    root = os.path.dirname(os.path.dirname(io.__path__[0]))
+    root = os.path.dirname(os.path.dirname(formats.__path__[0]))
     return os.environ | {"PYTHONPATH": root}

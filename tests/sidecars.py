@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nlmeans
-from nlmeans import io, large
+from nlmeans import formats, large
 from nlmeans.large.output import Output
 
 GREY = np.random.default_rng(0).normal(1000, 50, (100, 110)).astype(np.uint16)
@@ -26,7 +26,7 @@ def check(target, pixels=GREY, sigma=50):
     """Compare an output with that of an undisturbed call; whole numbers may be rounded the other way."""
     import zarr
 
-    comp = zarr.open(target)["0"][...] if target.endswith("zarr") else io.read(target).pixels
+    comp = zarr.open(target)["0"][...] if target.endswith("zarr") else formats.read(target).pixels
     np.testing.assert_allclose(comp.astype(int), right(pixels, sigma), atol=1)
 
 

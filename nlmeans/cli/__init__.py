@@ -18,9 +18,9 @@ import typer
 
 import nlmeans
 
-from .. import io
+from .. import formats
 from ..noise.models import in_series
-from ..options import OWN
+from ..plan.options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .jobs import check_name, files, in_blocks, pairs
@@ -111,7 +111,9 @@ def denoise(
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
         work, folder = pairs(inputs, output)
-        if jpeg_quality is not None and not any(io.FORMATS.get(io.ending(target)) == "jpeg" for _, target in work):
+        if jpeg_quality is not None and not any(
+            formats.FORMATS.get(formats.ending(target)) == "jpeg" for _, target in work
+        ):
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
         told = max_memory is not None or scheduler is not None or asked.in_zarr
         apart = [told or in_blocks(source, target) for source, target in work]
@@ -138,10 +140,10 @@ def denoise(
                     done.ends(target, target)
                     console.done(target, report)
                     continue
-                io.check_target(target, overwrite)  # before the work, not after it
+                formats.check_target(target, overwrite)  # before the work, not after it
                 picture = reading.read(source)
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
-                io.check(target, written, overwrite=overwrite)
+                formats.check(target, written, overwrite=overwrite)
                 options = asked.options(picture, beside)
                 if method not in (None, *OWN):
                     options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
@@ -156,7 +158,7 @@ def denoise(
                         full_output=True,
                         **options,
                     )
-                io.write(
+                formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
                     placing=partial(done.ends, target),
                 )  # fmt: skip
@@ -250,17 +252,17 @@ def explain(
     from .explaining import explained
 
     check_name(output, "OUT")
-    if io.format_of(output) == "nifti":
+    if formats.format_of(output) == "nifti":
         raise typer.BadParameter(f"{output}: a drawing has colours, which a NIfTI cannot hold", param_hint="OUT")
     with Console(quiet, verbose) as console:
         beside = asked.files(reading)
         with console.working_on(output):
-            io.check_target(output, overwrite)  # before the work, not after it
+            formats.check_target(output, overwrite)  # before the work, not after it
         if console.code:
             raise typer.Exit(console.code)
         with console.working_on(source):
             drawing, summary, chosen = explained(reading.read(source), at, asked, beside)
-            io.write(output, drawing, overwrite=overwrite)
+            formats.write(output, drawing, overwrite=overwrite)
             console.drawn(output, summary, chosen)
     raise typer.Exit(console.code)
 
@@ -287,16 +289,16 @@ def compare(
     same place of all, and the difference of two can be shown. Of a volume, a video or a stack, the page shows the slice
     in the middle.
     """
-    from ..page import environment
+    from ..show.page import environment
     from .comparing import compared
 
-    if io.ending(out) not in (".html", ".htm"):
+    if formats.ending(out) not in (".html", ".htm"):
         raise typer.BadParameter(f"must end in .html or .htm; got {out}", param_hint="--out")
     asked = Filtering(sigma=sigma)
     with Console(quiet) as console:
         beside, clean = asked.files(reading), None
         with console.working_on(out):  # before the work, not after it
-            io.check_target(out, overwrite)
+            formats.check_target(out, overwrite)
             used = [path for path in (source, reference, sigma) if isinstance(path, Path) and path.exists()]
             if out.exists() and any(out.samefile(path) for path in used):
                 raise ValueError("the page must be a file of its own: it is read from")
@@ -316,7 +318,7 @@ def compare(
                 threads=threads,
                 bar=console.bar,
             )
-            with io.replacing(out, overwrite=overwrite) as part:
+            with formats.replacing(out, overwrite=overwrite) as part:
                 part.write_text(found.page, encoding="utf-8", errors="replace")  # a file may have any name
             console.drawn(out, found.summary, found)
     raise typer.Exit(console.code)
@@ -329,7 +331,7 @@ def demo(
     ] = Path("nlmeans-demo"),
 ) -> None:
     """Make a noisy photograph, denoise it, and show both: four pictures and a table of what was gained."""
-    from ..demo import run
+    from .demo import run
 
     with Console() as console, console.working_on(out), console.bar("demo") as progress:
         typer.echo(run(out, progress))

@@ -13,11 +13,12 @@ import numpy as np
 
 import nlmeans
 
-from .. import io, page
-from ..io import exif
-from ..methods import names
-from ..options import OWN
-from ..scores import Score, score
+from .. import formats
+from ..formats import exif
+from ..methods.registry import names
+from ..plan.options import OWN
+from ..show import page
+from ..show.metrics import Score, score
 from .console import in_flags
 from .options import Filtering
 
@@ -73,11 +74,11 @@ class Comparison:
 
 def compared(
     name: str,
-    picture: io.Picture,
+    picture: formats.Picture,
     asked: Filtering,
-    files: dict[str, io.Picture],
+    files: dict[str, formats.Picture],
     *,
-    reference: io.Picture | None,
+    reference: formats.Picture | None,
     threads: int | None,
     bar: Bar,
 ) -> Comparison:
@@ -124,7 +125,12 @@ def compared(
 
 
 def _results(
-    picture: io.Picture, asked: Filtering, options: dict[str, Any], chosen: nlmeans.Plan, threads: int | None, bar: Bar
+    picture: formats.Picture,
+    asked: Filtering,
+    options: dict[str, Any],
+    chosen: nlmeans.Plan,
+    threads: int | None,
+    bar: Bar,
 ) -> tuple[list[Result], tuple[str, ...], int]:
     """Return the noisy picture and what each way made of it, notes, and how many threads there were."""
     found, notes, workers = [Result("Noisy", picture.in_rows().pixels)], [], 1
@@ -153,7 +159,7 @@ def _results(
     return found, tuple(dict.fromkeys(notes)), workers
 
 
-def _warm(picture: io.Picture, given: dict[str, Any], chosen: nlmeans.Plan) -> None:
+def _warm(picture: formats.Picture, given: dict[str, Any], chosen: nlmeans.Plan) -> None:
     """Denoise a corner of the picture."""
     axes, sigma = picture.dimensions, given["sigma"]
     if sigma is None:
@@ -168,7 +174,7 @@ def _corner(array: np.ndarray, axes: str) -> np.ndarray:
     return array[tuple(slice(CORNER[axis]) for axis in axes)]
 
 
-def _fitting(reference: io.Picture, rows: io.Picture) -> np.ndarray:
+def _fitting(reference: formats.Picture, rows: formats.Picture) -> np.ndarray:
     """Return the reference's pixels, their axes in rows; refuse one that cannot be compared with the picture."""
     truth, pixels = reference.in_rows().pixels, rows.pixels
     floats = truth.dtype.kind == pixels.dtype.kind == "f"
@@ -182,7 +188,7 @@ def _fitting(reference: io.Picture, rows: io.Picture) -> np.ndarray:
     return truth.astype(pixels.dtype, copy=False)
 
 
-def _showing(rows: io.Picture, base: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
+def _showing(rows: formats.Picture, base: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
     """Return a function from pixels to an 8-bit picture, in one way for all, and sentences about it."""
     axes, told = rows.dimensions, []
     slices = {axis: side // 2 for axis, side in zip(axes, rows.pixels.shape, strict=True) if axis in "NTZ"}

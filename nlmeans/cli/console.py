@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import typer
 
-from ..io import PictureError
+from ..formats import PictureError
 
 FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
 PATIENCE = 0.5  # seconds without a bar: pictures that are done by then never pay for importing rich

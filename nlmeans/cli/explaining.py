@@ -8,14 +8,14 @@ import numpy as np
 
 import nlmeans
 
-from .. import io
-from ..explain import draw
+from .. import formats
+from ..show.explain import draw
 from .options import Filtering
 
 
 def explained(
-    picture: io.Picture, at: tuple[int, ...], asked: Filtering, files: dict[str, io.Picture]
-) -> tuple[io.Picture, str, nlmeans.Plan]:
+    picture: formats.Picture, at: tuple[int, ...], asked: Filtering, files: dict[str, formats.Picture]
+) -> tuple[formats.Picture, str, nlmeans.Plan]:
     """Draw the weights of the pixel ``at``, indices along N, T, Z, Y, X; say what they amount to, and their plan.
 
     Raises
@@ -35,7 +35,7 @@ def explained(
     options["strength"] = chosen.strength  # so that "sure" does not search for it twice
     weights = nlmeans.weight_map(picture.pixels, tuple(index[axis] for axis in plain), **options)
 
-    shown, drawn = (io.Picture(*pair).in_rows().pixels for pair in ((picture.pixels, axes), (weights, plain)))
+    shown, drawn = (formats.Picture(*pair).in_rows().pixels for pair in ((picture.pixels, axes), (weights, plain)))
     *depth, y, x = index.values()
     for k in depth:
         shown, drawn = shown[k], drawn[k]
@@ -46,10 +46,10 @@ def explained(
     summary = f"pixel {','.join(map(str, at))} averages {count} pixels, effectively {effective:.3g}"
     if depth:
         summary += f"; {drawn.sum():.0%} of the weight is in the slice drawn"
-    return io.Picture(sheet, "YXC"), summary, chosen
+    return formats.Picture(sheet, "YXC"), summary, chosen
 
 
-def _index(picture: io.Picture, at: tuple[int, ...]) -> dict[str, int]:
+def _index(picture: formats.Picture, at: tuple[int, ...]) -> dict[str, int]:
     """Return the index from the beginning along each axis but that of the channels."""
     sides = dict(zip(picture.dimensions, picture.pixels.shape, strict=False))
     axes = [axis for axis in "NTZYX" if axis in sides]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import typer
 
-from .. import io
-from ..large.zarrs import named as named_zarr
+from .. import formats
+from ..formats.zarrs import named as named_zarr
 
 logger = logging.getLogger("nlmeans")
 
@@ -56,7 +56,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
         if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT")
         return [(inputs[0], target)], None
-    named = io.ending(target) in (*io.FORMATS, ".zarr")
+    named = formats.ending(target) in (*formats.FORMATS, ".zarr")
     if (target.exists() and not target.is_dir()) or (named and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     found: dict[Path, Path] = {}
@@ -79,13 +79,13 @@ def files(inputs: Iterable[Path]) -> Iterator[Path]:
             continue
         inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
         inside = [item for item in inside if item.is_file() or named_zarr(item)]
-        pictures = [item for item in inside if io.ending(item) in (*io.FORMATS, ".zarr")]
+        pictures = [item for item in inside if formats.ending(item) in (*formats.FORMATS, ".zarr")]
         others = [item.name for item in inside if item not in pictures]
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)
         if not pictures:
-            raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(io.FORMATS)}")
+            raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(formats.FORMATS)}")
         yield from pictures
 
 
@@ -100,6 +100,6 @@ def check_name(path: Path, what: str) -> None:
     if path.suffix == ".zarr":
         return
     try:
-        io.format_of(path)
-    except io.PictureError as error:
+        formats.format_of(path)
+    except formats.PictureError as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint=what) from None

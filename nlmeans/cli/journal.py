@@ -9,10 +9,10 @@ from typing import Any
 
 import nlmeans
 
-from ..io import PictureError
+from ..formats import PictureError
+from ..formats.store import identity_of
 from ..large.manifest import Record, differences
 from ..large.names import stamp
-from ..large.store import identity_of
 
 NAME = ".nlmeans.part.manifest"
 

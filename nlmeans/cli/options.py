@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 import numpy as np
 import typer
 
-from .. import _checks, io
-from ..defaults import Quality
-from ..large.zarrs import named as named_zarr
-from ..layout import Layout
+from .. import _checks, formats
+from .._axes import Layout
+from ..formats.zarrs import named as named_zarr
 from ..noise.models import Gaussian, PoissonGaussian, Rician
 from ..pairwise.spec import Aggregation, Centre
+from ..plan.defaults import Quality
 from .console import FORESEEN, reason
 
 MODELS: dict[str, Any] = {"gaussian": Gaussian, "poisson": PoissonGaussian, "rician": Rician}
@@ -141,7 +141,7 @@ def place(text: str) -> tuple[int, ...]:
 def method_name(text: str) -> str:
     """Return the name of a method that there is."""
     if text != "nlm":
-        from ..methods import names  # looks through all installed packages
+        from ..methods.registry import names  # looks through all installed packages
 
         if text not in names():
             raise typer.BadParameter(f"must be one of {', '.join(names())}; got {text!r}")
@@ -190,15 +190,15 @@ class Reading:
             help="A picture of more pixels is taken for a decompression bomb; as are more bytes or larger chunks from "
             "a file that holds next to nothing.",
         ),
-    ] = io.MAX_PIXELS
+    ] = formats.MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.axes is not None and self.channel_axis is not None:
             raise typer.BadParameter("is short for --axes: give one of them", param_hint="--channel-axis")
 
-    def read(self, path: Path, *, bilevel: bool = False) -> io.Picture:
+    def read(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
         """Read a picture."""
-        return io.read(
+        return formats.read(
             path, axes=self.axes, channel_axis=self.channel_axis, max_pixels=self.max_pixels, bilevel=bilevel
         )
 
@@ -335,7 +335,7 @@ class Filtering:
         if self.guide_sigma and self.guide is None:
             raise typer.BadParameter("comes with a --guide", param_hint="--guide-sigma")
 
-    def files(self, reading: Reading) -> dict[str, io.Picture]:
+    def files(self, reading: Reading) -> dict[str, formats.Picture]:
         """Read the files that flags name, once for all pictures.
 
         Raises
@@ -362,7 +362,7 @@ class Filtering:
         """Return arguments of the library as they were given: files by their names."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
-    def options(self, picture: io.Picture, files: dict[str, io.Picture]) -> dict[str, Any]:
+    def options(self, picture: formats.Picture, files: dict[str, formats.Picture]) -> dict[str, Any]:
         """Return arguments of the library for a picture.
 
         Raises
@@ -378,7 +378,7 @@ class Filtering:
         return given | axes | fitted | {"spacing": spacing, "nodata": nodata}
 
 
-def _fitted(name: str, path: Path, file: io.Picture, picture: io.Picture) -> np.ndarray:
+def _fitted(name: str, path: Path, file: formats.Picture, picture: formats.Picture) -> np.ndarray:
     """Return a file's pixels in the picture's order of axes, those of a mask as truth."""
     pixels = np.nan_to_num(file.pixels) != 0 if name == "mask" else file.pixels
     wanted, shape, axes = picture.dimensions, picture.pixels.shape, (file.axes or "").upper()
@@ -399,7 +399,7 @@ def _fitted(name: str, path: Path, file: io.Picture, picture: io.Picture) -> np.
     return pixels
 
 
-def _spacing_of(picture: io.Picture) -> tuple[float, ...] | None:
+def _spacing_of(picture: formats.Picture) -> tuple[float, ...] | None:
     """Return the sides of a pixel that the file names along Z, Y, X, where they differ."""
     axes = picture.dimensions
     if picture.spacing is None or "T" in axes or len(axes) != picture.pixels.ndim:

@@ -279,7 +279,7 @@ def _averaged(frames: list[np.ndarray], dst: Any, h: Any, norm: Any, radii: tupl
 
 def _averaged_colours(frames: list[np.ndarray], dst: Any, h: Any, colour: Any, radii: tuple[int, int]) -> np.ndarray:
     """Return the middle frame, its lightness and colour averaged apart."""
-    from ..colour import mix
+    from ..noise.colour import mix
 
     source = frames[len(frames) // 2]
     if source.ndim != 3 or source.shape[2] < 3:
@@ -329,7 +329,7 @@ def _power(root: np.ndarray) -> np.ndarray:
 
 def _planes(frames: Sequence[np.ndarray]) -> np.ndarray:
     """Return frames as planes (C, T, Y, X); a pixel that is missing in a channel is NaN in all."""
-    from ..missing import as_float
+    from ..pixels.missing import as_float
 
     planes = as_float(np.stack([np.moveaxis(np.atleast_3d(frame), -1, 0) for frame in frames], axis=1))
     known = np.isfinite(planes).all(axis=0)

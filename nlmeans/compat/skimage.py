@@ -14,7 +14,7 @@ import numpy as np
 import nlmeans
 
 from .. import _checks
-from ..layout import Layout
+from .._axes import Layout
 from ..pairwise.spec import PairwiseSpec
 
 __all__ = ["denoise_nl_means", "estimate_sigma"]
@@ -92,8 +92,8 @@ def denoise_nl_means(
     >>> bool(denoise_nl_means(noisy, h=0.08, sigma=0.1).std() < 0.02)
     True
     """
-    from ..missing import as_float
     from ..pairwise.run import pairwise_average
+    from ..pixels.missing import as_float
     from .four import average
     from .scale import STRONG, factor_of, strength_of
 

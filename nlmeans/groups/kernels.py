@@ -7,9 +7,9 @@ sweeping a block changes the others by products of what stands in its rows, of w
 
 from __future__ import annotations
 
-from .._blocks import add_product, set_product, sweep_block, transpose_block
-from .._jit import inline, kernel, row
-from .._lanes import address, advance, fill, keep_first, load, load_from, stopped, store, store_from
+from ..simd.blocks import add_product, set_product, sweep_block, transpose_block
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import address, advance, fill, keep_first, load, load_from, stopped, store, store_from
 from .spec import LEAST, QUIET
 
 ONE, NOISE, PIXELS, ROUNDING = 0, 1, 2, 3

@@ -7,8 +7,19 @@ halving the range of distances, whose bits are ordered as they are.
 
 from __future__ import annotations
 
-from .._jit import kernel, row
-from .._lanes import address, advance, count_ones, fill, first_one, lanes_below, load, load_from, stopped, store
+from ..simd.jit import kernel, row
+from ..simd.lanes import (
+    address,
+    advance,
+    count_ones,
+    fill,
+    first_one,
+    lanes_below,
+    load,
+    load_from,
+    stopped,
+    store,
+)
 
 TOGETHER = 4
 """Vectors of distances that are summed up at once."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .._lanes import aligned, lanes
 from .._progress import Progress, shares_of
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
+from ..simd.lanes import aligned, lanes
 from . import kernels, kernels_match
 from .spec import FLOOR, GroupSpec
 

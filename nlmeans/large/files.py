@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import io
-from ..io.picture import PictureError, quoted
-from . import zarrs
+from .. import formats
+from ..formats import zarrs
+from ..formats.npys import NpySource, NpyTarget
+from ..formats.picture import PictureError, quoted
+from ..formats.store import About, ArraySource, Source, Target
+from ..formats.tiffs import TiffSource, TiffTarget
+from ..formats.zarrs import ZarrSource, ZarrTarget
 from .names import Names
-from .npys import NpySource, NpyTarget
-from .store import About, ArraySource, Source, Target
-from .tiffs import TiffSource, TiffTarget
-from .zarrs import ZarrSource, ZarrTarget
 
 RULE = "only Zarr, TIFF and NPY can be read and written in blocks"
 IN_MEMORY = 40
@@ -36,10 +36,10 @@ def open_source(given: Any, max_pixels: int | None = None, *, bilevel: bool = Fa
     if not isinstance(given, str | os.PathLike):
         return ArraySource(given if hasattr(given, "shape") and hasattr(given, "dtype") else np.asarray(given))
     path = Path(given).absolute()  # a worker of a cluster may be in another folder
-    most = io.MAX_PIXELS if max_pixels is None else max_pixels
+    most = formats.MAX_PIXELS if max_pixels is None else max_pixels
     if zarrs.named(path):
         return ZarrSource.open(path, most)
-    kind = io.recognise(path)
+    kind = formats.recognise(path)
     if kind not in ("npy", "tiff"):
         raise PictureError(f"{RULE}: {path} is {kind.upper()}")
     try:
@@ -60,7 +60,7 @@ def target_format(path: Path) -> str:
     """
     if path.suffix == ".zarr":
         return "zarr"
-    kind = io.FORMATS.get(io.ending(path))
+    kind = formats.FORMATS.get(formats.ending(path))
     if kind not in ("npy", "tiff"):
         raise PictureError(f"{RULE}: the name must end in .zarr, .tif, .tiff or .npy; got {path.name}")
     return kind
@@ -116,7 +116,7 @@ def check_target(path: Path, inputs: Iterable[Any], overwrite: bool) -> None:
         if isinstance(given, str | os.PathLike):
             _check_apart(path, Path(given).resolve(), zarr)
     if not zarr:
-        io.check_target(path, overwrite)
+        formats.check_target(path, overwrite)
         return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist")
@@ -147,13 +147,13 @@ def reason(error: Exception) -> str:
 def is_large(path: Path) -> bool:
     """Whether a TIFF or NPY file would take half of the memory, if it were denoised whole."""
     try:
-        if not path.is_file() or io.recognise(path) not in ("npy", "tiff"):
+        if not path.is_file() or formats.recognise(path) not in ("npy", "tiff"):
             return False
         about = open_source(path).about
     except (PictureError, OSError, ImportError):
         return False  # the reader of whole pictures says what is wrong
     values = math.prod(about.shape)
-    return values > io.MAX_PIXELS or IN_MEMORY * values > physical_memory() / 2
+    return values > formats.MAX_PIXELS or IN_MEMORY * values > physical_memory() / 2
 
 
 def physical_memory() -> int:

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
-from ..io.picture import PictureError
-from ..layout import Layout
+from .._axes import Layout
+from ..formats.picture import PictureError
+from ..formats.store import Axes, Source
+from ..methods.recipe import Recipe
+from ..methods.region import SHADES, Outcome, Piece, estimate, known_in
+from ..methods.sample import Parts
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from ..pieces import SHADES, Outcome, Piece, estimate, known_in
-from ..prepare import Recipe
-from ..sample import Parts
 from .blocks import Block
 from .manifest import differences
-from .store import Axes, Source
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Self
 
-from ..io import locks
-from ..io.picture import PictureError
+from ..formats import locks
+from ..formats.picture import PictureError
 
 HEAD = b'{"made of": {"nlmeans": '
 """What every record begins with: its identity's first name is that of this library."""

@@ -13,18 +13,18 @@ from typing import Any, get_args, get_type_hints
 
 from .. import __version__, _checks
 from .._progress import Cancelled, Progress, bar, stoppable
-from ..defaults import DEFAULTS_VERSION
 from ..denoise import Report
-from ..io.picture import PictureError
+from ..formats.picture import PictureError
+from ..formats.store import About, Axes
+from ..methods.recipe import Recipe
+from ..methods.region import SHADES
+from ..methods.sample import check_pieces, map_of, noise_of, recipe_of
 from ..pairwise.tiles import available_cpus
-from ..pieces import SHADES
-from ..plan import Plan
-from ..prepare import Recipe
-from ..sample import check_pieces, map_of, noise_of, recipe_of
+from ..plan.defaults import DEFAULTS_VERSION
+from ..plan.plan import Plan
 from . import files
 from .job import COUNTED, Files, Watch
 from .output import Output
-from .store import About, Axes
 from .work import Resources, carry_out
 from .workers import Cluster
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from .._progress import Cancelled, Progress
+from ..formats.zarrs import ZarrSource
+from ..methods.recipe import Recipe
+from ..methods.region import Piece
 from ..pairwise.tiles import Tile
-from ..pieces import Piece
-from ..prepare import Recipe
 from . import files
 from .blocks import Cut, Room, choose
 from .job import Changed, Job, Watch
 from .manifest import Manifest
 from .output import Output
 from .workers import Cluster, Threads
-from .zarrs import ZarrSource
 
 logger = logging.getLogger("nlmeans")
 

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from ..vst import magnitudes
 from .bins import Bins
+from .vst import magnitudes
 
 __all__ = ["Fit", "fit_level", "fit_line", "fit_rician", "rician_moments", "rician_variance"]
 

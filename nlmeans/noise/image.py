@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks, containers
-from ..crops import crops, cut
-from ..missing import Rules
+from .. import _checks, _containers
+from ..pixels.crops import crops, cut
+from ..pixels.missing import Rules
 from .models import Gaussian, PoissonGaussian
 from .patches import Evidence
 from .setting import Setting
@@ -118,7 +118,7 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
 
 def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> tuple[Setting, bool]:
     """Return the noise of all images in a stack together, and whether there are channels."""
-    image, of = containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
+    image, of = _containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
     layout = _checks.layout(array, of["axes"], of["channel_axis"])
     there = _checks.known(array, of["mask"], layout)

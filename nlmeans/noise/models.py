@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
-from ..containers import unit_of
+from .._containers import unit_of
 
 __all__ = ["Gaussian", "PoissonGaussian", "Rician"]
 

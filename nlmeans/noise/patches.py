@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..crops import crops, cut, placed
-from ..outliers import Outliers
+from ..pixels.crops import crops, cut, placed
+from ..pixels.outliers import Outliers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,7 +186,7 @@ class Evidence:
 
 
 def _sampled(planes: Array, known: Flags | None) -> tuple[Array, Flags | None]:
-    """Return what a recipe of a large image would be decided from (`nlmeans.sample`)."""
+    """Return what a recipe of a large image would be decided from (`nlmeans.methods.sample`)."""
     tiles = crops(planes.shape[1:], len(planes))
     if len(tiles) == 1:
         return planes, known

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import vst
-from ..outliers import Outliers
-from . import estimate, fit, magnitude
+from ..pixels.outliers import Outliers
+from . import estimate, fit, magnitude, vst
 from .bands import measure_bands
 from .models import Gaussian, PoissonGaussian, Rician
 from .patches import Evidence

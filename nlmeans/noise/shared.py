@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..colour import mix
+from .colour import mix
 
 CROP = (16, 64)
 """Rows and columns of the parts that are looked at, ..."""

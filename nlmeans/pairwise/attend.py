@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._lanes import BYTES, MANTISSA, aligned, lanes
+from ..simd.lanes import BYTES, MANTISSA, aligned, lanes
 from . import kernels_apart as kernels
 from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, pulse, run_tasks

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .._lanes import BYTES, aligned
 from .._progress import Progress
+from ..simd.lanes import BYTES, aligned
 from . import kernels_domain
 from .spec import PairwiseSpec
 from .tiles import mirror, pulse, run_tasks

@@ -13,8 +13,8 @@ began. Each squared difference is clipped where it alone makes the weight vanish
 
 from __future__ import annotations
 
-from .._jit import inline, kernel, row
-from .._lanes import (
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import (
     address,
     advance,
     bits,

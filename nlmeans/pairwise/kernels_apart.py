@@ -12,8 +12,20 @@ with (1, b_j). They are kept times the factor that makes the weight a power of t
 
 from __future__ import annotations
 
-from .._jit import inline, kernel, row
-from .._lanes import address, bits, exp2_fixed, fill, larger, load, smaller, stopped, store, unless_nan, where_above
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import (
+    address,
+    bits,
+    exp2_fixed,
+    fill,
+    larger,
+    load,
+    smaller,
+    stopped,
+    store,
+    unless_nan,
+    where_above,
+)
 from .kernels import gather
 
 GAUSSIAN, EXP, LINEAR, RELU = range(4)

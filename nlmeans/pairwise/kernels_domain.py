@@ -6,8 +6,8 @@ lane l of the other by the block's first displacement, so that no lane runs over
 
 from __future__ import annotations
 
-from .._jit import kernel
-from .._lanes import address, advance, stopped
+from ..simd.jit import kernel
+from ..simd.lanes import address, advance, stopped
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, tally, weigh_rows
 
 

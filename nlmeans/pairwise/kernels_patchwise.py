@@ -8,8 +8,8 @@ a pass of `kernels.average_tile` before.
 
 from __future__ import annotations
 
-from .._jit import kernel, row
-from .._lanes import address, advance, load, stopped, store
+from ..simd.jit import kernel, row
+from ..simd.lanes import address, advance, load, stopped, store
 from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, weigh_rows
 from .kernels_uneven import start_uneven, weigh_uneven
 

@@ -6,8 +6,20 @@ with respect to the pixel itself, in closed form. The layout is that of `kernels
 
 from __future__ import annotations
 
-from .._jit import inline, kernel, row
-from .._lanes import address, advance, bits, exp2_fixed, fill, larger, load, smaller, stopped, store, where_above
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import (
+    address,
+    advance,
+    bits,
+    exp2_fixed,
+    fill,
+    larger,
+    load,
+    smaller,
+    stopped,
+    store,
+    where_above,
+)
 from .kernels import gather
 
 NAMES = 6

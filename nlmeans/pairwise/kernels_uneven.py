@@ -6,8 +6,8 @@ Sums stay the fixed-point integers of `kernels`; the number of pixels slides bes
 
 from __future__ import annotations
 
-from .._jit import inline, row
-from .._lanes import bits, exp2_fixed, fill, larger, load, smaller, store, to_float
+from ..simd.jit import inline, row
+from ..simd.lanes import bits, exp2_fixed, fill, larger, load, smaller, store, to_float
 
 
 @inline

@@ -9,9 +9,9 @@ from itertools import product
 
 import numpy as np
 
-from .._lanes import MANTISSA as MANTISSAS
-from .._lanes import aligned, lanes
 from .._progress import Progress
+from ..simd.lanes import MANTISSA as MANTISSAS
+from ..simd.lanes import aligned, lanes
 from . import kernels_risk
 from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, pulse, run_tasks

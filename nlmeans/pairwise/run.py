@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .._lanes import BYTES, MANTISSA, aligned, lanes
 from .._progress import Progress, part
+from ..simd.lanes import BYTES, MANTISSA, aligned, lanes
 from . import kernels, kernels_patchwise
 from .domain import DomainSums, covers
 from .spec import PairwiseSpec, Radii

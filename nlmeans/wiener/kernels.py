@@ -7,9 +7,9 @@ vectors. The way back is the same in reverse, on sums over the windows.
 
 from __future__ import annotations
 
-from .._jit import inline, kernel, row
-from .._lanes import address, fill, load, store, to_next_lane
 from ..pairwise.kernels import gather
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import address, fill, load, store, to_next_lane
 
 SIDE, DEPTH = 8, 4
 LONG, SHORT, POWER, ONE = 8, 9, 10, 11

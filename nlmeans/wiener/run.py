@@ -7,9 +7,9 @@ import threading
 
 import numpy as np
 
-from .._lanes import BYTES, aligned, lanes
 from .._progress import Progress
 from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
+from ..simd.lanes import BYTES, aligned, lanes
 from . import kernels
 
 ROWS, SLICES, COLUMNS = 96, 8, 256

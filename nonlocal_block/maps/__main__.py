@@ -15,7 +15,7 @@ import torch
 import typer
 
 from nlmeans.datasets import Labelled, mnist
-from nlmeans.io import check_target, replacing
+from nlmeans.formats import check_target, replacing
 
 from ..classifier import MODES, NonLocalClassifier, load_classifier
 from . import drawing, shapes

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nlmeans.io import replacing
+from nlmeans.formats import replacing
 
 Row = dict[str, float]
 

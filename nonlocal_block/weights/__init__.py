@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nlmeans.io import replacing
+from nlmeans.formats import replacing
 
 FORMAT = 1
 """Raised when an older version of the package could not read the index or the files."""

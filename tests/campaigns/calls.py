@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 import nlmeans
-from nlmeans import convert, datasets, noise, vst
+from nlmeans import convert, datasets, noise
 from nlmeans.compat import opencv, skimage
+from nlmeans.noise import vst
 
 ALLOWED = (TypeError, ValueError, nlmeans.Cancelled)
 LONG = 60

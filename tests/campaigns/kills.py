@@ -68,7 +68,7 @@ def sources(place: Path) -> None:
     import tifffile
     import zarr
 
-    from nlmeans import io
+    from nlmeans import formats
 
     pixels = np.random.default_rng(0).normal(1000, 50, (96, 100)).astype("u2")
     np.save(place / "noisy.npy", pixels)
@@ -83,7 +83,7 @@ def sources(place: Path) -> None:
         group.create_array(str(level), data=pixels[:: 2**level, :: 2**level], chunks=(32, 32))
     (place / "pictures").mkdir()
     for name in "ab":
-        io.write(place / "pictures" / f"{name}.png", io.Picture((pixels[:40, :40] // 10).astype("u1"), "YX"))
+        formats.write(place / "pictures" / f"{name}.png", formats.Picture((pixels[:40, :40] // 10).astype("u1"), "YX"))
 
 
 def denoise(kind: str, sigma: int, overwrite: bool) -> None:
@@ -108,12 +108,12 @@ def pixels_of(target: str) -> list[np.ndarray] | None:
     import tifffile
     import zarr
 
-    from nlmeans import io
+    from nlmeans import formats
 
     if not os.path.lexists(target):
         return None
     if target == NAMES["folder"][1]:
-        return [io.read(path).pixels for path in sorted(Path(target).glob("*.png"))] or None
+        return [formats.read(path).pixels for path in sorted(Path(target).glob("*.png"))] or None
     if target.endswith(".npy"):
         return [np.load(target)]
     if target.endswith(".tif"):
@@ -156,7 +156,7 @@ def forked(work: Callable[[], Any], seconds: float | None = None) -> tuple[int, 
 
 def counting(most: int, work: Callable[[], Any]) -> int:
     """Do the work in this process, which ends before its so many-th operation on files; return how many there were."""
-    from nlmeans.io import locks
+    from nlmeans.formats import locks
     from nlmeans.large import manifest
 
     here, seen, guard = os.getcwd(), 0, threading.Lock()
@@ -396,7 +396,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not hasattr(os, "fork"):
         print("the system has no fork: nothing was killed")
         return 0
-    from nlmeans.large import blocks, zarrs
+    from nlmeans.formats import zarrs
+    from nlmeans.large import blocks
 
     blocks.MOST, zarrs.CHUNK = {2: 40 * 40, 3: 1}, {"Y": 32, "X": 32}
     start, before, counts, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 import nlmeans
-from nlmeans import io, large
+from nlmeans import formats, large
 
 try:
     from .seeds import seeds
@@ -208,7 +208,7 @@ def tasks(path, deep):
 
     def denoise(picture):
         pixels = nlmeans.denoise(picture.pixels, 5, quality="fast", threads=1, **asked(picture))
-        io.write(path.with_name("out" + io.ending(path)), picture.with_pixels(pixels), overwrite=True)
+        formats.write(path.with_name("out" + formats.ending(path)), picture.with_pixels(pixels), overwrite=True)
 
     if path.suffix in (".zarr", ".tif", ".npy"):
         yield "sample", lambda _: large.sampled(path)
@@ -216,7 +216,7 @@ def tasks(path, deep):
             out = path.with_name("blocks" + path.suffix)
             yield "blocks", lambda _: large.denoise(path, out, 5, quality="fast", threads=1, overwrite=True)
     if path.suffix != ".zarr":
-        yield "read", lambda _: io.read(path)
+        yield "read", lambda _: formats.read(path)
         yield "estimate", estimate
         yield "plan", lambda picture: nlmeans.plan(picture.pixels, **asked(picture))
         yield "denoise", denoise

@@ -1,0 +1,186 @@
+"""Picture files: PNG, JPEG, TIFF, NPY and NIfTI, read with all that they say besides the pixels, and written back.
+
+Importing this is cheap: Pillow, tifffile and nibabel are imported when a file needs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from .._checks import called
+from . import nifti
+from .atomic import check_target, replacing
+from .kinds import KNOWN, recognise
+from .picture import Picture, PictureError, Request, quoted
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Picture",
+    "PictureError",
+    "check",
+    "check_target",
+    "ending",
+    "format_of",
+    "read",
+    "recognise",
+    "replacing",
+    "write",
+]
+
+#: File name endings and the module that reads and writes such files.
+FORMATS = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".npy": "npy",
+    ".nii": "nifti",
+    ".nii.gz": "nifti",
+}
+
+#: Larger pictures are refused unless `read` has another limit. The largest cameras have about 150 million pixels.
+MAX_PIXELS = 2**28
+
+
+def ending(path: str | os.PathLike[str]) -> str:
+    """Return the end of a file name that says its format, in small letters: ``.png``, but ``.nii.gz``."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    return "".join(suffixes[-2:] if suffixes[-2:] == [".nii", ".gz"] else suffixes[-1:])
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a file name stands for.
+
+    Raises
+    ------
+    PictureError
+        If files with such a name cannot be written.
+    """
+    suffix = ending(path)
+    try:
+        return FORMATS[suffix]
+    except KeyError:
+        raise PictureError(f"{KNOWN}: the name ends in {suffix or 'nothing'}, not in {', '.join(FORMATS)}") from None
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    max_pixels: int | None = None,
+    bilevel: bool | None = None,
+) -> Picture:
+    """Read a picture, by its content and not by its name.
+
+    Parameters
+    ----------
+    path : path
+        A PNG, JPEG, TIFF, NPY or NIfTI file.
+    axes, channel_axis : optional
+        What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
+    max_pixels : int, optional
+        More pixels in a plane than this are taken for a decompression bomb, `MAX_PIXELS` by default; as are more bytes
+        from a file that claims more than `picture.MOST_SHRUNK` times its size, where its compression has no bound.
+    bilevel : bool, optional
+        Take pictures of 1 bit a pixel too, as 0 and 255: for masks. They are refused by default.
+
+    Returns
+    -------
+    Picture
+        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
+        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round.
+
+    Raises
+    ------
+    PictureError
+        If the file is damaged, not a picture, or one of a kind that cannot be filtered.
+    OSError
+        If there is no such file, or it may not be read.
+    """
+    path = Path(path)
+    request = Request(path, axes, channel_axis, MAX_PIXELS if max_pixels is None else max_pixels, bool(bilevel))
+    reader = importlib.import_module(f"nlmeans.formats.{recognise(path)}")
+    try:
+        picture: Picture = reader.read(request)
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # decoders meet damaged files with exceptions of every kind
+        raise PictureError(f"the file is damaged or cut short: {quoted(error)}") from error
+    return picture
+
+
+def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False) -> None:
+    """Raise what `write` would raise for such a file and such a picture: before long work rather than after it.
+
+    Parameters
+    ----------
+    path, picture, overwrite
+        As for `write`; the pixels' values don't matter.
+
+    Raises
+    ------
+    PictureError, OSError
+        As `write`.
+    """
+    path = Path(path)
+    name = format_of(path)
+    importlib.import_module(f"nlmeans.formats.{name}").check(_ordered(picture, name))
+    check_target(path, overwrite)
+
+
+def write(
+    path: str | os.PathLike[str],
+    picture: Picture,
+    *,
+    overwrite: bool = False,
+    jpeg_quality: int | None = None,
+    placing: Callable[[Path], object] | None = None,
+) -> None:
+    """Write a picture in the format that the name stands for: whole, or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to. A link is followed.
+    picture : Picture
+        What `read` returned, or made from an array. What its file said is kept as far as the format can hold it.
+    overwrite : bool, default False
+        Replace a file that exists.
+    jpeg_quality : int, optional
+        1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
+        another format gets quality 95 without subsampling.
+    placing : callable, optional
+        Called with the name that the finished file still has, before it gets the one that is asked for.
+
+    Raises
+    ------
+    PictureError
+        If the format cannot hold such a picture, or its name is of none that can be written.
+    FileExistsError
+        If there is such a file and ``overwrite`` is not set.
+    OSError
+        If the file cannot be written.
+    """
+    if not isinstance(picture, Picture):
+        raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
+    path = Path(path)
+    name = format_of(path)
+    writer = importlib.import_module(f"nlmeans.formats.{name}")
+    option = ending(path) == ".nii.gz" if name == "nifti" else jpeg_quality
+    with replacing(path, overwrite=overwrite) as part:
+        writer.write(part, _ordered(picture, name), option)
+        if placing is not None:
+            placing(part)
+
+
+def _ordered(picture: Picture, name: str) -> Picture:
+    """Return the picture as a format takes it: other formats than NIfTI have Y before X."""
+    return picture.in_rows() if isinstance(picture.native, nifti.Origin) and name != "nifti" else picture

@@ -1,0 +1,321 @@
+"""TIFF, a region at a time: by its tiles and strips, packed or not."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ..large.names import packed_beside
+from ..pairwise.tiles import available_cpus
+from . import MAX_PIXELS, codecs, exif, tiff
+from .npys import reserve
+from .picture import PictureError, Request, quoted
+from .store import About, Region, identity_of
+
+SIDE = 256
+"""Side of the tiles of a packed file whose source had strips."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The segments of a page, tiles or strips of rows, of all channels or of each.
+
+    Attributes
+    ----------
+    axes : str
+        Of the page: YX, YXS or SYX.
+    apart, beside : int
+        Channels that have segments of their own, and those that lie pixel by pixel.
+    sides, tile : tuple of 2 int
+        Rows and columns of the page and of a segment.
+    """
+
+    axes: str
+    apart: int
+    beside: int
+    sides: tuple[int, int]
+    tile: tuple[int, int]
+
+    @classmethod
+    def of(cls, page: Any) -> Grid:
+        """Read it off a page."""
+        apart, _, length, width, beside = page.shaped
+        tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, length), width)
+        return cls(page.axes, apart, beside, (length, width), tile)
+
+    def touched(self, rows: slice, columns: slice) -> Iterator[tuple[int, int, int, int]]:
+        """Yield index, channel apart, first row and first column of the segments that hold some of a region."""
+        (high, wide), (down, across) = self.tile, (math.ceil(n / t) for n, t in zip(self.sides, self.tile, strict=True))
+        places = product(
+            range(self.apart),
+            range(rows.start // high, math.ceil(rows.stop / high)),
+            range(columns.start // wide, math.ceil(columns.stop / wide)),
+        )
+        for channel, row, column in places:
+            yield (channel * down + row) * across + column, channel, row * high, column * wide
+
+
+class _Opened:
+    """What is known of a file. It is open only while it is read: not every system removes what is open."""
+
+    def __init__(self, path: Path) -> None:
+        from tifffile import TiffFile
+
+        codecs.provide()
+        self.path = path
+        with TiffFile(path) as self.tif:
+            self.size = tiff.described(self.tif, path.name)
+            self.series = tiff.only_series(self.tif)
+            self.page = self.series.keyframe
+        self.lock, self.readers = threading.Lock(), 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Self]:
+        """Have the file open meanwhile."""
+        with self.lock:
+            self.tif.filehandle.open()
+            self.readers += 1
+        try:
+            yield self
+        finally:
+            with self.lock:
+                self.readers -= 1
+                if not self.readers:
+                    self.tif.filehandle.close()
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return a region of the series."""
+        series, page = self.series, self.page
+        if series.dataoffset is not None:
+            dtype = page.dtype.newbyteorder(self.tif.byteorder)
+            mapped = np.memmap(self.path, dtype, "r", series.dataoffset, series.shape)
+            return np.array(mapped[region], page.dtype.newbyteorder("="))
+        cuts = [slice(*cut.indices(side)) for cut, side in zip(region, series.shape, strict=True)]
+        lead = len(series.shape) - len(page.shape)
+        inner = dict(zip(page.axes, cuts[lead:], strict=True))
+        outer = [range(cut.start, cut.stop) for cut in cuts[:lead]]
+        numbers = np.arange(math.prod(series.shape[:lead])).reshape(series.shape[:lead])[tuple(cuts[:lead])]
+        pages = [self._page(int(number), inner) for number in numbers.ravel()]
+        return np.stack(pages).reshape(*map(len, outer), *pages[0].shape)
+
+    def _page(self, number: int, cuts: dict[str, slice]) -> np.ndarray:
+        grid, rows, columns = Grid.of(self.page), cuts["Y"], cuts["X"]
+        shape = (grid.apart, rows.stop - rows.start, columns.stop - columns.start, grid.beside)
+        found = np.empty(shape, self.page.dtype.newbyteorder("="))
+        for index, channel, row, column in grid.touched(rows, columns):
+            segment = self._segment(number, index)
+            first, left = max(row, rows.start), max(column, columns.start)
+            last, right = min(row + segment.shape[0], rows.stop), min(column + segment.shape[1], columns.stop)
+            found[channel, first - rows.start : last - rows.start, left - columns.start : right - columns.start] = (
+                segment[first - row : last - row, left - column : right - column]
+            )
+        if "S" not in cuts:
+            return found[0, :, :, 0]
+        return found[cuts["S"], :, :, 0] if grid.apart > 1 else found[0, :, :, cuts["S"]]
+
+    def _segment(self, number: int, index: int) -> np.ndarray:
+        """Return rows, columns and channels of one segment, unpacked."""
+        with self.lock:
+            page, handle = self.series.pages[number], self.tif.filehandle
+            offset, size = page.dataoffsets[index], page.databytecounts[index]
+            handle.seek(offset)
+            data = handle.read(size) if size else None
+            tables = getattr(page, "jpegtables", None) or self.page.jpegtables
+        segment, _, shape = self.page.decode(data, index, **({"jpegtables": tables} if tables else {}))
+        if segment is None:  # a file may leave out what is empty
+            segment = np.full(shape, self.page.nodata, self.page.dtype)
+        return np.asarray(segment[0])
+
+
+@lru_cache(maxsize=16)
+def _opened(path: Path, modified: int) -> _Opened:
+    return _Opened(path)
+
+
+@contextmanager
+def _look(path: Path) -> Iterator[_Opened]:
+    """Give a file that is open, and whose pages were looked at once."""
+    with _opened(path, path.stat().st_mtime_ns).reading() as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class TiffSource:
+    """A TIFF that is read."""
+
+    path: Path
+    about: About
+    origin: tiff.Origin
+    tile: tuple[int, int] | None
+    big: bool
+
+    @classmethod
+    def open(cls, path: Path, max_pixels: int = MAX_PIXELS, *, bilevel: bool = False) -> TiffSource:
+        """Look at the header, and refuse what cannot be filtered by regions."""
+        with _look(path) as opened:
+            return cls._of(Request(path, None, None, max_pixels, bilevel, whole=False), opened)
+
+    @classmethod
+    def _of(cls, request: Request, opened: _Opened) -> TiffSource:
+        path, series, page = request.path, opened.series, opened.page
+        tiff.check_series(opened.tif, series, page, request)
+        origin = tiff.origin_of(opened.tif, series, page, request)
+        if page.photometric == tiff.PALETTE and origin.kind not in ("imagej", "ome"):
+            raise PictureError("a palette cannot be filtered by regions: save the file as RGB")
+        if page.extrasamples and (page.photometric == tiff.RGB or page.extrasamples[0] in (1, 2)):
+            raise PictureError("alpha cannot be kept by regions: save the file without it")
+        if page.shaped[1] > 1 or not set("YX") <= set(page.axes) <= set("SYX"):
+            raise PictureError(f"pages must be pictures to be read by regions; these have axes {page.axes}")
+        axes = series.axes if "C" in series.axes else series.axes.replace("S", "C")
+        known = set(axes) <= set("TZCYX")
+        grid = Grid.of(page)
+        whole = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
+        chunks = tuple(whole.get(axis, 1) for axis in series.axes)
+        dtype, spacing = (
+            page.dtype.newbyteorder("="),
+            tiff.ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes)),
+        )
+        about = About(
+            tuple(series.shape), dtype, axes if known else None, spacing, chunks,
+            None if spacing is None else opened.size.unit, tiff.nodata_of(origin, dtype),
+        )  # fmt: skip
+        return cls(path, about, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
+
+    def read(self, region: Region) -> np.ndarray:
+        """Return a region."""
+        try:
+            with _look(self.path) as opened:
+                return tiff.bright(opened.read(region), self.origin.white)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # decoders meet damaged files with exceptions of every kind
+            if (known := codecs.lacking(error, _opened(self.path, self.path.stat().st_mtime_ns).page)) is not None:
+                raise known from None
+            raise PictureError(f"{self.path} is damaged or cannot be unpacked: {quoted(error)}") from error
+
+    @property
+    def advice(self) -> str:
+        """What the caller can say of axes that the file leaves open."""
+        return f"this has shape {self.about.shape}; {tiff.advice(self.origin.axes.replace('S', 'C'))}"
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes when the file is another."""
+        return identity_of(self.path)
+
+
+@dataclass(frozen=True)
+class TiffTarget:
+    """A TIFF that is written in one piece, so that any region has its place, and packed or tiled as its source was."""
+
+    path: Path
+    about: About
+    source: TiffSource | None
+
+    @classmethod
+    def create(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+        """Write all but the pixels, and take the room that they need."""
+        target = cls(path, about, source)
+        if source is not None and target._origin.in_place and source.tile is None:
+            shutil.copyfile(source.path, path)
+        else:
+            given = {name: value for name, value in target._given().items() if name not in (*tiff.PACKING, "predictor")}
+            target._save(path, None, given)
+            reserve(path)
+        return target
+
+    @classmethod
+    def reopen(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+        """Go on with a file that was created."""
+        target = cls(path, about, source)
+        target._pixels("r")
+        return target
+
+    def write(self, region: Region, pixels: np.ndarray) -> None:
+        """Write a region."""
+        if self.source is not None and self.source.origin.photometric == tiff.MIN_IS_WHITE:
+            pixels = tiff.bright(pixels, self.source.origin.white)
+        self._pixels("r+")[region] = pixels
+
+    def _pixels(self, mode: Any) -> np.ndarray:
+        import tifffile
+
+        return tifffile.memmap(self.path, mode=mode).reshape(self.about.shape)
+
+    def coarser(self) -> list[list[Region]]:
+        """Return none: there is one level."""
+        return []
+
+    def finish(self, stop: Callable[[], None]) -> Path:
+        """Pack and tile the file, if its source was; return the new one, or else this."""
+        given = self._given()
+        tile = None if self.source is None else self.source.tile
+        if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
+            return self.path
+        packed = packed_beside(self.path)
+        packing = {"maxworkers": available_cpus()} if "compression" in given else {}
+        try:
+            self._save(
+                packed, self._tiles(tile or (SIDE, SIDE), stop), given | packing | {"tile": tile or (SIDE, SIDE)}
+            )
+        except BaseException:
+            packed.unlink(missing_ok=True)
+            raise
+        return packed
+
+    @property
+    def _origin(self) -> tiff.Origin:
+        """What the source says besides its pixels."""
+        assert self.source is not None
+        dtype = self.about.dtype
+        return self.source.origin if dtype == self.source.about.dtype else self.source.origin.typed(dtype)
+
+    def _given(self) -> dict[str, Any]:
+        """Return what tifffile is told of the file."""
+        shape: dict[str, Any] = {"shape": self.about.shape, "dtype": self.about.dtype}
+        if self.source is not None and self.source.big:
+            shape["bigtiff"] = True
+        if self.source is not None:
+            return tiff.options(self._origin, self.about.dtype) | shape
+        axes = self.about.axes or ""
+        if axes.endswith("YXC") and self.about.shape[-1] == 3:
+            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
+        named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
+        space = "".join(axis for axis in "ZYX" if axis in axes)
+        sides = dict(zip(space, self.about.spacing or (), strict=False))
+        spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
+        return (
+            {"photometric": "minisblack", "metadata": named} | tiff.ome_options(axes, spacing, self.about.unit) | shape
+        )
+
+    def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
+        origin = None if self.source is None else self.source.origin
+        camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
+        tags = tiff.declaring(self.about.nodata) if origin is None else dict(origin.tags)
+        tiff.save(path, pixels, camera, tags, given)
+
+    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
+        """Yield the tiles of all pages in the order of a file."""
+        import tifffile
+
+        with tifffile.TiffFile(self.path) as tif:
+            page = tif.series[0].keyframe
+            grid = replace(Grid.of(page), tile=tile)
+        high, wide = tile
+        flat = (-1, grid.apart, *grid.sides, grid.beside)
+        count = math.prod(self.about.shape) // math.prod(flat[1:])
+        places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
+        for number, (_, channel, row, column) in product(range(count), places):
+            stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory
+            stop()
+            part = stored[number, channel, row : row + high, column : column + wide]
+            yield np.pad(part, ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0)))

@@ -1,0 +1,232 @@
+"""What Zarr stores say about themselves: OME-Zarr images, names of axes, values that stand for no data."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
+from .store import About
+
+logger = logging.getLogger("nlmeans")
+
+NAMES = {
+    "t": "T", "time": "T", "c": "C", "channel": "C", "band": "C", "z": "Z", "depth": "Z", "lev": "Z", "level": "Z",
+    "y": "Y", "lat": "Y", "latitude": "Y", "x": "X", "lon": "X", "longitude": "X",
+}  # fmt: skip
+"""Names of axes that are known, in small letters."""
+UNITS = {
+    "picometer": "pm", "angstrom": "Å", "nanometer": "nm", "micrometer": "µm", "millimeter": "mm", "centimeter": "cm",
+    "meter": "m", "inch": "in",
+}  # fmt: skip
+"""Units of length as OME-Zarr names them."""
+MOST_CHUNKS = 2**24
+"""Chunks from which it is asked how many of them are there."""
+
+
+@dataclass(frozen=True)
+class Multiscale:
+    """The first image of a group: its levels, the finest first, axes, sides of a pixel along all of them, and unit."""
+
+    levels: tuple[str, ...]
+    axes: str | None
+    scale: tuple[float, ...] | None
+    unit: str | None
+
+
+def multiscale(group: Any, path: Path) -> Multiscale:
+    """Return what the metadata of an OME-Zarr image say.
+
+    Raises
+    ------
+    PictureError
+        If they are damaged, or name a level that is not there.
+    """
+    images = _images(group, path)
+    try:
+        levels = _levels(images[0])
+        arrays = [_array(group, level) for level in levels]
+        count = arrays[0].ndim
+        _require(all(array.ndim == count for array in arrays), "levels have different numbers of axes")
+        given = images[0].get("axes", list("tczyx"[-count:]))
+        _require(isinstance(given, list), f"axes is {quoted(given)}")
+        axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in given]
+        scale = _scale(images[0], count)
+    except PictureError as error:
+        raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
+    if others := sorted(set(_inside(group)) - {level.partition("/")[0] for level in levels}):
+        logger.warning("%s: %s in it are not copied", path, ", ".join(others))
+    found = letters([axis.get("name") for axis in axes], count)
+    units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
+    return Multiscale(levels, found, scale, units.pop() if len(units) == 1 else None)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise PictureError(otherwise)
+
+
+def _inside(group: Any) -> list[str]:
+    """Return the names of what is in a group, as far as it can be read."""
+    try:
+        return sorted(name for name, _ in group.members())
+    except Exception as error:  # what else is in it may be damaged
+        logger.debug("%s: %s", group, error)
+        return []
+
+
+def _images(group: Any, path: Path) -> list[dict[str, Any]]:
+    """Return the descriptions of the images that a group is."""
+    attributes = dict(group.attrs)
+    own = attributes.get("ome", attributes)
+    images = own.get("multiscales") if isinstance(own, dict) else own
+    if images is None or images == []:
+        inside = ", ".join(_inside(group)[:6]) or "nothing"
+        raise PictureError(f"a group must be an OME-Zarr image: name what is meant in {path}, which holds {inside}")
+    if not isinstance(own, dict) or not isinstance(images, list) or not isinstance(images[0], dict):
+        raise PictureError(f"the OME-Zarr metadata of {path} are damaged: they describe no image but {quoted(images)}")
+    if len(images) > 1:
+        logger.warning("%s: the first of %d images is taken", path, len(images))
+    return images
+
+
+def _levels(image: dict[str, Any]) -> tuple[str, ...]:
+    """Return the paths of the levels."""
+    sets = image.get("datasets")
+    if not isinstance(sets, list) or not sets or not all(isinstance(each, dict) for each in sets):
+        raise PictureError(f"datasets is {quoted(sets)}")
+    levels = [each.get("path") for each in sets]
+    for level in levels:
+        inner = isinstance(level, str) and all(part not in ("", ".", "..") for part in level.split("/"))
+        _require(inner and "\\" not in level, f"{quoted(repr(level))} is no path of a level")
+    _require(len(set(levels)) == len(levels), f"a level is named twice: {quoted(levels)}")
+    return tuple(levels)
+
+
+def _array(group: Any, level: str) -> Any:
+    """Return a level."""
+    try:
+        found = group[level]
+    except KeyError:
+        raise PictureError(f"they name a level that is not there: {quoted(level)}") from None
+    except Exception as error:  # whatever is wrong with metadata
+        raise PictureError(f"level {quoted(level)} cannot be read: {quoted(error)}") from error
+    _require(hasattr(found, "chunks"), f"they name a level that is no array: {quoted(level)}")
+    return found
+
+
+def _scale(image: dict[str, Any], count: int) -> tuple[float, ...] | None:
+    """Return the sides of a pixel of the finest level; None where they are not said."""
+    found = None
+    for steps in (image["datasets"][0].get("coordinateTransformations"), image.get("coordinateTransformations")):
+        _require(steps is None or isinstance(steps, list), f"coordinateTransformations is {quoted(steps)}")
+        for step in steps or ():
+            if not isinstance(step, dict) or step.get("type") != "scale" or "scale" not in step:
+                continue  # what is said in a file of its own, or another way
+            try:
+                sides = tuple(float(side) for side in step["scale"])
+                fine = len(sides) == count and all(0 < side < math.inf for side in sides)
+            except (TypeError, ValueError):
+                fine = False
+            _require(fine, f"scale is {quoted(step['scale'])}, for {count} axes")
+            found = sides if found is None else tuple(a * b for a, b in zip(found, sides, strict=True))
+    return found
+
+
+def dimensions(array: Any) -> tuple[Any, ...]:
+    """Return the names of an array's axes, in version 3 or by xarray's attribute; none where there are none."""
+    said = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    return tuple(said) if isinstance(said, list | tuple) and any(said) else ()
+
+
+def letters(names: Any, count: int) -> str | None:
+    """Return names of axes as one letter each; None where they are not all known."""
+    found = "".join(NAMES.get(str(name).lower(), "?") for name in names)
+    return found if len(found) == count and "?" not in found and len(set(found)) == count else None
+
+
+def advice(array: Any) -> str | None:
+    """Return what to say of axes whose names are not known; None where there are no names."""
+    names = dimensions(array)
+    if not names:
+        return None
+    return (
+        f"this has shape {array.shape}, axes {quoted(', '.join(map(str, names)))}; add --axes (axes=) with one letter "
+        "a dimension: N separate images, T time, Z depth, C channels, Y, X"
+    )
+
+
+def unit(about: About, axis: str) -> dict[str, str]:
+    """Return what OME-Zarr says of an axis's unit."""
+    names = {letter: name for name, letter in UNITS.items()}
+    return {"unit": names[about.unit]} if about.unit in names and about.spacing and axis in "XYZ" else {}
+
+
+def check_size(array: Any, stored: int, there: int, request: Request) -> int:
+    """Return how many chunks, or shards, an array has, before anybody counts them one by one.
+
+    Raises
+    ------
+    PictureError
+        If it claims absurdly many, or so large ones that memory does not hold them.
+    """
+    shape, sides = tuple(array.shape), tuple(array.shards or array.chunks)
+    if min(shape, default=0) < 1 or min(sides, default=0) < 1:
+        raise PictureError(f"an image must have pixels: the metadata say {times(shape)}, in chunks of {times(sides)}")
+    if math.prod(sides) > request.max_pixels:
+        raise PictureError(
+            f"a chunk of more than {request.max_pixels:,} pixels is taken for a decompression bomb: the metadata say "
+            f"{times(sides)}; if you trust it, allow more with --max-pixels (max_pixels=)"
+        )
+    count = math.prod(-(-side // chunk) for side, chunk in zip(shape, sides, strict=True))
+    if count > MOST_CHUNKS and count > MOST_SHRUNK * stored:
+        raise PictureError(f"the store is damaged: its metadata say {count:,} chunks, and {stored:,} are there")
+    request.check_claim(math.prod(shape) * np.dtype(array.dtype).itemsize, there, None)
+    return count
+
+
+def nodata(array: Any, dtype: np.dtype, *, complete: bool) -> float | None:
+    """Return the value that an array declares to be no data.
+
+    That is what its attributes say, as of files that follow CF; or else the fill value, where chunks are left out, or
+    where xarray keeps it as such in version 2. A fill value of 0 is none: it is what nobody chose, and dark pixels have
+    it too.
+    """
+    for name in ("_FillValue", "missing_value"):
+        said = array.attrs.get(name)
+        value = declared(_decoded(said), dtype) if said is not None else None
+        if value is not None:
+            return value
+    fill = array.fill_value
+    masked = array.metadata.zarr_format == 2 and "_ARRAY_DIMENSIONS" in array.attrs
+    if fill is None or (complete and not masked):
+        return None
+    value = declared(fill, dtype)
+    return value or None
+
+
+def _decoded(said: Any) -> Any:
+    """Return a number from an attribute: xarray writes those of floats to version 3 as the bytes of a double."""
+    if isinstance(said, list) and len(said) == 1:
+        said = said[0]
+    if isinstance(said, str):
+        try:
+            return struct.unpack("<d", base64.b64decode(said, validate=True))[0]
+        except (binascii.Error, ValueError, struct.error):
+            return said
+    return said
+
+
+def declaring(value: float, dtype: np.dtype) -> dict[str, Any]:
+    """Return how a new array says that a value stands for no data, as `zarr.create_array` takes it."""
+    number = int(value) if dtype.kind in "iu" else value
+    said = number if math.isfinite(value) else base64.b64encode(struct.pack("<d", value)).decode()
+    return {"fill_value": dtype.type(number), "attributes": {"_FillValue": said}}

@@ -1,0 +1,257 @@
+"""Images that are computed piece by piece: dask arrays, denoised lazily by the plan's halo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _checks, _containers
+from .._axes import Layout
+from ..methods.recipe import Recipe
+from ..pairwise.spec import Radii
+from ..pairwise.tiles import Tile
+from ..plan.plan import Plan
+
+__all__ = ["denoise", "plan"]
+
+PIXELS = {2: 1 << 22, 3: 1 << 24}
+"""Values of a block, by the number of axes of space: what blocks read twice is then a few per cent of a picture, and
+computed twice a tenth of a volume."""
+NOT_LAZY = ("progress", "cancel", "out", "full_output")
+"""Options that only make sense where the work is done at once."""
+
+
+def denoise(
+    image: Any,
+    sigma: Any = None,
+    *,
+    fill: bool | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> Any:
+    """Denoise a dask array lazily; `nlmeans.denoise` calls this for one.
+
+    Parameters
+    ----------
+    image : dask.array.Array
+        As for `nlmeans.denoise`; in an xarray.DataArray too.
+    sigma, fill, dtype, **options
+        As for `nlmeans.denoise`; ``mask``, ``guide`` and a map of σ may be dask arrays too. Not for dask arrays are
+        ``progress`` (dask has its own: `dask.diagnostics.ProgressBar`), ``cancel``, ``out``, ``full_output`` and
+        methods of other packages.
+    threads : int, optional
+        Threads for each block; by default one, since dask runs blocks beside each other.
+
+    Returns
+    -------
+    dask.array.Array
+        Shape and chunks of the image, and its dtype unless another is asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `nlmeans.denoise`, and for ``search_radius="image"``: no piece of an image would do.
+
+    See Also
+    --------
+    nlmeans.tiled.plan : the parameters that are chosen.
+    nlmeans.large.denoise : files.
+
+    Notes
+    -----
+    The noise and all parameters are decided once, when this is called, from a sample: 16 crops of 2¹⁷ pixels, spread
+    evenly, which are computed then; an image of no more pixels is looked at whole. Of separate images (axis N) each is
+    sampled. With the same recipe the result is that of the whole image, up to rounding, whatever the chunks: in holes
+    of missing pixels wider than the search window only if the sample has missing pixels or there is a mask; and where
+    method "ridge" finds two patches alike to the last digit, rounding decides between them.
+
+    Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, of which each
+    needs some tens of bytes of memory while it is computed.
+
+    Examples
+    --------
+    >>> import dask.array as da, nlmeans
+    >>> noisy = da.random.default_rng(0).normal(100, 10, (300, 200), chunks=(100, 200))
+    >>> clean = nlmeans.denoise(noisy, sigma=10)
+    >>> clean.chunks == noisy.chunks, bool(clean.std().compute() < 3)
+    (True, True)
+    """
+    import dask.array as da
+
+    container = _containers.opened(image)
+    if container is not None:
+        options |= {"fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
+        return container.around(denoise(container.pixels, **container.arguments(options)))
+    keep = _checks.flag(fill, "fill") is False
+    workers = _checks.threads(threads) or 1
+    kind = _checks.result_type(dtype, _checks.image(image, lazy=True).dtype)
+    parts, layout, recipes, missing = _decided(image, sigma, options)
+    found = [_lazy(parts, index, recipe, missing, keep, workers, kind) for index, recipe in enumerate(recipes)]
+    result = da.concatenate(found) if len(found) > 1 else found[0]
+    whole: Any = layout.array(result)
+    return whole.rechunk(image.chunks)
+
+
+def _lazy(
+    parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep: bool, threads: int, dtype: np.dtype
+) -> Any:
+    """Return one of separate images, denoised lazily, as planes (1, C, Z, Y, X) in blocks."""
+    import dask.array as da
+
+    reach = recipe.reach(missing)
+    blocks = _blocks(parts["image"], reach, len(Layout(recipe.plan.axes).space))
+    halo = [r if len(sizes) > 1 else 0 for r, sizes in zip(reach, blocks, strict=True)]
+    cuts = {0: 1, 1: -1} | dict(zip((2, 3, 4), blocks, strict=True))
+    arrays = [part[index : index + 1].rechunk(cuts) for part in parts.values()]
+    return da.map_overlap(
+        _block, *arrays, depth=[dict(zip((2, 3, 4), halo, strict=True))] * len(arrays), boundary="none", trim=False,
+        allow_rechunk=False, align_arrays=False, dtype=dtype, meta=np.empty((0,) * 5, dtype),
+        chunks=arrays[0].chunks, names=list(parts), recipe=recipe, starts=[_starts(sizes) for sizes in blocks],
+        halo=halo, keep=keep, threads=threads, kind=dtype,
+    )  # fmt: skip
+
+
+def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
+    """Return the plan by which `denoise` would denoise a dask array; of separate images, the first one's.
+
+    Parameters
+    ----------
+    image, sigma, **options
+        As for `denoise`.
+
+    Returns
+    -------
+    Plan
+    """
+    return _decided(image, sigma, options)[2][0].plan
+
+
+def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
+    """Return the arrays as planes (N, C, Z, Y, X) by their names, and what is decided for each image."""
+    from ..methods.sample import Parts, check_pieces, map_of, recipe_of
+
+    image, options = _containers.taken(image, options | {"sigma": sigma})
+    sigma = options.pop("sigma")
+    given = {name: value for name, value in options.items() if value is not None}
+    about = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}
+    unknown = [name for name in NOT_LAZY if given.pop(name, False) is not False]
+    if unknown:
+        raise TypeError(f"a dask array is denoised lazily, without {', '.join(unknown)}: leave out")
+    check_pieces(given)
+    array: Any = _checks.image(image, lazy=True)
+    if not _checks.is_dask(array):
+        raise TypeError(f"the image must be a dask array here; got {_checks.called(image)}: nlmeans.denoise takes it")
+    if not isinstance(array._meta, np.ndarray) or hasattr(array._meta, "mask"):
+        raise TypeError(f"the chunks must be plain NumPy arrays; got {_checks.called(array._meta)}")
+    if any(math.isnan(side) for side in array.shape):
+        raise ValueError(f"the array's shape must be known (compute_chunk_sizes() finds it); got {array.shape}")
+    layout = _checks.layout(array, about["axes"], about["channel_axis"])
+    wide = map_of(sigma, about["noise"])
+    beside = {"mask": about["mask"], "sigma": wide, "guide": about["guide"]}
+    planes = {"image": layout.planes(array)} | {
+        name: _planes(part, name, array, layout) for name, part in beside.items() if part is not None
+    }
+    count, channels, *sides = planes["image"].shape
+    parts = Parts(tuple(sides), channels, count, **{name: _reader(part) for name, part in planes.items()})
+    sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
+    decided = [recipe_of(parts, k, layout, sigma=sigma, noise=noise, **given) for k in range(planes["image"].shape[0])]
+    return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
+
+
+def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
+    """Return what belongs to the image's pixels as planes (N, C or 1, Z, Y, X) in the image's chunks."""
+    import dask.array as da
+
+    there = part if _checks.is_dask(part) else _checks.beside(part, name)
+    if there.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers; got dtype {there.dtype}")
+    lazy = da.asarray(there)
+    if name == "mask" and lazy.dtype != np.bool_:
+        raise ValueError(f"mask must be boolean, True where a pixel counts; got {lazy.dtype}")
+    of = Layout(layout.axes.replace("C", "")) if name == "mask" else layout
+    sides = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis in of.axes)
+    names = of.fitting(name, lazy.shape, sides)
+    if not names:
+        plain = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis != "C")
+        raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {lazy.shape}")
+    whole = of.aligned(lazy, _checks.only(names, name, lazy.shape))
+    wide = zip(of.axes, whole.shape, sides, strict=True)
+    spread = da.broadcast_to(whole, tuple(1 if axis == "C" and n == 1 else side for axis, n, side in wide))
+    chunks = zip(of.axes, spread.shape, strict=True)
+    cut = dict(zip(layout.axes, image.chunks, strict=True))
+    return of.planes(spread.rechunk(tuple((1,) if side == 1 else cut[axis] for axis, side in chunks)))
+
+
+def _reader(planes: Any) -> Any:
+    """Return a function that computes tiles of planes (N, C, Z, Y, X), all at once."""
+
+    def read(index: int, tiles: Sequence[Tile]) -> list[np.ndarray]:
+        import dask
+
+        places = [(slice(*tile.z), slice(*tile.y), slice(*tile.x)) for tile in tiles]
+        return list(dask.compute(*(planes[index][:, *place] for place in places)))
+
+    return read
+
+
+def _blocks(planes: Any, halo: Radii, space: int) -> list[tuple[int, ...]]:
+    """Return the sides of blocks along z, y and x: groups of chunks, none thinner than the halo."""
+    values, depth = PIXELS[space] // planes.shape[1], planes.shape[2]
+    deep = depth if space == 2 else min(depth, max(round((values / 4) ** (1 / 3)), halo[0], 1))
+    side = max(math.isqrt(max(values // deep, 1)), 1)
+    return [
+        grouped(chunks, target, least)
+        for chunks, target, least in zip(planes.chunks[2:], (deep, side, side), halo, strict=True)
+    ]
+
+
+def grouped(chunks: Sequence[int], target: int, least: int) -> tuple[int, ...]:
+    """Return chunks joined until they are about as long as the target, and at least ``least``; long ones are cut.
+
+    >>> grouped((64, 64, 64, 64, 10), 128, 20), grouped((1000,), 300, 20)
+    ((128, 138), (334, 333, 333))
+    """
+    wanted, found, open_ = max(target, least), [], 0
+    for length in chunks:
+        open_ += length
+        if 4 * open_ >= 3 * wanted and open_ >= least:
+            pieces = max(min(round(open_ / wanted), open_ // max(least, 1)), 1)
+            found += [open_ // pieces + (k < open_ % pieces) for k in range(pieces)]
+            open_ = 0
+    if open_ and found and (2 * open_ < wanted or open_ < least):
+        found[-1] += open_
+    elif open_:
+        found.append(open_)
+    return tuple(found)
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *np.cumsum(sizes).tolist()]
+
+
+def _block(
+    *arrays: np.ndarray,
+    names: list[str],
+    recipe: Recipe,
+    starts: list[list[int]],
+    halo: Sequence[int],
+    keep: bool,
+    threads: int,
+    kind: np.dtype,
+    block_id: tuple[int, ...] = (0,) * 5,
+) -> np.ndarray:
+    """Denoise one block, given with its halo; return it without."""
+    from ..methods.region import Piece, estimate, known_in
+
+    inner = [(cuts[k], cuts[k + 1]) for cuts, k in zip(starts, block_id[2:], strict=True)]
+    origin = [max(first - reach, 0) for (first, _), reach in zip(inner, halo, strict=True)]
+    part = {name: array[0] for name, array in zip(names, arrays, strict=True)}
+    core = Tile(*inner).moved(origin)
+    known = known_in(part["image"], part.get("mask"))
+    (z, y, x), (depth, height, width) = origin, (cuts[-1] for cuts in starts)
+    piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x), (depth, height, width))
+    return estimate(piece, recipe, keep=keep, threads=threads, dtype=kind).pixels[None]

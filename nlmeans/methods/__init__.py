@@ -1,0 +1,1 @@
+"""What turns noisy planes into clean ones: a method is one object, and all drivers know its protocol alone."""

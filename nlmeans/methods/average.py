@@ -1,0 +1,247 @@
+"""Non-local means of one image: the passes of a plan over the core, and the Wiener step between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .._progress import Progress, shares_of
+from ..noise.colour import colour_basis, mix
+from ..noise.setting import Setting
+from ..pairwise.run import pairwise_average
+from ..pairwise.spec import PairwiseSpec
+from ..pairwise.tiles import Tile, whole
+from ..plan.plan import GUESS, Pass, Plan, total
+from ..wiener.run import wiener
+
+
+def average(
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    maps: bool = False,
+    region: Tile | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+    """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels.
+
+    Each step computes what the ones after it need of the ``region`` that is asked for: by default the whole.
+
+    Returns
+    -------
+    ndarray, shape (C, Z, Y, X)
+        The estimate of the region; missing pixels are filled in, and NaN where they have no valid neighbour.
+    tuple of ndarray, or None
+        If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
+    """
+    missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
+    asked = region or whole(planes.shape[1:])
+    result, looked, reaches = planes, None, plan.reaches(missing)
+    shrinks = any(setting.sigma)
+    tells = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
+    for k, step in enumerate(plan.passes):
+        looking, averaging, shrinking = tells[3 * k : 3 * k + 3]
+        features = (planes if guide is None else guide) if k == 0 else result
+        spec = plan.recipe(step, len(features))
+        factors = gains_of(setting.sigma if features is not guide else setting.channels, len(features))
+        if maps and step is plan.passes[-1]:
+            looked = _look(planes, features, spec, factors, setting, missing, threads, looking)
+        here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
+        result = _averaged(
+            features, planes, spec, missing or bool(np.isnan(features.min())),
+            gains=factors, variance=setting.variance, threads=threads, progress=averaging, region=here,
+        )  # fmt: skip
+        if missing:
+            _fill(planes, result, spec, here)
+        planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
+        if step.wiener and shrinks:
+            here = asked.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
+            result = _wiener_step(planes, result, step, setting, missing, threads, shrinking, here)
+            planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
+    keep_noiseless(result, planes, setting)
+    return result, looked
+
+
+def _work(step: Pass, maps: bool, shrinks: bool) -> tuple[int, int, int]:
+    """Return about how long the maps, the average and the Wiener step of a pass take beside each other."""
+    return 8 if maps else 0, 12 if step.aggregation == "patch" else 4, 1 if step.wiener and shrinks else 0
+
+
+def keep_noiseless(result: np.ndarray, planes: np.ndarray, setting: Setting) -> None:
+    """Put channels and pixels without noise, if they are there, back into a result."""
+    for channel, sigma in enumerate(setting.sigma):
+        if sigma == 0:
+            _restore(result[channel], planes[channel], None)
+    if setting.still is not None:
+        for k, still in enumerate(np.broadcast_to(setting.still, result.shape)):
+            _restore(result[k], planes[k], still)
+
+
+def gains_of(sigma: Sequence[float], channels: int) -> list[float]:
+    """Return what brings channels of features to units of σ; a guide may have other channels than the image."""
+    # A channel without noise is held against a pair as strictly as the least noisy one that has some.
+    least = min((s for s in sigma if s > 0), default=1.0)
+    gains = [1 / (s or least) for s in sigma]
+    return gains if channels == len(gains) else [min(gains)] * channels
+
+
+def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -> None:
+    """Copy pixels without noise that are there."""
+    known = np.isfinite(source) if where is None else np.isfinite(source) & where
+    np.copyto(target, source, where=known)
+
+
+def _averaged(
+    features: np.ndarray,
+    planes: np.ndarray,
+    spec: PairwiseSpec,
+    missing: bool,
+    *,
+    progress: Progress | None,
+    **how: Any,
+) -> np.ndarray:
+    """Average planes; those that miss other pixels than the rest do are averaged one by one."""
+    unknown = np.isnan(planes) if missing else None
+    if unknown is None or (unknown.all(axis=0) == unknown.any(axis=0)).all():
+        return pairwise_average(features, planes, spec, missing=missing, progress=progress, **how)
+    nowhere = unknown.all(axis=0)
+    alone = [c for c, lost in enumerate(unknown) if (lost != nowhere).any()]
+    together = [c for c in range(len(planes)) if c not in alone]
+    groups = [group for group in (together, *([c] for c in alone)) if group]
+    features = _guessed(features)
+    results = [
+        pairwise_average(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=tell, **how)
+        for group, tell in zip(groups, shares_of(progress, [1] * len(groups)), strict=True)
+    ]
+    return np.concatenate(results)[np.argsort(np.concatenate(groups))]
+
+
+def _guessed(features: np.ndarray) -> np.ndarray:
+    """Return features (F, Z, Y, X) where pixels that only some channels have are guessed from those nearby.
+
+    So a patch can be compared by the channels that are there. A channel that has nothing nearby becomes 0.
+    """
+    from scipy.ndimage import uniform_filter
+
+    unknown = np.isnan(features)
+    partly = unknown & ~unknown.all(axis=0)
+    result = features.copy()
+    size = [2 * r + 1 for r in GUESS]
+    for channel, lost, holes in zip(result, unknown, partly, strict=True):
+        if holes.any():
+            share = uniform_filter((~lost).astype(np.float64), size, mode="constant")
+            mean = uniform_filter(np.where(lost, 0, channel).astype(np.float64), size, mode="constant")
+            near = holes & (share * math.prod(size) > 0.5)
+            channel[holes] = 0
+            channel[near] = mean[near] / share[near]
+    return result
+
+
+def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Tile) -> None:
+    """Give missing pixels of a region that resemble nothing the plain average of their window."""
+    from scipy.ndimage import uniform_filter
+
+    size = [2 * min(r, n) + 1 for r, n in zip(spec.window, planes.shape[1:], strict=True)]
+    before = None
+    for channel, target in zip(planes, result, strict=True):
+        holes = np.isnan(target)
+        if not holes.any():
+            continue
+        known = np.isfinite(channel)
+        if before is None or not np.array_equal(known, before):  # most often channels miss the same pixels
+            before, share = known, region.of(uniform_filter(known.astype(np.float64), size, mode="constant"))
+        near = holes & (share * math.prod(size) > 0.5)
+        sums = region.of(uniform_filter(np.where(known, channel, 0).astype(np.float64), size, mode="constant"))
+        target[near] = sums[near] / share[near]
+
+
+def _wiener_step(
+    planes: np.ndarray,
+    pilot: np.ndarray,
+    step: Pass,
+    setting: Setting,
+    missing: bool,
+    threads: int | None,
+    progress: Progress | None,
+    region: Tile,
+) -> np.ndarray:
+    """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
+    noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
+    deviations = [setting.sigma[c] for c in noisy]
+    basis = np.diag(1 / np.asarray(deviations)) if setting.mixes else colour_basis(deviations)
+    unknown = region.of(np.isnan(pilot[noisy])) if missing else None
+    guess = known_nearest(pilot) if missing else pilot
+    there = np.where(np.isfinite(planes), planes, guess) if missing else planes
+    variance = 1.0 if setting.variance is None else setting.variance
+    pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
+    clean = wiener(
+        mix(basis, [there[c] for c in noisy]), pilots, variance,
+        bands=setting.bands, threads=threads, progress=progress, region=region,
+    )  # fmt: skip
+    pilots = region.of(pilots)
+    if step.wiener < 1:
+        clean *= step.wiener
+        pilots *= 1 - step.wiener
+        clean += pilots
+    clean = mix(np.linalg.inv(basis), clean, reuse=True)
+    if unknown is not None:
+        clean[unknown] = np.nan
+    if len(noisy) == len(planes):
+        return clean
+    pilot = region.of(pilot)
+    pilot[noisy] = clean
+    return pilot
+
+
+def known_nearest(planes: np.ndarray) -> np.ndarray:
+    """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0."""
+    unknown = np.isnan(planes)
+    if not unknown.any():
+        return planes
+    from scipy.ndimage import distance_transform_edt
+
+    result, before = np.zeros_like(planes), None
+    for channel, lost, target in zip(planes, unknown, result, strict=True):
+        if lost.all():
+            continue
+        if before is None or not np.array_equal(lost, before):  # most often channels miss the same pixels
+            before = lost
+            nearest = tuple(distance_transform_edt(lost, return_distances=False, return_indices=True))
+        target[...] = channel[nearest]
+    return result
+
+
+def _look(
+    planes: np.ndarray,
+    features: np.ndarray,
+    spec: PairwiseSpec,
+    gains: Sequence[float],
+    setting: Setting,
+    missing: bool,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the effective number of pixels and the noise that is left.
+
+    The square of a weight is the weight at twice the decay, so that Σ w² is one more pass.
+    """
+    sums = []
+    for factor, tell in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
+        shares = np.empty((2, *planes.shape[1:]), planes.dtype)
+        pairwise_average(
+            features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
+            gains=gains,
+            variance=setting.variance, missing=missing, threads=threads, progress=tell, shares=shares,
+        )  # fmt: skip
+        sums.append(1 / shares[0])
+    effective = np.square(sums[0]) / sums[1]
+    sigma = np.asarray(setting.channels).reshape(-1, 1, 1, 1)
+    noise = sigma if setting.variance is None else sigma * np.sqrt(setting.variance)
+    return effective, (noise / np.sqrt(effective)).astype(planes.dtype)

@@ -1,0 +1,119 @@
+"""Units: what method "ridge" takes an image in, decided once, so that any piece of it comes out alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..noise.colour import colour_basis
+from ..noise.models import PoissonGaussian
+from ..noise.setting import Setting
+from ..noise.shared import Turn
+
+SAMPLE = 1 << 16
+"""Pixels that the grey scale and the colours are judged by."""
+DARK = 0.05
+"""Least variance of counted photons, in counts: no pixel is taken to be without noise."""
+FEWEST = 0.5
+"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
+FEW = "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done"
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """How the channels with noise become planes of independent noise of variance 1.
+
+    Attributes
+    ----------
+    sigma : tuple of float
+        Standard deviation of the noise, one a plane, in its units; of counted photons the root of the mean variance,
+        or 0 where there are too few to group patches.
+    channels : tuple of float
+        The same of the image's channels.
+    turn : Turn or None
+        Of counted photons: what makes the noise of channels that share some independent.
+    deviations : ndarray
+        What the channels with noise are divided by.
+    parting : ndarray
+        Orthonormal: luma and differences of colours if these hold less than the channels do, or else the channels.
+    middles : ndarray
+        A grey value in the middle of each of these channels, whatever its brightest one is.
+    span : float
+        The largest range of a channel, in units of its noise.
+    """
+
+    sigma: tuple[float, ...]
+    channels: tuple[float, ...]
+    turn: Turn | None
+    deviations: np.ndarray
+    parting: np.ndarray
+    middles: np.ndarray
+    span: float
+
+    @classmethod
+    def of(cls, planes: np.ndarray, setting: Setting, correlated: float) -> Units:
+        """Choose them for planes (C, Z, Y, X), or a sample of them; of counted photons not stabilised.
+
+        ``correlated`` is what the σ of correlated noise is multiplied by.
+        """
+        samples = [_sample(plane) for plane in planes]
+        sigma, channels, turn = setting.sigma, setting.channels, None
+        if isinstance(setting.noise, PoissonGaussian):
+            sigma = channels = _of_photons(samples, setting.noise)
+            if setting.turn is not None and any(channels):
+                sigma, turn = setting.sigma, setting.turn.over(channels)
+                planes = turn.turned(planes)
+                samples = [_sample(plane) for plane in planes]
+        noisy = [c for c, s in enumerate(sigma) if s > 0]
+        factor = 1.0 if setting.bands is None else correlated
+        deviations = np.asarray([factor * sigma[c] for c in noisy])
+        ranges = [float(np.ptp(_known(planes[c]))) for c in noisy]
+        middles = np.asarray([float(np.median(_known(samples[c]))) for c in noisy])
+        return cls(
+            sigma, channels, turn, deviations, _parting([samples[c] for c in noisy], deviations), middles,
+            max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0),
+        )  # fmt: skip
+
+    @property
+    def noisy(self) -> list[int]:
+        """The channels that have noise."""
+        return [c for c, s in enumerate(self.sigma) if s > 0]
+
+
+def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
+    if len(samples) < 2:
+        return np.eye(len(samples))
+    pixels = np.stack([sample / sigma for sample, sigma in zip(samples, deviations, strict=True)])
+    pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
+    if not pixels.size:
+        return np.eye(len(samples))
+    plain, parted = np.eye(len(samples)), colour_basis([1.0] * len(samples))
+
+    def left(basis: np.ndarray) -> float:
+        return float(np.log(np.maximum((basis @ pixels.astype(np.float64)).var(axis=1), 1)).sum())
+
+    return min((parted, plain), key=left)
+
+
+def _of_photons(samples: list[np.ndarray], noise: PoissonGaussian) -> tuple[float, ...]:
+    """Return the root of the mean variance of counted photons in each channel, 0 where these are too few."""
+    gain, offset, sigma = (np.broadcast_to(n, len(samples)) for n in (noise.gain, noise.offset, noise.sigma))
+    signal = np.maximum([float(_known(sample).mean(dtype=np.float64)) for sample in samples] - offset, 0)
+    variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
+    if np.mean(variance / np.square(gain)) < FEWEST:
+        return (0.0,) * len(samples)
+    return tuple(np.sqrt(variance).tolist())
+
+
+def _known(pixels: np.ndarray) -> np.ndarray:
+    """Return the pixels that are there; 0 where none is."""
+    if np.isfinite(pixels.min()) and np.isfinite(pixels.max()):
+        return pixels
+    there = pixels[np.isfinite(pixels)]
+    return there if there.size else np.zeros(1, pixels.dtype)
+
+
+def _sample(plane: np.ndarray) -> np.ndarray:
+    pixels = plane.reshape(-1)
+    return pixels[:: pixels.size // SAMPLE | 1]  # odd: in step with few patterns

@@ -1,0 +1,229 @@
+"""The strength by Stein's unbiased risk estimate: the mean squared error that a plan expects, without the truth.
+
+For the plain pixelwise pass the estimate is in closed form, on some rows of the image. For all else it is taken from
+two runs on parts of the image, whose second has a little more noise: how much the result follows is the divergence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from .._progress import Progress, shares_of
+from ..noise.estimate import estimate_planes
+from ..noise.models import Gaussian
+from ..noise.setting import Setting
+from ..pairwise.tiles import Tile, whole
+from ..plan.plan import Plan
+from .average import average
+
+FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
+"""Multiples of the plan's own strengths that are tried."""
+SHARE = 1 / 20
+"""Share of the rows that the closed form looks at."""
+STEP = 2.0**0.5
+"""The other qualities are tried at the plan's own strengths and at these steps from them, until the risk rises."""
+MOST = 6
+BLOCK, PIXELS = 48, 1 / 24
+"""For the other qualities: side of the square parts, and their share of the image."""
+CLIPPED = 0.002
+"""Share of pixels at an extreme beyond which noise is taken as clipped."""
+FAR = 1.15
+"""Ratio of the σ that was given and the estimated one from which on a note says so."""
+NO_RISK = "strength 'sure' expects no error at all, so that sigma must be too large: the table's strength was taken"
+NO_ERROR = "the predicted MSE is below 0, so that sigma must be too large"
+AT_THE_END = "strength 'sure' is at the end of what was tried: the best may lie beyond, or sigma be wrong"
+PROBE = 0.01
+"""Standard deviation of the added noise, in units of σ."""
+
+
+def tuned(
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
+
+    Raises
+    ------
+    ValueError
+        Where the noise is not Gaussian: the estimate would be wrong.
+
+    Notes
+    -----
+    Takes one to two and a half plain passes over the image.
+
+    References
+    ----------
+    S. Ramani, T. Blu, M. Unser, "Monte-Carlo SURE: a black-box optimization of regularization parameters for general
+    denoising algorithms", IEEE TIP 2008, doi:10.1109/TIP.2008.2001404; see `pairwise.risk` for the closed form.
+    """
+    if not isinstance(setting.noise, Gaussian):
+        raise ValueError(f"strength='sure' needs Gaussian noise; got {setting.text}: give a number, or none")
+    if not any(setting.sigma):
+        return plan
+    if setting.bands is not None:
+        return replace(plan, notes=(*plan.notes, "strength 'sure' is for white noise: the table's was taken"))
+    if _plain(planes, plan, setting):
+        factors, risks = FACTORS, _closed(planes, plan, setting, threads, progress)
+    else:
+        factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads, progress))
+    far = _far_off(planes, plan, setting)
+    notes = plan.notes + far
+    if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
+        notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
+    factor, risk = _lowest(factors, risks)
+    if risk <= 0:
+        return replace(plan, predicted_mse=math.nan, notes=(*notes, NO_RISK))
+    if factor in (factors[0], factors[-1]):
+        risk, notes = math.nan if far else risk, (*notes, AT_THE_END)
+    return replace(plan.times(factor), predicted_mse=risk, notes=notes)
+
+
+def refined(
+    planes: np.ndarray,
+    result: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
+    if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, setting):
+        return plan
+    total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads, progress)
+    if total <= 0:
+        return replace(plan, predicted_mse=math.nan, notes=(*plan.notes, NO_ERROR))
+    return replace(plan, predicted_mse=total / count)
+
+
+def _far_off(planes: np.ndarray, plan: Plan, setting: Setting) -> tuple[str, ...]:
+    """Return a note where the σ that was given is not the one that the image shows."""
+    if plan.estimated or setting.variance is not None:
+        return ()
+    found = estimate_planes(planes, None).sigma
+    pairs = [(given, own) for given, own in zip(setting.sigma, found, strict=True) if given > 0 and own > 0]
+    far = [(given, own) for given, own in pairs if max(given / own, own / given) > FAR]
+    if not far:
+        return ()
+    return (f"sigma was given as {far[0][0]:.4g}, but the image looks like {far[0][1]:.4g}: 'sure' needs the true one",)
+
+
+def _plain(planes: np.ndarray, plan: Plan, setting: Setting) -> bool:
+    """Return whether the closed form holds."""
+    step = plan.passes[0]
+    pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
+    return pixelwise and setting.variance is None and not bool(np.isnan(planes.min()))
+
+
+def _closed(
+    planes: np.ndarray, plan: Plan, setting: Setting, threads: int | None, progress: Progress | None
+) -> list[float]:
+    from ..pairwise.risk import pairwise_risk
+
+    sigma = np.asarray(setting.sigma)
+    gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
+    found = pairwise_risk(
+        planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads, progress=progress
+    )
+    risks: list[float] = (found * sigma**2).mean(axis=1).tolist()
+    return risks
+
+
+def _monte_carlo(
+    planes: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    threads: int | None,
+    progress: Progress | None,
+) -> Callable[[float], float]:
+    parts = [
+        (place.of(planes), setting.within(place), None if guide is None else place.of(guide))
+        for place in _places(planes)
+    ]
+
+    tries = iter(shares_of(progress, [1] * MOST))
+
+    def risk(factor: float) -> float:
+        rng, here = np.random.default_rng(0), plan.times(factor)
+        found, tells = [], shares_of(next(tries), [1] * (2 * len(parts)))
+        for k, (noisy, noise, lead) in enumerate(parts):
+            result = average(noisy, here, noise, lead, threads=threads, progress=tells[2 * k])[0]
+            found.append(_risk(noisy, result, here, noise, lead, rng, threads, tells[2 * k + 1]))
+        return sum(total for total, _ in found) / sum(count for _, count in found)
+
+    return risk
+
+
+def _risk(
+    noisy: np.ndarray,
+    result: np.ndarray,
+    plan: Plan,
+    setting: Setting,
+    guide: np.ndarray | None,
+    rng: np.random.Generator,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[float, int]:
+    """Return the sum of the estimated squared errors, and of how many values it is."""
+    sigma = np.asarray(setting.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
+    signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
+    probed = noisy + sigma * noisy.dtype.type(PROBE) * signs
+    moved = average(probed, plan, setting, guide, threads=threads, progress=progress)[0]
+    power = sigma**2 * (1.0 if setting.variance is None else setting.variance)
+    follows = signs * (moved - result) / np.where(sigma > 0, sigma * PROBE, 1)
+    error = np.square(result - noisy) - power + 2 * power * follows
+    known = np.isfinite(error)
+    return float(error.sum(where=known, dtype=np.float64)), max(int(known.sum()), 1)
+
+
+def _search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[float]]:
+    """Walk from 1 in steps towards the lower risk; return what was seen, in order."""
+    seen = {k: risk(STEP**k) for k in (-1, 0, 1)}
+    while len(seen) < MOST:
+        best = min(seen, key=lambda k: seen[k])
+        outward = best - 1 if best == min(seen) else best + 1
+        if outward in seen:
+            break
+        seen[outward] = risk(STEP**outward)
+    order = sorted(seen)
+    return tuple(STEP**k for k in order), [seen[k] for k in order]
+
+
+def _places(planes: np.ndarray) -> list[Tile]:
+    """Return evenly spread parts of the image, or all of a small one."""
+    _, depth, height, width = planes.shape
+    deep = min(depth, BLOCK // 5)
+    cells = min(BLOCK, height) * min(BLOCK, width) * deep
+    wanted = max(round(PIXELS * planes[0].size / cells), 1)
+    if planes[0].size <= 4 * cells:
+        return [whole(planes.shape[1:])]
+    down = max(round(math.sqrt(wanted * height / width)), 1)
+    across = max(round(wanted / down), 1)
+    middle = ((depth - deep) // 2, (depth - deep) // 2 + deep)
+
+    def starts(side: int, count: int) -> list[tuple[int, int]]:
+        block = min(BLOCK, side)
+        return [(start, start + block) for start in ((2 * k + 1) * (side - block) // (2 * count) for k in range(count))]
+
+    return [Tile(middle, y, x) for y in starts(height, down) for x in starts(width, across)]
+
+
+def _lowest(factors: tuple[float, ...], risks: list[float]) -> tuple[float, float]:
+    """Return where a parabola through the lowest risk and its neighbours is lowest, and the risk there."""
+    k = int(np.argmin(risks))
+    if k in (0, len(risks) - 1):
+        return factors[k], risks[k]
+    left, middle, right = risks[k - 1 : k + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend > 0 else 0.0
+    step = math.log(factors[k + 1] / factors[k])
+    return factors[k] * math.exp(shift * step), middle - 0.25 * (left - right) * shift

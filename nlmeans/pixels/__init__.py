@@ -1,0 +1,1 @@
+"""Which pixels of an image count, and the sample of them that it is judged by."""

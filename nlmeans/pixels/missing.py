@@ -1,0 +1,403 @@
+"""Which pixels of an image count: decided once for the image, then asked of any piece of it.
+
+Missing is what is masked, NaN or infinite; it gets the average of what is around it. Some pixels are no part of the
+picture though their values are numbers: those of a value that stands for no data, those beyond anything that could be
+averaged with the others, and padding. They contribute to no one either, and stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..pairwise.spec import Radii
+from .outliers import Outliers
+
+FAR = 2.0**20
+"""Beyond so many times the spread of the others, a value swallows their noise in sums of float32."""
+ORDINARY = 0.9
+"""Share of the pixels whose distance from the median is the spread."""
+OFFSET, SQUARE, LARGEST = 2.0**10, 1e15, 1e70
+"""Offset, in units of the spread, and spread, from which float32 would not do; and the largest number for float64."""
+SAMPLE = 1 << 12
+"""Pixels of a channel from which bounds are taken."""
+HEAP = 0.01
+"""Share of pixels of one value at an end of the range from which they are left aside for the bounds."""
+SIDE, BORDER = 7, 3
+"""Padding is made of squares of so many pixels of one value; at the image's border this many rows may be beyond it."""
+SHARE = 0.005
+"""Least share of the image, and of what is not padding, that each of the two fills."""
+CHANCE = 0.5
+"""Share of padding's value close to its areas from which these come by chance: in counts, most of which are 0."""
+GAP, STEPS = 0.05, 5
+"""Share of the others' usual distance from padding's value, and smallest steps between them, that no pixel is within
+where the value is padding's alone: so are single pixels of it then, such as the tips of a slanted border."""
+
+
+class Padding(NamedTuple):
+    """What areas are padded with.
+
+    Attributes
+    ----------
+    value : tuple of float
+        One number a channel.
+    alone : bool
+        Whether no pixel of the picture would have it.
+    """
+
+    value: tuple[float, ...]
+    alone: bool
+
+
+class Measured(NamedTuple):
+    """An image, or a piece of it, in numbers that can be averaged.
+
+    Attributes
+    ----------
+    planes : ndarray, shape (C, Z, Y, X)
+        float32 or float64; NaN where a pixel does not count.
+    stays : ndarray of bool, shape (C, Z, Y, X), or None
+        Which of those stay as they are, though missing pixels be filled.
+    """
+
+    planes: np.ndarray
+    stays: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which pixels of an image count.
+
+    Attributes
+    ----------
+    nodata : float or None
+        A value that stands for no data.
+    low, high : tuple of float
+        Bounds of each channel; empty where none are needed.
+    beyond : int
+        Values beyond these among those that were looked at.
+    padding : tuple of Padding
+        What areas are padded with, at either end of the range.
+    outliers : Outliers or None
+        What makes a pixel an outlier.
+    fills : bool
+        Whether outliers count as missing.
+    wide : bool
+        Whether float32 would not do: for an offset far beyond what varies, and at the ends of its range.
+    sides : tuple of 3 int
+        The image's (Z, Y, X).
+    """
+
+    nodata: float | None = None
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    beyond: int = 0
+    padding: tuple[Padding, ...] = ()
+    outliers: Outliers | None = None
+    fills: bool = False
+    wide: bool = False
+    sides: Radii = (0, 0, 0)
+
+    @classmethod
+    def of(
+        cls,
+        source: np.ndarray,
+        known: np.ndarray | None,
+        nodata: float | None,
+        padding: bool,
+        sides: Radii,
+    ) -> Rules:
+        """Decide from an image, planes (C, Z, Y, X) as they are stored, or from samples of it, stacked along z."""
+        rules = cls(nodata=nodata, sides=sides)
+        there = rules._known(source, known)
+        if source.dtype.itemsize > 2:
+            ordinary = [Ordinary.of(plane, None if there is None else there[c]) for c, plane in enumerate(source)]
+            _check_squares(ordinary)
+            low, high = tuple(one.low for one in ordinary), tuple(one.high for one in ordinary)
+            bounded = any(math.isfinite(one.spread) for one in ordinary)
+            wide = any(one.wide for one in ordinary)
+            rules = cls(nodata, low if bounded else (), high if bounded else (), wide=wide, sides=sides)
+            beyond = rules._beyond(source, there)
+            if beyond is not None:
+                there = ~beyond if there is None else there & ~beyond
+                rules = replace(rules, beyond=int(beyond.sum()))
+        values = _padding(source, there, sides) if padding else ()
+        return replace(rules, padding=values) if values else rules
+
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it is looked at to tell whether it counts."""
+        return max(SIDE - 1 if any(not one.alone for one in self.padding) else 0, 1 if self.fills else 0)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know."""
+        notes = []
+        if self.beyond:
+            ends = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True))
+            notes.append(f"values beyond {ends} cannot be averaged with the others: they stay as they are")
+        if self.padding:
+            values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(one.value)) for one in self.padding)
+            notes.append(
+                f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and "
+                "out of averages (padding=False: they are denoised)"
+            )
+        if self.outliers is not None:
+            says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
+            notes.append(f"{self.outliers.text}: {says}")
+        return tuple(notes)
+
+    def measure(self, source: np.ndarray, known: np.ndarray | None, origin: Radii = (0, 0, 0)) -> Measured:
+        """Return planes (C, Z, Y, X) in numbers that can be averaged.
+
+        ``known`` (C, Z, Y, X) is False where a pixel is missing, ``origin`` where the planes begin in the image.
+        """
+        planes, stays = as_float(source, self.wide), self._void(source, known)
+        padded = self._padded(source, origin)
+        if padded is not None:
+            stays = np.broadcast_to(padded, source.shape) if stays is None else stays | padded
+        counts = known
+        if stays is not None:
+            counts = ~stays if known is None else known & ~stays
+        if self.outliers is not None and self.fills:
+            kept = self.outliers.counting(planes, counts)
+            counts = kept if counts is None else counts & kept
+        if counts is not None and not counts.all():
+            planes = np.where(counts, planes, planes.dtype.type(np.nan))
+        return Measured(planes, stays)
+
+    def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        """Return which values are no data or beyond the bounds; None if none is."""
+        declared, beyond = self._declared(source), self._beyond(source, known)
+        if declared is None or beyond is None:
+            return beyond if declared is None else declared
+        return declared | beyond
+
+    def _declared(self, source: np.ndarray) -> np.ndarray | None:
+        """Return which values stand for no data, masked or not; None if none does."""
+        if self.nodata is None:
+            return None
+        with np.errstate(over="ignore"):  # a number that the type cannot hold
+            found = np.isnan(source) if math.isnan(self.nodata) else source == self.nodata
+        return found if found.any() else None
+
+    def _beyond(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        """Return which values are beyond the bounds; None if none is."""
+        if not self.low:
+            return None
+        ends = zip(self.low, source, self.high, strict=True)
+        if all(low <= float(plane.min()) and float(plane.max()) <= high for low, plane, high in ends):  # and no NaN
+            return None
+        low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
+        found = np.isfinite(source) & ((source < low) | (source > high))
+        if known is not None:
+            found &= known
+        return found if found.any() else None
+
+    def _known(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
+        void = self._void(source, known)
+        if void is None:
+            return known
+        return ~void if known is None else known & ~void
+
+    def _padded(self, source: np.ndarray, origin: Radii) -> np.ndarray | None:
+        """Return which pixels (Z, Y, X) are padding; None if none is."""
+        found = None
+        for value, alone in self.padding:
+            area = same = _same(source, value)
+            if not same.any():
+                continue
+            if not alone:
+                edges = [
+                    (first == 0, first + length == side)
+                    for first, length, side in zip(origin[1:], same.shape[1:], self.sides[1:], strict=True)
+                ]
+                area = opened(same, edges)
+            found = area if found is None else found | area
+        return found if found is not None and found.any() else None
+
+
+def as_float(planes: np.ndarray, wide: bool = False) -> np.ndarray:
+    """Return planes as C-contiguous float32, or float64 where float32 would lose bits or ``wide`` says so."""
+    exact = (planes.dtype.kind == "f" and planes.dtype.itemsize <= 4) or planes.dtype.itemsize <= 2
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        return np.ascontiguousarray(planes, np.float32 if exact and not wide else np.float64)
+
+
+def sampled(plane: np.ndarray, most: int) -> np.ndarray:
+    """Return at most about ``most`` pixels, evenly spread."""
+    pixels = plane.reshape(-1)
+    return pixels[:: pixels.size // most | 1]  # odd: in step with few patterns
+
+
+class Ordinary(NamedTuple):
+    """The values of a channel but for what is far from nearly all of them.
+
+    Attributes
+    ----------
+    middle, spread : float
+        Median, and the distance from it that most values keep; infinite where all are alike.
+    """
+
+    middle: float
+    spread: float
+
+    @classmethod
+    def of(cls, plane: np.ndarray, known: np.ndarray | None) -> Ordinary:
+        """Judge by a sample; values that heap up at an end are left aside."""
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            values = sampled(plane, SAMPLE).astype(np.float64)
+        there = np.isfinite(values)
+        if known is not None:
+            there &= sampled(known, SAMPLE)
+        if not there.all():
+            values = values[there]
+        if values.size == 0:
+            return cls(0.0, math.inf)
+        inner = values
+        for end in (values.min(), values.max()):
+            heap = inner == end
+            if HEAP < np.count_nonzero(heap) / inner.size < 1:
+                inner = inner[~heap]
+        middle = _ranked(inner, inner.size // 2)
+        with np.errstate(over="ignore"):
+            deviations = np.abs(inner - middle)
+        spread = _ranked(deviations, int(ORDINARY * (deviations.size - 1)))
+        if spread == 0:
+            deviations = deviations[deviations > 0]
+            spread = _ranked(deviations, deviations.size // 2) if deviations.size else math.inf
+        return cls(middle, spread)
+
+    @property
+    def low(self) -> float:
+        """The least value that can be averaged with the others."""
+        return self.middle - FAR * self.spread
+
+    @property
+    def high(self) -> float:
+        """The greatest."""
+        return self.middle + FAR * self.spread
+
+    @property
+    def wide(self) -> bool:
+        """Whether float32 would lose what varies, or its squares."""
+        if math.isinf(self.spread):
+            return False
+        return abs(self.middle) > OFFSET * self.spread or not 1 / SQUARE < self.spread < SQUARE
+
+
+def _ranked(values: np.ndarray, rank: int) -> float:
+    """Return the value that so many are below."""
+    return float(np.partition(values, rank)[rank])
+
+
+def _check_squares(channels: list[Ordinary]) -> None:
+    """Refuse an image whose squares are no numbers."""
+    for one in channels:
+        size = max(abs(one.middle), 0.0 if math.isinf(one.spread) else one.spread)
+        if size > LARGEST or 0 < one.spread < 1 / LARGEST:
+            raise ValueError(
+                f"an image's values must be numbers that can be squared, {1 / LARGEST:g} to {LARGEST:g}; got about "
+                f"{one.middle:g}, varying by {one.spread:g}: multiply it by a power of ten"
+            )
+
+
+def _same(source: np.ndarray, value: tuple[float, ...]) -> np.ndarray:
+    """Return where all channels have the value."""
+    same: np.ndarray = source[0] == value[0]
+    for plane, number in zip(source[1:], value[1:], strict=True):
+        same = same & (plane == number)
+    return same
+
+
+def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tuple[Padding, ...]:
+    """Return what areas of the image are padded with: values at the ends of the range."""
+    found = []
+    whole = source.shape[1:] == sides
+    there = None if known is None else np.logical_and.reduce(known)
+    few = _few(source, there)
+    for least in (True, False):
+        value = tuple(float(plane.min() if least else plane.max()) for plane in few) if few.size else ()
+        if not value or (few == np.reshape(value, (-1, 1))).all(axis=0).mean() < SHARE:
+            continue
+        same = _same(source, value) if there is None else _same(source, value) & there
+        size = same.size if there is None else int(there.sum())
+        if not SHARE * size < np.count_nonzero(same) < size or not _at_end(source, there, value, least):
+            continue
+        if not _may_hold(same, SHARE * size):
+            continue
+        area = opened(same, [(whole, whole)] * 2)
+        if not SHARE * size < np.count_nonzero(area) < (1 - SHARE) * size:
+            continue
+        close = ~area if there is None else ~area & there
+        close &= ~_all(_all(np.pad(~area, [(0, 0), (BORDER, BORDER), (BORDER, BORDER)], constant_values=True), 1), 2)
+        if np.count_nonzero(same & close) <= CHANCE * np.count_nonzero(close):
+            found.append(Padding(value, any(map(_alone, few, value))))
+    return tuple(found)
+
+
+def _alone(pixels: np.ndarray, value: float) -> bool:
+    """Whether no noise reaches a value: all else is far from it, in steps that are smaller."""
+    others = np.unique(pixels[pixels != value]).astype(np.float64)
+    if others.size < 2:
+        return False
+    distances = np.abs(others - value)
+    gap = distances.min()
+    return bool(gap >= max(GAP * np.median(distances), STEPS * np.diff(others).min()))
+
+
+def _few(source: np.ndarray, there: np.ndarray | None) -> np.ndarray:
+    """Return a sample (C, pixels) of the pixels that are there in all channels."""
+    steps = [max(n // math.isqrt(SAMPLE), 1) for n in source.shape[2:]]
+    z = max(source.shape[1] // 8, 1)
+    cut = (slice(None, None, z), slice(None, None, steps[0]), slice(None, None, steps[1]))
+    few = source[:, *cut].reshape(len(source), -1)
+    return few if there is None else few[:, there[cut].ravel()]
+
+
+def _at_end(source: np.ndarray, there: np.ndarray | None, value: tuple[float, ...], least: bool) -> bool:
+    """Whether no pixel is beyond a value."""
+    for plane, number in zip(source, value, strict=True):
+        pixels = plane if there is None else plane[there]
+        if (pixels.min() < number) if least else (pixels.max() > number):
+            return False
+    return True
+
+
+def _may_hold(flags: np.ndarray, pixels: float) -> bool:
+    """Whether squares of flags within a slice (Z, Y, X), and beyond its border, may hold more than so many pixels.
+
+    Few rows can tell: each square has one of every ``SIDE`` rows, or the last, and all that share a run of flags in one
+    row lie within less than twice their height.
+    """
+    rows = flags[:, [*range(BORDER, flags.shape[1] - 1, SIDE), -1]]
+    runs = _all(np.pad(rows, [(0, 0), (0, 0), (BORDER, BORDER)], constant_values=True), 2)
+    return bool((2 * SIDE - 1) * SIDE * np.count_nonzero(runs) > pixels)
+
+
+def opened(flags: np.ndarray, edges: list[tuple[bool, bool]]) -> np.ndarray:
+    """Return the pixels (Z, Y, X) that lie in a square of flags within a slice.
+
+    Flags go on for a few pixels beyond those ``edges`` (before and behind along y and x) that are the image's.
+    """
+    pads = [(BORDER * before, BORDER * behind) for before, behind in edges]
+    area = np.pad(flags, [(0, 0), *pads], constant_values=True)
+    for axis in (1, 2):
+        area = _all(area, axis)
+    area = np.pad(area, [(0, 0), (SIDE - 1, SIDE - 1), (SIDE - 1, SIDE - 1)])
+    for axis in (1, 2):
+        area = ~_all(~area, axis)
+    (top, _), (left, _) = pads
+    return flags & area[:, top : top + flags.shape[1], left : left + flags.shape[2]]
+
+
+def _all(flags: np.ndarray, axis: int) -> np.ndarray:
+    """Return whether all of each run of ``SIDE`` flags along an axis are set."""
+    moved, done = np.moveaxis(flags, axis, 0), 1
+    while done < SIDE and len(moved) > 1:  # runs double
+        step = min(done, SIDE - done, len(moved) - 1)
+        moved, done = moved[step:] & moved[:-step], done + step
+    return np.moveaxis(moved if done == SIDE else moved[:0], 0, axis)

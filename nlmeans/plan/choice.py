@@ -1,0 +1,204 @@
+"""The choice of parameters: from an image, its noise and what the caller asked for to a plan."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _checks
+from .._axes import Layout
+from ..groups.spec import GroupSpec, RidgeSpec
+from ..pairwise.spec import Radii
+from .defaults import (
+    COLOUR,
+    EFFORT,
+    GREY,
+    RIDGE_COLOUR,
+    RIDGE_CORRELATED,
+    RIDGE_FRAMES,
+    RIDGE_GREY,
+    RIDGE_PILOT,
+    VIDEO,
+    VOLUME,
+    Averaging,
+    Defaults,
+)
+from .plan import Pass, Plan
+
+if TYPE_CHECKING:
+    from ..noise.setting import Setting
+    from .options import Options
+
+SAMPLE = 1 << 16
+"""Pixels of a channel from which the signal's variance is taken."""
+STRAY = 30.0
+"""Standard deviations from the mean beyond which pixels are left aside: at most one in 900 can be."""
+PAIRS = 1.5e9
+"""Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
+PATCHWISE = 3.0
+"""How much longer a pass takes that averages patches."""
+
+
+def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -> Plan:
+    """Choose what the caller left open, for one image of sides ``whole``.
+
+    ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised.
+    """
+    layout = options.layout
+    sides, space = whole[-len(layout.space) :], _space(layout, whole)
+    row = _row(planes, setting.sigma, space)
+    quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
+    steps = [row.fast] if quality == "fast" else [row.pilot]
+    if options.guide is not None:
+        steps = [row.guided]
+    wanted = options.passes or (2 if quality == "best" and options.guide is None else 1)
+    if wanted == 2:
+        steps.append(row.guided)
+    first = steps[0].strength
+    passes, capped = [], False
+    for k, step in enumerate(steps):
+        patch, search = _default_radii(step, space, len(sides), options.spacing)
+        search = options.search_radius or search
+        reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
+        capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
+        share = step.wiener if quality != "fast" or options.wiener else 0.0
+        strength = step.strength
+        if isinstance(options.strength, float):
+            strength *= options.strength / first
+        passes.append(
+            Pass(
+                patch_radius=options.patch_radius or patch,
+                search_radius=reach,
+                strength=strength,
+                aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
+                guided=k > 0 or options.guide is not None,
+                wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
+            )
+        )
+    guide_noise = options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0
+    if guide_noise > _checks.STRONGEST:
+        raise ValueError(
+            f"guide_sigma must be at most {_checks.STRONGEST:g} times sigma; got {options.guide_sigma:g} for a sigma "
+            f"of {_level(setting.sigma):g}"
+        )
+    ridge = _ridge(planes, setting, options, whole) if options.method == "ridge" else None
+    seconds = _seconds(passes, math.prod(sides), len(planes))
+    if ridge is not None:
+        seconds += sum(_step_seconds(step, math.prod(sides), len(planes)) for step in (ridge.first, ridge.second))
+    return Plan(
+        axes=layout.axes,
+        quality=options.quality,
+        noise=setting.text,
+        sigma=setting.channels,
+        estimated=setting.estimated,
+        passes=tuple(passes),
+        bias=options.bias,
+        guide_noise=guide_noise,
+        centre=options.centre or "max",
+        seconds=seconds,
+        notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
+        ridge=ridge,
+    )
+
+
+def _ridge(planes: np.ndarray, setting: Setting, options: Options, whole: Radii) -> RidgeSpec:
+    """Choose the steps of method "ridge" as the table has them."""
+    ratio, effort = _noise_ratio(planes, setting.sigma), EFFORT[options.quality]
+    rows = RIDGE_GREY if len(setting.sigma) == 1 else RIDGE_COLOUR
+    row = next(row for row in rows if ratio <= row.noise)
+    space = _space(options.layout, whole)
+    spacing = None if options.spacing is None else options.spacing[-len(space) :]
+
+    def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
+        patch, stride, search = [side] * len(space), [apart] * len(space), [reach] * len(space)
+        if len(space) == 3:
+            patch[0] = stride[0] = 1
+            frames, within = RIDGE_FRAMES[space[0]]
+            search = [frames, *(min(r, within) for r in search[1:])]
+        if spacing is not None:
+            finest = min(spacing)
+            search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
+        z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
+        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
+
+    first = step(*row.first, *effort.first, sparse=False)
+    second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
+    return RidgeSpec(first, second, row.share, RIDGE_CORRELATED)
+
+
+def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
+    z, y, x = [absent, *numbers][-3:]
+    return z, y, x
+
+
+def _space(layout: Layout, whole: Radii) -> str:
+    """Return the axes of space; one of length 1 before the picture's two is none: a single slice is a picture."""
+    return layout.space[-2:] if whole[0] == 1 else layout.space
+
+
+def _default_radii(
+    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the radii of patches and window along ``count`` axes, of which the last are ``space``."""
+    patch, search = [step.patch] * len(space), [step.search] * len(space)
+    if space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
+        patch[0], search = 0, list(VIDEO)
+    if spacing is not None:
+        spacing = spacing[-len(space) :]
+        finest = min(spacing)
+        patch = [round(r * finest / width) for r, width in zip(patch, spacing, strict=True)]
+        search = [max(round(r * finest / width), min(r, 1)) for r, width in zip(search, spacing, strict=True)]
+    none = (0,) * (count - len(space))
+    return (*none, *patch), (*none, *search)
+
+
+def _row(planes: np.ndarray, sigma: tuple[float, ...], space: str) -> Defaults:
+    rows = VOLUME if space[0] == "Z" else GREY if len(sigma) == 1 else COLOUR
+    ratio = _noise_ratio(planes, sigma)
+    return next(row for row in rows if ratio <= row.noise)
+
+
+def _noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
+    """Return σ over the standard deviation of the signal."""
+    variance = np.asarray([_variance(channel) for channel in planes])
+    noise = np.square(sigma)
+    signal = float(np.maximum(variance - noise, 0).mean())
+    return math.sqrt(float(noise.mean()) / signal) if signal > 0 else math.inf
+
+
+def _variance(channel: np.ndarray) -> float:
+    """Return the variance of an even sample of a channel: a row of the table asks for no more."""
+    pixels = channel.reshape(-1)
+    values = pixels[:: pixels.size // SAMPLE | 1].astype(np.float64)  # odd: in step with few patterns
+    if np.isnan(values.min()):
+        values = values[~np.isnan(values)]
+    while values.size:
+        middle, variance = values.mean(), values.var()
+        near = np.square(values - middle) <= STRAY**2 * variance
+        if near.all():
+            return float(variance)
+        values = values[near]  # a few stray pixels, such as hot ones, are no signal
+    return 0.0
+
+
+def _level(sigma: tuple[float, ...]) -> float:
+    """Return one number for the noise of all channels, the least that is none."""
+    return min((s for s in sigma if s > 0), default=1.0)
+
+
+def _step_seconds(step: GroupSpec, pixels: int, channels: int) -> float:
+    """Return what matching and products of a step take: multiplications over how many a second are usual."""
+    groups = pixels / math.prod(step.stride)
+    patch = math.prod(step.patch)
+    compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
+    return groups * channels * (compared / 1.5e10 + step.size**2 * (2 * patch + step.size) / 8e10)
+
+
+def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:
+    def pairs(step: Pass) -> float:
+        window = math.prod(2 * r + 1 for r in step.search_radius)
+        return pixels * min(window, pixels) / 2 * (PATCHWISE if step.aggregation == "patch" else 1)
+
+    return sum(pairs(step) for step in passes) * (0.6 + 0.4 * channels) / PAIRS

@@ -1,0 +1,1 @@
+"""Pictures of what was done: weights, metrics, pages."""
