@@ -23,8 +23,8 @@ from nlmeans.groups import kernels
 from nlmeans.groups.run import Step
 from nlmeans.groups.spec import GroupSpec
 from nlmeans.methods.average import average
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.models import Gaussian
-from nlmeans.noise.setting import Setting
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
@@ -125,13 +125,13 @@ def measured(side: int, quality: str) -> dict[str, Any]:
     clean = np.tile(data.camera(), (math.ceil(side / 512),) * 2)[:side, :side].astype(np.float32)
     noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)[None, None]
     plan = nlmeans.plan(noisy[0, 0], SIGMA, method="ridge", quality=quality)
-    setting = Setting(Gaussian(SIGMA), (SIGMA,))
+    noise = FittedNoise(Gaussian(SIGMA), (SIGMA,))
     assert plan.ridge is not None
-    pilot = average(noisy, plan, setting, threads=1)[0]
+    pilot = average(noisy, plan, noise, threads=1)[0]
     unit, guide = noisy / np.float32(SIGMA), pilot / np.float32(SIGMA)
     fastest = peak()
     rows: list[dict[str, Any]] = [
-        {"stage": "non-local means", "seconds": least(lambda: average(noisy, plan, setting, threads=1))}
+        {"stage": "non-local means", "seconds": least(lambda: average(noisy, plan, noise, threads=1))}
     ]
     for number, spec in enumerate((plan.ridge.first, plan.ridge.second), 1):
         step = Step(unit if number == 1 else guide, unit, None if number == 1 else guide, spec)

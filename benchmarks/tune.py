@@ -22,8 +22,8 @@ from skimage.io import imread
 import nlmeans
 from nlmeans._axes import Layout
 from nlmeans.methods.average import average
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.models import Gaussian
-from nlmeans.noise.setting import Setting
 from nlmeans.pairwise.tiles import available_cpus
 
 SIGMAS = (5, 10, 15, 25, 35, 50, 75)
@@ -81,7 +81,7 @@ class Column:
         self.pilots: list[np.ndarray] = []
 
     def run(self, column: str, patch: int, strength: float) -> list[np.ndarray]:
-        """Denoise all images with one setting."""
+        """Denoise all images with one noise."""
         quality = {"fast": "fast", "pilot": "balanced", "guided": "best"}[column]
         results = []
         for k, planes in enumerate(self.noisy):
@@ -90,13 +90,13 @@ class Column:
                 quality=quality, patch_radius=patch, search_radius=SEARCH[self.kind], strength=strength,
             )  # fmt: skip
             step = replace(plan.passes[-1], strength=strength)
-            setting = Setting(Gaussian(self.sigma), (float(self.sigma),) * len(planes))
+            noise = FittedNoise(Gaussian(self.sigma), (float(self.sigma),) * len(planes))
             guide = self.pilots[k] if column == "guided" else None
-            results.append(average(planes, replace(plan, passes=(step,)), setting, guide, threads=1)[0])
+            results.append(average(planes, replace(plan, passes=(step,)), noise, guide, threads=1)[0])
         return results
 
     def tune(self, column: str) -> list[dict[str, float]]:
-        """Return mean PSNR for every setting, best first."""
+        """Return mean PSNR for every noise, best first."""
         grid = [(patch, strength) for patch, strengths in GRIDS[column].items() for strength in strengths]
 
         def score(patch: int, strength: float) -> float:
@@ -104,7 +104,7 @@ class Column:
             return float(np.mean([psnr(r, c) for r, c in zip(results, self.clean, strict=True)]))
 
         with ThreadPoolExecutor(available_cpus()) as pool:
-            scores = list(pool.map(lambda setting: score(*setting), grid))
+            scores = list(pool.map(lambda noise: score(*noise), grid))
         rows = [
             {"patch_radius": p, "strength": h, "psnr": round(value, 3)}
             for (p, h), value in zip(grid, scores, strict=True)

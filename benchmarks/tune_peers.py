@@ -55,17 +55,17 @@ def settings(grid: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def scores(peer: Peer, form: str, sigma: float, clean: list[np.ndarray]) -> list[dict[str, Any]]:
-    """Return the mean PSNR of every setting, best first."""
+    """Return the mean PSNR of every noise, best first."""
     grid = (VOLUME_GRIDS if form == "volume" else GRIDS)[peer.name]
     noisy = [
         (picture + np.random.default_rng(k).normal(0, sigma, picture.shape)).astype(np.float32)
         for k, picture in enumerate(clean)
     ]
     found = []
-    for setting in settings(grid):
-        results = [peer.function(picture, sigma, form == "colour", **setting) for picture in noisy]
+    for noise in settings(grid):
+        results = [peer.function(picture, sigma, form == "colour", **noise) for picture in noisy]
         each = [psnr(np.clip(r, 0, 255).astype(np.float64), c) for r, c in zip(results, clean, strict=True)]
-        found.append({**setting, "psnr": round(float(np.mean(each)), 3)})
+        found.append({**noise, "psnr": round(float(np.mean(each)), 3)})
     return sorted(found, key=lambda row: -row["psnr"])
 
 

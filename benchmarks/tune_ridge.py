@@ -26,8 +26,8 @@ from nlmeans.groups.spec import RidgeSpec
 from nlmeans.methods.average import average
 from nlmeans.methods.combine import combine
 from nlmeans.methods.scale import Units
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.models import Gaussian
-from nlmeans.noise.setting import Setting
 
 from .picture_sets import with_jpeg
 from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
@@ -75,28 +75,28 @@ class Case:
         for k, (image, planes) in enumerate(zip(clean, self.clean, strict=True)):
             noise = np.random.default_rng(k).normal(0, sigma, planes.shape)
             noisy = np.ascontiguousarray(planes + noise, np.float32)
-            setting = Setting(Gaussian(sigma), (float(sigma),) * len(planes))
+            noise = FittedNoise(Gaussian(sigma), (float(sigma),) * len(planes))
             if jpeg:
                 saved = with_jpeg((layout.array(noisy[None]), image), jpeg)[0]
                 noisy = np.ascontiguousarray(layout.planes(saved)[0], np.float32)
-                setting = Setting.of(noisy, Gaussian(), None, (0.0, 255.0))
+                noise = FittedNoise.of(noisy, Gaussian(), None, (0.0, 255.0))
             told = None if jpeg else sigma
             plan = nlmeans.plan(layout.array(noisy[None]), told, axes=axes, quality=quality, method="ridge")
             self.noisy.append(noisy)
-            self.settings.append(setting)
-            self.pilots.append(average(noisy, plan, setting)[0])
+            self.settings.append(noise)
+            self.pilots.append(average(noisy, plan, noise)[0])
             self.specs.append(plan.ridge)
 
     def score(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
         """Return the mean PSNR with one number changed, and seconds a million pixels."""
         found, seconds = [], 0.0
-        for noisy, pilot, spec, setting, clean in zip(
+        for noisy, pilot, spec, noise, clean in zip(
             self.noisy, self.pilots, self.specs, self.settings, self.clean, strict=True
         ):
             assert spec is not None
             chosen = spec if name is None else changed(spec, name, value)
             start = time.perf_counter()
-            result = combine(noisy, pilot, chosen, setting, Units.of(noisy, setting, chosen.correlated))
+            result = combine(noisy, pilot, chosen, noise, Units.of(noisy, noise, chosen.correlated))
             seconds += time.perf_counter() - start
             found.append(psnr(result, clean))
         pixels = sum(planes[0].size for planes in self.noisy)

@@ -65,19 +65,19 @@ def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any)
     place = _checks.pixel(at, array, parsed.layout)
     source = parsed.layout.planes(array)[0]
     _, planes, recipe = prepare(source, parsed, 0)
-    setting, plan = recipe.setting, recipe.plan
+    noise, plan = recipe.noise, recipe.plan
     *before, last = plan.passes
     guide = guide_of(planes, parsed, 0)
     features = planes if guide is None else guide
     if before:
-        features = average(planes, replace(plan, passes=tuple(before)), setting, guide)[0]
+        features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
     spec = plan.recipe(last, len(features))
-    gains = np.asarray(gains_of(setting.sigma if features is not guide else setting.channels, len(features))).reshape(
+    gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features))).reshape(
         -1, 1, 1, 1
     )
     weights = pixel_weights(
         np.nan_to_num(features * gains), spec, place,
-        valid=np.isfinite(planes).all(axis=0), variance=None if setting.variance is None else setting.variance[0],
+        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
     )  # fmt: skip
     return Layout(parsed.layout.axes.replace("C", "")).array(weights[None, None])
 

@@ -53,10 +53,8 @@ class Image:
     @property
     def groups(self) -> list[range]:
         """The planes that are denoised together; those without noise are in none."""
-        sigma = self.recipe.setting.sigma
-        colours = (
-            len(self.planes) == 3 <= len(self.measured) <= 4 and not self.recipe.setting.mixes
-        )  # perhaps with alpha
+        sigma = self.recipe.noise.sigma
+        colours = len(self.planes) == 3 <= len(self.measured) <= 4 and not self.recipe.noise.mixes  # perhaps with alpha
         if colours and 0 < max(sigma) <= UNEQUAL * min(sigma):
             return [range(3)]
         return [range(c, c + 1) for c, own in enumerate(sigma) if own > 0 and _varies(self.planes[c])]
@@ -67,28 +65,28 @@ class Image:
         if missing is None:
             return self.planes
         averages, _ = average(
-            self.planes, self.recipe.plan, self.recipe.setting, threads=threads, progress=progress
+            self.planes, self.recipe.plan, self.recipe.noise, threads=threads, progress=progress
         )  # fmt: skip
         return np.where(missing, averages, self.planes)
 
     def denoised(self, filled: np.ndarray, device: torch.device, progress: Progress | None, turns: int) -> np.ndarray:
         """Return what the networks make of the planes, in the image's units; NaN where nothing is known."""
-        setting, groups = self.recipe.setting, self.groups
+        noise, groups = self.recipe.noise, self.groups
         seen, clean = known_nearest(filled), filled.copy()  # planes without noise stay as they are
         work = [(group, z) for group in groups for z in range(seen.shape[1])]
         if not work and progress is not None:
             progress(1, 1)
         for k, (group, z) in enumerate(work):
             chosen = list(group)
-            relief = None if setting.variance is None else setting.variance[0, z]
+            relief = None if noise.variance is None else noise.variance[0, z]
             clean[chosen, z] = denoised(
-                _loaded(len(group), device), seen[chosen, z], [setting.sigma[c] for c in group], relief, device,
+                _loaded(len(group), device), seen[chosen, z], [noise.sigma[c] for c in group], relief, device,
                 part(progress, k, len(work)), turns,
             )  # fmt: skip
-        if setting.still is not None:
-            clean = np.where(setting.still, filled, clean)
+        if noise.still is not None:
+            clean = np.where(noise.still, filled, clean)
         clean[np.isnan(filled)] = np.nan
-        clean = setting.restore(clean, self.measured)
+        clean = noise.restore(clean, self.measured)
         for channel, target in zip(self.measured, clean, strict=True):
             if not work or not _varies(channel):  # the way through a transform and back would change it
                 np.copyto(target, channel, where=np.isfinite(channel))

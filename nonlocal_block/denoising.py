@@ -17,7 +17,7 @@ from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
 from nlmeans.methods.recipe import Recipe
 from nlmeans.methods.region import SHADES
-from nlmeans.noise.setting import CORRELATED
+from nlmeans.noise.fitted import CORRELATED
 from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan.options import Options
 from nlmeans.plan.plan import table
@@ -78,7 +78,7 @@ class ImageNoise:
     def of(cls, recipe: Recipe) -> ImageNoise:
         """Return what a recipe says, without its maps."""
         notes = tuple(UNTRAINED if note == CORRELATED else note for note in recipe.plan.notes)
-        return cls(recipe.setting.text, recipe.setting.channels, recipe.setting.estimated, notes)
+        return cls(recipe.noise.text, recipe.noise.channels, recipe.noise.estimated, notes)
 
 
 @dataclass(frozen=True)

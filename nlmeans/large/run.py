@@ -181,7 +181,7 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
     Returns
     -------
     Recipe
-        With attributes ``plan``, which prints as a small table, and ``setting``, whose ``noise`` is the model.
+        With attributes ``plan``, which prints as a small table, and ``noise``, whose ``model`` has the numbers.
     """
     beside = {name: options.pop(name, None) for name in ("mask", "guide")}
     noise, max_pixels = (options.pop(name, None) for name in ("noise", "max_pixels"))
@@ -197,7 +197,7 @@ def fitted_noise(
     The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
     """
     of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, {})
-    return noise_of(of.parts(sha256()), of.count, model, options.get("nodata")).noise
+    return noise_of(of.parts(sha256()), of.count, model, options.get("nodata")).model
 
 
 def _opened(

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._progress import Progress, shares_of
 from ..noise.colour import colour_basis, mix
-from ..noise.setting import Setting
+from ..noise.fitted import FittedNoise
 from ..pairwise.run import pairwise_average
 from ..pairwise.spec import PairwiseSpec
 from ..pairwise.tiles import Tile, whole
@@ -22,7 +22,7 @@ from ..wiener.run import wiener
 def average(
     planes: np.ndarray,
     plan: Plan,
-    setting: Setting,
+    noise: FittedNoise,
     guide: np.ndarray | None = None,
     *,
     threads: int | None = None,
@@ -44,28 +44,28 @@ def average(
     missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
     asked = region or whole(planes.shape[1:])
     result, looked, reaches = planes, None, plan.reaches(missing)
-    shrinks = any(setting.sigma)
+    shrinks = any(noise.sigma)
     tells = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
     for k, step in enumerate(plan.passes):
         looking, averaging, shrinking = tells[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.recipe(step, len(features))
-        factors = gains_of(setting.sigma if features is not guide else setting.channels, len(features))
+        factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
-            looked = _look(planes, features, spec, factors, setting, missing, threads, looking)
+            looked = _look(planes, features, spec, factors, noise, missing, threads, looking)
         here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
-            gains=factors, variance=setting.variance, threads=threads, progress=averaging, region=here,
+            gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
-        planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
+        planes, noise, asked = here.of(planes), noise.within(here), asked.moved(here.origin)
         if step.wiener and shrinks:
             here = asked.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
-            result = _wiener_step(planes, result, step, setting, missing, threads, shrinking, here)
-            planes, setting, asked = here.of(planes), setting.within(here), asked.moved(here.origin)
-    keep_noiseless(result, planes, setting)
+            result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, here)
+            planes, noise, asked = here.of(planes), noise.within(here), asked.moved(here.origin)
+    keep_noiseless(result, planes, noise)
     return result, looked
 
 
@@ -74,13 +74,13 @@ def _work(step: Pass, maps: bool, shrinks: bool) -> tuple[int, int, int]:
     return 8 if maps else 0, 12 if step.aggregation == "patch" else 4, 1 if step.wiener and shrinks else 0
 
 
-def keep_noiseless(result: np.ndarray, planes: np.ndarray, setting: Setting) -> None:
+def keep_noiseless(result: np.ndarray, planes: np.ndarray, noise: FittedNoise) -> None:
     """Put channels and pixels without noise, if they are there, back into a result."""
-    for channel, sigma in enumerate(setting.sigma):
+    for channel, sigma in enumerate(noise.sigma):
         if sigma == 0:
             _restore(result[channel], planes[channel], None)
-    if setting.still is not None:
-        for k, still in enumerate(np.broadcast_to(setting.still, result.shape)):
+    if noise.still is not None:
+        for k, still in enumerate(np.broadcast_to(noise.still, result.shape)):
             _restore(result[k], planes[k], still)
 
 
@@ -166,24 +166,24 @@ def _wiener_step(
     planes: np.ndarray,
     pilot: np.ndarray,
     step: Pass,
-    setting: Setting,
+    noise: FittedNoise,
     missing: bool,
     threads: int | None,
     progress: Progress | None,
     region: Tile,
 ) -> np.ndarray:
     """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
-    noisy = [c for c, sigma in enumerate(setting.sigma) if sigma > 0]
-    deviations = [setting.sigma[c] for c in noisy]
-    basis = np.diag(1 / np.asarray(deviations)) if setting.mixes else colour_basis(deviations)
+    noisy = [c for c, sigma in enumerate(noise.sigma) if sigma > 0]
+    deviations = [noise.sigma[c] for c in noisy]
+    basis = np.diag(1 / np.asarray(deviations)) if noise.mixes else colour_basis(deviations)
     unknown = region.of(np.isnan(pilot[noisy])) if missing else None
     guess = known_nearest(pilot) if missing else pilot
     there = np.where(np.isfinite(planes), planes, guess) if missing else planes
-    variance = 1.0 if setting.variance is None else setting.variance
+    variance = 1.0 if noise.variance is None else noise.variance
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
         mix(basis, [there[c] for c in noisy]), pilots, variance,
-        bands=setting.bands, threads=threads, progress=progress, region=region,
+        bands=noise.bands, threads=threads, progress=progress, region=region,
     )  # fmt: skip
     pilots = region.of(pilots)
     if step.wiener < 1:
@@ -223,7 +223,7 @@ def _look(
     features: np.ndarray,
     spec: PairwiseSpec,
     gains: Sequence[float],
-    setting: Setting,
+    noise: FittedNoise,
     missing: bool,
     threads: int | None,
     progress: Progress | None,
@@ -238,10 +238,10 @@ def _look(
         pairwise_average(
             features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
             gains=gains,
-            variance=setting.variance, missing=missing, threads=threads, progress=tell, shares=shares,
+            variance=noise.variance, missing=missing, threads=threads, progress=tell, shares=shares,
         )  # fmt: skip
         sums.append(1 / shares[0])
     effective = np.square(sums[0]) / sums[1]
-    sigma = np.asarray(setting.channels).reshape(-1, 1, 1, 1)
-    noise = sigma if setting.variance is None else sigma * np.sqrt(setting.variance)
-    return effective, (noise / np.sqrt(effective)).astype(planes.dtype)
+    sigma = np.asarray(noise.channels).reshape(-1, 1, 1, 1)
+    deviation = sigma if noise.variance is None else sigma * np.sqrt(noise.variance)
+    return effective, (deviation / np.sqrt(effective)).astype(planes.dtype)

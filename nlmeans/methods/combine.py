@@ -12,7 +12,7 @@ from .._progress import Progress, shares_of
 from ..groups.run import group_step
 from ..groups.spec import RidgeSpec
 from ..noise.colour import mix
-from ..noise.setting import Setting
+from ..noise.fitted import FittedNoise
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, moved, whole
 from .average import keep_noiseless, known_nearest
@@ -30,17 +30,17 @@ WORK = (1, 4)
 
 
 def in_image_units(
-    counts: np.ndarray, averages: np.ndarray, setting: Setting, units: Units
-) -> tuple[np.ndarray, np.ndarray, Setting]:
+    counts: np.ndarray, averages: np.ndarray, noise: FittedNoise, units: Units
+) -> tuple[np.ndarray, np.ndarray, FittedNoise]:
     """Return photon counts, averages of stabilised ones, and their noise, in the image's units.
 
     Groups have a variance of their own, and need no transform, which at a few counts would stabilise little.
     """
-    noise = setting.noise
-    averages = setting.restore(averages, counts)
+    model = noise.model
+    averages = noise.restore(averages, counts)
     if not units.noisy:
-        return counts, averages, Setting(noise, units.channels)
-    gain, offset, sigma = (np.reshape(number, (-1, 1, 1, 1)) for number in (noise.gain, noise.offset, noise.sigma))
+        return counts, averages, FittedNoise(model, units.channels)
+    gain, offset, sigma = (np.reshape(number, (-1, 1, 1, 1)) for number in (model.gain, model.offset, model.sigma))
     signal = np.maximum(known_nearest(averages) - offset, 0)
     variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
     variance /= np.square(units.channels).reshape(-1, 1, 1, 1)
@@ -48,26 +48,26 @@ def in_image_units(
     if turn is not None:
         counts, averages, variance = turn.turned(counts), turn.turned(averages), turn.variance(variance)
     variance = variance.astype(averages.dtype)
-    return counts, averages, Setting(noise, units.sigma, units.channels, variance, turn=turn)
+    return counts, averages, FittedNoise(model, units.sigma, units.channels, variance, turn=turn)
 
 
-def brightened(averages: np.ndarray, setting: Setting) -> np.ndarray:
+def brightened(averages: np.ndarray, noise: FittedNoise) -> np.ndarray:
     """Return averages (C, Z, Y, X) of photon counts with the mean that groups took from them, in the image's units.
 
     None is below what no light at all has, where the camera's numbers are known rather than fitted.
     """
-    noise = setting.noise
-    gain, offset = (np.reshape(number, (-1, 1, 1, 1)) for number in (noise.gain, noise.offset))
+    model = noise.model
+    gain, offset = (np.reshape(number, (-1, 1, 1, 1)) for number in (model.gain, model.offset))
     counts = np.maximum((averages - offset) / gain, 0)
     averages = averages + (DIMMED * gain * counts / (counts + FAINT)).astype(averages.dtype)
-    return averages if setting.estimated else np.maximum(averages, offset.astype(averages.dtype))
+    return averages if noise.estimated else np.maximum(averages, offset.astype(averages.dtype))
 
 
 def combine(
     planes: np.ndarray,
     averages: np.ndarray,
     spec: RidgeSpec,
-    setting: Setting,
+    noise: FittedNoise,
     units: Units,
     *,
     origin: Radii = (0, 0, 0),
@@ -84,7 +84,7 @@ def combine(
         The noisy image, and what `nlm.average` returned; NaN where that found nothing.
     spec : RidgeSpec
         The recipe.
-    setting : Setting
+    noise : FittedNoise
         The noise.
     units : Units
         What the image is taken in.
@@ -129,9 +129,9 @@ def combine(
         return mix(units.parting, scaled)
 
     features, pilot, variance = parted(seen), parted(guess), None
-    if setting.variance is not None:
-        each = np.broadcast_to(setting.variance, (len(setting.sigma), *seen.shape[1:]))[noisy]
-        variance = setting.variance if len(setting.variance) == 1 else mix(np.square(units.parting), each)
+    if noise.variance is not None:
+        each = np.broadcast_to(noise.variance, (len(noise.sigma), *seen.shape[1:]))[noisy]
+        variance = noise.variance if len(noise.variance) == 1 else mix(np.square(units.parting), each)
         variance = variance.astype(dtype, copy=False)
 
     tells, near = shares_of(progress, WORK), asked.grown(spec.second.halo, planes.shape[1:])
@@ -157,5 +157,5 @@ def combine(
         np.multiply(plane, deviation, out=result[c], dtype=result.dtype, casting="same_kind")
         result[c] += result.dtype.type(middle)
     result[asked.of(unknown)] = np.nan
-    keep_noiseless(result, asked.of(planes), setting.within(asked))
+    keep_noiseless(result, asked.of(planes), noise.within(asked))
     return result

@@ -18,7 +18,7 @@ from ..plan.options import Options
 from ..plan.plan import Plan
 
 if TYPE_CHECKING:
-    from ..noise.setting import Setting
+    from ..noise.fitted import FittedNoise
     from .scale import Units
 
 
@@ -28,7 +28,7 @@ class Recipe:
 
     Attributes
     ----------
-    setting : Setting
+    noise : FittedNoise
         The noise.
     plan : Plan
         The parameters.
@@ -38,7 +38,7 @@ class Recipe:
         Which pixels count.
     """
 
-    setting: Setting
+    noise: FittedNoise
     plan: Plan
     units: Units | None
     rules: Rules
@@ -70,48 +70,48 @@ def prepare(
     )
     measured, stays = rules.measure(source, known)
     judged = seen(measured)
-    setting = options.setting(judged, index, limits)
-    if options.outliers == "fill" and setting.outliers is None:
+    noise = options.fitted_noise(judged, index, limits)
+    if options.outliers == "fill" and noise.outliers is None:
         from ..noise.patches import Evidence  # what estimates noise, `import nlmeans` does not bring
 
-        setting = replace(setting, outliers=Evidence.of(measured, None, limits).outliers)
-    if setting.outliers is not None:
-        rules = replace(rules, outliers=setting.outliers, fills=options.outliers == "fill")
+        noise = replace(noise, outliers=Evidence.of(measured, None, limits).outliers)
+    if noise.outliers is not None:
+        rules = replace(rules, outliers=noise.outliers, fills=options.outliers == "fill")
         if rules.fills:
             measured = rules.measure(source, known).planes
             judged = seen(measured)
-    if options.strength != "sure" or setting.bands is not None:  # its risk is that of the channels
-        setting = setting.turned(judged)
-    planes = setting.stabilise(measured)
+    if options.strength != "sure" or noise.bands is not None:  # its risk is that of the channels
+        noise = noise.turned(judged)
+    planes = noise.stabilise(measured)
     filtered = judged if planes is measured else seen(planes)
-    setting = setting.audible(filtered)
-    plan = make(filtered, options, setting, rules.sides)
-    plan = replace(plan, notes=(*plan.notes, *rules.notes, *_striped(judged, options, setting)))
+    noise = noise.audible(filtered)
+    plan = make(filtered, options, noise, rules.sides)
+    plan = replace(plan, notes=(*plan.notes, *rules.notes, *_striped(judged, options, noise)))
     if limits is not None and limits[0] == 0:
         plan = replace(plan, peak=limits[1])
     if options.strength == "sure":
         from .sure import tuned  # brings Numba
 
-        plan = tuned(planes, plan, setting, guide_of(planes, options, index), progress=progress)
+        plan = tuned(planes, plan, noise, guide_of(planes, options, index), progress=progress)
     units = None
     if plan.ridge is not None:
         from ..noise.models import PoissonGaussian
         from .scale import FEW, Units
 
-        counted = isinstance(setting.noise, PoissonGaussian)
-        units = Units.of(judged if counted else filtered, setting, plan.ridge.correlated)
+        counted = isinstance(noise.model, PoissonGaussian)
+        units = Units.of(judged if counted else filtered, noise, plan.ridge.correlated)
         if counted and not units.noisy:
             plan = replace(plan, notes=(*plan.notes, FEW))
-    return Measured(measured, stays), planes, Recipe(setting, plan, units, rules)
+    return Measured(measured, stays), planes, Recipe(noise, plan, units, rules)
 
 
-def _striped(planes: np.ndarray, options: Options, setting: Setting) -> tuple[str, ...]:
+def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[str, ...]:
     """Return a note on stripes, if there are any, where the noise is judged."""
-    if not options.fits_noise or setting.stabiliser is not None:
+    if not options.fits_noise or noise.stabiliser is not None:
         return ()
-    if setting.outliers is not None:
-        planes = np.where(setting.outliers.counting(planes, None), planes, np.nan)
-    pairs = zip(planes[:, planes.shape[1] // 2], setting.channels, strict=True)
+    if noise.outliers is not None:
+        planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
+    pairs = zip(planes[:, planes.shape[1] // 2], noise.channels, strict=True)
     return tuple(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))[:1]
 
 

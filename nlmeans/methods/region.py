@@ -120,7 +120,7 @@ def estimate(
     -------
     Outcome
     """
-    source, setting, plan = piece.source, recipe.setting, recipe.plan
+    source, noise, plan = piece.source, recipe.noise, recipe.plan
     core, origin = piece.core or whole(source.shape[1:]), piece.origin
     kind = source.dtype if dtype is None else dtype
     measured, planes = prepared or (recipe.rules.measure(source, piece.known, origin), None)
@@ -128,42 +128,42 @@ def estimate(
     missing = _missing(core.of(measured.planes))
     if piece.sigma is not None:
         check_map(piece.sigma)
-        if not any(setting.sigma) and piece.sigma.any():
+        if not any(noise.sigma) and piece.sigma.any():
             raise ValueError(
                 "a map of sigma must be above 0 somewhere in the sample that the noise is judged by; got 0"
             )
-        setting = setting.mapped(np.square(piece.sigma, dtype=np.float64), measured.planes.dtype)
+        noise = noise.mapped(np.square(piece.sigma, dtype=np.float64), measured.planes.dtype)
     kept = 0 if stays is None else _count(stays)
     lost = 0 if missing is None else _count(missing if stays is None else missing & ~stays)
-    quiet = not any(setting.sigma) or (piece.sigma is not None and not piece.sigma.any())
+    quiet = not any(noise.sigma) or (piece.sigma is not None and not piece.sigma.any())
     if quiet and not lost:
         return Outcome(pixels.astype(kind), plan, kept=kept)
     if planes is None:
-        planes = setting.stabilise(measured.planes)
+        planes = noise.stabilise(measured.planes)
     guide = None if piece.guide is None else np.ascontiguousarray(piece.guide, planes.dtype)
-    ridge = plan.ridge if any(setting.sigma) else None
+    ridge = plan.ridge if any(noise.sigma) else None
     near = core if ridge is None else core.grown(plan.margin(missing is not None), source.shape[1:])
     again = piece.core is None and plan.predicted_mse is not None
     progress, last = shares_of(progress, (1, 1)) if again else (progress, None)
     pilot, steps = (progress, None) if ridge is None else shares_of(progress, PILOT_AND_STEPS)
-    averages, looked = average(planes, plan, setting, guide, threads=threads, progress=pilot, maps=maps, region=near)
+    averages, looked = average(planes, plan, noise, guide, threads=threads, progress=pilot, maps=maps, region=near)
     if ridge is not None:
         assert recipe.units is not None
-        planes, setting = near.of(planes), setting.within(near)
-        if isinstance(setting.noise, PoissonGaussian):
-            planes, averages, setting = in_image_units(near.of(measured.planes), averages, setting, recipe.units)
+        planes, noise = near.of(planes), noise.within(near)
+        if isinstance(noise.model, PoissonGaussian):
+            planes, averages, noise = in_image_units(near.of(measured.planes), averages, noise, recipe.units)
         averages = combine(
-            planes, averages, ridge, setting, recipe.units,
+            planes, averages, ridge, noise, recipe.units,
             origin=moved(origin, near.origin), sides=piece.sides or whole(source.shape[1:]).sides,
             region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
     if again:
-        plan = refined(planes, averages, plan, setting, guide, threads, last)
+        plan = refined(planes, averages, plan, noise, guide, threads, last)
         if last is not None:
             last(1, 1)
-    averages = setting.restore(averages, core.of(measured.planes))
-    if ridge is not None and isinstance(setting.noise, PoissonGaussian) and any(setting.sigma):
-        averages = brightened(averages, recipe.setting)
+    averages = noise.restore(averages, core.of(measured.planes))
+    if ridge is not None and isinstance(noise.model, PoissonGaussian) and any(noise.sigma):
+        averages = brightened(averages, recipe.noise)
     unfilled, keeps = None, None
     if missing is not None:  # what stays is missing, too
         unfilled = missing & np.isnan(averages)

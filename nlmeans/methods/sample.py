@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from ..noise.fitted import FittedNoise
 from ..noise.image import fitted
 from ..noise.models import Gaussian, each, given
-from ..noise.setting import Setting
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, parts_of
@@ -100,10 +100,10 @@ def recipe_of(
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)
-    return replace(recipe, setting=replace(recipe.setting, variance=None, still=None)), known is not None
+    return replace(recipe, noise=replace(recipe.noise, variance=None, still=None)), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> Setting:
+def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> FittedNoise:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
     depth, rows, columns = parts.sides
     tiles = crops((count * depth, rows, columns), parts.channels)

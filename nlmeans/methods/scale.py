@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..noise.colour import colour_basis
+from ..noise.fitted import FittedNoise
 from ..noise.models import PoissonGaussian
-from ..noise.setting import Setting
 from ..noise.shared import Turn
 
 SAMPLE = 1 << 16
@@ -52,21 +52,21 @@ class Units:
     span: float
 
     @classmethod
-    def of(cls, planes: np.ndarray, setting: Setting, correlated: float) -> Units:
+    def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float) -> Units:
         """Choose them for planes (C, Z, Y, X), or a sample of them; of counted photons not stabilised.
 
         ``correlated`` is what the σ of correlated noise is multiplied by.
         """
         samples = [_sample(plane) for plane in planes]
-        sigma, channels, turn = setting.sigma, setting.channels, None
-        if isinstance(setting.noise, PoissonGaussian):
-            sigma = channels = _of_photons(samples, setting.noise)
-            if setting.turn is not None and any(channels):
-                sigma, turn = setting.sigma, setting.turn.over(channels)
+        sigma, channels, turn = noise.sigma, noise.channels, None
+        if isinstance(noise.model, PoissonGaussian):
+            sigma = channels = _of_photons(samples, noise.model)
+            if noise.turn is not None and any(channels):
+                sigma, turn = noise.sigma, noise.turn.over(channels)
                 planes = turn.turned(planes)
                 samples = [_sample(plane) for plane in planes]
         noisy = [c for c, s in enumerate(sigma) if s > 0]
-        factor = 1.0 if setting.bands is None else correlated
+        factor = 1.0 if noise.bands is None else correlated
         deviations = np.asarray([factor * sigma[c] for c in noisy])
         ranges = [float(np.ptp(_known(planes[c]))) for c in noisy]
         middles = np.asarray([float(np.median(_known(samples[c]))) for c in noisy])

@@ -14,8 +14,8 @@ import numpy as np
 
 from .._progress import Progress, shares_of
 from ..noise.estimate import estimate_planes
+from ..noise.fitted import FittedNoise
 from ..noise.models import Gaussian
-from ..noise.setting import Setting
 from ..pairwise.tiles import Tile, whole
 from ..plan.plan import Plan
 from .average import average
@@ -43,7 +43,7 @@ PROBE = 0.01
 def tuned(
     planes: np.ndarray,
     plan: Plan,
-    setting: Setting,
+    noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -64,17 +64,17 @@ def tuned(
     S. Ramani, T. Blu, M. Unser, "Monte-Carlo SURE: a black-box optimization of regularization parameters for general
     denoising algorithms", IEEE TIP 2008, doi:10.1109/TIP.2008.2001404; see `pairwise.risk` for the closed form.
     """
-    if not isinstance(setting.noise, Gaussian):
-        raise ValueError(f"strength='sure' needs Gaussian noise; got {setting.text}: give a number, or none")
-    if not any(setting.sigma):
+    if not isinstance(noise.model, Gaussian):
+        raise ValueError(f"strength='sure' needs Gaussian noise; got {noise.text}: give a number, or none")
+    if not any(noise.sigma):
         return plan
-    if setting.bands is not None:
+    if noise.bands is not None:
         return replace(plan, notes=(*plan.notes, "strength 'sure' is for white noise: the table's was taken"))
-    if _plain(planes, plan, setting):
-        factors, risks = FACTORS, _closed(planes, plan, setting, threads, progress)
+    if _plain(planes, plan, noise):
+        factors, risks = FACTORS, _closed(planes, plan, noise, threads, progress)
     else:
-        factors, risks = _search(_monte_carlo(planes, plan, setting, guide, threads, progress))
-    far = _far_off(planes, plan, setting)
+        factors, risks = _search(_monte_carlo(planes, plan, noise, guide, threads, progress))
+    far = _far_off(planes, plan, noise)
     notes = plan.notes + far
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
         notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
@@ -90,45 +90,45 @@ def refined(
     planes: np.ndarray,
     result: np.ndarray,
     plan: Plan,
-    setting: Setting,
+    noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
-    if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, setting):
+    if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, noise):
         return plan
-    total, count = _risk(planes, result, plan, setting, guide, np.random.default_rng(1), threads, progress)
+    total, count = _risk(planes, result, plan, noise, guide, np.random.default_rng(1), threads, progress)
     if total <= 0:
         return replace(plan, predicted_mse=math.nan, notes=(*plan.notes, NO_ERROR))
     return replace(plan, predicted_mse=total / count)
 
 
-def _far_off(planes: np.ndarray, plan: Plan, setting: Setting) -> tuple[str, ...]:
+def _far_off(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> tuple[str, ...]:
     """Return a note where the σ that was given is not the one that the image shows."""
-    if plan.estimated or setting.variance is not None:
+    if plan.estimated or noise.variance is not None:
         return ()
     found = estimate_planes(planes, None).sigma
-    pairs = [(given, own) for given, own in zip(setting.sigma, found, strict=True) if given > 0 and own > 0]
+    pairs = [(given, own) for given, own in zip(noise.sigma, found, strict=True) if given > 0 and own > 0]
     far = [(given, own) for given, own in pairs if max(given / own, own / given) > FAR]
     if not far:
         return ()
     return (f"sigma was given as {far[0][0]:.4g}, but the image looks like {far[0][1]:.4g}: 'sure' needs the true one",)
 
 
-def _plain(planes: np.ndarray, plan: Plan, setting: Setting) -> bool:
+def _plain(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> bool:
     """Return whether the closed form holds."""
     step = plan.passes[0]
     pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
-    return pixelwise and setting.variance is None and not bool(np.isnan(planes.min()))
+    return pixelwise and noise.variance is None and not bool(np.isnan(planes.min()))
 
 
 def _closed(
-    planes: np.ndarray, plan: Plan, setting: Setting, threads: int | None, progress: Progress | None
+    planes: np.ndarray, plan: Plan, noise: FittedNoise, threads: int | None, progress: Progress | None
 ) -> list[float]:
     from ..pairwise.risk import pairwise_risk
 
-    sigma = np.asarray(setting.sigma)
+    sigma = np.asarray(noise.sigma)
     gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
     found = pairwise_risk(
         planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads, progress=progress
@@ -140,14 +140,13 @@ def _closed(
 def _monte_carlo(
     planes: np.ndarray,
     plan: Plan,
-    setting: Setting,
+    noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None,
     progress: Progress | None,
 ) -> Callable[[float], float]:
     parts = [
-        (place.of(planes), setting.within(place), None if guide is None else place.of(guide))
-        for place in _places(planes)
+        (place.of(planes), noise.within(place), None if guide is None else place.of(guide)) for place in _places(planes)
     ]
 
     tries = iter(shares_of(progress, [1] * MOST))
@@ -167,18 +166,18 @@ def _risk(
     noisy: np.ndarray,
     result: np.ndarray,
     plan: Plan,
-    setting: Setting,
+    noise: FittedNoise,
     guide: np.ndarray | None,
     rng: np.random.Generator,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[float, int]:
     """Return the sum of the estimated squared errors, and of how many values it is."""
-    sigma = np.asarray(setting.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
+    sigma = np.asarray(noise.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
     signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
     probed = noisy + sigma * noisy.dtype.type(PROBE) * signs
-    moved = average(probed, plan, setting, guide, threads=threads, progress=progress)[0]
-    power = sigma**2 * (1.0 if setting.variance is None else setting.variance)
+    moved = average(probed, plan, noise, guide, threads=threads, progress=progress)[0]
+    power = sigma**2 * (1.0 if noise.variance is None else noise.variance)
     follows = signs * (moved - result) / np.where(sigma > 0, sigma * PROBE, 1)
     error = np.square(result - noisy) - power + 2 * power * follows
     known = np.isfinite(error)

@@ -9,9 +9,9 @@ import numpy as np
 from .. import _checks, _containers
 from ..pixels.crops import crops, cut
 from ..pixels.missing import Rules
+from .fitted import FittedNoise
 from .models import Gaussian, PoissonGaussian
 from .patches import Evidence
-from .setting import Setting
 
 __all__ = ["estimate_noise", "estimate_sigma"]
 
@@ -112,11 +112,11 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
     2.0
     """
     found, coloured = _fitted(image, PoissonGaussian(), axes, channel_axis, mask)
-    model = found.noise
+    model = found.model
     return model if coloured else PoissonGaussian(model.gain[0], model.offset[0], model.sigma[0])
 
 
-def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> tuple[Setting, bool]:
+def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> tuple[FittedNoise, bool]:
     """Return the noise of all images in a stack together, and whether there are channels."""
     image, of = _containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
@@ -130,7 +130,7 @@ def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> 
     return fitted(cut(stack, tiles), known, model), layout.channel_axis is not None
 
 
-def fitted(source: np.ndarray, known: np.ndarray | None, model: Any, nodata: float | None = None) -> Setting:
+def fitted(source: np.ndarray, known: np.ndarray | None, model: Any, nodata: float | None = None) -> FittedNoise:
     """Return the noise of planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
     measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
-    return Setting.fitted(Evidence.of(measured, None, _checks.saturation(source.dtype)), model)
+    return FittedNoise.fitted(Evidence.of(measured, None, _checks.saturation(source.dtype)), model)

@@ -28,7 +28,7 @@ from .defaults import (
 from .plan import Pass, Plan
 
 if TYPE_CHECKING:
-    from ..noise.setting import Setting
+    from ..noise.fitted import FittedNoise
     from .options import Options
 
 SAMPLE = 1 << 16
@@ -41,14 +41,14 @@ PATCHWISE = 3.0
 """How much longer a pass takes that averages patches."""
 
 
-def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -> Plan:
+def make(planes: np.ndarray, options: Options, noise: FittedNoise, whole: Radii) -> Plan:
     """Choose what the caller left open, for one image of sides ``whole``.
 
     ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised.
     """
     layout = options.layout
     sides, space = whole[-len(layout.space) :], _space(layout, whole)
-    row = _row(planes, setting.sigma, space)
+    row = _row(planes, noise.sigma, space)
     quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
     steps = [row.fast] if quality == "fast" else [row.pilot]
     if options.guide is not None:
@@ -77,36 +77,36 @@ def make(planes: np.ndarray, options: Options, setting: Setting, whole: Radii) -
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
             )
         )
-    guide_noise = options.guide_sigma / _level(setting.sigma) if options.guide_sigma else 0.0
+    guide_noise = options.guide_sigma / _level(noise.sigma) if options.guide_sigma else 0.0
     if guide_noise > _checks.STRONGEST:
         raise ValueError(
             f"guide_sigma must be at most {_checks.STRONGEST:g} times sigma; got {options.guide_sigma:g} for a sigma "
-            f"of {_level(setting.sigma):g}"
+            f"of {_level(noise.sigma):g}"
         )
-    ridge = _ridge(planes, setting, options, whole) if options.method == "ridge" else None
+    ridge = _ridge(planes, noise, options, whole) if options.method == "ridge" else None
     seconds = _seconds(passes, math.prod(sides), len(planes))
     if ridge is not None:
         seconds += sum(_step_seconds(step, math.prod(sides), len(planes)) for step in (ridge.first, ridge.second))
     return Plan(
         axes=layout.axes,
         quality=options.quality,
-        noise=setting.text,
-        sigma=setting.channels,
-        estimated=setting.estimated,
+        noise=noise.text,
+        sigma=noise.channels,
+        estimated=noise.estimated,
         passes=tuple(passes),
         bias=options.bias,
         guide_noise=guide_noise,
         centre=options.centre or "max",
         seconds=seconds,
-        notes=setting.notes + (("the search radius is capped to the image",) if capped else ()),
+        notes=noise.notes + (("the search radius is capped to the image",) if capped else ()),
         ridge=ridge,
     )
 
 
-def _ridge(planes: np.ndarray, setting: Setting, options: Options, whole: Radii) -> RidgeSpec:
+def _ridge(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
     """Choose the steps of method "ridge" as the table has them."""
-    ratio, effort = _noise_ratio(planes, setting.sigma), EFFORT[options.quality]
-    rows = RIDGE_GREY if len(setting.sigma) == 1 else RIDGE_COLOUR
+    ratio, effort = _noise_ratio(planes, noise.sigma), EFFORT[options.quality]
+    rows = RIDGE_GREY if len(noise.sigma) == 1 else RIDGE_COLOUR
     row = next(row for row in rows if ratio <= row.noise)
     space = _space(options.layout, whole)
     spacing = None if options.spacing is None else options.spacing[-len(space) :]

@@ -16,7 +16,7 @@ from ..pairwise.spec import Aggregation, Centre
 from .defaults import Quality
 
 if TYPE_CHECKING:
-    from ..noise.setting import Setting
+    from ..noise.fitted import FittedNoise
 
 
 OWN = ("nlm", "ridge")
@@ -141,16 +141,16 @@ class Options:
         model = self.noise[0] if isinstance(self.noise, tuple) else self.noise
         return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
 
-    def setting(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> Setting:
+    def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> FittedNoise:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
+        from ..noise.fitted import FittedNoise
         from ..noise.models import TOO_STRONG, Gaussian, above_range, check_magnitudes
-        from ..noise.setting import Setting
 
         noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
         if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
             noise = Gaussian(noise.sigma[index])
         check_magnitudes(noise, planes)
-        found = Setting.of(planes, noise, None, saturation)
+        found = FittedNoise.of(planes, noise, None, saturation)
         return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found
 
 

@@ -20,7 +20,7 @@ from .. import _checks
 from .._device import chosen_device
 from ..classifier import Block, NonLocalClassifier, save_classifier
 from .folder import Row
-from .loop import Setting, Watcher, train
+from .loop import FittedNoise, Watcher, train
 
 WEIGHTS = "classifier.safetensors"
 EVALUATED = 128
@@ -132,7 +132,7 @@ class ClassifierTask:
             self.sets["validation"] = (images[self.size :], labels[self.size :])
         if not blind:
             self.sets["test"] = _on(device, test)
-        self.settings: Mapping[str, Setting] = {
+        self.settings: Mapping[str, FittedNoise] = {
             "task": "classifier", "block": block, "backend": backend, "recipe": _called(recipe), "batch": batch,
             "data": _digest(training, test), "epochs": epochs if self.recipe.cycle else None,
         }  # fmt: skip

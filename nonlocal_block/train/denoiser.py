@@ -21,7 +21,7 @@ from .. import weights as files
 from .._device import chosen_device, half_precision
 from ..network import MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
-from .loop import Setting, Watcher, train
+from .loop import FittedNoise, Watcher, train
 from .muon import Muon
 
 WEIGHTS = "denoiser.safetensors"
@@ -141,7 +141,7 @@ class DenoiserTask:
             (Muon(filters, recipe.filters), recipe.filters),
             (torch.optim.AdamW(others, recipe.others, weight_decay=0.0), recipe.others),
         ]
-        self.settings: Mapping[str, Setting] = {
+        self.settings: Mapping[str, FittedNoise] = {
             "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
             "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
             "start": None if start is None else _digest([start[name] for name in sorted(start)]),

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .folder import Curves, Row, RunFolder
 
-Setting = int | float | str | bool | None
+FittedNoise = int | float | str | bool | None
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Task(Protocol):
     """Samples of an epoch."""
     batch: int
     """Samples of a step."""
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, FittedNoise]
     """What must not change between the parts of a run, except the seed, which the loop adds."""
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
@@ -140,7 +140,7 @@ def train(
 class _Run:
     """How far a run has come."""
 
-    def __init__(self, task: Task, settings: Mapping[str, Setting]) -> None:
+    def __init__(self, task: Task, settings: Mapping[str, FittedNoise]) -> None:
         self.task = task
         self.settings = dict(settings)
         self.history: list[Row] = []

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 import nlmeans  # noqa: E402
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
-from nlmeans.noise.setting import CORRELATED, Setting  # noqa: E402
+from nlmeans.noise.fitted import CORRELATED, FittedNoise  # noqa: E402
 from nonlocal_block import _image, _planes, denoise, denoising  # noqa: E402
 from nonlocal_block._planes import reach  # noqa: E402
 from nonlocal_block.network import NonLocalDenoiser  # noqa: E402
@@ -186,7 +186,7 @@ def test_planes_without_noise_beside_noisy_ones():
 @pytest.mark.parametrize("noise", [PoissonGaussian(gain=2.0, sigma=3.0), Rician(5.0)])
 def test_other_noise_goes_through_its_transform(noise):
     counts = np.abs(2.0 * np.random.default_rng(0).poisson(np.linspace(5, 90, 64) * np.ones((64, 1))))
-    transform = Setting.of(counts[None, None], noise, None, None).stabiliser
+    transform = FittedNoise.of(counts[None, None], noise, None, None).stabiliser
     ref = transform.inverse(denoise(transform.forward(counts[None, None])[0, 0], 1.0, threads=1)[None, None])[0, 0]
     found, report = denoise(counts, noise=noise, threads=1, full_output=True)
     np.testing.assert_allclose(found, ref, atol=1e-6)
@@ -285,8 +285,8 @@ def test_every_image_has_its_noise_in_the_report():
 
 
 def test_correlated_noise_is_named_once(monkeypatch):
-    setting = Setting(Gaussian(3.0), (3.0,), estimated=True, notes=(CORRELATED,))
-    monkeypatch.setattr(denoising.Options, "setting", lambda *_: setting)
+    noise = FittedNoise(Gaussian(3.0), (3.0,), estimated=True, notes=(CORRELATED,))
+    monkeypatch.setattr(denoising.Options, "fitted_noise", lambda *_: noise)
     _, report = call(noisy(), None, full_output=True)
     assert report.correlated
     assert report.notes == (denoising.UNTRAINED,)

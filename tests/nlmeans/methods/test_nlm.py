@@ -32,24 +32,24 @@ def by_definition(image, sigma=None, **options):
     """Denoise a float64 image by the plan, with the oracles alone."""
     parsed = Options.check(image, sigma=sigma, **options)
     measured, planes, recipe = prepare(parsed.layout.planes(image)[0], parsed, 0)
-    setting, plan = recipe.setting, recipe.plan
-    sigmas = np.asarray(setting.sigma).reshape(-1, 1, 1, 1)
+    noise, plan = recipe.noise, recipe.plan
+    sigmas = np.asarray(noise.sigma).reshape(-1, 1, 1, 1)
     pilot = None if parsed.guide is None else parsed.guide[0].astype(float)
     for step in plan.passes:
-        units = sigmas if pilot is None or len(pilot) == len(planes) else max(setting.channels)
+        units = sigmas if pilot is None or len(pilot) == len(planes) else max(noise.channels)
         features = (planes if pilot is None else pilot) / units
         spec = plan.recipe(step, len(features))
         if step.aggregation == "patch":
-            pilot = naive.patchwise_average(features, planes, spec, setting.variance)
+            pilot = naive.patchwise_average(features, planes, spec, noise.variance)
         else:
-            pilot = naive.pairwise_average(features, features, planes, spec, setting.variance)
+            pilot = naive.pairwise_average(features, features, planes, spec, noise.variance)
         if step.wiener:
-            matrix = (np.eye if setting.mixes else cosines)(len(planes)) / sigmas[:, 0, 0, 0]
+            matrix = (np.eye if noise.mixes else cosines)(len(planes)) / sigmas[:, 0, 0, 0]
             x, p = (np.tensordot(matrix, np.where(np.isfinite(a), a, pilot), 1) for a in (planes, pilot))
-            noise = np.ones(x.shape[1:]) if setting.variance is None else setting.variance[0]
-            clean = [wiener_naive.wiener(*c, noise, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]
+            share = np.ones(x.shape[1:]) if noise.variance is None else noise.variance[0]
+            clean = [wiener_naive.wiener(*c, share, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]
             pilot += step.wiener * (np.tensordot(np.linalg.inv(matrix), clean, 1) - pilot)
-    return parsed.layout.array(setting.restore(pilot, measured.planes)[None])
+    return parsed.layout.array(noise.restore(pilot, measured.planes)[None])
 
 
 MAP = np.linspace(5, 15, 34) * np.ones((26, 1))

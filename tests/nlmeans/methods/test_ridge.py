@@ -19,7 +19,7 @@ from nlmeans.methods.region import Piece, estimate
 from nlmeans.methods.scale import Units
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.colour import colour_basis
-from nlmeans.noise.setting import Setting
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.pairwise.tiles import Tile
 from nlmeans.plan.defaults import EFFORT, RIDGE_COLOUR, RIDGE_GREY
 from nlmeans.plan.options import Options
@@ -55,10 +55,10 @@ def test_each_quality_leaves_less():
 def test_equals_the_definition():
     plan = nlmeans.plan(COLOUR, 15, method="ridge", channel_axis=-1)
     planes = np.ascontiguousarray(COLOUR.transpose(2, 0, 1)[:, None, 40:70, 60:94])
-    setting = Setting(Gaussian(15.0), (15.0,) * 3)
-    averages = average(planes, plan, setting)[0]
-    comp = ridge.combine(planes, averages, plan.ridge, setting, Units.of(planes, setting, 1.0))
-    basis = colour_basis(setting.sigma)
+    noise = FittedNoise(Gaussian(15.0), (15.0,) * 3)
+    averages = average(planes, plan, noise)[0]
+    comp = ridge.combine(planes, averages, plan.ridge, noise, Units.of(planes, noise, 1.0))
+    basis = colour_basis(noise.sigma)
     features, pilot = (np.tensordot(basis, a.astype(np.float64), 1) for a in (planes, averages))
     first = naive.step(features, features, None, plan.ridge.first)
     pilot = plan.ridge.share * pilot + (1 - plan.ridge.share) * first

@@ -18,9 +18,9 @@ from nlmeans import large
 from nlmeans.cli import app
 from nlmeans.compat.skimage import estimate_sigma
 from nlmeans.noise import PoissonGaussian, Rician, estimate_noise
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.image import fitted
 from nlmeans.noise.patches import Evidence
-from nlmeans.noise.setting import Setting
 from nlmeans.pixels import crops
 
 da = pytest.importorskip("dask.array", reason="dask is not installed: pip install 'nlmeans[scale]'")
@@ -93,8 +93,8 @@ def test_every_way_gives_the_same_sigma(name, sampled, monkeypatch):
     assert said("estimate", "image.npy") == said("estimate", "image.zarr") == f"{ref:.6g}"
     model = estimate_noise(image)
     for comp in (
-        fitted(image[None, None], None, PoissonGaussian()).noise,
-        large.sampled("image.zarr", noise=PoissonGaussian()).setting.noise,
+        fitted(image[None, None], None, PoissonGaussian()).model,
+        large.sampled("image.zarr", noise=PoissonGaussian()).noise.model,
     ):
         assert (comp.gain[0], comp.offset[0], comp.sigma[0]) == (model.gain, model.offset, model.sigma)
     assert said("estimate", "image.npy", "--model", "poisson") == said("estimate", "image.zarr", "--model", "poisson")
@@ -312,11 +312,11 @@ def test_any_image_has_finite_noise_that_scales_with_it(shape, seed, kind, unit,
     }[kind]  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, plain = (Setting.of(planes * scale, model, None, None) for scale in (unit, 1.0))
+        found, plain = (FittedNoise.of(planes * scale, model, None, None) for scale in (unit, 1.0))
     assert np.isfinite(found.sigma).all()
-    assert type(found.noise) is type(plain.noise)
-    scaled = np.multiply(plain.noise.sigma, unit)
-    np.testing.assert_allclose(found.noise.sigma, scaled, rtol=1e-4, atol=1e-5 * unit * planes.max())
+    assert type(found.model) is type(plain.model)
+    scaled = np.multiply(plain.model.sigma, unit)
+    np.testing.assert_allclose(found.model.sigma, scaled, rtol=1e-4, atol=1e-5 * unit * planes.max())
 
 
 def test_repeated_slices_are_no_correlated_noise():

@@ -30,12 +30,12 @@ GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: 
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class FittedNoise:
     """The noise of one image, as the filter sees it.
 
     Attributes
     ----------
-    noise : Gaussian, PoissonGaussian or Rician
+    model : Gaussian, PoissonGaussian or Rician
         The model, its numbers filled in.
     sigma : tuple of float
         Standard deviation a plane that the filter takes, after ``stabiliser`` and ``turn``; of a map, the root of the
@@ -63,7 +63,7 @@ class Setting:
         What a user should know.
     """
 
-    noise: Any
+    model: Any
     sigma: tuple[float, ...]
     channels: tuple[float, ...] = ()
     variance: np.ndarray | None = None
@@ -96,11 +96,11 @@ class Setting:
             numbers = dict.fromkeys(value if isinstance(value, tuple) else (value,))
             return " ".join(f"{number:.4g}" for number in numbers)
 
-        values = ", ".join(f"{field.name} {short(getattr(self.noise, field.name))}" for field in fields(self.noise))
-        return f"{type(self.noise).__name__}, {values}"
+        values = ", ".join(f"{field.name} {short(getattr(self.model, field.name))}" for field in fields(self.model))
+        return f"{type(self.model).__name__}, {values}"
 
-    def mapped(self, square: np.ndarray, dtype: np.dtype) -> Setting:
-        """Return the setting with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
+    def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
+        """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
 
         The map may be a piece of the one that ``sigma`` was taken from.
         """
@@ -112,8 +112,8 @@ class Setting:
         still, uneven = square == 0, bool(variance.max() > UNEVEN * variance.min())
         return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
 
-    def audible(self, planes: np.ndarray) -> Setting:
-        """Return the setting without noise that is nothing beside what planes, as the filter takes them, hold.
+    def audible(self, planes: np.ndarray) -> FittedNoise:
+        """Return this noise without what is nothing beside what planes, as the filter takes them, hold.
 
         Nor is it beside a constant whose type has no numbers so close.
         """
@@ -122,7 +122,7 @@ class Setting:
         sigma = tuple(0.0 if s <= _least(plane) else min(s, most) for s, plane in pairs)
         return self if sigma == self.sigma else replace(self, sigma=sigma)
 
-    def within(self, tile: Tile) -> Setting:
+    def within(self, tile: Tile) -> FittedNoise:
         """Return the noise of a tile of the image."""
         if self.variance is None:
             return self
@@ -144,8 +144,8 @@ class Setting:
             result = self.turn.channels(result, planes)
         return result if self.stabiliser is None else self.stabiliser.inverse(result)
 
-    def turned(self, planes: np.ndarray) -> Setting:
-        """Return the setting with channels turned where they share noise, and without those that are constant.
+    def turned(self, planes: np.ndarray) -> FittedNoise:
+        """Return this noise with channels turned where they share noise, and without those that are constant.
 
         Judged by the image, planes (C, Z, Y, X) or a sample of them.
         """
@@ -154,7 +154,7 @@ class Setting:
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
         noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
-        if not noisy or (self.variance is not None and len(self.noise.sigma) > 1):
+        if not noisy or (self.variance is not None and len(self.model.sigma) > 1):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
         if turn is None and len(live) == len(planes):
@@ -177,7 +177,7 @@ class Setting:
     @classmethod
     def of(
         cls, planes: np.ndarray, noise: Any, known: np.ndarray | None, saturation: tuple[float, float] | None
-    ) -> Setting:
+    ) -> FittedNoise:
         """Fill in what is left to the image: planes (C, Z, Y, X), ``known`` (Z, Y, X) where they are not missing.
 
         ``noise`` is a model, whose map of σ has the shape (1 or C, Z, Y, X), or "auto".
@@ -187,7 +187,7 @@ class Setting:
         return cls.fitted(Evidence.of(planes, known, saturation), noise)
 
     @classmethod
-    def fitted(cls, evidence: Evidence, noise: Any) -> Setting:
+    def fitted(cls, evidence: Evidence, noise: Any) -> FittedNoise:
         """Fit a model without numbers, or the one of all that suits best if it is "auto"."""
         chosen = fit.choose(evidence) if isinstance(noise, str) else noise
         if isinstance(chosen, Gaussian):
@@ -201,8 +201,8 @@ class Setting:
         return replace(cls._given(evidence.planes, chosen), estimated=True, outliers=evidence.outliers)
 
     @classmethod
-    def _given(cls, planes: np.ndarray, noise: Any) -> Setting:
-        """Return the setting of a model that has its numbers."""
+    def _given(cls, planes: np.ndarray, noise: Any) -> FittedNoise:
+        """Return the noise of a model that has its numbers."""
         if isinstance(noise, PoissonGaussian):
             transform = vst.anscombe(noise.gain, noise.offset, noise.sigma)
             return cls(noise, (1.0,) * len(planes), stabiliser=transform)
@@ -218,7 +218,7 @@ class Setting:
         return cls(noise, sigma).mapped(square, planes.dtype)
 
     @classmethod
-    def _white_or_not(cls, evidence: Evidence) -> Setting:
+    def _white_or_not(cls, evidence: Evidence) -> FittedNoise:
         """Fit Gaussian noise: one number a channel, and its power in each band where it is correlated."""
         found = estimate.estimate(evidence)
         bands = None
