@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from . import environment, schema, terminal
-from .running import Request, Usage, check, results, run, work
-from .suites import SUITES, Suite
+from .harness import environment, schema
+from .harness.running import Request, Usage, check, results, run, work
+from .harness.suite import SUITES, Suite
+from .present import show as terminal
 
 STUDIES = {
     "compare": "what moved beyond noise between two result files",
@@ -32,6 +33,7 @@ STUDIES = {
     "tune-peers": "choose the peers' settings on training pictures",
 }
 """Programs of their own; their modules have the options."""
+PRESENT = ("compare", "report", "tables")
 QUICK, ALL = "quick", "all"
 QUICK_FOLDER = Path("benchmark-results")
 
@@ -49,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command(words: list[str]) -> int:
     """Run one command."""
     if words and words[0] in STUDIES:
-        return int(import_module(f".{words[0].replace('-', '_')}", __package__).main(words[1:]))
+        folder = "present" if words[0] in PRESENT else "studies"
+        return int(import_module(f".{folder}.{words[0].replace('-', '_')}", __package__).main(words[1:]))
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, QUICK)
     options = parser().parse_args(words)
@@ -152,7 +155,7 @@ def run_suites(options: argparse.Namespace) -> int:
 
 def finish(folder: Path, made: Sequence[schema.Record]) -> None:
     """Draw and write what is made of results."""
-    from .report import write_page
+    from .present.report import write_page
 
     if any(result["suite"] == "locality" for result in made):
         draw_weights(folder)
@@ -161,7 +164,7 @@ def finish(folder: Path, made: Sequence[schema.Record]) -> None:
 
 def draw_weights(folder: Path) -> None:
     """Draw one pixel's weights, which the page shows beside the suite ``locality``."""
-    from .weights import written
+    from .studies.weights import written
 
     try:
         written(folder)

@@ -13,15 +13,16 @@ import jsonschema
 import numpy as np
 import pytest
 
-from benchmarks import environment, schema, terminal
 from benchmarks.__main__ import main
-from benchmarks.cases import SPEED, PictureCase, phantom
-from benchmarks.checks import Finding, definition, psnr
-from benchmarks.child import held_memory, peak_memory
-from benchmarks.competitors import METHODS, Call, Denoiser
-from benchmarks.runner import run_case
-from benchmarks.suites import SUITES
-from benchmarks.timing import interleave, ratios, summary, timed
+from benchmarks.harness import environment, schema
+from benchmarks.harness.cases import SPEED, PictureCase, phantom
+from benchmarks.harness.checks import Finding, definition, psnr
+from benchmarks.harness.child import held_memory, peak_memory
+from benchmarks.harness.runner import run_case
+from benchmarks.harness.suite import SUITES
+from benchmarks.harness.timing import interleave, ratios, summary, timed
+from benchmarks.peers.equal import METHODS, Call, Denoiser
+from benchmarks.present import show as terminal
 from nlmeans.pairwise.naive import pairwise_average
 from nlmeans.pairwise.spec import PairwiseSpec
 
@@ -540,7 +541,7 @@ def test_an_interrupted_run_keeps_what_was_finished(tmp_path, monkeypatch, capsy
             raise KeyboardInterrupt
         yield from run_case(replace(TINY, name=case.name), methods[:1], counts, repeat)
 
-    monkeypatch.setattr("benchmarks.running.run_case", interrupted)
+    monkeypatch.setattr("benchmarks.harness.running.run_case", interrupted)
     path = tmp_path / "speed.json"
     assert main(["speed", "--quick", "--only", "grey-p7*,types", "--out", str(tmp_path)]) == 130
     assert not path.exists()
@@ -578,7 +579,7 @@ def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
 
 
 def test_a_result_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.running.run_case", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("benchmarks.harness.running.run_case", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").touch()
     assert main(["speed", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert "file" in capsys.readouterr().err

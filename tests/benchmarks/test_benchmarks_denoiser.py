@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 from PIL import Image  # noqa: E402
 
-from benchmarks import ablation  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
-from benchmarks.denoiser_cases import DENOISER  # noqa: E402
-from benchmarks.denoisers import DENOISERS, dncnn  # noqa: E402
-from benchmarks.runner import run_case  # noqa: E402
+from benchmarks.harness.runner import run_case  # noqa: E402
+from benchmarks.peers.own import DENOISERS, dncnn  # noqa: E402
+from benchmarks.studies import ablation  # noqa: E402
+from benchmarks.suites.denoiser import DENOISER  # noqa: E402
 from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 pytest.importorskip("distributed", reason="dask is not installed: pip install 'nlmeans[scale]'")
 
-from benchmarks import large
 from benchmarks.__main__ import main
+from benchmarks.studies import large
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import schema
 from benchmarks.__main__ import main
-from benchmarks.learned_cases import LEARNED, TensorCase
-from benchmarks.learned_checks import views
-from benchmarks.learned_competitors import LEARNED_METHODS, REFERENCE, TensorMethod, oracle
-from benchmarks.runner import run_case
+from benchmarks.harness import schema
+from benchmarks.harness.runner import run_case
+from benchmarks.harness.tensor_checks import views
+from benchmarks.harness.tensors import LEARNED, TensorCase
+from benchmarks.peers.blocks import LEARNED_METHODS, REFERENCE, TensorMethod, oracle
 
 ROOT = Path(__file__).resolve().parents[2]
 

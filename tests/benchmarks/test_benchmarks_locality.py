@@ -12,11 +12,13 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 from PIL import Image  # noqa: E402
 
-from benchmarks import reach_competitors, schema, weights, weights_beside  # noqa: E402
-from benchmarks.reach_cases import REACH, WAYS, ReachCase  # noqa: E402
-from benchmarks.reach_checks import fewest, multiply_adds, support  # noqa: E402
-from benchmarks.reach_competitors import REACHING, Convolutions  # noqa: E402
-from benchmarks.runner import run_case  # noqa: E402
+from benchmarks.harness import schema  # noqa: E402
+from benchmarks.harness.reach import fewest, multiply_adds, support  # noqa: E402
+from benchmarks.harness.runner import run_case  # noqa: E402
+from benchmarks.peers import layers as reach_competitors  # noqa: E402
+from benchmarks.peers.layers import REACHING, Convolutions  # noqa: E402
+from benchmarks.studies import weights, weights_beside  # noqa: E402
+from benchmarks.suites.locality import REACH, WAYS, ReachCase  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = ReachCase("tiny", "call", WAYS, each_thread_count=False, side=12, channels=4)

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import migration, tables
 from benchmarks.__main__ import main
-from benchmarks.cases import Picture
-from benchmarks.environment import available_cpus
-from benchmarks.migration_pairs import GREY, PAIRS, Pair
+from benchmarks.harness.cases import Picture
+from benchmarks.harness.environment import available_cpus
+from benchmarks.peers.pairs import GREY, PAIRS, Pair
+from benchmarks.present import tables
+from benchmarks.studies import migration
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="CPUs cannot be chosen on this system")
 TINY = replace(GREY, shape=(32, 40))

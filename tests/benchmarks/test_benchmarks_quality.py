@@ -8,14 +8,16 @@ import pytest
 from skimage import metrics
 from skimage.io import imsave
 
-from benchmarks import peers, pictures_runner, running, schema, tune_peers
 from benchmarks.__main__ import main
-from benchmarks.competitors import Call
-from benchmarks.denoisers import DENOISERS
-from benchmarks.peers import PEERS, Peer, Plain, tuned
-from benchmarks.picture_sets import SAMPLES, samples, standard
-from benchmarks.quality_cases import BLIND, KNOWN, QUICK_SIDE, VOLUMES, quality, real
-from benchmarks.runner import run_case
+from benchmarks.harness import pictures_runner, running, schema
+from benchmarks.harness.picture_sets import SAMPLES, samples, standard
+from benchmarks.harness.runner import run_case
+from benchmarks.peers import plain as peers
+from benchmarks.peers.equal import Call
+from benchmarks.peers.own import DENOISERS
+from benchmarks.peers.plain import PEERS, Peer, Plain, tuned
+from benchmarks.studies import tune_peers
+from benchmarks.suites.quality import BLIND, KNOWN, QUICK_SIDE, VOLUMES, quality, real
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)

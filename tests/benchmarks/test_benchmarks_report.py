@@ -10,12 +10,13 @@ import pytest
 pytest.importorskip("matplotlib", reason="pip install 'nlmeans[bench]'")
 pytest.importorskip("jinja2", reason="pip install 'nlmeans[bench]'")
 
-from benchmarks import compare, schema, tables
 from benchmarks.__main__ import main
-from benchmarks.charts import Point, curves, front, pareto
-from benchmarks.fits import exponent, fits
-from benchmarks.scaling_cases import QUICK, SCALING
-from benchmarks.timing import summary
+from benchmarks.harness import schema
+from benchmarks.harness.fits import exponent, fits
+from benchmarks.harness.timing import summary
+from benchmarks.present import compare, tables
+from benchmarks.present.charts import Point, curves, front, pareto
+from benchmarks.suites.scaling import QUICK, SCALING
 
 ROOT = Path(__file__).resolve().parents[2]
 

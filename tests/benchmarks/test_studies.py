@@ -8,8 +8,8 @@ import pytest
 from skimage.io import imsave
 
 import nlmeans
-from benchmarks import ridge_stages, tune, tune_ridge
 from benchmarks.__main__ import STUDIES, main
+from benchmarks.studies import ridge_stages, tune, tune_ridge
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -60,7 +60,7 @@ def test_they_are_listed(capsys):
 
 def test_classifier(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
-    from benchmarks import classifier
+    from benchmarks.studies import classifier
     from nonlocal_block.train.classifier import RECIPES
 
     rng = np.random.default_rng(0)
@@ -107,7 +107,7 @@ def test_classifier(tmp_path, monkeypatch, capsys):
 
 
 def test_the_verdict_on_functions():
-    from benchmarks.classifier import FUNCTIONS, kinds
+    from benchmarks.studies.classifier import FUNCTIONS, kinds
 
     def verdict(means, sd, gain):
         accuracy = {block: {"test": {"mean": m, "sd": sd}} for block, m in zip(FUNCTIONS, means, strict=True)}

@@ -132,7 +132,7 @@ def benchmark(words):
     pytest.importorskip("torch", reason="the extra `learned` is not installed")
     help_text = io.StringIO()
     with contextlib.redirect_stdout(help_text), pytest.raises(SystemExit):
-        import_module(f"benchmarks.{words[0].replace('-', '_')}").main(["--help"])
+        import_module(f"benchmarks.studies.{words[0].replace('-', '_')}").main(["--help"])
     flags = {word for word in words if word.startswith("--")}
     assert "--only" not in flags, "what a study's --only selects is not looked up here"
     assert flags <= set(re.findall(r"--[a-z][\w-]*", help_text.getvalue()))
@@ -215,8 +215,8 @@ def test_every_one_of_50176_pixels_is_weighed():
 
 
 def test_the_search_radius_is_the_only_difference():
-    from benchmarks.denoisers import RADII
-    from benchmarks.suites import SUITES
+    from benchmarks.peers.own import RADII
+    from benchmarks.harness.suite import SUITES
 
     (suite,) = (suite for suite in SUITES if suite.name == "locality")
     cases = [case for case in suite.cases if case.name.startswith("radius-")]

@@ -1,0 +1,209 @@
+"""Where method "ridge" spends its time: ``python -m benchmarks ridge-stages``.
+
+One picture, one thread: non-local means, then for both steps block matching and the groups, each by itself; the groups'
+parts are timed again on one group that stays in the cache. Multiplications with their additions are counted, not
+measured, and held against what the processor can do at the frequency that a loop of nothing else shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skimage import data
+
+import nlmeans
+from nlmeans.groups import kernels
+from nlmeans.groups.run import Step
+from nlmeans.groups.spec import GroupSpec
+from nlmeans.methods.average import average
+from nlmeans.noise.fitted import FittedNoise
+from nlmeans.noise.models import Gaussian
+from nlmeans.simd import jit
+from nlmeans.simd.blocks import set_product
+from nlmeans.simd.lanes import address, aligned, lanes
+
+from ..harness import environment
+from ..present.tables import named
+
+SIGMA, ROUNDS, REPEATS = 25.0, 7, 2000
+PARTS = ("gather", "centre", "transpose", "multiply", "invert", "weigh", "combine", "scatter")
+
+
+def least(call: Callable[[], Any]) -> float:
+    """Return the least time of some calls, in seconds."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def operations(spec: GroupSpec) -> dict[str, float]:
+    """Return the multiplications, each with an addition, that the parts of a group take."""
+    size, pixels = spec.size, math.prod(spec.patch)
+    whole = math.ceil(size / 16) * 16
+    compared = pixels / (2 if spec.sparse else 1)
+    return {
+        "matching": math.prod(2 * r + 1 for r in spec.search_radius) * compared,
+        "multiply": whole * (whole + 16) / 2 * pixels,
+        "invert": whole**3 / 2,
+        "weigh": 3 * size * whole,
+        "combine": whole * whole * math.ceil(pixels / 16) * 16,
+    }
+
+
+@jit.row
+def _products(a, b, c, count, repeats):  # type: ignore[no-untyped-def]
+    for _ in range(repeats):
+        set_product(address(c), 0, 16, address(a), 0, 16, address(b), 0, 16, count)
+
+
+def peak() -> float:
+    """Return the multiplications with additions a second and core that a loop of nothing else does."""
+    a, b, c = (aligned(256, np.float32) for _ in range(3))
+    a[:], b[:] = 1, 1
+    _products(a, b, c, 256, 1)
+    return 256 * 256 * 20000 / least(lambda: _products(a, b, c, 256, 20000))
+
+
+def repeating(function: Any) -> Any:
+    """Return a compiled function that calls another one so many times with the same arguments."""
+
+    @jit.row
+    def repeat(count, *arguments):  # type: ignore[no-untyped-def]
+        for _ in range(count):
+            function(*arguments)
+
+    return repeat
+
+
+def parts(step: Step, second: bool) -> dict[str, float]:
+    """Return the seconds that each part of a group takes, over and over on the same one."""
+    positions, counts = step.match(step.tiles()[0][0][:1])
+    group, count = positions[0], int(counts[0])
+    patches, guess, mean, pixels, matrix, panel, swept, power, certainty, _ = step._buffers()[1]
+    wide, length, numbers = step.lanes, step.length, step.numbers
+    size, share = math.ceil(count / wide) * wide, np.float32(1 / count)
+    tables, places, widths = step.rows
+    table = tables[0]
+    step.estimate(positions, counts)
+    power[:] = numbers[kernels.PIXELS]
+    arguments: dict[str, tuple[Any, ...]] = {
+        "gather": (step.noisy.flat, group, count, table, places, patches, length),
+        "centre": (patches, count, size, length, wide, mean, share, numbers),
+        "transpose": (patches, size, length, wide, pixels),
+        "multiply": (pixels, size, wide, matrix, numbers),
+        "invert": (matrix, size, wide, panel, swept, numbers),  # twice gives back what it was
+        "weigh": (matrix, power, count, size, wide, share, certainty, numbers),
+        "combine": (matrix, patches, size, length, wide, guess),
+        "scatter": (
+            guess, mean, certainty, group, count, table, places, widths, length, step.total.flat, step.weights.flat
+        ),
+    }  # fmt: skip
+    found = {}
+    for name in PARTS:
+        call = repeating(getattr(kernels, name))
+        call(1, *arguments[name])
+        matrix[: size * size] = np.eye(size, dtype=np.float32).ravel() * numbers[kernels.PIXELS]
+        patches[:], guess[:], pixels[:] = 1, 1, 1
+        found[name] = least(lambda call=call, name=name: call(REPEATS, *arguments[name])) / REPEATS  # type: ignore[misc]
+    for name in ("gather", "centre") if second else ():
+        found[name] *= 2  # the pilot's patches, too
+    return found
+
+
+def measured(side: int, quality: str) -> dict[str, Any]:
+    """Return the stages of one picture of this side, with seconds, shares and operations."""
+    clean = np.tile(data.camera(), (math.ceil(side / 512),) * 2)[:side, :side].astype(np.float32)
+    noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)[None, None]
+    plan = nlmeans.plan(noisy[0, 0], SIGMA, method="ridge", quality=quality)
+    noise = FittedNoise(Gaussian(SIGMA), (SIGMA,))
+    assert plan.ridge is not None
+    pilot = average(noisy, plan, noise, threads=1)[0]
+    unit, guide = noisy / np.float32(SIGMA), pilot / np.float32(SIGMA)
+    fastest = peak()
+    rows: list[dict[str, Any]] = [
+        {"stage": "non-local means", "seconds": least(lambda: average(noisy, plan, noise, threads=1))}
+    ]
+    for number, spec in enumerate((plan.ridge.first, plan.ridge.second), 1):
+        step = Step(unit if number == 1 else guide, unit, None if number == 1 else guide, spec)
+        tiles = [tile for turn in step.tiles() for tile in turn]
+        groups = sum(map(len, tiles))
+        found = [step.match(tile) for tile in tiles]
+        work = operations(spec)
+        matching = least(lambda step=step, tiles=tiles: [step.match(tile) for tile in tiles])  # type: ignore[misc]
+        estimating = least(lambda step=step, found=found: [step.estimate(*group) for group in found])  # type: ignore[misc]
+        rows.append(
+            {"stage": f"step {number}: matching", "seconds": matching, "groups": groups, "each": work["matching"]}
+        )
+        products = sum(work[name] for name in ("multiply", "invert", "weigh", "combine"))
+        rows.append({"stage": f"step {number}: groups", "seconds": estimating, "groups": groups, "each": products})
+        for name, seconds in parts(step, second=number == 2).items():
+            rows.append(
+                {
+                    "stage": f"step {number}: {name}",
+                    "part": True,
+                    "seconds": seconds * groups,
+                    "groups": groups,
+                    "each": work.get(name, 0.0),
+                }
+            )
+    whole = sum(row["seconds"] for row in rows if not row.get("part"))
+    for row in rows:
+        row["share"] = row["seconds"] / whole
+        if row.get("each"):
+            row["of_peak"] = row["each"] * row["groups"] / row["seconds"] / fastest
+    return {
+        "side": side,
+        "quality": quality,
+        "sigma": SIGMA,
+        "seconds": whole,
+        "peak": fastest,
+        "lanes": lanes(np.float32),
+        "stages": rows,
+    }
+
+
+def shown(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the stages as rows of a table."""
+    rows = []
+    for row in found["stages"]:
+        each = row.get("each")
+        rows.append(
+            {
+                "stage": f"· {row['stage'].split(': ')[1]}" if row.get("part") else row["stage"],
+                "ms": f"{1e3 * row['seconds']:.1f}",
+                "share": f"{row['share']:.0%}",
+                "µs a group": f"{1e6 * row['seconds'] / row['groups']:.2f}" if "groups" in row else "",
+                "multiply-adds a group": f"{each / 1e3:,.0f} k" if each else "",
+                "of the peak": f"{row['of_peak']:.0%}" if each else "",
+            }
+        )
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the stages, print them, and write them to a file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks ridge-stages", description=__doc__)
+    parser.add_argument("--side", type=int, default=512, help="pixels along each side of the picture")
+    parser.add_argument("--quality", choices=("fast", "balanced", "best"), default="balanced")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    options = parser.parse_args(arguments)
+    found = measured(options.side, options.quality)
+    print("\n".join(named(shown(found))))
+    print(f"{1e3 * found['seconds']:.0f} ms; peak {found['peak'] / 1e9:.0f} billion multiply-adds a second")
+    if options.out is not None:
+        environment.write_study(options.out, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
