@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..peers.equal import Method
 from .cases import Case
+from .methods import Method
 from .timing import timed
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a fresh process is told: what to do, with what, and the file that the pickled answer goes to."""
+    """What a fresh process is asked: what to do, with what, and the file that the pickled answer goes to."""
 
     case: Case
     method: Method

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -11,10 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nlmeans.formats import replacing
-
 ROOT = Path(__file__).parents[2]
 """The folder that holds the packages that are measured."""
+RESULTS = ROOT / "benchmarks" / "results"
+"""Where results are committed."""
 
 PACKAGES = ("nlmeans", "numpy", "numba", "llvmlite", "torch", "scipy", "scikit-image", "pillow", "typer", "rich")
 PEERS = (
@@ -36,6 +35,11 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def brief() -> dict[str, Any]:
+    """Return the version and the processor, for studies whose times are compared with each other alone."""
+    return {"nlmeans": own_version(), "cpu": machine()["cpu"]}
+
+
 def describe() -> dict[str, Any]:
     """Return all that a reader needs to know about where numbers come from, as it stands in result files."""
     return {
@@ -46,13 +50,6 @@ def describe() -> dict[str, Any]:
         "settings": {name: value for name, value in sorted(os.environ.items()) if SETTINGS.match(name)},
         "git": git(),
     }
-
-
-def write_study(path: Path, found: dict[str, Any]) -> None:
-    """Write what a study found, with the version and the processor, whole or not at all."""
-    record = {"nlmeans": own_version(), "cpu": machine()["cpu"], **found}
-    with replacing(path, overwrite=True) as part:
-        part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def machine() -> dict[str, Any]:

@@ -29,7 +29,7 @@ def exponent(at: Sequence[float], values: Sequence[float]) -> tuple[float, float
 
 def curves(cases: Iterable[Record]) -> dict[tuple[str, str, str], list[tuple[float, float]]]:
     """Return the points (at, median) of every sweep, method and measure, in the order of ``at``."""
-    found: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    result: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for case in cases:
         sweep, at = case["parameters"].get("sweep"), case["parameters"].get("at")
         if not sweep or at is None:
@@ -37,14 +37,14 @@ def curves(cases: Iterable[Record]) -> dict[tuple[str, str, str], list[tuple[flo
         for method in case["methods"]:
             for measure in FITTED:
                 if measure in method["measures"]:
-                    points = found.setdefault((sweep, method["name"], measure), [])
+                    points = result.setdefault((sweep, method["name"], measure), [])
                     points.append((float(at), float(method["measures"][measure]["median"])))
-    return {key: sorted(points) for key, points in found.items()}
+    return {key: sorted(points) for key, points in result.items()}
 
 
 def fits(cases: Iterable[Record]) -> list[Record]:
     """Return the exponents of all curves with at least two points, as they stand in result files."""
-    found = []
+    records = []
     for (sweep, method, measure), points in curves(cases).items():
         at, values = zip(*points, strict=True)
         if len(set(at)) < 2 or sweep in NO_POWER:
@@ -53,5 +53,5 @@ def fits(cases: Iterable[Record]) -> list[Record]:
         ends = [points[-2], points[-1]]
         last = exponent([x for x, _ in ends], [y for _, y in ends])[0] if ends[0][0] != ends[1][0] else power
         numbers = {"exponent": round(power, 4), "last_exponent": round(last, 4), "factor": factor}
-        found.append({"sweep": sweep, "method": method, "measure": measure, "points": len(points), **numbers})
-    return found
+        records.append({"sweep": sweep, "method": method, "measure": measure, "points": len(points), **numbers})
+    return records

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..peers.equal import Method
 from .cases import Case
 from .checks import Finding
 from .child import Order
 from .environment import for_child
+from .methods import Method
 from .timing import summary
 
 Measured = tuple[dict[str, Any], list[Finding], str]
@@ -38,13 +38,13 @@ def run(command: Sequence[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def begin(case: Case, method: Method, threads: int, folder: Path) -> Job:
+def begin(case: Case, method: Method, threads: int, folder: Path) -> Measurement:
     """Return what measures a case of kind memory, first-call or import: a turn a round, so that methods take turns."""
-    jobs: dict[str, type[Job]] = {"import": Imports, "memory": Memory, "first-call": FirstCalls}
-    return jobs[case.kind](case, method, threads, folder)
+    kinds: dict[str, type[Measurement]] = {"import": Imports, "memory": Memory, "first-call": FirstCalls}
+    return kinds[case.kind](case, method, threads, folder)
 
 
-class Job(Protocol):
+class Measurement(Protocol):
     """Measures one method in fresh processes."""
 
     def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None: ...
@@ -53,7 +53,7 @@ class Job(Protocol):
         """Measure once."""
 
     def measured(self) -> Measured:
-        """Return what was found; the findings tell whether the answers are right."""
+        """Return the numbers; the findings say whether the answers are right."""
 
 
 class Errand:
@@ -69,16 +69,16 @@ class Errand:
         (folder / "order").write_bytes(pickle.dumps(order))
 
     def run(self, **settings: str) -> dict[str, float]:
-        """Have it done by a fresh process and return the numbers that it found."""
+        """Have it done by a fresh process and return its numbers."""
         command = [sys.executable, "-m", "benchmarks.harness.child", str(self.folder / "order")]
-        told = json.loads(run(command, for_child(self.threads, **settings)))
-        self.call = told["call"]
+        done = json.loads(run(command, for_child(self.threads, **settings)))
+        self.call = done["call"]
         answer = pickle.loads((self.folder / "answer").read_bytes())
         if not self.findings:
             self.findings = self.judge.examine(answer)
         elif fault := self.judge.fault(answer):
             raise RuntimeError(fault)
-        numbers: dict[str, float] = told["numbers"]
+        numbers: dict[str, float] = done["numbers"]
         return numbers
 
 
@@ -87,15 +87,15 @@ class Memory(Errand):
 
     def __init__(self, case: Case, method: Method, threads: int, folder: Path) -> None:
         super().__init__(case, method, threads, folder)
-        self.found: list[dict[str, float]] = []
+        self.turns: list[dict[str, float]] = []
 
     def turn(self) -> None:
         """Measure once."""
-        self.found.append(self.run())
+        self.turns.append(self.run())
 
     def measured(self) -> Measured:
         """Return memory, also in copies of the input, seconds and cores."""
-        seconds, cores, extra = ([found[name] for found in self.found] for name in ("seconds", "cores", "extra_memory"))
+        seconds, cores, extra = ([turn[name] for turn in self.turns] for name in ("seconds", "cores", "extra_memory"))
         copies = [number / self.case.copy_bytes() for number in extra]
         measures = {
             "seconds": summary(seconds, "s"),
@@ -116,7 +116,7 @@ class FirstCalls(Errand):
 
     def turn(self) -> None:
         """Measure both once."""
-        cache = str(self.folder / f"cache-{len(self.cached)}")  # an empty folder: all is compiled; full: all is found
+        cache = str(self.folder / f"cache-{len(self.cached)}")  # an empty folder: all is compiled; full: nothing is
         for times in (self.compiled, self.cached):
             times.append(self.run(NUMBA_CACHE_DIR=cache)["seconds"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..peers.equal import CannotRun, Method
-from ..suites.quality import QualityCase
+from .cases import PEAK
 from .checks import Finding
-from .picture_sets import Pair, Sample
+from .methods import CannotRun, Method
+from .metrics import psnr, ssim
 from .schema import Record
+from .sets import Pair, QualityCase, Sample
 from .timing import describe, pinned, summary, timed
 
-PEAK = 255.0
 AGAIN = 80.0
 """dB that an answer has against the first one, where it is the same but for rounding."""
 BEST = 150.0
@@ -45,8 +44,8 @@ class Tally:
     alien: int = 0
     wild: int = 0
 
-    def look(self, answer: Any, pair: Pair) -> None:
-        """Look at an answer before its time counts; ArithmeticError where it is none."""
+    def add(self, answer: Any, pair: Pair) -> None:
+        """Check an answer before its time counts; ArithmeticError where it is none."""
         noisy, clean = pair
         if not isinstance(answer, np.ndarray) or answer.shape != noisy.shape:
             self.alien += 1
@@ -55,11 +54,11 @@ class Tally:
         if wrong := [str(finding) for finding in self.findings() if not finding.passed]:
             raise ArithmeticError("wrong answer: " + "; ".join(wrong))
         shown = np.clip(answer, 0, PEAK).astype(np.float64)
-        self.psnr.append(psnr(shown, clean))
+        self.psnr.append(min(BEST, psnr(shown, clean)))
         self.ssim.append(ssim(shown, clean))
 
     def findings(self) -> list[Finding]:
-        """Return what was found of all answers."""
+        """Return what is to be said of all answers."""
         return [
             Finding("answers that are no array of the picture's shape", self.alien, "<=", 0),
             Finding("values that are not finite", self.wild, "<=", 0),
@@ -67,31 +66,15 @@ class Tally:
 
     def measures(self, timed_too: bool) -> Record:
         """Return the summaries as they stand in result files: a value a picture; seconds a round besides."""
-        found = {"psnr": summary(rounded(self.psnr), "dB"), "ssim": summary(rounded(self.ssim), "SSIM")}
+        figures = {"psnr": summary(rounded(self.psnr), "dB"), "ssim": summary(rounded(self.ssim), "SSIM")}
         if timed_too:
-            found["seconds"] = summary(rounded(self.seconds), "s")
-        return found
+            figures["seconds"] = summary(rounded(self.seconds), "s")
+        return figures
 
 
 def same(answer: Any, first: np.ndarray) -> bool:
-    """Tell whether an answer is the first one again; sums may add up in another order."""
+    """Say whether an answer is the first one again; sums may add up in another order."""
     return np.shape(answer) == first.shape and psnr(np.asarray(answer, float), first.astype(float)) >= AGAIN
-
-
-def psnr(image: np.ndarray, clean: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB of pictures from 0 to 255."""
-    error = float(np.mean(np.square(image - clean)))
-    return BEST if error == 0 else min(BEST, 10 * math.log10(PEAK**2 / error))
-
-
-def ssim(image: np.ndarray, clean: np.ndarray) -> float:
-    """Return the structural similarity, with the Gaussian window of its paper; of a volume, the mean of its slices."""
-    from skimage.metrics import structural_similarity
-
-    if image.ndim == 3 and image.shape[-1] != 3:
-        return float(np.mean([ssim(*pair) for pair in zip(image, clean, strict=True)]))
-    options: dict[str, Any] = {"gaussian_weights": True, "use_sample_covariance": False, "data_range": PEAK}
-    return float(structural_similarity(image, clean, channel_axis=-1 if image.ndim == 3 else None, **options))
 
 
 def rounded(values: Sequence[float]) -> list[float]:
@@ -167,7 +150,7 @@ def _picture(
     rounds: int, shown: Callable[[str, np.ndarray], None] | None,
 ) -> None:  # fmt: skip
     """Measure all methods on one picture: first their answers, then, round by round, their times."""
-    noisy, sigma = case.told(pair[0])
+    noisy, sigma = case.given(pair[0])
     times: dict[str, list[float]] = {}
     first: dict[str, np.ndarray] = {}
     for turn in range(1 + rounds):
@@ -180,7 +163,7 @@ def _picture(
                 answer, reading = timed(call)
                 if turn == 0:
                     record["call"] = record["call"] or str(call)
-                    tallies[method.name].look(answer, pair)
+                    tallies[method.name].add(answer, pair)
                     first[method.name] = answer
                     if shown:
                         shown(method.name, answer)
@@ -207,7 +190,7 @@ def loaded(sample: Sample) -> Pair:
 
 def _warm(case: QualityCase, able: Sequence[tuple[Method, Record]], pair: Pair, threads: int) -> None:
     """Make every method's first call, which may compile, on a corner; what goes wrong shows on the whole picture."""
-    noisy, sigma = case.told(pair[0][tuple(slice(CORNER) for _ in range(pair[0].ndim - case.colour))].copy())
+    noisy, sigma = case.given(pair[0][tuple(slice(CORNER) for _ in range(pair[0].ndim - case.colour))].copy())
     for method, record in able:
         with suppress(Exception):
             method.pin(threads)

@@ -1,14 +1,15 @@
-"""How far an output sees, found by gradients; and whether as many layers as needed, and no more, are timed."""
+"""How many layers it takes for one output to depend on every pixel: cases, the count by gradients, and judges."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .checks import Finding
+from .cases import Case
+from .checks import Finding, Judge
 from .timing import summary
 
 if TYPE_CHECKING:
@@ -16,6 +17,42 @@ if TYPE_CHECKING:
 
 LIMIT = 1e-4
 """How far a number may be off, as a share of the largest one."""
+
+
+@dataclass(frozen=True)
+class ReachCase(Case):
+    """A square map of features, whose central output is to depend on all of it.
+
+    Attributes
+    ----------
+    side : int
+        Rows and columns.
+    channels : int
+        Of every layer's input and output.
+    seed : int
+        Where the random numbers start: those of the map, and those of the layers.
+    sigma : None
+        There is no noise.
+    """
+
+    side: int = 28
+    channels: int = 64
+    seed: int = 1000
+    sigma: float | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"the central output depends on all of {self.side}×{self.side} pixels, {self.channels} channels"
+
+    def quick(self) -> Self:
+        """Return the case on half the side, at most 32 pixels, and 8 channels."""
+        return replace(self, side=min(self.side // 2, 32), channels=min(self.channels, 8))
+
+    def subject(self) -> np.ndarray:
+        """Make the map, (1, channels, side, side) between 0.5 and 1.5."""
+        random = np.random.default_rng(self.seed)
+        return random.random((1, self.channels, self.side, self.side), np.float32) + np.float32(0.5)
 
 
 def support(network: nn.Module, side: int, seed: int = 0) -> int:
@@ -102,7 +139,7 @@ def multiply_adds(network: nn.Module, x: Tensor) -> tuple[int, np.ndarray]:
 
 
 @dataclass
-class ReachJudge:
+class ReachJudge(Judge):
     """Judges the output of as many layers as the central pixel needs to depend on all others.
 
     Attributes
@@ -133,7 +170,7 @@ class ReachJudge:
         return self.x, self.layers
 
     def examine(self, answer: Any) -> list[Finding]:
-        """Look at an answer, and at what was found about the layers."""
+        """Check an answer, and what was counted of the layers."""
         pixels = self.x[0, 0].size
         alike = isinstance(answer, np.ndarray) and answer.shape == self.expected.shape and answer.dtype == np.float32
         findings = [
@@ -146,11 +183,6 @@ class ReachJudge:
             what = "largest difference from the network whose layers were counted, of its largest value"
             findings.append(Finding(what, off, "<=", LIMIT))
         return findings
-
-    def fault(self, answer: Any) -> str | None:
-        """Say what is wrong with a later answer: it has to be right again, if not to the bit."""
-        wrong = [str(finding) for finding in self.examine(answer) if not finding.passed]
-        return f"wrong answer when timed: {'; '.join(wrong)}" if wrong else None
 
     def quality(self) -> dict[str, Any]:
         """Return what the layers are and cost, and how many pixels the central output depends on."""

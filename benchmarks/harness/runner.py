@@ -12,19 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from ..peers.equal import CannotRun, Denoiser, Method
-from ..suites.quality import QualityCase
 from . import fresh
-from .cases import Case, PictureCase
+from .cases import Case
 from .checks import Finding, Judge
 from .environment import for_child
+from .methods import CannotRun, Denoiser, Method
+from .pictures import PictureCase
 from .pictures_runner import Keep, run_pictures
 from .schema import Record
+from .sets import QualityCase
 from .timing import Timings, describe, interleave, pinned, ratios, summary, timed
 
 NOT_RUN = "not run"
 COMPARED = (("seconds", "times as fast", ""), ("extra_memory", "times as small", " (memory)"))
-"""The measures that ratios are taken of: their units, and how they are told apart."""
+"""The measures that ratios are taken of: their units, and how they differ in name."""
 
 
 @dataclass
@@ -81,17 +82,17 @@ def run_case(
                 with excused(record):
                     record["version"] = method.edition(case)
                     able.append((method, record))
-        found: Record = {}
+        pictures: Record = {}
         if isinstance(case, QualityCase):
             extra = rounds if case.folder is None else 0
             rounds = max(extra, 1)
             try:
-                found = run_pictures(case, able, threads, extra, keep)
+                pictures = run_pictures(case, able, threads, extra, keep)
             except FileNotFoundError as error:
                 for _, record in able:
                     skip(record, str(error))
                 if case.folder is not None and (case.folder / case.source).is_dir():  # an empty one is a mistake
-                    found = {"pictures": [], "unreadable": [{"name": case.source, "reason": str(error)}]}
+                    pictures = {"pictures": [], "unreadable": [{"name": case.source, "reason": str(error)}]}
         elif contest:
             _contest(case, able, subject, judges, threads, rounds)
         else:
@@ -110,7 +111,7 @@ def run_case(
             "threads": threads,
             "rounds": rounds,
             "methods": records,
-            **found,
+            **pictures,
         }
 
 
@@ -158,7 +159,7 @@ def excused(record: Record) -> Iterator[None]:
 
 
 def accept(record: Record, findings: Iterable[Finding]) -> bool:
-    """Note what was found in a record; what failed is its reason."""
+    """Note findings in a record; what failed is its reason."""
     findings = list(findings)
     record["checks"] = [finding.record() for finding in findings]
     wrong = [str(finding) for finding in findings if not finding.passed]
@@ -225,7 +226,7 @@ def _program(case: Case, method: Method, record: Record, judge: Judge, threads: 
 
 
 def _first(entry: Entry) -> bool:
-    """Run a method for the first time, which is reported apart, and tell whether its answer is right."""
+    """Run a method for the first time, which is reported apart, and say whether its answer is right."""
     with excused(entry.record):
         answer, reading = timed(entry.run)
         entry.record["first_call_s"] = reading.seconds
@@ -271,19 +272,19 @@ def _multiply(first: str, measured: Sequence[Record]) -> None:
 
 def _alone(case: Case, able: Sequence[tuple[Method, Record]], threads: int, rounds: int) -> None:
     """Measure what only fresh processes can show, round by round, in an order that rotates."""
-    jobs: list[tuple[Record, fresh.Job]] = []
+    measurements: list[tuple[Record, fresh.Measurement]] = []
     with tempfile.TemporaryDirectory() as folder:
         for method, record in able:
             with excused(record):
-                jobs.append((record, fresh.begin(case, method, threads, Path(folder) / method.name)))
+                measurements.append((record, fresh.begin(case, method, threads, Path(folder) / method.name)))
         for turn in range(rounds):
-            start = turn % max(len(jobs), 1)
-            for record, job in jobs[start:] + jobs[:start]:
+            start = turn % max(len(measurements), 1)
+            for record, measurement in measurements[start:] + measurements[:start]:
                 if record["reason"] == NOT_RUN:
                     with excused(record):
-                        job.turn()
-        for record, job in jobs:
+                        measurement.turn()
+        for record, measurement in measurements:
             if record["reason"] == NOT_RUN:
-                measures, findings, record["call"] = job.measured()
+                measures, findings, record["call"] = measurement.measured()
                 if accept(record, findings):
                     record |= {"status": "measured", "reason": None, "measures": measures}

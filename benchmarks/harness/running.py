@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
-from ..peers.equal import Method
-from ..suites.quality import QualityCase
 from . import environment, schema
 from .cases import Case
 from .fits import fits
+from .methods import Method
 from .pictures_runner import folder_keeper
 from .runner import run_case
+from .sets import QualityCase
 from .suite import Suite
 
 SHOWN_AT = 25.0
@@ -97,7 +96,7 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
     known = [name for suite in suites for name in suite.methods]
     _check_patterns(request.only, names, "case")
     _check_patterns(request.methods, list(dict.fromkeys(known)), "method")
-    found = []
+    parts = []
     for suite in suites:
         part = Work(suite)
         for case in offered[suite.name]:
@@ -105,14 +104,14 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
             if methods and matches(case.name, request.only):
                 part.cases[case] = methods
         if part.cases:
-            found.append(part)
-    if not found:
+            parts.append(part)
+    if not parts:
         raise Usage("none of the methods asked for takes part in the cases asked for")
-    return found
+    return parts
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a name is asked for; no pattern asks for all."""
+    """Say whether a name is asked for; no pattern asks for all."""
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
@@ -161,8 +160,8 @@ def run(part: Work, request: Request) -> schema.Record:
         result["cases"] = sorted(
             cases.values(), key=lambda case: (ranks.get(case["name"], len(ranks)), case["threads"])
         )
-        if found := fits(result["cases"]):
-            result["fits"] = found
+        if exponents := fits(result["cases"]):
+            result["fits"] = exponents
         if unfinished:
             schema.write(result, unfinished)
 
@@ -223,13 +222,7 @@ def place(result: schema.Record, request: Request) -> Path | None:
         return request.out / name
     if request.partial:
         return None
-    return results() / result["version"] / environment.slug(result["machine"]) / name
-
-
-def results() -> Path:
-    """Return where whole runs belong: beside this program in a checkout, else in the working folder."""
-    in_checkout = (environment.ROOT / "pyproject.toml").exists()
-    return Path(__file__).parents[1] / "results" if in_checkout else Path("benchmark-results")
+    return environment.RESULTS / result["version"] / environment.slug(result["machine"]) / name
 
 
 def unfinished_of(path: Path) -> Path:
@@ -253,7 +246,7 @@ def earlier(part: Work, request: Request, result: schema.Record) -> dict[tuple[s
         if unfinished_of(path).exists():
             raise Usage(f"{unfinished_of(path)} is what an interrupted run left: go on with --resume, or delete it")
         return {}
-    found: dict[tuple[str, int], schema.Record] = {}
+    cases: dict[tuple[str, int], schema.Record] = {}
     for source in (path, unfinished_of(path)):
         if not source.exists():
             continue
@@ -266,17 +259,17 @@ def earlier(part: Work, request: Request, result: schema.Record) -> dict[tuple[s
                 raise Usage(f"--resume needs an earlier run of {name} {result[name]}; {source} is of {before[name]}")
         if not schema.same_machine(before, result):
             raise Usage(f"--resume needs an earlier run on this machine; {source} is of {before['machine']['cpu']}")
-        found |= {(case["name"], case["threads"]): case for case in before["cases"]}
+        cases |= {(case["name"], case["threads"]): case for case in before["cases"]}
     for case, methods in part.cases.items():
         names = {method.name for method in methods}
-        for (name, _), record in found.items():
+        for (name, _), record in cases.items():
             others = {method["name"] for method in record["methods"]} - names
             if name == case.name and others:
                 raise Usage(
                     f"--resume would drop figures of {', '.join(sorted(others))} in {name}: ask for these methods too, "
                     "or write to another folder"
                 )
-    return found
+    return cases
 
 
 def check(parts: Sequence[Work], request: Request) -> None:
@@ -286,9 +279,8 @@ def check(parts: Sequence[Work], request: Request) -> None:
 
 
 def still_holds(record: schema.Record | None, case: Case, methods: Sequence[Method]) -> bool:
-    """Tell whether a case was measured as it would be now, with the same editions of the same methods, and whole."""
-    told: Any = case.parameters()
-    if record is None or record["parameters"] != told or record.get("unreadable"):
+    """Say whether a case was measured as it would be now, with the same editions of the same methods, and whole."""
+    if record is None or record["parameters"] != case.parameters() or record.get("unreadable"):
         return False
     before = {method["name"]: method for method in record["methods"]}
     if list(before) != [method.name for method in methods]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
+
+from . import files
 
 Record = dict[str, Any]
 """A part of a result, as it stands in its file."""
@@ -170,9 +171,7 @@ def write(result: Record, path: Path) -> None:
     """Write a result file, whole or not at all."""
     content = text(result)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(content, encoding="utf-8")
-    os.replace(beside, path)
+    files.write(path, content)
 
 
 def read(path: Path) -> Record:
@@ -190,12 +189,12 @@ def read(path: Path) -> Record:
 
 
 def same_machine(one: Record, other: Record) -> bool:
-    """Tell whether two results are of one kind of machine: processors' names alone may stand for several."""
+    """Say whether two results are of one kind of machine: processors' names alone may stand for several."""
     names = ("cpu", "flags", "cpus_available")
     return all(one["machine"][name] == other["machine"][name] for name in names)
 
 
-def found(folder: Path, pattern: str = "*.json") -> list[Record]:
+def results(folder: Path, pattern: str = "*.json") -> list[Record]:
     """Return the result files in a folder, in the order of their names; studies have files of other forms."""
     named = sorted(folder.glob(pattern))
     return [read(path) for path in named if '"suite": ' in path.read_text(encoding="utf-8", errors="replace")]

@@ -1,14 +1,17 @@
-"""What the suite ``learned`` measures: rows of the table on seeded features, and non-local means as a layer."""
+"""Averages of seeded features and their gradients: cases, and judges that hold them against a reference."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 
-from .cases import Case, PictureCase
+from .cases import Case
+from .checks import BLOCK, Finding, Judge
+from .pictures import PictureCase
 
 Row = Literal["exp", "distance", "linear", "relu", "nlm"]
 Arrays = tuple[np.ndarray, ...]
@@ -19,10 +22,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "linear": {"score": "dot", "weight": "linear", "normalise": "count"},
     "relu": {"score": "sum", "weight": "relu", "normalise": "count"},
 }
-"""What `pairwise_attention` is told about a row of the table."""
+"""What `pairwise_attention` is asked for, for a row of the table."""
 
 WARM_UP = 32
-"""Side of the cut-out that loads a method's code before the memory of a whole call is looked at."""
+"""Side of the cut-out that loads a method's code before the memory of a whole call is taken."""
 
 
 @dataclass(frozen=True)
@@ -119,33 +122,107 @@ class TensorCase(Case):
         return math.prod(self.shape) * np.dtype(np.float32).itemsize
 
 
-WINDOW: dict[str, Any] = {"search_radius": 10}
-FILTER: dict[str, Any] = {
-    "row": "nlm", "shape": (1, 1, 256, 256), "search_radius": 10, "patch_radius": 3, "sigma": 25.0, "strength": 0.6
-}  # fmt: skip
-LARGEST: dict[str, Any] = {"each_thread_count": False}
-ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
-WINDOWS = ("block-numba", "torch-unfold", "block-reference")
-# The reference comes first: over all pixels its answer is what the others are held against.
-FRESH_EXP = ("block-reference", "block-sdpa", "block-numba")
-FRESH_COUNT = ("block-reference", "block-linear", "block-numba")
+LIMIT = 2e-4
+"""How far a number may be off, as a share of the largest one around it."""
 
-LEARNED: tuple[TensorCase, ...] = (
-    TensorCase("window-exp-fresh", "memory", WINDOWS, **ONCE, **WINDOW),
-    TensorCase("window-distance-fresh", "memory", WINDOWS, **ONCE, **WINDOW, row="distance"),
-    TensorCase("window-exp", "call", WINDOWS, **WINDOW),
-    TensorCase("window-distance", "call", WINDOWS, **WINDOW, row="distance"),
-    TensorCase("window-exp-forward", "call", ("block-numba", "torch-flex"), **WINDOW, backward=False),
-    TensorCase("whole-exp-fresh", "memory", FRESH_EXP, **ONCE),
-    TensorCase("whole-linear-fresh", "memory", FRESH_COUNT, **ONCE, row="linear"),
-    TensorCase("whole-relu-fresh", "memory", FRESH_COUNT, **ONCE, row="relu"),
-    TensorCase("whole-exp", "call", ("block-sdpa", "block-numba"), **LARGEST),
-    TensorCase("whole-linear", "call", ("block-linear", "block-numba"), **LARGEST, row="linear"),
-    TensorCase("whole-relu", "call", ("block-linear", "block-numba"), **LARGEST, row="relu"),
-    TensorCase("nlm-forward", "call", ("block-numba", "nlmeans"), **FILTER, backward=False),
-    TensorCase("nlm", "call", ("block-numba",), **FILTER),
-)
-"""The cases of ``python -m benchmarks learned``."""
+Given = tuple[Arrays, np.ndarray]
+Place = tuple[slice, slice]
 
-QUICK = tuple(case for case in LEARNED if case.kind == "call" or case.name == "window-exp-fresh")
-"""Those of ``--quick``: fresh processes that import torch take seconds each."""
+
+@dataclass(frozen=True)
+class View:
+    """Pixels that are compared, what they depend on, and where they lie in that."""
+
+    where: str
+    compared: Place
+    around: Place
+    dtype: type
+
+    @property
+    def inner(self) -> Place:
+        """The compared pixels' place within ``around``."""
+        rows, columns = (
+            slice(inside.start - outside.start, inside.stop - outside.start)
+            for inside, outside in zip(self.compared, self.around, strict=True)
+        )
+        return rows, columns
+
+    def cut(self, planes: np.ndarray) -> np.ndarray:
+        """Return what the compared pixels depend on, in the type of the view."""
+        return np.ascontiguousarray(planes[(..., *self.around)], self.dtype)
+
+
+def views(case: TensorCase) -> list[View]:
+    """Return a block in the middle and one in a corner, in float64; all pixels where each depends on all."""
+    height, width = case.shape[2:]
+    if case.reach is None:
+        everything = slice(0, height), slice(0, width)
+        return [View("all pixels", everything, everything, np.float32)]
+    halo = 2 * case.reach  # a gradient depends on outputs within reach, and these on inputs within reach of them
+    places = []
+    for where, corner in (("the middle", ((height - BLOCK) // 2, (width - BLOCK) // 2)), ("a corner", (0, 0))):
+        rows, columns = (slice(start, start + BLOCK) for start in corner)
+        top, left = (slice(max(start - halo, 0), start + BLOCK + halo) for start in corner)
+        places.append(View(where, (rows, columns), (top, left), np.float64))
+    return places
+
+
+@dataclass
+class Oracle:
+    """The right answers to a problem, each computed when it is asked for."""
+
+    solve: Callable[[Given], Arrays]
+    given: Given
+    known: dict[str, Arrays] = field(default_factory=dict, repr=False)
+
+    def expected(self, view: View) -> Arrays:
+        """Return output and gradients at the pixels of a view."""
+        if view.where not in self.known:
+            inputs, gradient = self.given
+            cut = tuple(view.cut(x) for x in inputs), view.cut(gradient)
+            self.known[view.where] = tuple(x[(..., *view.inner)] for x in self.solve(cut))
+        return self.known[view.where]
+
+
+@dataclass
+class TensorJudge(Judge):
+    """Judges one method's averages and gradients.
+
+    ``defines`` marks the reference itself: where all pixels are compared, its first answer is the expected one.
+    """
+
+    case: TensorCase
+    subject: Given
+    oracle: Oracle
+    defines: bool
+
+    @property
+    def given(self) -> Given:
+        """The inputs, and the gradient of the output."""
+        return self.subject
+
+    def examine(self, answer: Any) -> list[Finding]:
+        """Check output and gradients: their shapes, whether they are finite, and how far from right."""
+        gradients = [f"the gradient of {name}" for name in self.case.inputs] if self.case.backward else []
+        names = ["the output", *gradients]
+        shapes = [self.case.shape, *(x.shape for x in self.subject[0] if self.case.backward)]
+        alike = isinstance(answer, tuple) and [(x.shape, x.dtype) for x in answer] == [
+            (shape, np.float32) for shape in shapes
+        ]
+        findings = [Finding(f"float32 arrays of the right shapes: {', '.join(names)}", float(alike), ">=", 1)]
+        if alike:
+            wild = sum(int(np.count_nonzero(~np.isfinite(x))) for x in answer)
+            findings.append(Finding("values that are not finite", wild, "<=", 0))
+            if wild == 0:
+                findings += [finding for view in views(self.case) for finding in self._compare(names, answer, view)]
+        return findings
+
+    def _compare(self, names: list[str], answer: Arrays, view: View) -> list[Finding]:
+        if self.defines and self.case.backward and self.case.reach is None:
+            self.oracle.known.setdefault(view.where, answer)
+        findings = []
+        for name, ours, expected in zip(names, answer, self.oracle.expected(view), strict=False):
+            off = np.abs(ours[(..., *view.compared)].astype(np.float64) - expected).max() / np.abs(expected).max()
+            what = f"largest difference of {name} from the reference in {view.where}, of its largest value"
+            findings.append(Finding(what, float(off), "<=", LIMIT))
+        return findings

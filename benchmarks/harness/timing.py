@@ -21,7 +21,7 @@ class Reading:
 
 @dataclass
 class Timings:
-    """What `interleave` found: as many readings for each method as there were rounds, or why it has none."""
+    """What `interleave` measured: as many readings for each method as there were rounds, or why it has none."""
 
     readings: dict[str, list[Reading]] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
@@ -114,6 +114,11 @@ def summary(values: Sequence[float], unit: str) -> dict[str, Any]:
     numbers = [float(value) for value in values]
     lower, median, upper = statistics.quantiles(numbers, n=4, method="inclusive") if len(numbers) > 1 else numbers * 3
     return {"unit": unit, "values": numbers, "median": median, "quartiles": [lower, upper]}
+
+
+def mean(summary: dict[str, Any]) -> float:
+    """Return the mean of a summary's values: over pictures, papers state this, and not the median."""
+    return float(sum(summary["values"]) / len(summary["values"]))
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float], unit: str = "times as fast") -> dict[str, Any]:

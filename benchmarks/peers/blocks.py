@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..harness.tensor_checks import Oracle, TensorJudge
-from ..harness.tensors import OPTIONS, Arrays, TensorCase
+from ..harness.methods import CannotRun, Method
+from ..harness.tensors import OPTIONS, Arrays, Oracle, TensorCase, TensorJudge
 from ..harness.timing import pin_torch
-from .equal import CannotRun, Method
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +75,7 @@ class Block(TensorMethod):
         """Return `pairwise_attention`, or the filter, with every parameter stated."""
         if case.row == "nlm":
             return self._filter(case)
-        from nonlocal_block.functional import pairwise_attention
+        from nonlocal_block import pairwise_attention
 
         options = {"search_radius": case.search_radius, **OPTIONS[case.row], "backend": self.backend}
 
@@ -88,7 +87,7 @@ class Block(TensorMethod):
         return attention, _text("pairwise_attention", names, options)
 
     def _filter(self, case: TensorCase) -> tuple[Callable[..., Tensor], str]:
-        from nonlocal_block.nlm import NonLocalMeans2d
+        from nonlocal_block import NonLocalMeans2d
 
         assert case.sigma is not None
         assert case.strength is not None
@@ -236,16 +235,12 @@ OURS: dict[str, Any] = {
 TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float32"}
 REFERENCE = Block("block-reference", **OURS, backend="reference", yardstick=True, note="plain torch, bounded memory")
 
-LEARNED_METHODS: dict[str, TensorMethod] = {
-    method.name: method
-    for method in (
-        Block("block-numba", **OURS, backend="numba", note="the core"),
-        Block("block-sdpa", **OURS, backend="sdpa", note="torch's scaled_dot_product_attention"),
-        Block("block-linear", **OURS, backend="linear", note="exact without pairs"),
-        REFERENCE,
-        Denoise("nlmeans", **OURS, yardstick=True, note="forward only"),
-        Unfold("torch-unfold", **TORCH, note="all windows written out side by side"),
-        Flex("torch-flex", **TORCH, note="forward only on the CPU; compiling is in the first call, the mask in none"),
-    )
-}
-"""Every method by name."""
+METHODS: tuple[TensorMethod, ...] = (
+    Block("block-numba", **OURS, backend="numba", note="the core"),
+    Block("block-sdpa", **OURS, backend="sdpa", note="torch's scaled_dot_product_attention"),
+    Block("block-linear", **OURS, backend="linear", note="exact without pairs"),
+    REFERENCE,
+    Denoise("nlmeans", **OURS, yardstick=True, note="forward only"),
+    Unfold("torch-unfold", **TORCH, note="all windows written out side by side"),
+    Flex("torch-flex", **TORCH, note="forward only on the CPU; compiling is in the first call, the mask in none"),
+)

@@ -1,20 +1,17 @@
-"""The methods that are measured: what each is called with, and what it cannot do."""
+"""Methods that are told every parameter, so that all of them do the same work: ours and the peers'."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..harness.cases import Picture, PictureCase
-from ..harness.checks import Judge, Likeness, PictureJudge
-from ..harness.environment import own_version
+from ..harness.methods import Call, Denoiser
+from ..harness.pictures import Likeness, Picture, PictureCase, PictureJudge
 from ..harness.timing import pin_opencv
 
 if TYPE_CHECKING:
@@ -22,125 +19,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Call:
-    """A function with the arguments that it is measured with; as text, what a user would write."""
-
-    function: Callable[..., Any]
-    name: str
-    image: np.ndarray
-    arguments: dict[str, Any]
-
-    def __call__(self) -> Any:
-        """Run it."""
-        return self.function(self.image, **self.arguments)
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(['image', *(f'{key}={value!r}' for key, value in self.arguments.items())])})"
+class Equal(Denoiser):
+    """A method that is told radii and strength."""
 
 
-class CannotRun(RuntimeError):
-    """Said by a method that is installed and cannot work on this machine, which is no failure of an answer.
-
-    ``install`` is the line that would help, if any.
-    """
-
-    def __init__(self, reason: str, install: str | None = None) -> None:
-        super().__init__(reason)
-        self.install = install
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method, and the type of what it is given.
-
-    Attributes
-    ----------
-    name : str
-        What ``--methods`` finds it by.
-    package, module : str
-        What pip installs, and what Python imports.
-    dtype : str
-        The type of its input.
-    own : bool
-        Whether it is this project's.
-    yardstick : bool
-        Whether our other methods are compared with it though it is our own.
-    note : str
-        What a reader must know to compare it with others: above all, what it cannot do.
-    """
-
-    name: str
-    package: str
-    module: str
-    dtype: str
-    own: bool = False
-    yardstick: bool = False
-    note: str = ""
-
-    @property
-    def install(self) -> str:
-        """The line that installs it."""
-        return f"pip install {self.package}"
-
-    def missing(self) -> str | None:
-        """Say why the method cannot be used here, or None."""
-        try:
-            importlib.import_module(self.module)
-        except Exception as error:  # a library that is installed in part raises what it likes
-            return f"{self.module} cannot be imported: {error}"
-        return None
-
-    def version(self) -> str:
-        """Return the version that is measured: the imported module's own word where it has one."""
-        if self.own:
-            return own_version()
-        found = getattr(importlib.import_module(self.module), "__version__", None)
-        return str(found or metadata.version(self.package))
-
-    def edition(self, case: Any) -> str:
-        """Return all that its answers to a case depend on besides the machine."""
-        return self.version()
-
-    def threads(self, wanted: int) -> int:
-        """Return the number of threads it will use where ``wanted`` are allowed."""
-        return wanted
-
-    def pin(self, threads: int) -> None:
-        """Set the threads of a module that keeps them as a setting; the others take them as an argument."""
-
-    def judge(self, case: Any, subject: Any) -> Judge:
-        """Return who tells whether its answers to a case are right; ``subject`` is the case's."""
-        raise NotImplementedError
-
-    def call(self, case: Any, *given: Any) -> Callable[[], Any]:
-        """Return the call to measure, on what its judge says it is given and a number of threads."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Denoiser(Method):
-    """A method that takes a noisy picture."""
-
-    def judge(self, case: PictureCase, subject: Picture) -> PictureJudge:
-        """Return the judge of its answers for the picture in its type; a PNG file has 8 bits."""
-        image = subject.image("uint8" if case.kind == "program" else self.dtype)
-        return PictureJudge.of(case, image, self.likeness(case, image.sigma))
-
-    def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
-        """Return the call to measure on an image of the method's type."""
-        raise NotImplementedError
-
-    def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
-        """Return the command that denoises an 8-bit PNG file as a whole process."""
-        raise NotImplementedError
-
-    def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
-        """Return how near it must come to the definition; None where no recipe describes what it computes."""
-        return None
-
-
-def recipe(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
-    """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's recipe."""
+def pairwise_spec(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
+    """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's spec."""
     from nlmeans.pairwise.spec import PairwiseSpec
 
     terms = case.patch_size ** len(case.shape) * (3 if case.colour else 1)
@@ -155,7 +39,7 @@ def recipe(case: PictureCase, h: float, sigma: float, centre: Centre) -> Pairwis
 
 
 @dataclass(frozen=True)
-class Nlmeans(Denoiser):
+class Nlmeans(Equal):
     """The classical side of this library: one pass over single pixels, unless ``options`` ask for more.
 
     Attributes
@@ -204,12 +88,12 @@ class Nlmeans(Denoiser):
         if not self.defined:
             return None
         limit = 1e-9 if self.dtype == "float64" else 1e-3
-        spec = recipe(case, case.strength * sigma, sigma, "max")
+        spec = pairwise_spec(case, case.strength * sigma, sigma, "max")
         return Likeness(replace(spec, aggregation=self.options.get("aggregation", "pixel")), exact=True, limit=limit)
 
 
 @dataclass(frozen=True)
-class OpenCV(Denoiser):
+class OpenCV(Equal):
     """OpenCV's NLM on the processor.
 
     It takes no σ, so h has to make up for the noise's own share 2σ² in every distance. The h used here gave the best
@@ -250,11 +134,11 @@ class OpenCV(Denoiser):
         """Return the plain exp(−d²/h²), away from the border; the coloured call works in another colour space."""
         if case.colour or case.whole:
             return None
-        return Likeness(recipe(case, self.h(case) * sigma, 0.0, "one"), exact=False, limit=50.0)
+        return Likeness(pairwise_spec(case, self.h(case) * sigma, 0.0, "one"), exact=False, limit=50.0)
 
 
 @dataclass(frozen=True)
-class ScikitImage(Denoiser):
+class ScikitImage(Equal):
     """The fast mode of scikit-image's NLM."""
 
     def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
@@ -288,15 +172,15 @@ class ScikitImage(Denoiser):
         return 1
 
     def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
-        """Return its recipe for pictures: it sums patches one pixel narrower than it divides by."""
+        """Return its spec for pictures: it sums patches one pixel narrower than it divides by."""
         if len(case.shape) == 3:
             return None
         h = case.strength * sigma * case.patch_size / (case.patch_size - 1)
-        return Likeness(recipe(case, h, sigma, "one"), exact=False, limit=30.0)
+        return Likeness(pairwise_spec(case, h, sigma, "one"), exact=False, limit=30.0)
 
 
 @dataclass(frozen=True)
-class Dipy(Denoiser):
+class Dipy(Equal):
     """DIPY's NLM of volumes, classic or by blocks.
 
     Both are made for magnitudes: they average squares and take the root, also where noise is said to be Gaussian. The
@@ -346,50 +230,33 @@ def more(name: str, note: str, *, defined: bool = False, **options: Any) -> Nlme
     return Nlmeans(name, "nlmeans", "nlmeans", "float32", own=True, note=note, options=options, defined=defined)
 
 
-METHODS: dict[str, Denoiser] = {
-    method.name: method
-    for method in (
-        Nlmeans("nlmeans-float32", "nlmeans", "nlmeans", "float32", own=True),
-        Nlmeans("nlmeans-float64", "nlmeans", "nlmeans", "float64", own=True),
-        Nlmeans("nlmeans-uint8", "nlmeans", "nlmeans", "uint8", own=True),
-        Nlmeans("nlmeans-uint16", "nlmeans", "nlmeans", "uint16", own=True),
-        Nlmeans(
-            "nlmeans-blind",
-            "nlmeans",
-            "nlmeans",
-            "uint8",
-            own=True,
-            note="σ is not given: it is estimated first",
-            options={"sigma": None},
-            defined=False,
-        ),
-        more("nlmeans-wiener", "a pass over pixels, then a Wiener step", quality="balanced"),
-        more("nlmeans-patchwise", "a pass over patches", defined=True, aggregation="patch"),
-        more("nlmeans-patchwise-twice", "two passes over patches, no Wiener step", aggregation="patch", passes=2),
-        more("nlmeans-best", "a pass over pixels, one over patches, a Wiener step after each", quality="best"),
-        OpenCV(
-            "opencv",
-            "opencv-python-headless",
-            "cv2",
-            "uint8",
-            note="8-bit images only; takes no σ; colour in 8-bit Lab, lightness and colours apart",
-        ),
-        ScikitImage(
-            "scikit-image",
-            "scikit-image",
-            "skimage",
-            "float32",
-            note="fast mode, which has one thread only; its patches are one pixel narrower than asked",
-        ),
-        Dipy("dipy-classic", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; float64; averages squares"),
-        Dipy(
-            "dipy-blockwise",
-            "dipy",
-            "dipy.denoise.nlmeans",
-            "float32",
-            note="volumes only; float64; averages squares, by blocks; no two answers need be the same",
-            variant="blockwise",
-        ),
-    )
-}
-"""Every method by name."""
+METHODS: tuple[Equal, ...] = (
+    Nlmeans("nlmeans-float32", "nlmeans", "nlmeans", "float32", own=True),
+    Nlmeans("nlmeans-float64", "nlmeans", "nlmeans", "float64", own=True),
+    Nlmeans("nlmeans-uint8", "nlmeans", "nlmeans", "uint8", own=True),
+    Nlmeans("nlmeans-uint16", "nlmeans", "nlmeans", "uint16", own=True),
+    Nlmeans(
+        "nlmeans-blind", "nlmeans", "nlmeans", "uint8", own=True, note="σ is not given: it is estimated first",
+        options={"sigma": None}, defined=False,
+    ),
+    more("nlmeans-wiener", "a pass over pixels, then a Wiener step", quality="balanced"),
+    more("nlmeans-patchwise", "a pass over patches", defined=True, aggregation="patch"),
+    more("nlmeans-patchwise-twice", "two passes over patches, no Wiener step", aggregation="patch", passes=2),
+    more("nlmeans-best", "a pass over pixels, one over patches, a Wiener step after each", quality="best"),
+    OpenCV(
+        "opencv", "opencv-python-headless", "cv2", "uint8", enters=("pictures",),
+        note="8-bit images only; takes no σ; colour in 8-bit Lab, lightness and colours apart",
+    ),
+    Dipy(
+        "dipy-classic", "dipy", "dipy.denoise.nlmeans", "float32", enters=("volumes",),
+        note="volumes only; float64; averages squares",
+    ),
+    Dipy(
+        "dipy-blockwise", "dipy", "dipy.denoise.nlmeans", "float32", enters=("volumes",), variant="blockwise",
+        note="volumes only; float64; averages squares, by blocks; no two answers need be the same",
+    ),
+    ScikitImage(
+        "scikit-image", "scikit-image", "skimage", "float32", enters=("pictures", "volumes"),
+        note="fast mode, which has one thread only; its patches are one pixel narrower than asked",
+    ),
+)  # fmt: skip

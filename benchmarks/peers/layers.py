@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..harness.reach import ReachJudge, fewest, multiply_adds, support
+from ..harness.methods import Method
+from ..harness.reach import ReachCase, ReachJudge, fewest, multiply_adds, support
 from ..harness.timing import pin_torch
-from ..suites.locality import ReachCase
-from .equal import Method
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -171,16 +170,12 @@ class NonLocal(Reaching):
 
 TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float32"}
 
-REACHING: dict[str, Reaching] = {
-    method.name: method
-    for method in (
-        Convolutions("convolutions", **TORCH, note="3×3, as many as it takes; random weights"),
-        Convolutions(
-            "convolutions-pooled", **TORCH, pooled=True, note="3×3, the mean of 2×2 after each; gives a smaller map"
-        ),
-        NonLocal(
-            "block", "'nlmeans[learned]'", "nonlocal_block.block", "float32", own=True, note="one block; random weights"
-        ),
-    )
-}
-"""Every method by name."""
+METHODS: tuple[Reaching, ...] = (
+    Convolutions("convolutions", **TORCH, note="3×3, as many as it takes; random weights"),
+    Convolutions(
+        "convolutions-pooled", **TORCH, pooled=True, note="3×3, the mean of 2×2 after each; gives a smaller map"
+    ),
+    NonLocal(
+        "block", "'nlmeans[learned]'", "nonlocal_block.block", "float32", own=True, note="one block; random weights"
+    ),
+)

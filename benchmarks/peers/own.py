@@ -1,4 +1,4 @@
-"""Methods that are given a picture and its σ, and choose all else: ours at each quality, DnCNN's network, the peers."""
+"""Methods of ours that are given a picture and its σ, and choose all else; and DnCNN's network."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..harness.cases import Picture, PictureCase
-from ..harness.checks import PictureJudge
+from ..harness.methods import Call
+from ..harness.pictures import Picture, PictureCase, PictureJudge
 from ..harness.timing import pin_torch
-from .equal import Call, Denoiser
-from .plain import PEERS, Nothing, Plain
+from .plain import Plain
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,10 +35,10 @@ class Learned(Plain):
 
     def edition(self, case: Any) -> str:
         """Return the version, and which weights are loaded: other weights are another method."""
-        from nonlocal_block.denoising import NAMES
-        from nonlocal_block.weights import digest
+        from nonlocal_block import weights
 
-        return f"{self.version()}, weights {digest(NAMES[3 if case.colour else 1])[:8]}"
+        digest = weights.digest("denoiser-colour" if case.colour else "denoiser-grey")
+        return f"{self.version()}, weights {digest[:8]}"
 
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return what a user writes."""
@@ -73,10 +72,10 @@ class Classical(Plain):
 
 
 def given(case: Any, sigma: float | None, threads: int) -> dict[str, Any]:
-    """Return what our two functions are told of a case."""
+    """Return what our two functions are given of a case."""
     noise = getattr(case, "noise", None)
-    told: dict[str, Any] = {"sigma": sigma} if noise is None else {"noise": noise}
-    return {**told, "channel_axis": -1 if case.colour else None, "threads": threads}
+    known: dict[str, Any] = {"sigma": sigma} if noise is None else {"noise": noise}
+    return {**known, "channel_axis": -1 if case.colour else None, "threads": threads}
 
 
 @dataclass(frozen=True)
@@ -139,33 +138,23 @@ SURE = "the strength is chosen for each picture by Stein's unbiased risk estimat
 RIDGE = {"method": "ridge"}
 FAST, BALANCED, BEST = ({"quality": quality} for quality in ("fast", "balanced", "best"))
 
-DENOISERS: dict[str, Denoiser] = {
-    method.name: method
-    for method in (
-        Nothing("noisy", "numpy", "numpy", "float32", note="the picture as it is given"),
-        Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
-        Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
-        Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
-        Classical("ridge-fast", **OURS, options={**RIDGE, **FAST}),
-        Classical("ridge", **OURS, options={**RIDGE, **BALANCED}, note="the default of this method"),
-        Classical("ridge-best", **OURS, options={**RIDGE, **BEST}),
-        Learned("learned", **NETWORK),
-        Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
-        Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),
-        Learned("learned-estimated", **NETWORK, estimated=True, note=ESTIMATED),
-        Classical("nlmeans-fast-sure", **OURS, options={**FAST, "strength": "sure"}, note=SURE),
-        Classical("nlmeans-balanced-sure", **OURS, options={**BALANCED, "strength": "sure"}, note=SURE),
-        *PEERS,
-        DnCNN("dncnn", **TORCH, note="17 layers of 64 channels, random weights: time only"),
-    )
-}
-"""Every method by name."""
+METHODS: tuple[Plain, ...] = (
+    Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
+    Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
+    Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
+    Classical("ridge-fast", **OURS, options={**RIDGE, **FAST}),
+    Classical("ridge", **OURS, options={**RIDGE, **BALANCED}, note="the default of this method"),
+    Classical("ridge-best", **OURS, options={**RIDGE, **BEST}),
+    Learned("learned", **NETWORK),
+    Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
+    Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),
+    Learned("learned-estimated", **NETWORK, estimated=True, note=ESTIMATED),
+    Classical("nlmeans-fast-sure", **OURS, options={**FAST, "strength": "sure"}, note=SURE),
+    Classical("nlmeans-balanced-sure", **OURS, options={**BALANCED, "strength": "sure"}, note=SURE),
+    DnCNN("dncnn", **TORCH, note="17 layers of 64 channels, random weights: time only"),
+)
 
-REACHES: tuple[int | str, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, "image")
-RADII: dict[str, Denoiser] = {
-    f"radius-{reach}": Classical(
-        f"radius-{reach}", **OURS, options={**FAST, "strength": "sure", "search_radius": reach}, note=SURE
-    )
-    for reach in REACHES
-}
-"""One pass of non-local means by how far it searches, each with a strength that suits it."""
+QUALITIES = (
+    "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best", "learned", "learned-best"
+)  # fmt: skip
+"""Our methods at each of their qualities."""

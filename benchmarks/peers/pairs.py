@@ -16,7 +16,8 @@ import numpy as np
 import nlmeans
 from nlmeans import convert
 
-from ..harness.cases import PEAK, Picture, PictureCase
+from ..harness.cases import PEAK
+from ..harness.pictures import Picture, PictureCase
 from ..harness.timing import pin_opencv
 
 PATCH, WINDOW = 7, 21

@@ -1,6 +1,6 @@
 """What others denoise with, given a picture and its σ: each with what was tuned for it on training pictures.
 
-``python -m benchmarks tune-peers`` chose the numbers of `TUNED`; its result file has all that it tried.
+``python -m benchmarks tune-peers`` chose the settings in `TUNED` from the grids; that file has all that it tried.
 """
 
 from __future__ import annotations
@@ -8,24 +8,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..harness.cases import Picture, PictureCase
-from ..harness.checks import PictureJudge
+from ..harness.cases import PEAK, Form
+from ..harness.methods import Call, CannotRun, Denoiser
+from ..harness.pictures import Picture, PictureCase, PictureJudge
 from ..harness.timing import pin_opencv
-from .equal import Call, CannotRun, Denoiser
 
-PEAK = 255.0
+Grid = Mapping[str, tuple[Any, ...]]
+
 TUNED = Path(__file__).parent / "tuned.json"
-"""What `tune_peers` found to be best: by method, kind of picture and σ."""
+"""The best settings by method, kind of picture and σ."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Nothing(Plain):
 
 @dataclass(frozen=True)
 class Peer(Plain):
-    """A function of another library that is told σ by the strengths that were tuned for it.
+    """A function of another library that is given σ by the strengths that were tuned for it.
 
     Attributes
     ----------
@@ -57,10 +59,14 @@ class Peer(Plain):
         ``function(image, sigma, colour, **settings)``: takes a picture from 0 to 255, σ too, and returns one.
     single : bool
         Whether it has one thread only.
+    grid, volume_grid : mapping of str to tuple
+        What is tried of each setting when they are tuned, for pictures and for volumes; empty where there is no use.
     """
 
     function: Callable[..., np.ndarray] = np.copy
     single: bool = True
+    grid: Grid = field(default_factory=dict)
+    volume_grid: Grid = field(default_factory=dict)
 
     def threads(self, wanted: int) -> int:
         """Return the number of threads it will use where ``wanted`` are allowed."""
@@ -73,11 +79,17 @@ class Peer(Plain):
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return the call with its settings for σ; where none is known, what is estimated decides, in its own time."""
         known = {} if sigma is None else tuned(self.name, case.form, sigma)
-        return Call(_Told(self, case.form), self.function.__name__, image, {"sigma": sigma, **known})
+        return Call(_Estimating(self, case.form), self.function.__name__, image, {"sigma": sigma, **known})
+
+    def choices(self, form: Form) -> Iterator[dict[str, Any]]:
+        """Yield every combination of the grid."""
+        grid = self.volume_grid if form == "volume" else self.grid
+        for values in product(*grid.values()) if grid else ():
+            yield dict(zip(grid, values, strict=True))
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Estimating:
     """A peer's function with the settings for σ, which scikit-image estimates where it is not known."""
 
     peer: Peer
@@ -132,18 +144,17 @@ class BM3D(Plain):
         )
 
 
-def tuned(name: str, kind: str, sigma: float) -> Mapping[str, Any]:
-    """Return the settings of the nearest σ, by its ratio: strengths are told in σ, and change slowly with it."""
-    settings: Mapping[str, Mapping[str, Any]] = _tuned()["settings"][name][kind]
-    nearest = min(settings, key=lambda known: abs(math.log(max(sigma, 1e-3) / float(known))))
-    found: Mapping[str, Any] = settings[nearest]
-    return found
+def tuned(name: str, form: str, sigma: float, file: Path = TUNED) -> Mapping[str, Any]:
+    """Return the settings of the nearest σ, by its ratio: strengths are in σ, and change slowly with it."""
+    known: Mapping[str, Mapping[str, Any]] = read(file)["settings"][name][form]
+    return known[min(known, key=lambda level: abs(math.log(max(sigma, 1e-3) / float(level))))]
 
 
 @cache
-def _tuned() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(TUNED.read_text(encoding="utf-8"))
-    return found
+def read(file: Path) -> dict[str, Any]:
+    """Return all that was tried, and what of it is used."""
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
 
 
 def estimate(image: np.ndarray, colour: bool) -> float:
@@ -166,7 +177,7 @@ def total_variation(image: np.ndarray, sigma: float, colour: bool, weight: float
 
 
 def wavelet(image: np.ndarray, sigma: float, colour: bool, shrinkage: str, mode: str, factor: float) -> np.ndarray:
-    """Denoise by shrinking wavelet coefficients, colours as luma and chroma; σ is told as ``factor`` of it."""
+    """Denoise by shrinking wavelet coefficients, colours as luma and chroma; σ is given as ``factor`` of it."""
     from skimage.restoration import denoise_wavelet
 
     options: dict[str, Any] = {"channel_axis": -1, "convert2ycbcr": True} if colour else {}
@@ -244,17 +255,55 @@ def block_matching(image: np.ndarray, sigma: float | None, colour: bool, threads
 SKIMAGE: dict[str, Any] = {"package": "scikit-image", "module": "skimage", "dtype": "float32"}
 SCIPY: dict[str, Any] = {"package": "scipy", "module": "scipy.ndimage", "dtype": "float32"}
 
-PEERS: tuple[Plain, ...] = (
-    Peer("skimage-nlm", **SKIMAGE, function=scikit_image_nlm, note="fast mode; one thread"),
-    Peer("skimage-tv", **SKIMAGE, function=total_variation, note="total variation (Chambolle); one thread"),
-    Wavelet("skimage-wavelet", "PyWavelets", "pywt", "float32", function=wavelet, note="scikit-image's; one thread"),
-    Peer("skimage-bilateral", **SKIMAGE, function=bilateral, note="one thread"),
-    TunedOpenCV(
-        "opencv-nlm", "opencv-python-headless", "cv2", "float32", function=opencv_nlm, single=False, note="8 bits"
+METHODS: tuple[Plain, ...] = (
+    Nothing("noisy", "numpy", "numpy", "float32", note="the picture as it is given"),
+    Peer(
+        "skimage-nlm", **SKIMAGE, function=scikit_image_nlm, note="fast mode; one thread",
+        enters=("quality", "volumes"),
+        grid={"patch": (3, 5, 7), "distance": (10,), "h": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.05)},
+        volume_grid={"patch": (3,), "distance": (5,), "h": (0.2, 0.3, 0.4, 0.5, 0.7, 0.85)},
     ),
-    Peer("gaussian-blur", **SCIPY, function=gaussian, note="one thread"),
-    Peer("median-filter", **SCIPY, function=median, note="one thread"),
-    PlainDipy("dipy-nlm", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; averages squares"),
-    BM3D("bm3d", "bm3d", "bm3d", "float32", note="the authors' package, licensed for non-commercial use"),
-)
+    Peer(
+        "skimage-tv", **SKIMAGE, function=total_variation, note="total variation (Chambolle); one thread",
+        enters=("quality",), grid={"weight": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)},
+    ),
+    Wavelet(  # VisuShrink and hard thresholds were never the best
+        "skimage-wavelet", "PyWavelets", "pywt", "float32", function=wavelet, note="scikit-image's; one thread",
+        enters=("quality",),
+        grid={
+            "shrinkage": ("BayesShrink", "VisuShrink"), "mode": ("soft", "hard"),
+            "factor": (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.5),
+        },
+    ),
+    Peer(
+        "skimage-bilateral", **SKIMAGE, function=bilateral, note="one thread", enters=("quality",),
+        grid={
+            "tone": (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0), "space": (0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
+        },
+    ),
+    TunedOpenCV(
+        "opencv-nlm", "opencv-python-headless", "cv2", "float32", function=opencv_nlm, single=False, note="8 bits",
+        enters=("quality",),
+        grid={
+            "patch": (3, 5, 7), "window": (21,),
+            "h": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.25),
+        },
+    ),
+    Peer(
+        "gaussian-blur", **SCIPY, function=gaussian, note="one thread", enters=("neighbours",),
+        grid={"width": (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0)},
+    ),
+    Peer(
+        "median-filter", **SCIPY, function=median, note="one thread", enters=("neighbours",),
+        grid={"size": (1, 3, 5, 7, 9, 11)},
+    ),
+    PlainDipy(
+        "dipy-nlm", "dipy", "dipy.denoise.nlmeans", "float32", note="volumes only; averages squares",
+        enters=("volumes",),
+    ),
+    BM3D(
+        "bm3d", "bm3d", "bm3d", "float32", note="the authors' package, licensed for non-commercial use",
+        enters=("quality",),
+    ),
+)  # fmt: skip
 """Others' methods, in the order of tables."""

@@ -1,4 +1,4 @@
-"""Charts as SVG, to stand in a page: text is text, ink takes the page's colour, points tell their numbers."""
+"""Charts as SVG, to stand in a page: text is text, ink takes the page's colour, points say their numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = ("#d9582b", "#2f86c9", "#2c9c6a", "#b0608f", "#a0801c", "#7a6fd0", "#7
 OWN, OTHERS, FRONT = "#d9582b", "#2f86c9", "#7d8590"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SIZE = (7.2, 4.6)
-BESIDE = ((8, -3, "left"), (-8, -3, "right"), (0, 8, "center"), (0, -15, "center"), (8, 8, "left"), (-8, 8, "right"))
+AROUND = ((8, -3, "left"), (-8, -3, "right"), (0, 8, "center"), (0, -15, "center"), (8, 8, "left"), (-8, 8, "right"))
 ABOVE = ((-7, 6, "right"), (0, 9, "center"), (8, 8, "left"), (8, -15, "left"))
 """Where a name may stand, in points from its point: first of the others, then of those on the front's dashed line."""
 STYLE: dict[str, Any] = {
@@ -90,11 +90,11 @@ def pareto(title: str, points: Sequence[Point]) -> str:
 
 def front(points: Sequence[Point]) -> list[Point]:
     """Return the points that no other beats in both time and dB, the fastest first."""
-    found: list[Point] = []
+    best: list[Point] = []
     for point in sorted(points, key=lambda p: (p.seconds, -p.psnr)):
-        if not found or point.psnr > found[-1].psnr:
-            found.append(point)
-    return found
+        if not best or point.psnr > best[-1].psnr:
+            best.append(point)
+    return best
 
 
 def curves(
@@ -152,7 +152,7 @@ def _decimal(axis: Any) -> None:
 
 
 def _labels(axes: Any, named: Sequence[tuple[float, float, str, bool]]) -> None:
-    """Write names beside points where they cover neither points nor each other."""
+    """Write names next to points where they cover neither points nor each other."""
     from matplotlib.transforms import Bbox
 
     figure = axes.figure
@@ -162,7 +162,7 @@ def _labels(axes: Any, named: Sequence[tuple[float, float, str, bool]]) -> None:
     frame = axes.get_window_extent()
     for x, y, name, chief in sorted(named, key=lambda point: not point[3]):
         chosen = None
-        for dx, dy, side in ABOVE if chief else BESIDE:
+        for dx, dy, side in ABOVE if chief else AROUND:
             text = axes.annotate(
                 name, (x, y), (dx, dy), textcoords="offset points", ha=side, fontsize=10,
                 fontweight="bold" if chief else "normal",
@@ -174,6 +174,6 @@ def _labels(axes: Any, named: Sequence[tuple[float, float, str, bool]]) -> None:
                 break
             text.remove()
         if chosen is None:
-            text = axes.annotate(name, (x, y), BESIDE[0][:2], textcoords="offset points", fontsize=10)
+            text = axes.annotate(name, (x, y), AROUND[0][:2], textcoords="offset points", fontsize=10)
             chosen = text.get_window_extent()
         taken.append(chosen)

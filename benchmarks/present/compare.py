@@ -1,8 +1,8 @@
-"""What moved between two result files: ``python -m benchmarks compare A B``.
+"""What moved beyond noise between two result files: ``python -m benchmarks compare A B``.
 
 A is what was, B what is. Seconds and memory moved if the middle halves of their values lie apart and the medians are
 further apart than ``--least`` says; over many pictures, if the middle half of the pictures' ratios does. From a single
-value nothing can be told. dB and SSIM, in which chance has no part, moved if means differ by 0.02 dB or 0.001. A method
+value nothing can be said. dB and SSIM, in which chance has no part, moved if means differ by 0.02 dB or 0.001. A method
 that was measured and is not any more got worse. Cases of other parameters or pictures are named and not compared, and
 files of two machines not by seconds. The exit code is 0 if nothing moved, 1 if something did (with ``--worse``: if
 something got worse), 2 for usage.
@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..harness import schema
-from ..harness.timing import summary
-from .show import mean
+from ..harness.timing import mean, summary
 
 EXACT = {"psnr": 0.02, "ssim": 0.001}
 """Measures without chance, and the difference of means that counts."""
@@ -26,7 +25,7 @@ LESS_IS_BETTER = ("seconds", "extra_memory", "import", "compiled_first_call", "c
 CLOCKED = ("seconds", "import", "compiled_first_call", "cached_first_call")
 """What depends on the machine."""
 FEWEST = 3
-"""Values that it takes to tell a change from noise."""
+"""Values that it takes to know a change from noise."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,14 @@ def _moves(
 ) -> Iterator[Change]:
     for kind in ("measures", "ratios"):
         for name in now[kind].keys() & was[kind].keys():
-            told = kind == "ratios" or name in (*LESS_IS_BETTER, *EXACT)
-            if not told or (kind == "measures" and name in CLOCKED and not same_machine):
+            counts = kind == "ratios" or name in (*LESS_IS_BETTER, *EXACT)
+            if not counts or (kind == "measures" and name in CLOCKED and not same_machine):
                 continue
             exact = EXACT.get(name) if kind == "measures" else None
-            if found := _moved(was[kind][name], now[kind][name], exact, least, paired):
+            if numbers := _moved(was[kind][name], now[kind][name], exact, least, paired):
                 less = kind == "measures" and name in LESS_IS_BETTER
                 words = name if kind == "measures" else f"times as fast as {name}"
-                yield Change(where, words, *found, better=(found[1] < found[0]) == less)
+                yield Change(where, words, *numbers, better=(numbers[1] < numbers[0]) == less)
 
 
 def _moved(
@@ -116,7 +115,7 @@ def by_case(result: schema.Record) -> dict[tuple[str, int], schema.Record]:
 
 
 def alike(one: schema.Record, other: schema.Record) -> bool:
-    """Tell whether two cases are of the same things."""
+    """Say whether two cases are of the same things."""
     return all(one.get(name) == other.get(name) for name in ("parameters", "pictures"))
 
 
@@ -153,12 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not any(alike(one[place], other[place]) for place in both):
         print("benchmarks: the files have no case in common", file=sys.stderr)
         return 2
-    found = list(changes(before, after, options.least))
-    for change in sorted(found, key=lambda change: change.better):
+    moved = list(changes(before, after, options.least))
+    for change in sorted(moved, key=lambda change: change.better):
         print(change)
-    print(f"{len(found)} measures moved" if found else "nothing moved beyond noise")
-    return int(any(not change.better for change in found) if options.worse else bool(found))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    print(f"{len(moved)} measures moved" if moved else "nothing moved beyond noise")
+    return int(any(not change.better for change in moved) if options.worse else bool(moved))

@@ -1,30 +1,33 @@
-"""The report: one HTML file, made of the result files and the pictures of a folder.
-
-``python -m benchmarks report FOLDER`` makes it again, of what is there.
-"""
+"""One page, made of the result files and the pictures of a folder: ``python -m benchmarks report FOLDER``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..harness import schema
+from nlmeans.show import page as pages
+
+from .. import studies
+from ..harness import files, schema
+from ..harness.discovery import modules
 from ..harness.fits import NO_POWER, fits
 from ..harness.fits import curves as swept
-from . import show as terminal
+from ..harness.published import Published, Row
+from ..harness.timing import mean
+from . import show
 from .charts import Point, curves, front, pareto
-from .show import mean
 
 TITLE = "Which denoiser for my picture?"
 MIDDLE = 25.0
 """The noise level that charts show."""
 VARIANTS = ("-estimated", "-sure")
-"""Ends of names of methods that are told less or choose more: they stand in the table alone."""
+"""Ends of names of methods that are given less or choose more: they stand in the table alone."""
 NOT_IN_CHARTS = ("noisy", "gaussian-blur", "median-filter")
 FORMS = {"astronaut": "colour", "Kodak24": "colour", "phantom": "volume"}
 HIDDEN, SEEN = 0.3, 1.0
@@ -40,9 +43,7 @@ def write_page(folder: Path) -> Path | str:
     except ValueError as error:  # what was measured is in its files, and must not end in a traceback
         return f"no report.html: {error}"
     target = folder / "report.html"
-    beside = target.with_name("report.html.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(target)
+    files.write(target, text)
     return target
 
 
@@ -56,45 +57,43 @@ def page(folder: Path) -> str:
     ValueError
         If there is no result file in the folder, or one of them is none.
     """
-    from nlmeans.show.page import environment
-
-    files = schema.found(folder)
-    if not files:
+    results = schema.results(folder)
+    if not results:
         raise ValueError(f"a page needs result files; there are none in {folder}")
-    results = merged(files)
-    quality = [case for name in ("quality", "real") if name in results for case in results[name]["cases"]]
+    suites = merged(results)
+    quality = [case for name in ("quality", "real") if name in suites for case in suites[name]["cases"]]
     chosen = groups(quality)
-    text: str = environment("benchmarks.present").get_template("report.html").render(
+    text: str = pages.environment("benchmarks.present").get_template("report.html").render(
         title=TITLE,
-        quick=any(result["quick"] for result in results.values()),
+        quick=any(result["quick"] for result in suites.values()),
         charts=[(title, pareto(title, points)) for title, points in chosen.items()],
         advice=[sentence for title, points in chosen.items() for sentence in [advice(title, points)] if sentence],
         scenes=scenes(folder / "pictures", quality),
         quality=quality_rows(quality),
         worsened=worsened(quality),
-        speed=[(result, timed_rows(result)) for name, result in results.items() if timed_rows(result)],
-        scaling=scaling_charts(results.get("scaling")),
-        fits=fit_rows(results.get("scaling")),
-        radius=radius_charts(results.get("locality")),
+        speed=[(result, timed_rows(result)) for result in suites.values() if timed_rows(result)],
+        scaling=scaling_charts(suites.get("scaling")),
+        fits=fit_rows(suites.get("scaling")),
+        radius=radius_charts(suites.get("locality")),
         weights=weights(folder),
-        absent=absent(results.values()),
-        footers=[(result["suite"], terminal.footer(result)) for result in files],
-        studies=studies(),
+        absent=absent(suites.values()),
+        footers=[(result["suite"], show.footer(result)) for result in results],
+        studies=study_tables(),
     )  # fmt: skip
     return text
 
 
-def merged(files: Sequence[schema.Record]) -> dict[str, schema.Record]:
+def merged(results: Sequence[schema.Record]) -> dict[str, schema.Record]:
     """Return one result a suite: of a case that was measured twice, the later one."""
-    found: dict[str, schema.Record] = {}
-    for result in sorted(files, key=lambda result: str(result["date"])):
-        suite = found.setdefault(result["suite"], {**result, "cases": []})
+    by_suite: dict[str, schema.Record] = {}
+    for result in sorted(results, key=lambda result: str(result["date"])):
+        suite = by_suite.setdefault(result["suite"], {**result, "cases": []})
         again = {(case["name"], case["threads"]) for case in result["cases"]}
         kept = [case for case in suite["cases"] if (case["name"], case["threads"]) not in again]
         suite["cases"] = [*kept, *result["cases"]]
         suite["quick"] = suite["quick"] or result["quick"]
         suite["fits"] = fits(suite["cases"])
-    return found
+    return by_suite
 
 
 def form(case: schema.Record) -> str:
@@ -109,14 +108,14 @@ def measured(case: schema.Record) -> list[schema.Record]:
 
 def groups(cases: Sequence[schema.Record]) -> dict[str, list[Point]]:
     """Return dB and seconds at the noise level nearest to `MIDDLE`, by kind of picture: means over sets."""
-    found: dict[str, list[schema.Record]] = {}
+    by_kind: dict[str, list[schema.Record]] = {}
     plain = [case for case in cases if case["parameters"].get("known") and measured(case)]
     for kind in dict.fromkeys(map(form, plain)):
         levels = {case["parameters"]["sigma"] for case in plain if form(case) == kind}
         level = min(levels, key=lambda sigma: abs(sigma - MIDDLE))
-        found[kind] = [c for c in plain if form(c) == kind and c["parameters"]["sigma"] == level]
+        by_kind[kind] = [c for c in plain if form(c) == kind and c["parameters"]["sigma"] == level]
     charts = {}
-    for kind, members in found.items():
+    for kind, members in by_kind.items():
         names = set.intersection(*({method["name"] for method in measured(case)} for case in members))
         points = []
         for method in measured(members[0]):
@@ -187,7 +186,7 @@ def timed_rows(result: schema.Record) -> list[dict[str, Any]]:
             continue
         for method in case["methods"]:
             if method["status"] == "measured":
-                cells = terminal.rows({"methods": [method]})[0]
+                cells = show.rows({"methods": [method]})[0]
                 rows.append(
                     {
                         "case": case["name"], "what": case["title"], "threads": method["threads"],
@@ -201,16 +200,16 @@ def scaling_charts(result: schema.Record | None) -> list[tuple[str, str]]:
     """Return a chart for each sweep of time, and one of memory against pixels."""
     if result is None:
         return []
-    found: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+    sweeps: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
     for (sweep, method, measure), points in swept(result["cases"]).items():
         several = len({at for at, _ in points}) > 1
         if several and (measure == "seconds" or sweep == "pixels") and sweep not in NO_POWER:
             scale = 1.0 if measure == "seconds" else 1e-6
-            found.setdefault((sweep, measure), {})[method] = [(at, value * scale) for at, value in points]
+            sweeps.setdefault((sweep, measure), {})[method] = [(at, value * scale) for at, value in points]
     units = {"seconds": "seconds", "extra_memory": "MB beyond the input"}
     return [
         (title, curves(title, series, sweep, units[measure], fitted=True))
-        for (sweep, measure), series in found.items()
+        for (sweep, measure), series in sweeps.items()
         for title in [f"{'Seconds' if measure == 'seconds' else 'Memory'} by {sweep}"]
     ]
 
@@ -252,26 +251,24 @@ def radius_charts(result: schema.Record | None) -> list[tuple[str, str]]:
 
 def scenes(folder: Path, cases: Sequence[schema.Record]) -> list[Any]:
     """Return the gallery: the first picture of every case that was kept."""
-    from nlmeans.show.page import Scene, Shot
-
-    found = []
+    gallery = []
     for case in cases:
         place = next(iter(sorted((folder / case["name"]).glob("*/clean.png"))), None)
         if place is None:
             continue
-        shots: dict[str, Shot] = {}
+        shots: dict[str, pages.Shot] = {}
         for method in measured(case):
-            if not (place.parent / f"{method['name']}.png").exists() or method["name"].endswith(VARIANTS):
-                continue
-            shots[method["name"]] = Shot(method["name"], load(place.parent / f"{method['name']}.png"), note(method))
+            name, path = method["name"], place.with_name(f"{method['name']}.png")
+            if path.exists() and not name.endswith(VARIANTS):
+                shots[name] = pages.Shot(name, load(path), note(method))
         noisy = shots.pop("noisy", None)
         if noisy is None or not shots:
             continue
         ours = [name for name in shots if name.startswith("learned")]
         order = [*(name for name in shots if name not in ours), *reversed(ours)]
-        truth = Shot("clean", load(place), "the truth")
-        found.append(Scene(case["title"], noisy, tuple(shots[name] for name in order), truth))
-    return found
+        truth = pages.Shot("clean", load(place), "the truth")
+        gallery.append(pages.Scene(case["title"], noisy, tuple(shots[name] for name in order), truth))
+    return gallery
 
 
 def note(method: schema.Record) -> str:
@@ -297,19 +294,15 @@ def weights(folder: Path) -> np.ndarray | None:
     return load(path) if path.exists() else None
 
 
-def studies() -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return what the longer studies found that are committed beside this program: the classifier, the ablation."""
-    from .tables import ablation_rows, classifier_rows
-
-    return [
-        ("What blocks add to a digit classifier: test accuracy in %", classifier_rows()),
-        ("What the non-local stage adds to the learned denoiser: dB, seed by seed", ablation_rows()),
-    ]
+def study_tables() -> list[tuple[str, list[Row]]]:
+    """Return what studies offer for the page of their committed results."""
+    offered = ((title, rows) for module in modules(studies) for title, rows in getattr(module, "PAGE", {}).items())
+    return [(title, rows(Published())) for title, rows in sorted(offered, key=itemgetter(0))]
 
 
 def absent(results: Any) -> list[Mapping[str, str]]:
     """Return what was skipped or failed, once for each reason."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    reasons: dict[tuple[str, str], dict[str, str]] = {}
     for result in results:
         for case in result["cases"]:
             for method in case["methods"]:
@@ -318,7 +311,7 @@ def absent(results: Any) -> list[Mapping[str, str]]:
                         "method": method["name"], "in": case["name"], "status": method["status"],
                         "reason": method["reason"], "install": method["install"] or "",
                     }  # fmt: skip
-                    found.setdefault((method["name"], method["reason"]), row)
+                    reasons.setdefault((method["name"], method["reason"]), row)
             for picture in case.get("unreadable", ()):
                 row = {
                     "method": "–",
@@ -327,8 +320,8 @@ def absent(results: Any) -> list[Mapping[str, str]]:
                     "reason": picture["reason"],
                     "install": "",
                 }
-                found[case["name"], picture["name"]] = row
-    return list(found.values())
+                reasons[case["name"], picture["name"]] = row
+    return list(reasons.values())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -343,7 +336,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(made, file=sys.stdout if isinstance(made, Path) else sys.stderr)
     return 0 if isinstance(made, Path) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

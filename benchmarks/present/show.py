@@ -1,10 +1,15 @@
-"""Results as tables: on the terminal, and in Markdown for the README."""
+"""A result file as tables, on the terminal or in Markdown: ``python -m benchmarks show FILE``."""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from pathlib import Path
 from typing import IO
 
+from ..harness import schema
 from ..harness.schema import Record
+from ..harness.timing import mean
 
 HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) as", "PSNR dB", "SSIM", "first call s")
 
@@ -26,19 +31,14 @@ FORMS = {
 DIGITS = {"psnr": 2, "ssim": 3}
 
 
-def mean(summary: Record) -> float:
-    """Return the mean of the values: over pictures, what papers tell, where a median would be another number."""
-    return float(sum(summary["values"]) / len(summary["values"]))
-
-
 def rows(case: Record) -> list[tuple[str, ...]]:
     """Return a case's part of the table, one row a method, under `HEADERS`."""
-    found = []
+    lines = []
     for method in case["methods"]:
         busy = f" ({method['measures']['cores']['median']:.2g} busy)" if "cores" in method["measures"] else ""
         head = (f"{method['threads']}{busy}", f"{method['name']} {method['version'] or ''}".strip())
-        found.append(head + (_measured(method) if method["status"] == "measured" else _unmeasured(method)))
-    return found
+        lines.append(head + (_measured(method) if method["status"] == "measured" else _unmeasured(method)))
+    return lines
 
 
 def _title(case: Record) -> str:
@@ -113,3 +113,21 @@ def show(result: Record, file: IO[str]) -> None:
         console.print(f"\n{case['name']}: {_title(case)}", style="bold")
         console.print(table)
     console.print(f"\n{footer(result)}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a result file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks show", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="as Markdown")
+    options = parser.parse_args(arguments)
+    try:
+        result = schema.read(options.file)
+    except (OSError, ValueError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2 if isinstance(error, OSError) else 1
+    if options.markdown:
+        sys.stdout.write(markdown(result))
+    else:
+        show(result, sys.stdout)
+    return 0

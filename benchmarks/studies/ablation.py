@@ -1,10 +1,10 @@
-"""What the non-local stage adds to the denoiser: ``python -m benchmarks ablation --data DIR --runs DIR``.
+"""What the non-local stage adds to the learned denoiser: ``python -m benchmarks ablation --data DIR --runs DIR``.
 
 The same network and recipe three times: with the learned stage, with weights from raw patches of the proposal in its
 place (two numbers learn, gain and exponent), and with the identity in its place. Equal budgets, a fraction of what the
 shipped weights had, and two seeds, which make all three see the same crops and noise. Grey pictures, σ known: BSD68,
 and pictures that repeat themselves (Set12's House and Barbara, scikit-image's brick wall and page of text), which were
-chosen before any was looked at.
+chosen before any was seen.
 
 Runs lie in --runs as `python -m nonlocal_block.train denoiser` leaves them; those that are not finished are continued.
 """
@@ -12,7 +12,6 @@ Runs lie in --runs as `python -m nonlocal_block.train denoiser` leaves them; tho
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterator
@@ -20,22 +19,21 @@ from fnmatch import fnmatchcase
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nlmeans.formats import check_target, replacing
+from nlmeans import io
 
-from ..harness import environment
-from ..harness.picture_sets import standard
-from ..suites.quality import SIGMAS
+from ..harness import environment, files
+from ..harness.published import Published, Row, Table, named
+from ..harness.sets import SIGMAS, standard
 from .ship import Figures, reached
 
 if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
-    from nonlocal_block.network import Weights
 
-VARIANTS: tuple[Weights, ...] = ("learned", "raw", "none")
+VARIANTS: tuple[Literal["learned", "raw", "none"], ...] = ("learned", "raw", "none")
 SEEDS = (0, 1)
 EPOCHS = 3
 REPETITIVE = {"Set12": ("02.png", "09.png"), "skimage": ("brick", "page")}
@@ -90,17 +88,29 @@ def summary(done: dict[tuple[str, int], Figures]) -> dict[str, Any]:
     return {"psnr": rounded, "gain": gains}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> str:
     """Return the summary in Markdown, means and gains seed by seed."""
     lines = [f"| | {' | '.join(f'{name}, σ = 15 / 25 / 50' for name in SETS)} |", "|---|---|---|"]
     for group, form in (("psnr", ".2f"), ("gain", "+.3f")):
-        for label, sets in found[group].items():
+        for label, sets in result[group].items():
             fields = [
                 " / ".join(", ".join(f"{x:{form}}" for x in sets[f"{name} σ={sigma}"]) for sigma in SIGMAS)
                 for name in SETS
             ]
             lines.append(f"| {label} | {' | '.join(fields)} |")
     return "\n".join(lines)
+
+
+def gains(published: Published) -> list[Row]:
+    """Return what the stage gains, seed by seed."""
+    return [
+        {"gain of": what, **{name: ", ".join(f"{gain:+.2f}" for gain in each) for name, each in sets.items()}}
+        for what, sets in published.study("ablation")["gain"].items()
+    ]
+
+
+TABLES: dict[str, Table] = {"ablation": lambda published: named(gains(published))}
+PAGE = {"What the non-local stage adds to the learned denoiser: dB, seed by seed": gains}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not wanted:
         parser.error(f"no training is named {options.only!r}; there are {', '.join(runs)}")
     if options.out:
-        check_target(options.out, overwrite=True)  # now, and not after hours of training
+        io.check_target(options.out, overwrite=True)  # now, and not after hours of training
     for name in SETS:
         pictures(options.data, name, SIGMAS[0])  # that they are there, likewise
     import torch
@@ -140,15 +150,9 @@ def main(arguments: list[str] | None = None) -> int:
             done[variant, seed] = evaluate(network, options.data)
     if not done:
         return 0
-    found = summary(done)
-    print(table(found))
+    result = summary(done)
+    print(table(result))
     if options.out:
         each = {f"{variant}-{seed}": figures for (variant, seed), figures in done.items()}
-        record = {**environment.describe(), "epochs": options.epochs, **found, "pictures": each}
-        with replacing(options.out, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        files.write_json(options.out, {**environment.describe(), "epochs": options.epochs, **result, "pictures": each})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What the article says of its classifier, measured: ``python -m benchmarks classifier --data DIR --runs DIR``.
+"""What non-local blocks add to the article's classifier: ``python -m benchmarks classifier --data DIR --runs DIR``.
 
 The same network with six things between its stages (four non-local blocks, 1×1 convolutions of as many parameters,
 nothing), trained on all of MNIST by the article's recipe: Adam with the rate 0.001, batches of 128, nothing chosen. One
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import math
 import statistics
 import sys
@@ -24,9 +23,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from nlmeans.formats import check_target, replacing
+from nlmeans import io
 
-from ..harness import environment
+from ..harness import environment, files
+from ..harness.published import Published, Row, Table, named
 
 FUNCTIONS = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 CONTROLS = ("none", "conv")
@@ -51,8 +51,8 @@ TRIALS: dict[str, dict[str, Any]] = {
 T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Student's t by the number of values: a mean is known to t·sd/√n with 95 %."""
 
-Row = dict[str, float]
-Runs = dict[tuple[str, int], list[Row]]
+Epoch = dict[str, float]
+Runs = dict[tuple[str, int], list[Epoch]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def runs() -> list[Run]:
     return [*article, *trials, Run(ARTICLE, 0, FAIR, "fair")]
 
 
-def history(folder: Path) -> list[Row]:
+def history(folder: Path) -> list[Epoch]:
     """Return a row for every finished epoch of a run."""
     path = folder / "log.csv"
     if not path.exists():
@@ -91,7 +91,7 @@ def history(folder: Path) -> list[Row]:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def trained(run: Run, folder: Path, data: Path) -> list[Row]:
+def trained(run: Run, folder: Path, data: Path) -> list[Epoch]:
     """Return a run's rows, after training what is missing."""
     rows = history(folder)
     if len(rows) >= run.epochs:
@@ -109,9 +109,9 @@ def trained(run: Run, folder: Path, data: Path) -> list[Row]:
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return mean and standard deviation over seeds, and within what the mean is known with 95 %."""
     n = len(values)
-    found: dict[str, Any] = {"mean": statistics.fmean(values), "sd": statistics.stdev(values) if n > 1 else None}
-    found["known_to"] = T95[n] * found["sd"] / math.sqrt(n) if n > 1 else None
-    return {name: None if x is None else round(x, 6) for name, x in found.items()} | {
+    figures: dict[str, Any] = {"mean": statistics.fmean(values), "sd": statistics.stdev(values) if n > 1 else None}
+    figures["known_to"] = T95[n] * figures["sd"] / math.sqrt(n) if n > 1 else None
+    return {name: None if x is None else round(x, 6) for name, x in figures.items()} | {
         "each": [round(value, 6) for value in values]
     }
 
@@ -155,17 +155,17 @@ def kinds(accuracies: dict[str, Any], gains: dict[str, Any], figure: str) -> dic
     }
 
 
-def summary(done: dict[Run, list[Row]]) -> dict[str, Any]:
+def summary(done: dict[Run, list[Epoch]]) -> dict[str, Any]:
     """Return all verdicts."""
     rows = {(run.block, run.seed): history for run, history in done.items() if run.recipe == "article"}
     comparisons = [compare(rows, epochs, seeds) for epochs, seeds in sorted(SEEDS.items())]
     claims = []
     for (epochs, figure), claimed in CLAIMS.items():
         if epochs in SEEDS:
-            found = comparisons[sorted(SEEDS).index(epochs)]["accuracy"][ARTICLE][figure]
+            measured = comparisons[sorted(SEEDS).index(epochs)]["accuracy"][ARTICLE][figure]
         else:
-            found = spread([rows[ARTICLE, 0][epochs - 1][FIGURES[figure]]])
-        claims.append({"epochs": epochs, "figure": figure, "article": claimed, "found": found})
+            measured = spread([rows[ARTICLE, 0][epochs - 1][FIGURES[figure]]])
+        claims.append({"epochs": epochs, "figure": figure, "article": claimed, "found": measured})
     own = {
         run.name: {key: value for key, value in history[-1].items() if key.endswith(("accuracy", "validation_loss"))}
         for run, history in done.items()
@@ -180,13 +180,13 @@ def percent(figures: dict[str, Any]) -> str:
     return f"{100 * figures['mean']:.2f}{sd}"
 
 
-def tables(found: dict[str, Any]) -> str:
+def tables(result: dict[str, Any]) -> str:
     """Return the verdicts as Markdown."""
     lines = ["| article's claim | article | found |", "|---|---|---|"]
-    for claim in found["claims"]:
+    for claim in result["claims"]:
         what = f"{claim['figure']}, {claim['epochs']} epoch{'s' if claim['epochs'] > 1 else ''}"
         lines.append(f"| {what} | {100 * claim['article']:.2f} % | {percent(claim['found'])} % |")
-    for part in found["comparisons"]:
+    for part in result["comparisons"]:
         head = f"{part['epochs']} epochs, {part['seeds']} seeds"
         lines += ["", f"| {head} | test % | running % | train % | gain on none, test | gain on conv, test |"]
         lines.append("|---" * 6 + "|")
@@ -201,12 +201,33 @@ def tables(found: dict[str, Any]) -> str:
                 f"{100 * kind['gain_over_none']:+.2f}: the function matters little: {kind['holds']}"
             )
     lines += ["", "| our own recipe | validation % | validation loss | test % |", "|---|---|---|---|"]
-    for name, figures in found["own_recipe"].items():
+    for name, figures in result["own_recipe"].items():
         test = f"{100 * figures['test_accuracy']:.2f}" if "test_accuracy" in figures else "not looked at"
         lines.append(
             f"| {name} | {100 * figures['validation_accuracy']:.2f} | {figures['validation_loss']:.4f} | {test} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def accuracies(published: Published) -> list[Row]:
+    """Return the test accuracy in percent by the blocks, after one epoch and after five."""
+    words = {
+        "none": "no block", "conv": "1×1 convolutions, as many parameters", "gaussian": "gaussian",
+        "embedded_gaussian": "embedded gaussian, the article's", "dot_product": "dot product",
+        "concatenation": "concatenation",
+    }  # fmt: skip
+    rows = []
+    for name, text in words.items():
+        row = {"blocks": text}
+        for one in published.study("classifier")["comparisons"]:
+            heading = f"{one['epochs']} epoch{'s' * (one['epochs'] > 1)}, {one['seeds']} seeds"
+            row[heading] = percent(one["accuracy"][name]["test"])
+        rows.append(row)
+    return rows
+
+
+TABLES: dict[str, Table] = {"classifier": lambda published: named(accuracies(published))}
+PAGE = {"What blocks add to a digit classifier: test accuracy in %": accuracies}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -221,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads < 1:
         parser.error(f"--threads must be at least 1; got {options.threads}")
     if options.out:
-        check_target(options.out, overwrite=True)  # now, and not after hours of training
+        io.check_target(options.out, overwrite=True)  # now, and not after hours of training
     import torch
 
     torch.set_num_threads(options.threads)
@@ -232,15 +253,9 @@ def main(arguments: list[str] | None = None) -> int:
     done = {run: trained(run, options.runs / run.name, data) for run in wanted}
     if options.only != "*":
         return 0
-    found = summary(done)
-    print(tables(found), end="")
+    result = summary(done)
+    print(tables(result), end="")
     if options.out:
         logs = {run.name: rows for run, rows in done.items()}
-        record = {**environment.describe(), "threads": options.threads, **found, "logs": logs}
-        with replacing(options.out, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        files.write_json(options.out, {**environment.describe(), "threads": options.threads, **result, "logs": logs})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,8 @@
-"""Files larger than memory: ``python -m benchmarks large``.
+"""Files larger than memory, from disk to disk: ``python -m benchmarks large``.
 
 A picture and a volume of photographs and noise are written to a folder, and denoised from disk to disk, each run in a
 process of its own whose memory is measured by the system. Before and after each a piece of the same pixels is
-denoised in memory on as many threads: what counts is pixels a second beside that. Then budgets of memory, and what
+denoised in memory on as many threads: what counts is the share of its pixels a second. Then budgets of memory, and what
 was used of them; and dask, in this process and on a cluster of local workers.
 """
 
@@ -15,22 +15,19 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
-import zarr
-from skimage import data
 
 import nlmeans
-from nlmeans.pairwise.tiles import available_cpus
 
-from ..harness import environment
+from ..harness import environment, files
+from ..harness.environment import available_cpus
 from ..harness.fresh import run
-from ..present.tables import named
+from ..harness.published import Row, Table, named
 
 SIGMA, BUDGET, WIDE = 300.0, 1.5 * 2**30, 4 * 2**30
 """The noise, and bytes that a run may hold: volumes have smaller margins in larger blocks."""
@@ -51,6 +48,8 @@ print(seconds, peak_memory())
 
 def strip(rows: int, width: int, seed: int) -> np.ndarray:
     """Return rows of a photograph side by side in 16 bits, with noise."""
+    from skimage import data
+
     photograph = data.camera().astype(np.float32) * 20 + 500
     clean = np.tile(photograph, (rows // 512 + 1, width // 512 + 1))[:rows, :width]
     noisy = clean + np.random.default_rng(seed).normal(0, SIGMA, clean.shape)
@@ -59,6 +58,9 @@ def strip(rows: int, width: int, seed: int) -> np.ndarray:
 
 def written(folder: Path, side: int, depth: int) -> dict[str, tuple[Path, tuple[int, ...], str]]:
     """Write the inputs, a strip at a time; return their paths, shapes and axes by their names."""
+    import tifffile
+    import zarr
+
     picture, volume = (side, side), (depth, side // 16, side // 16)
     step = min(1024, side)
     npy = np.lib.format.open_memmap(folder / "picture.npy", mode="w+", dtype=np.uint16, shape=picture)
@@ -104,14 +106,14 @@ def disk_to_disk(path: Path, axes: str, threads: int, budget: float) -> dict[str
     """Denoise a file in a process of its own; return its seconds and the most memory that it held."""
     target = path.with_name("clean" + path.suffix)
     given = json.dumps({"sigma": SIGMA, "axes": axes, "threads": threads, "max_memory": budget})
-    told = run([sys.executable, "-c", CODE, str(path), str(target), given], dict(os.environ))
-    seconds, peak = map(float, told.split())
+    printed = run([sys.executable, "-c", CODE, str(path), str(target), given], dict(os.environ))
+    seconds, peak = map(float, printed.split())
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     return {"seconds": round(seconds, 2), "peak": round(peak / MEGA), "budget": round(budget / MEGA)}
 
 
-def files(folder: Path, side: int, depth: int, threads: int) -> list[dict[str, Any]]:
-    """Return the runs from disk to disk, with pixels a second beside those in memory."""
+def from_disk(folder: Path, side: int, depth: int, threads: int) -> list[dict[str, Any]]:
+    """Return the runs from disk to disk, with pixels a second, and those in memory."""
     rows = []
     for name, (path, shape, axes) in written(folder, side, depth).items():
         here = whole(shape, axes, threads)
@@ -124,14 +126,15 @@ def files(folder: Path, side: int, depth: int, threads: int) -> list[dict[str, A
     return rows
 
 
-def budgets(folder: Path, threads: int) -> list[dict[str, Any]]:
-    """Return what was used of several budgets."""
-    return [disk_to_disk(folder / "picture.zarr", "YX", threads, megabytes * MEGA) for megabytes in BUDGETS]
+def budgets(folder: Path, threads: int, wanted: Sequence[int]) -> list[dict[str, Any]]:
+    """Return what was used of several budgets, in MiB."""
+    return [disk_to_disk(folder / "picture.zarr", "YX", threads, megabytes * MEGA) for megabytes in wanted]
 
 
 def dask_runs(folder: Path, threads: int) -> list[dict[str, Any]]:
     """Return runs by dask: an array on its threads, the file on local workers."""
     import dask.array as da
+    import zarr
     from distributed import Client, LocalCluster
 
     from nlmeans import large
@@ -170,7 +173,7 @@ def dask_runs(folder: Path, threads: int) -> list[dict[str, Any]]:
     return rows
 
 
-def speeds(row: dict[str, Any]) -> dict[str, str]:
+def speeds(row: dict[str, Any]) -> Row:
     """Return the cells that say how fast a run was, and how fast the same is in memory."""
     return {
         "million pixels a second": f"{row['rate'] / 1e6:.2f}",
@@ -179,7 +182,7 @@ def speeds(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def shown(found: dict[str, Any]) -> list[dict[str, str]]:
+def shown(result: dict[str, Any]) -> list[Row]:
     """Return the runs from disk to disk as rows of a table."""
     return [
         {
@@ -189,11 +192,11 @@ def shown(found: dict[str, Any]) -> list[dict[str, str]]:
             "seconds": f"{row['seconds']:.1f}",
             **speeds(row),
         }
-        for row in found["files"]
+        for row in result["files"]
     ]
 
 
-def shown_budgets(found: dict[str, Any]) -> list[dict[str, str]]:
+def shown_budgets(result: dict[str, Any]) -> list[Row]:
     """Return budgets of memory as rows of a table."""
     return [
         {
@@ -201,13 +204,20 @@ def shown_budgets(found: dict[str, Any]) -> list[dict[str, str]]:
             "held at most": f"{row['peak']:,} MiB",
             "seconds": f"{row['seconds']:.1f}",
         }
-        for row in found["budgets"]
+        for row in result["budgets"]
     ]
 
 
-def shown_dask(found: dict[str, Any]) -> list[dict[str, str]]:
+def shown_dask(result: dict[str, Any]) -> list[Row]:
     """Return runs by dask as rows of a table."""
-    return [{"by dask": row["what"], **speeds(row)} for row in found["dask"]]
+    return [{"by dask": row["what"], **speeds(row)} for row in result["dask"]]
+
+
+TABLES: dict[str, Table] = {
+    "large": lambda published: named(shown(published.study("large"))),
+    "budgets": lambda published: named(shown_budgets(published.study("large"))),
+    "dask": lambda published: named(shown_dask(published.study("large"))),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -216,23 +226,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--side", type=int, default=16384, help="pixels along each side of the picture")
     parser.add_argument("--depth", type=int, default=256, help="slices of the volume, a sixteenth of the side wide")
     parser.add_argument("--threads", type=int, default=available_cpus())
+    parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS, metavar="MIB", help="of memory to try")
     parser.add_argument("--folder", type=Path, help="where to write gigabytes; a temporary folder by default")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as place:
         folder = Path(place)
-        found = {
+        result = {
             "threads": options.threads,
-            "files": files(folder, options.side, options.depth, options.threads),
-            "budgets": budgets(folder, options.threads),
+            "files": from_disk(folder, options.side, options.depth, options.threads),
+            "budgets": budgets(folder, options.threads, options.budgets),
             "dask": dask_runs(folder, options.threads),
         }
-    for table in (shown(found), shown_budgets(found), shown_dask(found)):
-        print("\n".join(named(table)))
+    for rows in (shown, shown_budgets, shown_dask):
+        print("\n".join(named(rows(result))))
     if options.out is not None:
-        environment.write_study(options.out, found)
+        files.write_json(options.out, {**environment.brief(), **result})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,13 +1,12 @@
-"""What a call of another library takes, and what takes its place: ``python -m benchmarks migration``.
+"""What calls of other libraries take, and what takes their place: ``python -m benchmarks migration``.
 
 The calls are those of ``docs/migration.md``. Before time is taken, the two answers are held against each other; then
-both take turns, on equal threads and the same CPUs. What is not installed is left out and said to be.
+both take turns, on equal threads and the same CPUs. What is not installed is left out, and that is stated.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans.formats import replacing
-
-from ..harness import environment
-from ..harness.cases import PEAK, Picture
+from ..harness import environment, files
+from ..harness.metrics import clipped_psnr
+from ..harness.pictures import Picture
+from ..harness.published import Row, Table, named, seconds, times
 from ..harness.timing import describe, interleave, pinned, ratios, summary
 from ..peers.pairs import PAIRS, Pair, ffmpeg_version
-from ..present.tables import named, times
 
 ROUNDS, SLOW_ROUNDS = 5, 3
 THREADS = (1, 2)
@@ -53,33 +51,28 @@ def value(answer: Any, pair: Pair) -> np.ndarray:
     return np.asarray(answer() if callable(answer) else answer, np.float64) * pair.unit
 
 
-def psnr(found: np.ndarray, clean: np.ndarray) -> float:
-    """Return the PSNR of an answer, clipped to the range of pictures."""
-    return float(10 * np.log10(PEAK**2 / np.mean((np.clip(found, 0, PEAK) - clean) ** 2)))
-
-
 def compared(pair: Pair, picture: Picture, before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     """Return how near the answers are to each other and to the truth; ValueError where that is not near enough."""
     if before.shape != after.shape or not np.isfinite(after).all():
         raise ValueError(f"the answers must be finite and of one shape; got {before.shape} and {after.shape}")
-    found: dict[str, Any] = {"apart": float(np.abs(before - after).mean()), "may_be_apart": pair.apart}
-    if pair.apart is not None and found["apart"] > pair.apart:
-        raise ValueError(f"the answers must differ by at most {pair.apart:g} grey levels; got {found['apart']:.2f}")
+    result: dict[str, Any] = {"apart": float(np.abs(before - after).mean()), "may_be_apart": pair.apart}
+    if pair.apart is not None and result["apart"] > pair.apart:
+        raise ValueError(f"the answers must differ by at most {pair.apart:g} grey levels; got {result['apart']:.2f}")
     if before.ndim == 0:  # estimates of σ
-        found["sigma"] = {"true": picture.sigma, "before": float(before), "after": float(after)}
+        result["sigma"] = {"true": picture.sigma, "before": float(before), "after": float(after)}
         errors = [abs(float(each) - picture.sigma) for each in (before, after)]
         if errors[1] > errors[0] + 0.02 * picture.sigma:
             raise ValueError(
                 f"the estimate must be as near to σ = {picture.sigma:g}; got {after:.2f}, not {before:.2f}"
             )
-        return found
-    found["psnr"] = {"before": psnr(before, picture.clean), "after": psnr(after, picture.clean)}
-    if found["psnr"]["after"] < found["psnr"]["before"] - LESS_DB:
+        return result
+    result["psnr"] = {"before": clipped_psnr(before, picture.clean), "after": clipped_psnr(after, picture.clean)}
+    if result["psnr"]["after"] < result["psnr"]["before"] - LESS_DB:
         raise ValueError(
             f"the PSNR must be at most {LESS_DB} dB below the other call's; "
-            f"got {found['psnr']['after']:.2f} and {found['psnr']['before']:.2f}"
+            f"got {result['psnr']['after']:.2f} and {result['psnr']['before']:.2f}"
         )
-    return found
+    return result
 
 
 def measured(pair: Pair, threads: int, rounds: int, folder: Path) -> dict[str, Any]:
@@ -117,10 +110,10 @@ def counts(pair: Pair, wanted: Sequence[int]) -> list[int]:
     return [count for count in wanted if count <= most]
 
 
-def shown(found: dict[str, Any]) -> list[dict[str, str]]:
+def shown(result: dict[str, Any]) -> list[Row]:
     """Return the rows of a table."""
     rows = []
-    for each in found["rows"]:
+    for each in result["rows"]:
         cells = {
             "call": f"{each['library']}: `{each['call']}`, {each['picture']}",
             "instead": each["instead"] if each["instead"].startswith("the same") else f"`{each['instead']}`",
@@ -144,9 +137,7 @@ def outcome(each: dict[str, Any]) -> str:
     return "σ: {before:.2f} → {after:.2f} of {true:g}".format(**each["sigma"])
 
 
-def seconds(number: float) -> str:
-    """Return a time, for people."""
-    return f"{number:.3g} s" if number >= 1 else f"{1e3 * number:.3g} ms"
+TABLES: dict[str, Table] = {"migration": lambda published: named(shown(published.study("migration")))}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"where to write {FILE}")
     options = parser.parse_args(arguments)
     if not hasattr(os, "sched_setaffinity"):
-        parser.error("needs a system that gives a process as many CPUs as it is told to, as Linux does")
+        parser.error("needs a system that gives a process as many CPUs as it is to have, as Linux does")
     record: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **environment.describe()}
     record |= {"ffmpeg": ffmpeg_version(), "rows": []}
     for pair in PAIRS:
@@ -171,10 +162,5 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(named(shown(record))))
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        with replacing(options.out / FILE, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        files.write_json(options.out / FILE, record)
     return int(any(each["status"] == "failed" for each in record["rows"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

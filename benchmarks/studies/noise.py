@@ -1,4 +1,4 @@
-"""How well σ is estimated on standard sets: ``python -m benchmarks noise --data DIR --out FILE``.
+"""How near the estimated σ comes to the true one: ``python -m benchmarks noise --data DIR --out FILE``.
 
 Standard noise (float, unclipped, seed 1000 + i for the i-th file in sorted order) is added to every picture of BSD68
 and Set12, and estimated by `nlmeans.estimate_sigma` and by scikit-image's `estimate_sigma`.
@@ -7,8 +7,6 @@ and Set12, and estimated by `nlmeans.estimate_sigma` and by scikit-image's `esti
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,6 +19,8 @@ from skimage.restoration import estimate_sigma
 
 import nlmeans
 from nlmeans.noise import estimate_planes
+
+from ..harness.files import write_json
 
 SETS = ("BSD68", "Set12")
 SIGMAS = (2, 5, 10, 15, 25, 50, 75)
@@ -69,9 +69,5 @@ def main(arguments: list[str] | None = None) -> int:
         record[name] = {"pictures": len(files), "rows": [row for s in SIGMAS for row in measure(files, s)]}
         for row in record[name]["rows"]:
             print(name, *(f"{key}={value}" for key, value in row.items()), flush=True)
-    options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_json(options.out, record)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Sheets to look at: ``python -m benchmarks pictures --out FOLDER``.
+"""Sheets of noisy and denoised details to look at: ``python -m benchmarks pictures --out FOLDER``.
 
 Details of scikit-image's pictures where denoisers betray themselves: a flat sky, printed text, a face, bricks.
 A row a noise level, σ known; a column for what went in, each method's result, and the clean picture.
@@ -8,7 +8,6 @@ Nothing is sharpened or smoothed; what is below 0 or above 255 is clipped for th
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from nlmeans import formats
+from nlmeans import io
 
+from .. import peers
 from ..harness.environment import available_cpus
-from ..peers.own import DENOISERS
-from .tune import psnr
+from ..harness.metrics import clipped_psnr
+from ..harness.sheets import sheet
+from ..peers.plain import Plain
 
 SIGMAS = (5, 15, 25, 50, 75)
-ZOOM, GAP, HEAD = 2, 10, 24
-PAPER, INK = (255, 255, 255), (25, 25, 25)
 
 
 @dataclass(frozen=True)
@@ -63,45 +62,26 @@ DETAILS = (
 TITLES = {
     "nlmeans-best": "nlmeans best", "ridge": "ridge", "ridge-best": "ridge best", "learned": "learned", "bm3d": "BM3D"
 }  # fmt: skip
-"""Methods of `denoisers.DENOISERS` that can be shown."""
+"""Methods that can be shown."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a method is told of a picture besides its noise."""
+    """What a method is given of a picture besides its noise."""
 
     colour: bool
 
 
-def row(detail: Detail, clean: np.ndarray, sigma: int, methods: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+def row(detail: Detail, clean: np.ndarray, sigma: int, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
     """Return a title and the part for every column."""
     noise = np.random.default_rng(1000).normal(0, sigma, clean.shape)
     noisy, exact = (clean + noise).astype(np.float32), clean.astype(np.float64)
-    shown = [(f"sigma {sigma}", noisy)]
-    for name in methods:
-        method, case = DENOISERS[name], cast(Any, Given(clean.ndim == 3))
+    shown, known = [(f"sigma {sigma}", noisy)], peers.methods(Plain)
+    for name in names:
+        method, case = known[name], cast(Any, Given(clean.ndim == 3))
         shown.append((TITLES[name], method.call(case, noisy.astype(method.dtype), float(sigma), available_cpus())()))
-    titled = [(f"{title}, {psnr(picture, exact):.2f} dB", detail.cut(picture)) for title, picture in shown]
+    titled = [(f"{title}, {clipped_psnr(picture, exact):.2f} dB", detail.cut(picture)) for title, picture in shown]
     return [*titled, ("original", detail.cut(clean))]
-
-
-def sheet(rows: list[list[tuple[str, np.ndarray]]], zoom: int = ZOOM, legend: str = "") -> np.ndarray:
-    """Return all rows of titled pictures as one, every pixel ``zoom`` times as large; below, a line."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = (zoom * side for side in rows[0][0][1].shape[:2])
-    size = (GAP + len(rows[0]) * (width + GAP), len(rows) * (height + HEAD + GAP) + (HEAD if legend else 0))
-    paper = Image.new("RGB", size, PAPER)
-    pen, font = ImageDraw.Draw(paper), ImageFont.load_default(size=15)
-    for i, columns in enumerate(rows):
-        for k, (title, pixels) in enumerate(columns):
-            x, y = GAP + k * (width + GAP), i * (height + HEAD + GAP)
-            pen.text((x, y + HEAD - 6), title, INK, font, anchor="ls")
-            picture: Any = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
-            paper.paste(picture, (x, y + HEAD))
-    if legend:
-        pen.text((GAP, size[1] - GAP), legend, INK, font, anchor="ls")
-    return np.asarray(paper)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,10 +99,6 @@ def main(arguments: list[str] | None = None) -> int:
             clean = detail.load()
             drawn = sheet([row(detail, clean, sigma, options.methods) for sigma in options.sigma])
             path = options.out / f"{detail.name}.jpg"
-            formats.write(path, formats.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
+            io.write(path, io.Picture(drawn, "YXC"), overwrite=True, jpeg_quality=92)
             print(path)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +28,21 @@ from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
 
-from ..harness import environment
-from ..present.tables import named
+from ..harness import environment, files
+from ..harness.published import Row, Table, named
+from ..harness.timing import timed
 
-SIGMA, ROUNDS, REPEATS = 25.0, 7, 2000
+SIGMA = 25.0
 PARTS = ("gather", "centre", "transpose", "multiply", "invert", "weigh", "combine", "scatter")
 
 
-def least(call: Callable[[], Any]) -> float:
+Least = Callable[[Callable[[], Any]], float]
+"""Returns the least time of some rounds of a call, in seconds."""
+
+
+def least_of(rounds: int, call: Callable[[], Any]) -> float:
     """Return the least time of some calls, in seconds."""
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(timed(call)[1].seconds for _ in range(rounds))
 
 
 def operations(spec: GroupSpec) -> dict[str, float]:
@@ -66,7 +65,7 @@ def _products(a, b, c, count, repeats):  # type: ignore[no-untyped-def]
         set_product(address(c), 0, 16, address(a), 0, 16, address(b), 0, 16, count)
 
 
-def peak() -> float:
+def peak(least: Least) -> float:
     """Return the multiplications with additions a second and core that a loop of nothing else does."""
     a, b, c = (aligned(256, np.float32) for _ in range(3))
     a[:], b[:] = 1, 1
@@ -85,7 +84,7 @@ def repeating(function: Any) -> Any:
     return repeat
 
 
-def parts(step: Step, second: bool) -> dict[str, float]:
+def parts(step: Step, second: bool, least: Least, repeats: int) -> dict[str, float]:
     """Return the seconds that each part of a group takes, over and over on the same one."""
     positions, counts = step.match(step.tiles()[0][0][:1])
     group, count = positions[0], int(counts[0])
@@ -108,19 +107,19 @@ def parts(step: Step, second: bool) -> dict[str, float]:
             guess, mean, certainty, group, count, table, places, widths, length, step.total.flat, step.weights.flat
         ),
     }  # fmt: skip
-    found = {}
+    taken = {}
     for name in PARTS:
         call = repeating(getattr(kernels, name))
         call(1, *arguments[name])
         matrix[: size * size] = np.eye(size, dtype=np.float32).ravel() * numbers[kernels.PIXELS]
         patches[:], guess[:], pixels[:] = 1, 1, 1
-        found[name] = least(lambda call=call, name=name: call(REPEATS, *arguments[name])) / REPEATS  # type: ignore[misc]
+        taken[name] = least(lambda call=call, name=name: call(repeats, *arguments[name])) / repeats  # type: ignore[misc]
     for name in ("gather", "centre") if second else ():
-        found[name] *= 2  # the pilot's patches, too
-    return found
+        taken[name] *= 2  # the pilot's patches, too
+    return taken
 
 
-def measured(side: int, quality: str) -> dict[str, Any]:
+def measured(side: int, quality: str, rounds: int, repeats: int) -> dict[str, Any]:
     """Return the stages of one picture of this side, with seconds, shares and operations."""
     clean = np.tile(data.camera(), (math.ceil(side / 512),) * 2)[:side, :side].astype(np.float32)
     noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)[None, None]
@@ -129,7 +128,8 @@ def measured(side: int, quality: str) -> dict[str, Any]:
     assert plan.ridge is not None
     pilot = average(noisy, plan, noise, threads=1)[0]
     unit, guide = noisy / np.float32(SIGMA), pilot / np.float32(SIGMA)
-    fastest = peak()
+    least = partial(least_of, rounds)
+    fastest = peak(least)
     rows: list[dict[str, Any]] = [
         {"stage": "non-local means", "seconds": least(lambda: average(noisy, plan, noise, threads=1))}
     ]
@@ -137,16 +137,16 @@ def measured(side: int, quality: str) -> dict[str, Any]:
         step = Step(unit if number == 1 else guide, unit, None if number == 1 else guide, spec)
         tiles = [tile for turn in step.tiles() for tile in turn]
         groups = sum(map(len, tiles))
-        found = [step.match(tile) for tile in tiles]
+        matches = [step.match(tile) for tile in tiles]
         work = operations(spec)
         matching = least(lambda step=step, tiles=tiles: [step.match(tile) for tile in tiles])  # type: ignore[misc]
-        estimating = least(lambda step=step, found=found: [step.estimate(*group) for group in found])  # type: ignore[misc]
+        estimating = least(lambda step=step, matches=matches: [step.estimate(*group) for group in matches])  # type: ignore[misc]
         rows.append(
             {"stage": f"step {number}: matching", "seconds": matching, "groups": groups, "each": work["matching"]}
         )
         products = sum(work[name] for name in ("multiply", "invert", "weigh", "combine"))
         rows.append({"stage": f"step {number}: groups", "seconds": estimating, "groups": groups, "each": products})
-        for name, seconds in parts(step, second=number == 2).items():
+        for name, seconds in parts(step, number == 2, least, repeats).items():
             rows.append(
                 {
                     "stage": f"step {number}: {name}",
@@ -172,10 +172,10 @@ def measured(side: int, quality: str) -> dict[str, Any]:
     }
 
 
-def shown(found: dict[str, Any]) -> list[dict[str, str]]:
+def shown(result: dict[str, Any]) -> list[Row]:
     """Return the stages as rows of a table."""
     rows = []
-    for row in found["stages"]:
+    for row in result["stages"]:
         each = row.get("each")
         rows.append(
             {
@@ -190,20 +190,21 @@ def shown(found: dict[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+TABLES: dict[str, Table] = {"stages": lambda published: named(shown(published.study("ridge-stages")))}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure the stages, print them, and write them to a file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks ridge-stages", description=__doc__)
     parser.add_argument("--side", type=int, default=512, help="pixels along each side of the picture")
     parser.add_argument("--quality", choices=("fast", "balanced", "best"), default="balanced")
+    parser.add_argument("--rounds", type=int, default=7, help="of which the least time counts")
+    parser.add_argument("--repeats", type=int, default=2000, help="of the parts of one group in a round")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args(arguments)
-    found = measured(options.side, options.quality)
-    print("\n".join(named(shown(found))))
-    print(f"{1e3 * found['seconds']:.0f} ms; peak {found['peak'] / 1e9:.0f} billion multiply-adds a second")
+    result = measured(options.side, options.quality, options.rounds, options.repeats)
+    print("\n".join(named(shown(result))))
+    print(f"{1e3 * result['seconds']:.0f} ms; peak {result['peak'] / 1e9:.0f} billion multiply-adds a second")
     if options.out is not None:
-        environment.write_study(options.out, found)
+        files.write_json(options.out, {**environment.brief(), **result})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

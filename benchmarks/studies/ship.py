@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..harness.picture_sets import standard
-from ..suites.quality import SIGMAS
-from .tune import psnr
+from ..harness.metrics import clipped_psnr
+from ..harness.sets import SIGMAS, standard
 
 if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
 
 SETS = {1: ("Set12", "BSD68"), 3: ("Kodak24",)}
+NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 MOVED = 0.005
 NOTES = {
     "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
@@ -51,13 +50,13 @@ def reached(
     """Return the PSNR of every picture by its name; they come with name, noisy and clean, black to white being 255."""
     import torch
 
-    found = {}
+    each = {}
     for name, noisy, clean in pictures:
         planes = torch.from_numpy(np.atleast_3d(noisy).transpose(2, 0, 1).copy())[None]
         with torch.inference_mode():
             result = network(planes / 255, sigma / 255)[0].numpy().transpose(1, 2, 0) * 255
-        found[name] = round(psnr(result.reshape(clean.shape), clean), 4)
-    return found
+        each[name] = round(clipped_psnr(result.reshape(clean.shape), clean), 4)
+    return each
 
 
 def means(figures: Figures) -> dict[str, float]:
@@ -77,7 +76,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="measure only")
     options = parser.parse_args(arguments)
     from nonlocal_block import NonLocalDenoiser, weights
-    from nonlocal_block.denoising import NAMES
 
     kind = NonLocalDenoiser.__name__
     given, state, _ = weights.load(options.file, kind)
@@ -97,7 +95,3 @@ def main(arguments: list[str] | None = None) -> int:
     notes = {**NOTES, "earlier": earlier, "test_means": means(chosen), "test": chosen}
     print(weights.ship(NAMES[network.channels], options.file, kind, half=small, notes=notes))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

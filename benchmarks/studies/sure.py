@@ -1,15 +1,13 @@
 """How near ``strength="sure"`` comes to the best strength: ``python -m benchmarks sure --data DIR --out FILE``.
 
 BSD68 with standard noise. Each picture is denoised with eleven strengths, the best of which by its true error is the
-oracle; then with "sure", which does not know the picture. Beside the gap in dB stand the error that was predicted and
-the time, in plain passes of the same quality, that the choice took: medians over the pictures.
+oracle; then with "sure", which does not know the picture. With the gap in dB come the error that was predicted and the
+time, in plain passes of the same quality, that the choice took: medians over the pictures.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ import numpy as np
 
 import nlmeans
 
-from ..harness.picture_sets import standard
-from ..suites.quality import SIGMAS
+from ..harness import files
+from ..harness.sets import SIGMAS, standard
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
 
@@ -41,11 +39,11 @@ def picture(noisy: np.ndarray, clean: np.ndarray, sigma: float, quality: Any) ->
     start = time.perf_counter()
     result, report = nlmeans.denoise(noisy, sigma, quality=quality, strength="sure", full_output=True)
     chosen = time.perf_counter() - start
-    found = error(result, clean)
+    reached = error(result, clean)
     return {
-        "gap_db": 10 * np.log10(found / min(errors)),
+        "gap_db": 10 * np.log10(reached / min(errors)),
         "default_gap_db": 10 * np.log10(errors[FACTORS.index(1.0)] / min(errors)),
-        "predicted": report.plan.predicted_mse / found - 1,
+        "predicted": report.plan.predicted_mse / reached - 1,
         "passes": chosen / plain - 1,
     }
 
@@ -77,9 +75,5 @@ def main(arguments: list[str] | None = None) -> int:
             }
             record.append(summary)
             print(summary, flush=True)
-    options.out.write_text(json.dumps({"nlmeans": nlmeans.__version__, "results": record}, indent=1) + "\n", "utf-8")
+    files.write_json(options.out, {"nlmeans": nlmeans.__version__, "results": record})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,13 @@
-"""Tune method "ridge" on training images: ``python -m benchmarks tune-ridge --data DIR``.
+"""Choose the defaults of method "ridge" on training pictures: ``python -m benchmarks tune-ridge --data DIR``.
 
-From the table of defaults on, one number is changed at a time, σ known: each is scored by the mean PSNR
-of the result, beside the time that the two steps take. The result file lists all of them. Test sets (Set12, BSD68,
+From the table of defaults on, one number is changed at a time, σ known: each is judged by the mean PSNR
+of the result, and has the time that the two steps take. The result file lists all of them. Test sets (Set12, BSD68,
 Kodak24) are never read.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +19,6 @@ import numpy as np
 
 import nlmeans
 from nlmeans._axes import Layout
-from nlmeans.formats import replacing
 from nlmeans.groups.spec import RidgeSpec
 from nlmeans.methods.average import average
 from nlmeans.methods.combine import combine
@@ -29,8 +26,10 @@ from nlmeans.methods.scale import Units
 from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.models import Gaussian
 
-from ..harness.picture_sets import with_jpeg
-from .tune import AXES, SIGMAS, noise_ratio, psnr, training_images
+from ..harness import files
+from ..harness.metrics import clipped_psnr
+from ..harness.sets import training_images, with_jpeg
+from .tune import AXES, SIGMAS, noise_ratio
 
 QUALITIES = ("fast", "balanced", "best")
 KINDS = ("grey", "colour", "jpeg75", "jpeg90")
@@ -51,7 +50,7 @@ GRID: dict[str, tuple[Any, ...]] = {
 
 
 def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
-    """Return the recipe with one number changed, for all of y and x where it is of space."""
+    """Return the spec with one number changed, for all of y and x where it is of space."""
     if "." not in name:
         return replace(spec, **{name: value})
     step, part = name.split(".")
@@ -63,7 +62,7 @@ def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
 class Case:
     """Noisy images of one kind and σ, with what non-local means made of them.
 
-    Those that were saved as JPEG files hold noise that neighbours share, and its σ is not told.
+    Those that were saved as JPEG files hold noise that neighbours share, and its σ is not given.
     """
 
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
@@ -71,46 +70,45 @@ class Case:
         axes = AXES["colour" if jpeg else kind]
         layout = Layout(axes)
         self.clean = [layout.planes(image)[0] for image in clean]
-        self.noisy, self.pilots, self.specs, self.settings = [], [], [], []
+        self.noisy, self.pilots, self.specs, self.noises = [], [], [], []
         for k, (image, planes) in enumerate(zip(clean, self.clean, strict=True)):
-            noise = np.random.default_rng(k).normal(0, sigma, planes.shape)
-            noisy = np.ascontiguousarray(planes + noise, np.float32)
+            noisy = np.ascontiguousarray(planes + np.random.default_rng(k).normal(0, sigma, planes.shape), np.float32)
             noise = FittedNoise(Gaussian(sigma), (float(sigma),) * len(planes))
             if jpeg:
                 saved = with_jpeg((layout.array(noisy[None]), image), jpeg)[0]
                 noisy = np.ascontiguousarray(layout.planes(saved)[0], np.float32)
                 noise = FittedNoise.of(noisy, Gaussian(), None, (0.0, 255.0))
-            told = None if jpeg else sigma
-            plan = nlmeans.plan(layout.array(noisy[None]), told, axes=axes, quality=quality, method="ridge")
+            known = None if jpeg else sigma
+            plan = nlmeans.plan(layout.array(noisy[None]), known, axes=axes, quality=quality, method="ridge")
             self.noisy.append(noisy)
-            self.settings.append(noise)
+            self.noises.append(noise)
             self.pilots.append(average(noisy, plan, noise)[0])
             self.specs.append(plan.ridge)
 
-    def score(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
+    def row(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
         """Return the mean PSNR with one number changed, and seconds a million pixels."""
-        found, seconds = [], 0.0
+        each, seconds = [], 0.0
         for noisy, pilot, spec, noise, clean in zip(
-            self.noisy, self.pilots, self.specs, self.settings, self.clean, strict=True
+            self.noisy, self.pilots, self.specs, self.noises, self.clean, strict=True
         ):
             assert spec is not None
             chosen = spec if name is None else changed(spec, name, value)
             start = time.perf_counter()
             result = combine(noisy, pilot, chosen, noise, Units.of(noisy, noise, chosen.correlated))
             seconds += time.perf_counter() - start
-            found.append(psnr(result, clean))
+            each.append(clipped_psnr(result, clean))
         pixels = sum(planes[0].size for planes in self.noisy)
-        return {"value": value, "psnr": round(float(np.mean(found)), 3), "seconds": round(seconds / pixels * 1e6, 3)}
+        return {"value": value, "psnr": round(float(np.mean(each)), 3), "seconds": round(seconds / pixels * 1e6, 3)}
 
     def rows(self, names: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """Yield the scores of the table as it is, and then of each number that is changed."""
-        yield "as it is", [self.score()]
+        """Yield the figures of the table as it is, and then of each number that is changed."""
+        yield "as it is", [self.row()]
         for name in names:
-            yield name, [self.score(name, value) for value in GRID[name]]
+            yield name, [self.row(name, value) for value in GRID[name]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Tune on the training folders and write all scores."""
+    """Tune on the training folders and write all figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks tune-ridge", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Train400 and CBSD400_train")
     parser.add_argument("--images", type=int, default=12, help="pictures of each kind")
@@ -131,10 +129,5 @@ def main(arguments: list[str] | None = None) -> int:
             )
             text = "   ".join(f"{row['value']}: {row['psnr']:.3f} {row['seconds']:.2f} s" for row in rows)
             print(f"{kind:>6} {quality:<8} σ={sigma:<4g} ratio {ratio:.2f}  {name:<20} {text}", flush=True)
-        with replacing(options.out, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        files.write_json(options.out, record)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,11 +1,16 @@
-"""What the suite ``denoiser`` measures: pictures that are denoised with nothing but σ given."""
+"""Seconds and memory of the learned denoiser and of method "ridge", given nothing but σ (needs torch)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.cases import PictureCase
+from .. import peers
+from ..harness.pictures import PictureCase
+from ..harness.published import Published, Table, against, ms, table
+from ..harness.suite import Suite, fixed
+from ..harness.timing import mean
+from ..peers.plain import Plain
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ LEARNED: dict[str, Any] = {"methods": ("learned",), "each_thread_count": False, 
 COMBINING: dict[str, Any] = {"methods": ("ridge",), "each_thread_count": False, "rounds": 3}
 ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
 
-DENOISER: tuple[PlainCase, ...] = (
+CASES: tuple[PlainCase, ...] = (
     PlainCase("grey-512", "call", (*OURS, "dncnn", "bm3d")),
     PlainCase("colour-512", "call", (*OURS, "bm3d"), source="astronaut"),
     PlainCase("grey-256", "call", shape=(256, 256), **LEARNED),
@@ -48,4 +53,49 @@ DENOISER: tuple[PlainCase, ...] = (
     PlainCase("ridge-first-call", "first-call", **COMBINING),
     PlainCase("first-call", "first-call", **LEARNED),
 )
-"""The cases of ``python -m benchmarks denoiser``."""
+
+SUITE = Suite("denoiser", __doc__, fixed(CASES), peers.methods(Plain), place=4, rounds=5)
+
+
+def one_picture(published: Published) -> list[str]:
+    """Return what denoising one picture takes, learned, classical and by others."""
+    words = {
+        "learned": "`nonlocal_block.denoise`", "dncnn": "DnCNN's architecture, 17 layers of 64",
+        "bm3d": "BM3D's package",
+        "nlmeans-balanced": "`nlmeans.denoise`", "nlmeans-best": '`nlmeans.denoise`, `quality="best"`',
+    }  # fmt: skip
+    cases = published.cases("denoiser").items()
+    by_threads = {threads: methods for (name, threads), methods in cases if name == "grey-512"}
+    rows = []
+    for name, text in words.items():
+        cells = [
+            ms(methods[name]) if name == "learned" else against(methods["learned"], methods, name)
+            for methods in by_threads.values()
+        ]
+        dB = f"{mean(by_threads[max(by_threads)][name]['measures']['psnr']):.2f} dB" if name != "dncnn" else "–"
+        rows.append([text, *cells, dB])
+    counts = (f"{count} thread{'s' * (count > 1)}" for count in by_threads)
+    return table(["`camera`, 512², σ = 25", *counts, "PSNR"], rows)
+
+
+def groups(published: Published) -> list[str]:
+    """Return what groups of patches take, and how many times that BM3D's package takes."""
+    words = {
+        "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
+        "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`', "bm3d": "BM3D's package",
+    }  # fmt: skip
+    places = [(kind, threads) for threads in (1, 2) for kind in ("grey", "colour")]
+    cases = published.cases("denoiser")
+    rows = []
+    for name, text in words.items():
+        cells = []
+        for kind, threads in places:
+            method = cases[f"{kind}-512", threads][name]
+            ratio = method.get("ratios", {}).get("bm3d")
+            cells.append(ms(method) + ("" if ratio is None else f": **{ratio['median']:.0f}×**"))
+        rows.append([text, *cells])
+    heads = [f"{kind}, {threads} thread{'s' * (threads > 1)}" for kind, threads in places]
+    return table(["512², σ = 25: time, and how many times that BM3D takes", *heads], rows)
+
+
+TABLES: dict[str, Table] = {"denoiser": one_picture, "ridge": groups}

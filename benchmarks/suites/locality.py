@@ -1,56 +1,86 @@
-"""What it takes for one output to depend on every pixel: the first part of the suite ``locality``."""
+"""How far layers, a block and non-local means see, and what that is worth."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
-
+from .. import peers
 from ..harness.cases import Case
+from ..harness.methods import Method
+from ..harness.published import Published, Table, ms, table
+from ..harness.reach import ReachCase
+from ..harness.sets import QUICK_SIDE, QualityCase
+from ..harness.suite import Suite
+from ..harness.timing import mean
+from ..peers.layers import Reaching
+from ..peers.own import OURS, SURE, Classical
+from ..peers.plain import Plain
 
-WAYS = ("convolutions", "convolutions-pooled", "block")
-
-
-@dataclass(frozen=True)
-class ReachCase(Case):
-    """A square map of features, whose central output is to depend on all of it.
-
-    Attributes
-    ----------
-    side : int
-        Rows and columns.
-    channels : int
-        Of every layer's input and output.
-    seed : int
-        Where the random numbers start: those of the map, and those of the layers.
-    sigma : None
-        There is no noise.
-    """
-
-    side: int = 28
-    channels: int = 64
-    seed: int = 1000
-    sigma: float | None = None
-
-    @property
-    def title(self) -> str:
-        """What it is, for people."""
-        return f"the central output depends on all of {self.side}×{self.side} pixels, {self.channels} channels"
-
-    def quick(self) -> Self:
-        """Return the case on half the side, at most 32 pixels, and 8 channels."""
-        return replace(self, side=min(self.side // 2, 32), channels=min(self.channels, 8))
-
-    def subject(self) -> np.ndarray:
-        """Make the map, (1, channels, side, side) between 0.5 and 1.5."""
-        random = np.random.default_rng(self.seed)
-        return random.random((1, self.channels, self.side, self.side), np.float32) + np.float32(0.5)
-
+WAYS = {
+    "convolutions": "3×3 convolutions",
+    "convolutions-pooled": "the same, 2×2 pooling after each",
+    "block": "one block",
+}
+REACHES: tuple[int | str, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, "image")
+RADII: dict[str, Method] = {
+    f"radius-{reach}": Classical(
+        f"radius-{reach}", **OURS, options={"quality": "fast", "strength": "sure", "search_radius": reach}, note=SURE
+    )
+    for reach in REACHES
+}
+"""One pass of non-local means by how far it searches, each with a strength that suits it."""
+NEIGHBOURS = peers.entering(Plain, "neighbours")
+"""Filters that see neighbours alone."""
 
 REACH: tuple[ReachCase, ...] = (
-    ReachCase("reach-28", "call", WAYS, each_thread_count=False),
-    ReachCase("reach-56", "call", WAYS, each_thread_count=False, side=56),
-    ReachCase("reach-224", "call", WAYS, each_thread_count=False, rounds=3, side=224),
+    ReachCase("reach-28", "call", tuple(WAYS), each_thread_count=False),
+    ReachCase("reach-56", "call", tuple(WAYS), each_thread_count=False, side=56),
+    ReachCase("reach-224", "call", tuple(WAYS), each_thread_count=False, rounds=3, side=224),
 )
-"""The cases of ``python -m benchmarks locality`` that count layers."""
+
+
+def radius(source: str) -> QualityCase:
+    """Return the case that asks how far to search."""
+    return QualityCase(
+        f"radius-{source}", "pictures", (*RADII, *NEIGHBOURS), each_thread_count=False, source=source, sigma=25.0,
+        side=QUICK_SIDE,
+    )  # fmt: skip
+
+
+def cases(data: Path | None, sigmas: Sequence[float] | None) -> tuple[Case, ...]:
+    """Return how layers reach, and how far non-local means has to search."""
+    return (*REACH, radius("camera"), radius("brick"))
+
+
+SUITE = Suite(
+    "locality", __doc__, cases, place=7, rounds=5,
+    methods={**peers.methods(Reaching), **RADII, **{name: peers.methods(Plain)[name] for name in NEIGHBOURS}},
+)  # fmt: skip
+
+
+def layers(published: Published) -> list[str]:
+    """Return how many layers see a whole picture, and that one block does."""
+    rows = []
+    for (name, _), ways in published.cases("locality").items():
+        if name.startswith("reach-"):
+            for way, words in WAYS.items():
+                measures = ways[way]["measures"]
+                numbers = [f"{measures['layers']['median']:.0f}", f"{measures['parameters']['median'] / 1e3:,.0f} k"]
+                work = f"{measures['macs']['median'] / 1e6:,.0f} M"
+                rows.append([f"{name.removeprefix('reach-')}²", words, *numbers, work, ms(ways[way])])
+    return table(["picture", "", "layers", "parameters", "multiply-adds", "forward pass"], rows)
+
+
+def searching(published: Published) -> list[str]:
+    """Return the PSNR by how far non-local means searches."""
+    pictures = {name: each for (name, _), each in published.cases("locality").items() if name.startswith("radius-")}
+    names = list(dict.fromkeys(method for each in pictures.values() for method in each))
+    rows = [
+        [name.removeprefix("radius-"), *(f"{mean(each[method]['measures']['psnr']):.2f}" for method in names)]
+        for name, each in pictures.items()
+    ]
+    return table(["search radius", *(name.removeprefix("radius-") for name in names)], rows)
+
+
+TABLES: dict[str, Table] = {"reach": layers, "radius": searching}

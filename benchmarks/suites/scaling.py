@@ -1,4 +1,4 @@
-"""What the suite ``scaling`` measures: one number grows, all others stay; each point in fresh processes."""
+"""How seconds and memory grow with pixels, window, patch, threads, channels, dimensions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..harness.cases import Case, Picture, PictureCase
+from .. import peers
+from ..harness.cases import Case
 from ..harness.environment import available_cpus
+from ..harness.pictures import Picture, PictureCase
+from ..harness.published import Published, Table, table
+from ..harness.suite import Suite, fixed
+from ..peers.equal import Equal
+from ..peers.plain import Plain
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class ScalingCase(PictureCase):
     sweep : str
         What grows along the curve.
     at : float
-        How much of it there is at this point: what time and memory are told against.
+        How much of it there is at this point: what time and memory are set against.
     channels : int
         How many the picture has; they are its own rows, moved.
     """
@@ -115,7 +121,7 @@ def powers_of_two(most: int) -> tuple[int, ...]:
     return tuple(sorted({*(2**k for k in range(most.bit_length()) if 2**k <= most), most}))
 
 
-SCALING: tuple[ScalingCase, ...] = (
+CASES: tuple[ScalingCase, ...] = (
     *map(pixels, (256, 512, 1024, 2048, 4096)),
     *map(window, (2, 5, 10, 20, 40)),
     *map(patch, (1, 2, 3, 5, 8)),
@@ -123,10 +129,32 @@ SCALING: tuple[ScalingCase, ...] = (
     *map(channels, (1, 2, 4, 8)),
     *map(dimension, (2, 3)),
 )
-"""The cases of ``python -m benchmarks scaling``."""
 QUICK: tuple[Case, ...] = tuple(
     replace(case, methods=(NLMEANS,))
-    for case in SCALING
+    for case in CASES
     if case.name in ("pixels-256", "pixels-512", "pixels-1024", "window-5", "window-20", "channels-1", "channels-4")
 )
 """Those of a quick run."""
+
+SUITE = Suite(
+    "scaling", __doc__, fixed(CASES), {**peers.methods(Equal), LEARNED: peers.methods(Plain)[LEARNED]}, place=5,
+    rounds=3, quick=QUICK,
+)  # fmt: skip
+
+
+def exponents(published: Published) -> list[str]:
+    """Return the exponents of time and memory."""
+    names = {NLMEANS: "`nlmeans.denoise`", LEARNED: "learned", OPENCV: "OpenCV", SKIMAGE: "scikit-image"}
+    results = published.latest("scaling")
+    fits = {(f["sweep"], f["measure"], f["method"]): f for result in results for f in result.get("fits", ())}
+    rows = []
+    for sweep, measure in dict.fromkeys((sweep, measure) for sweep, measure, _ in fits):
+        if measure == "extra_memory" and sweep not in ("pixels", "candidates in the window"):
+            continue
+        each = [fits.get((sweep, measure, name)) for name in names]
+        what = f"{'seconds' if measure == 'seconds' else 'memory'} by {sweep}"
+        rows.append([what, *("–" if fit is None else f"{fit['exponent']:.2f}" for fit in each)])
+    return table(["exponent of", *names.values()], rows)
+
+
+TABLES: dict[str, Table] = {"scaling": exponents}

@@ -1,24 +1,24 @@
 """Pictures by the set: dB, SSIM and time of every method, bad files, and runs that go on where others stopped."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import metrics
 from skimage.io import imsave
 
+from benchmarks import peers
 from benchmarks.__main__ import main
-from benchmarks.harness import pictures_runner, running, schema
-from benchmarks.harness.picture_sets import SAMPLES, samples, standard
+from benchmarks.harness import running, schema
+from benchmarks.harness.methods import Call
+from benchmarks.harness.metrics import ssim
 from benchmarks.harness.runner import run_case
-from benchmarks.peers import plain as peers
-from benchmarks.peers.equal import Call
-from benchmarks.peers.own import DENOISERS
-from benchmarks.peers.plain import PEERS, Peer, Plain, tuned
-from benchmarks.studies import tune_peers
-from benchmarks.suites.quality import BLIND, KNOWN, QUICK_SIDE, VOLUMES, quality, real
+from benchmarks.harness.sets import QUICK_SIDE, SAMPLES, samples, standard
+from benchmarks.peers.plain import TUNED, Peer, Plain, read, tuned
+from benchmarks.suites.quality import KNOWN, VOLUMES, quality
+from benchmarks.suites.real import BLIND, real
 
+PLAIN = peers.methods(Plain)
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
 COLOUR = np.stack([GREY, GREY[::-1], 255 - GREY], axis=-1)
@@ -90,8 +90,7 @@ def test_figures_are_those_of_the_answers(data, tmp_path):
         assert name == found["cases"][0]["pictures"][k]
         ref = metrics.peak_signal_noise_ratio(clean, np.clip(noisy, 0, 255).astype(float), data_range=255)
         assert methods["noisy"]["measures"]["psnr"]["values"][k] == pytest.approx(ref, abs=1e-3)
-    assert pictures_runner.psnr(GREY.astype(float), GREY.astype(float)) == pictures_runner.BEST
-    assert pictures_runner.ssim(COLOUR.astype(float), COLOUR.astype(float)) == 1
+    assert ssim(COLOUR.astype(float), COLOUR.astype(float)) == 1
 
 
 def test_pictures_that_come_along_need_no_folder(tmp_path):
@@ -118,7 +117,7 @@ def test_a_set_that_is_not_there_is_a_visible_skip(data, tmp_path):
 
 def test_volumes_are_measured_in_slices_and_as_a_whole():
     (case,) = (replace(case.quick(), side=12) for case in quality(None, None) if case.source == "phantom")
-    methods = [DENOISERS[name] for name in VOLUMES if DENOISERS[name].missing() is None]
+    methods = [PLAIN[name] for name in VOLUMES if PLAIN[name].missing() is None]
     (record,) = run_case(case, methods, [1], 1)
     assert {method["status"] for method in record["methods"]} == {"measured"}
 
@@ -179,7 +178,7 @@ def test_a_pair_of_two_sizes_is_named(data, tmp_path):
 def test_a_wrong_answer_has_no_figures(answer, reason, monkeypatch):
     case = replace(quality(None, [20])[0].quick(), side=64)
     wild = Wild("wild", "numpy", "numpy", "float32", answer=answer)
-    (record,) = run_case(case, [DENOISERS["noisy"], wild], [1], 1)
+    (record,) = run_case(case, [PLAIN["noisy"], wild], [1], 1)
     good, bad = record["methods"]
     assert good["status"] == "measured"
     assert bad["status"] == "failed"
@@ -271,14 +270,13 @@ def test_runs_that_cannot_be_gone_on_with(name, value, data, tmp_path, capsys):
 
 
 def test_the_settings_are_the_best_of_what_was_tried():
-    record = peers._tuned()
-    assert {row["method"] for row in record["tried"]} == set(tune_peers.GRIDS)
+    record, methods = read(TUNED), peers.methods(Peer)
+    assert {row["method"] for row in record["tried"]} == set(methods)
     for row in record["tried"]:
         best = {name: value for name, value in row["rows"][0].items() if name != "psnr"}
         assert row["rows"][0]["psnr"] == max(other["psnr"] for other in row["rows"])
         assert tuned(row["method"], row["form"], row["sigma"]) == best
-        grid = (tune_peers.VOLUME_GRIDS if row["form"] == "volume" else tune_peers.GRIDS)[row["method"]]
-        assert len(row["rows"]) == len(list(tune_peers.settings(grid)))
+        assert len(row["rows"]) == len(list(methods[row["method"]].choices(row["form"])))
 
 
 def test_the_nearest_sigma_by_its_ratio():
@@ -287,39 +285,33 @@ def test_the_nearest_sigma_by_its_ratio():
     assert tuned("skimage-tv", "grey", 0.0) == tuned("skimage-tv", "grey", 5)
 
 
-def test_settings_are_chosen_on_training_pictures(tmp_path, monkeypatch):
+def test_settings_are_chosen_on_training_pictures(tmp_path):
     for folder, pixels in (("Train400", GREY), ("CBSD400_train", COLOUR)):
         (tmp_path / folder).mkdir()
         imsave(tmp_path / folder / "1.png", pixels, check_contrast=False)
-    monkeypatch.setattr(tune_peers, "SIGMAS", {"grey": (20,), "colour": (20,)})
-    monkeypatch.setattr(
-        tune_peers, "GRIDS", {"skimage-tv": {"weight": (0.01, 0.8)}, "gaussian-blur": {"width": (0.1, 1)}}
-    )
     out = tmp_path / "tuned.json"
-    assert main(["tune-peers", "--data", str(tmp_path), "--forms", "grey", "colour", "--out", str(out)]) == 0
-    monkeypatch.setattr(peers, "TUNED", Path(out))
-    peers._tuned.cache_clear()
-    try:
-        assert tuned("skimage-tv", "colour", 20) == {"weight": 0.8}
-        assert tuned("gaussian-blur", "grey", 20) == {"width": 1}
-    finally:
-        peers._tuned.cache_clear()
+    flags = ["--forms", "grey", "colour", "--methods", "skimage-tv", "gaussian-blur", "--sigmas", "20"]
+    assert main(["tune-peers", "--data", str(tmp_path), *flags, "--out", str(out)]) == 0
+    for name in ("skimage-tv", "gaussian-blur"):
+        for row in (row for row in read(out)["tried"] if row["method"] == name):
+            assert {**tuned(name, row["form"], 20, out), "psnr": max(r["psnr"] for r in row["rows"])} == row["rows"][0]
+    assert tuned("skimage-tv", "colour", 20, out)["weight"] > 0.3
 
 
-@pytest.mark.parametrize("peer", [peer for peer in PEERS if isinstance(peer, Peer)], ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", peers.methods(Peer).values(), ids=lambda peer: peer.name)
 @pytest.mark.parametrize("source", ["camera", "astronaut"])
 def test_every_peer_gains_at_its_settings(peer, source):
     if reason := peer.missing():
         pytest.skip(reason)
     case = next(case for case in quality(None, [25]) if case.source == source)
-    (record,) = run_case(replace(case, side=96), [DENOISERS["noisy"], peer], [1], 0)
+    (record,) = run_case(replace(case, side=96), [PLAIN["noisy"], peer], [1], 0)
     noisy, own = (method["measures"]["psnr"]["median"] for method in record["methods"])
     assert own > noisy + 1
 
 
-def test_cases_of_real_noise_tell_no_sigma(data):
+def test_cases_of_real_noise_give_no_sigma(data):
     for case in (*real(None, None), *real(data, None)):
-        assert case.told(GREY) == (GREY, None)
+        assert case.given(GREY) == (GREY, None)
         assert case.parameters()["known"] is False
 
 

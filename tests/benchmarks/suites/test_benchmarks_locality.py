@@ -1,27 +1,23 @@
-"""How far layers look, and how classical and learned weights differ: what the suite ``locality`` counts."""
+"""How far layers see: what the suite ``locality`` counts."""
 
-import json
-import sys
 from dataclasses import replace
 
 import jsonschema
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
-from PIL import Image  # noqa: E402
-
+from benchmarks import peers  # noqa: E402
 from benchmarks.harness import schema  # noqa: E402
-from benchmarks.harness.reach import fewest, multiply_adds, support  # noqa: E402
+from benchmarks.harness.reach import ReachCase, fewest, multiply_adds, support  # noqa: E402
 from benchmarks.harness.runner import run_case  # noqa: E402
-from benchmarks.peers import layers as reach_competitors  # noqa: E402
-from benchmarks.peers.layers import REACHING, Convolutions  # noqa: E402
-from benchmarks.studies import weights, weights_beside  # noqa: E402
-from benchmarks.suites.locality import REACH, WAYS, ReachCase  # noqa: E402
+from benchmarks.peers import layers as ways  # noqa: E402
+from benchmarks.peers.layers import Convolutions, Reaching  # noqa: E402
+from benchmarks.suites.locality import REACH, WAYS  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-TINY = ReachCase("tiny", "call", WAYS, each_thread_count=False, side=12, channels=4)
+REACHING = peers.methods(Reaching)
+TINY = ReachCase("tiny", "call", tuple(WAYS), each_thread_count=False, side=12, channels=4)
 
 
 def reached(name, layers, side):
@@ -93,13 +89,13 @@ def test_one_block_does_what_takes_many_layers():
     assert macs["convolutions-pooled"] < macs["convolutions"] == 6 * 4 * 4 * 9 * 144
     assert found["convolutions"]["call"] == "6 × [Conv2d(4, 4, 3, padding=1), ReLU()](x)"
     assert found["block"]["call"] == "NonLocalBlock2d(4)(x)"
-    assert set(found["block"]["ratios"]) == set(WAYS[:2])
+    assert set(found["block"]["ratios"]) == {*WAYS} - {"block"}
     jsonschema.validate(record, schema.CASE)
 
 
 @pytest.mark.parametrize(("change", "what"), [(-1, "pixels that the central output"), (1, "with one layer fewer is")])
 def test_a_layer_too_few_or_too_many_is_a_wrong_answer(change, what, monkeypatch):
-    monkeypatch.setattr(reach_competitors, "fewest", lambda *given: fewest(*given) + change)
+    monkeypatch.setattr(ways, "fewest", lambda *given: fewest(*given) + change)
     (record,) = run_case(TINY, [REACHING["convolutions"]], [1], 1)
     (method,) = record["methods"]
     assert method["status"] == "failed"
@@ -128,93 +124,3 @@ def test_quick_cases_are_small():
     assert [(case.quick().side, case.quick().channels) for case in REACH] == [(14, 8), (28, 8), (32, 8)]
     assert REACH[-1].title == "the central output depends on all of 224×224 pixels, 64 channels"
     assert REACH[-1].parameters()["side"] == 224
-
-
-def noisy(shape=(40, 44)):
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    clean = 90 + 80.0 * (columns % 8 < 3) + 20 * np.sin(rows / 5)
-    return (clean + np.random.default_rng(0).normal(0, 25, shape)).astype(np.float32)
-
-
-@pytest.mark.parametrize("at", [(20, 21), (0, 0), (37, 42)])
-@pytest.mark.parametrize("shape", [(40, 48), (39, 45)])
-def test_learned_weights_are_those_of_the_stage(at, shape):
-    image = noisy(shape)
-    stage = weights_beside.Stage.of(image, 25.0)
-    seen, averaged = (
-        torch.nn.functional.pixel_shuffle(torch.from_numpy(part[:4]), 2)[0].numpy()
-        for part in (stage.values, stage.averages)
-    )
-    found = weights_beside.learned_weights(image, at, 25.0)
-    assert found.shape == shape
-    assert found.sum() == pytest.approx(1, abs=1e-9)
-    assert (found * seen[: shape[0], : shape[1]]).sum() == pytest.approx(averaged[at], abs=1e-4)
-    cells = stage.weights((at[0] // 2, at[1] // 2))
-    everything = (cells * stage.values).sum((1, 2))
-    np.testing.assert_allclose(everything, stage.averages[:, at[0] // 2, at[1] // 2], rtol=0, atol=1e-4)
-    assert abs(averaged[at] - seen[at]) > 1e-3  # it is an average of more than itself
-
-
-def test_learned_weights_lie_on_every_second_pixel():
-    found = weights_beside.learned_weights(noisy(), (20, 21), 25.0)
-    rows, columns = np.nonzero(found)
-    assert len(rows) > 4
-    assert not ((rows - 20) % 2).any()
-    assert not ((columns - 21) % 2).any()
-    assert max(abs(rows - 20).max(), abs(columns - 21).max()) <= 14
-
-
-@pytest.mark.parametrize(
-    ("shape", "at", "words"),
-    [
-        ((8, 8, 3), (1, 1), r"image must be \(H, W\) of at most 1024 pixels a side; got shape \(8, 8, 3\)"),
-        ((8, 1025), (1, 1), "image must be"),
-        ((8, 9), (8, 1), r"the pixel must be a \(y, x\) within the image's \(8, 9\); got \(8, 1\)"),
-        ((8, 9), (1, -1), "the pixel must be"),
-    ],
-)
-def test_what_cannot_be_looked_at(shape, at, words):
-    with pytest.raises(ValueError, match=words):
-        weights_beside.learned_weights(np.zeros(shape, np.float32), at, 25.0)
-
-
-def test_figures_of_weights():
-    plane = np.zeros((9, 20))
-    plane[4, [4, 7, 10, 14]] = 0.25
-    found = weights_beside.Weighing(plane, (4, 4), np.zeros((1, 1, 3), np.uint8))
-    assert found.figures() == {
-        "effective": 4.0, "distance": 0.25 * (3 + 6 + 10), "share": 0.5, "own": 0.25, "largest_other": 0.25
-    }  # fmt: skip
-
-
-def test_both_sets_of_weights_are_of_the_pixel():
-    image = noisy()
-    found = weights_beside.beside(image, (20, 21), 25.0)
-    assert list(found) == ["classical", "learned"]
-    for one in found.values():
-        assert one.weights.shape == image.shape
-        assert one.weights.sum() == pytest.approx(1)
-        assert one.weights[20, 13] > one.weights[20, 17]  # a stripe further, as against between stripes
-        assert one.picture.dtype == np.uint8
-
-
-def test_the_study_writes_a_sheet_and_figures(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "SPOTS", (weights.Spot("sky", "camera", (30, 300)),))
-    (tmp_path / "weights.json").write_text("an earlier one", encoding="utf-8")
-    assert weights.main(["--out", str(tmp_path)]) == 0
-    names = {"weights.json", "weights.png", "sky-classical.png", "sky-learned.png"}
-    assert {path.name for path in tmp_path.rglob("*.*")} == names
-    with Image.open(tmp_path / "weights.png") as sheet:
-        side = weights.ZOOM * (2 * weights.AROUND + 1)
-        assert sheet.size == (10 + 3 * (side + 10), side + 34 + 24)
-    found = json.loads((tmp_path / "weights.json").read_text(encoding="utf-8"))
-    sky = found["spots"]["sky"]
-    assert sky["source"] == "camera"
-    assert all(sky[way]["effective"] > 100 for way in ("classical", "learned"))  # all pixels there are alike
-
-
-def test_the_study_says_what_is_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "nonlocal_block", None)
-    assert weights.main(["--out", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("benchmarks: import of nonlocal_block halted")
-    assert not list(tmp_path.iterdir())

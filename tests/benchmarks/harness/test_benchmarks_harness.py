@@ -1,66 +1,34 @@
-"""The benchmarks: wrong answers get no time, absent peers are seen, statistics are right, the command line works."""
+"""Wrong answers get no time, absent peers are seen, statistics are right, result files have their form."""
 
 import copy
 import json
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import jsonschema
 import numpy as np
 import pytest
+from contests import EVERY_PAIR, TINY, VOLUME, broken, fake, record_of, smooth, spoilt
 
-from benchmarks.__main__ import main
+from benchmarks import peers
 from benchmarks.harness import environment, schema
-from benchmarks.harness.cases import SPEED, PictureCase, phantom
-from benchmarks.harness.checks import Finding, definition, psnr
+from benchmarks.harness.checks import Finding
 from benchmarks.harness.child import held_memory, peak_memory
+from benchmarks.harness.metrics import clipped_psnr, psnr, ssim
+from benchmarks.harness.phantom import phantom
+from benchmarks.harness.pictures import definition
 from benchmarks.harness.runner import run_case
-from benchmarks.harness.suite import SUITES
 from benchmarks.harness.timing import interleave, ratios, summary, timed
-from benchmarks.peers.equal import METHODS, Call, Denoiser
-from benchmarks.present import show as terminal
+from benchmarks.peers.equal import Equal
+from benchmarks.present import show
 from nlmeans.pairwise.naive import pairwise_average
 from nlmeans.pairwise.spec import PairwiseSpec
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = PictureCase("tiny", "call", ("nlmeans-float32",), shape=(48, 40), patch_radius=1, search_radius=3, gain_db=1.0)
-EVERY_PAIR = replace(TINY, shape=(24, 20), search_radius="image")
-VOLUME = replace(TINY, source="phantom", shape=(14, 16, 18), search_radius=2)
+METHODS = peers.methods(Equal)
 OURS = METHODS["nlmeans-float32"]
-CASES = {case.name: case for case in SPEED}
-
-
-@dataclass(frozen=True)
-class Fake(Denoiser):
-    """A peer whose answers a test chooses: the array to return for the image, at the n-th call."""
-
-    answers: tuple = ()
-
-    def call(self, case, image, sigma, threads):
-        calls = iter(range(99))
-        return Call(lambda noisy: self.answers[min(next(calls), len(self.answers) - 1)](noisy), "fake", image, {})
-
-
-def fake(*answers, module="numpy"):
-    return Fake("fake", "fake-package", module, "float32", answers=answers)
-
-
-def smooth(noisy):
-    return (noisy + np.roll(noisy, 1, 0) + np.roll(noisy, 1, 1) + np.roll(noisy, (1, 1), (0, 1))) / 4
-
-
-def spoilt(noisy):
-    answer = smooth(noisy)
-    answer[3, 4] = np.nan
-    return answer
-
-
-def broken(noisy):
-    raise MemoryError("no room")
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +46,6 @@ def result():
         **environment.describe(),
         "cases": list(run_case(TINY, methods, [1], 3)),
     }
-
-
-def record_of(method, case=TINY):
-    (record,) = next(run_case(case, [method], [1], 2))["methods"]
-    return record
 
 
 # --- answers before times ---------------------------------------------------------------------------------------------
@@ -163,7 +126,6 @@ def test_every_method_gives_a_right_answer(name, source):
 def test_every_pixel_meets_all_others_where_the_window_is_the_image():
     assert "search_radius='image'" in record_of(OURS, EVERY_PAIR)["call"]
     assert EVERY_PAIR.window_size == 2 * 23 + 1
-    assert CASES["whole-image-224"].window_size == 447
     opencv = METHODS["opencv"]
     if reason := opencv.missing():
         pytest.skip(reason)
@@ -240,8 +202,8 @@ def test_a_missing_peer_is_a_visible_skip(result):
     assert "absent_x" in record["reason"]
     assert record["install"] == "pip install fake-package"
     assert not record["measures"]
-    assert "SKIPPED" in terminal.markdown(result)
-    assert "pip install fake-package" in terminal.markdown(result)
+    assert "SKIPPED" in show.markdown(result)
+    assert "pip install fake-package" in show.markdown(result)
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------
@@ -272,7 +234,7 @@ def test_times_are_told_as_multiples_of_the_first_ones():
     pairs = zip(*(record["measures"]["seconds"]["values"] for record in (first, second)), strict=True)
     assert found["values"] == [b / a for a, b in pairs]
     assert found["unit"] == "times the time of fake"
-    assert "times the first's" in terminal.rows({"methods": [second]})[0][2]
+    assert "times the first's" in show.rows({"methods": [second]})[0][2]
 
     methods[0] = fake(spoilt)
     (_, alone) = next(run_case(case, methods, [1], 3))["methods"]
@@ -299,6 +261,8 @@ def test_psnr_and_findings_of_known_numbers():
     image = np.zeros((4, 4), np.float32)
     assert psnr(image + 25.5, image, 255) == pytest.approx(20)
     assert psnr(image, image, 255) == np.inf
+    assert clipped_psnr(image - 25.5, image, 255) == np.inf
+    assert ssim(np.zeros((2, 16, 16)), np.zeros((2, 16, 16))) == 1
     assert np.isnan(psnr(image + np.nan, image, 255))
     assert Finding("x", 2.0, ">=", 2).passed
     assert not Finding("x", 2.1, "<=", 2).passed
@@ -427,165 +391,10 @@ def test_machine_names_make_folder_names():
     assert environment.slug(described) == "intel-xeon-gold-6248-2-cpus"
 
 
-@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
-def test_names_of_cases_are_unique_and_their_methods_exist(suite):
-    assert len({case.name for case in suite.cases}) == len(suite.cases)
-    assert {name for case in suite.cases for name in case.methods} <= set(suite.methods)
-    assert {case.name for case in suite.small(None, None)} <= {case.name for case in suite.cases}
-
-
-def test_every_method_takes_part_somewhere():
-    used = {name for suite in SUITES for case in suite.cases for name in case.methods}
-    assert used == {name for suite in SUITES for name in suite.methods}
-
-
-def test_published_results_are_read_and_their_cases_stay_what_they_were():
-    published = sorted(ROOT.glob("benchmarks/results/*/*/speed.json"))
-    assert published
-    for path in published:
-        for case in schema.read(path)["cases"]:
-            assert CASES[case["name"]].parameters() == case["parameters"]
-
-
 def test_a_note_is_shown_with_its_case(result):
     noted = copy.deepcopy(result)
     noted["cases"][0]["note"] = "without the others"
     schema.validate(noted)
-    assert f"| {TINY.title} (without the others) |" in terminal.markdown(noted)
+    assert f"| {TINY.title} (without the others) |" in show.markdown(noted)
     del noted["cases"][0]["note"]
-    assert f"| {TINY.title} |" in terminal.markdown(noted)
-
-
-def test_a_photograph_is_measured_blind_too():
-    assert CASES["photograph-24mp"].shape == (4000, 6000)
-    case = CASES["photograph-24mp"].quick()
-    given, blind = (METHODS[name] for name in case.methods)
-    judge = blind.judge(case, case.subject())
-    call = blind.call(case, *judge.given, 1)
-    assert "sigma=None" in str(call)
-    assert all(finding.passed for finding in judge.examine(call()))
-    assert not np.array_equal(call(), given.call(case, *judge.given, 1)())
-
-
-# --- the command line -------------------------------------------------------------------------------------------------
-
-
-def test_quick_run_writes_a_valid_file_and_prints_tables(tmp_path, capsys):
-    path = tmp_path / "speed.json"
-    arguments = ["--quick", "--only", "grey-p7*,types", "--methods", "nlmeans-*", "--threads", "1", "--repeat", "2"]
-    assert main(["speed", *arguments, "--out", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    written = schema.read(path)
-    assert written["complete"]
-    assert written["quick"]
-    assert [case["name"] for case in written["cases"]] == ["grey-p7-w21", "types"]
-    assert all(name in printed for name in ("nlmeans-uint8", "nlmeans-float64", "grey-p7-w21"))
-    assert not path.with_name("speed.json.unfinished").exists()
-
-    assert main(["show", str(path), "--markdown"]) == 0
-    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + 2 + 3
-    assert len({line.count("|") for line in table}) == 1
-
-
-def test_opencv_and_scikit_image_take_part():
-    pytest.importorskip("cv2", reason="pip install opencv-python-headless")
-    command = [sys.executable, "-m", "benchmarks", "speed", "--quick", "--only", "grey-p7*", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    schema.validate(found)
-    assert found["settings"]["SKIMAGE_NO_DISPATCHING"] == "1"
-    records = {record["name"]: record for record in found["cases"][0]["methods"]}
-    assert {record["status"] for record in records.values()} == {"measured"}
-    assert records["scikit-image"]["threads"] == 1
-    assert set(records["nlmeans-float32"]["ratios"]) == {"opencv", "scikit-image"}
-    assert "dst=None, h=22.5" in records["opencv"]["call"]
-
-
-def test_passes_and_volumes_are_measured(tmp_path, capsys):
-    path = tmp_path / "speed.json"
-    arguments = ["--only", "passes*,volume*,whole*", "--methods", "nlmeans-*", "--threads", "1"]
-    assert main(["speed", "--quick", *arguments, "--out", str(tmp_path)]) == 0
-    found = {case["name"]: case for case in schema.read(path)["cases"]}
-    first, *others = found["passes-p5-w21"]["methods"]
-    assert "multiple" not in first["measures"]
-    assert len(others) == 4
-    assert all(record["measures"]["multiple"]["median"] > 0 for record in others)
-    assert all("patch_radius=2, search_radius=5" in record["call"] for record in (first, *others))
-    assert "scikit-image, which would take" in found["whole-image-224"]["note"]
-    assert found["volume-p3-w11"]["parameters"]["shape"] == [32, 32, 32]
-    assert "times the first's" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["memory-r10", "import", "first-call", "program-png"])
-def test_fresh_processes_are_measured(name, tmp_path):
-    path = tmp_path / "speed.json"
-    methods = ["--methods", "nlmeans-*,scikit-image"]
-    assert main(["speed", "--quick", "--only", name, *methods, "--out", str(tmp_path)]) == 0
-    ours = schema.read(path)["cases"][0]["methods"][0]
-    assert ours["own"]
-    expected = {
-        "memory-r10": {"seconds", "cores", "extra_memory", "extra_copies"},
-        "import": {"import"},
-        "first-call": {"compiled_first_call", "cached_first_call"},
-        "program-png": {"seconds", "psnr"},
-    }[name]
-    assert set(ours["measures"]) == expected
-    assert all(summary["median"] > 0 for summary in ours["measures"].values())
-
-
-def test_an_interrupted_run_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
-    def interrupted(case, methods, counts, repeat, keep):
-        if case.name == "types":
-            raise KeyboardInterrupt
-        yield from run_case(replace(TINY, name=case.name), methods[:1], counts, repeat)
-
-    monkeypatch.setattr("benchmarks.harness.running.run_case", interrupted)
-    path = tmp_path / "speed.json"
-    assert main(["speed", "--quick", "--only", "grey-p7*,types", "--out", str(tmp_path)]) == 130
-    assert not path.exists()
-    kept = schema.read(path.with_name("speed.json.unfinished"))
-    assert not kept["complete"]
-    assert [case["name"] for case in kept["cases"]] == ["grey-p7-w21"]
-    assert "Interrupted" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_failure_shows_in_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setitem(METHODS, "nlmeans-float32", replace(fake(spoilt), name="nlmeans-float32"))
-    assert main(["speed", "--quick", "--only", "grey-p7*", "--methods", "nlmeans-float32"]) == 1
-    assert "FAILED" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--only", "nothing"], "no case is named 'nothing'"),
-        (["--methods", "bm4d"], "no method is named 'bm4d'"),
-        (["--threads", "0"], "at least 1"),
-        (["--threads", "100000"], "at most"),
-        (["--threads", "two"], "whole number"),
-        (["--repeat", "0"], "at least 1"),
-        (["--only", "import", "--methods", "opencv"], "none of the methods"),
-    ],
-)
-def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
-    try:
-        code = main(["speed", *arguments])
-    except SystemExit as stopped:
-        code = stopped.code
-    assert code == 2
-    assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_a_result_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("benchmarks.harness.running.run_case", lambda *_: pytest.fail("measured"))
-    (tmp_path / "file").touch()
-    assert main(["speed", "--quick", "--out", str(tmp_path / "file")]) == 2
-    assert "file" in capsys.readouterr().err
-
-
-def test_a_wrong_file_is_not_shown(tmp_path, capsys):
-    (tmp_path / "x.json").write_text("[]")
-    assert main(["show", str(tmp_path / "x.json")]) == 1
-    assert "no result file" in capsys.readouterr().err
+    assert f"| {TINY.title} |" in show.markdown(noted)

@@ -14,14 +14,26 @@ from benchmarks.studies import large
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(large, "whole", lambda shape, axes, threads: lambda: 1e6)
-    monkeypatch.setattr(large, "BUDGETS", (1024,))
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_small_run(tmp_path, capsys):
     out = tmp_path / "large.json"
-    flags = ["--side", "512", "--depth", "8", "--threads", "1", "--folder", str(tmp_path), "--out", str(out)]
-    assert main(["large", *flags]) == 0
+    flags = [
+        "--side",
+        "512",
+        "--depth",
+        "8",
+        "--threads",
+        "1",
+        "--budgets",
+        "1024",
+        "--folder",
+        str(tmp_path),
+        "--out",
+        str(out),
+    ]
+    assert main(["large", *flags, "--out", str(out)]) == 0
     found = json.loads(out.read_text())
     names = [row["file"] for row in found["files"]]
     assert names == ["picture.npy", "picture.tif", "picture.zarr", "volume.zarr", "volume.zarr"]

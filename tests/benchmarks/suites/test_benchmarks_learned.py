@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import peers
 from benchmarks.__main__ import main
 from benchmarks.harness import schema
 from benchmarks.harness.runner import run_case
-from benchmarks.harness.tensor_checks import views
-from benchmarks.harness.tensors import LEARNED, TensorCase
-from benchmarks.peers.blocks import LEARNED_METHODS, REFERENCE, TensorMethod, oracle
+from benchmarks.harness.tensors import TensorCase, views
+from benchmarks.peers.blocks import REFERENCE, TensorMethod, oracle
+from benchmarks.suites import learned
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 WINDOWED = TensorCase("windowed", "call", (), shape=(1, 3, 40, 36), search_radius=2)
@@ -118,9 +119,9 @@ def test_the_reference_over_all_pixels_is_computed_once(torch, monkeypatch):
 
 
 def test_rows_of_the_table_have_their_inputs():
-    sizes = {case.row: [x.shape[1] for x in case.subject()[0]] for case in LEARNED}
+    sizes = {case.row: [x.shape[1] for x in case.subject()[0]] for case in learned.CASES}
     assert sizes == {"exp": [32] * 3, "distance": [32] * 2, "linear": [32] * 3, "relu": [1, 1, 32], "nlm": [1]}
-    assert all(len(case.subject()[0]) == len(case.inputs) for case in LEARNED)
+    assert all(len(case.subject()[0]) == len(case.inputs) for case in learned.CASES)
 
 
 def test_what_cannot_be_compiled_is_a_visible_skip(torch, monkeypatch):
@@ -131,7 +132,7 @@ def test_what_cannot_be_compiled_is_a_visible_skip(torch, monkeypatch):
         return fail
 
     monkeypatch.setattr(torch, "compile", uncompiled)
-    flex = LEARNED_METHODS["torch-flex"]
+    flex = peers.methods(TensorMethod)["torch-flex"]
     record = record_of(flex, replace(WINDOWED, backward=False))
     assert record["status"] == "skipped"
     assert "no C++ compiler" in record["reason"]

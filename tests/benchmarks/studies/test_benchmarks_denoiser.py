@@ -9,16 +9,18 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 from PIL import Image  # noqa: E402
 
+from benchmarks import peers  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.harness.runner import run_case  # noqa: E402
-from benchmarks.peers.own import DENOISERS, dncnn  # noqa: E402
+from benchmarks.peers.own import dncnn  # noqa: E402
+from benchmarks.peers.plain import Plain  # noqa: E402
 from benchmarks.studies import ablation  # noqa: E402
-from benchmarks.suites.denoiser import DENOISER  # noqa: E402
+from benchmarks.suites.denoiser import CASES  # noqa: E402
 from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-GREY = DENOISER[0].quick()
+GREY = CASES[0].quick()
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def data(tmp_path):
 
 
 def test_every_denoiser_that_is_installed_takes_part():
-    (record,) = run_case(GREY, [DENOISERS[name] for name in GREY.methods], [1], 1)
+    (record,) = run_case(GREY, [peers.methods(Plain)[name] for name in GREY.methods], [1], 1)
     status = {method["name"]: (method["status"], method["reason"]) for method in record["methods"]}
     wanted = {name: ("measured", None) for name in GREY.methods}
     if status["bm3d"][0] == "skipped":

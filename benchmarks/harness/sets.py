@@ -1,20 +1,29 @@
-"""Pictures to denoise: those that come with scikit-image, the standard sets, real noise, and JPEG's."""
+"""Pictures by the set: scikit-image's, the standard sets, real noise, and JPEG's; and the cases that they make."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
-from .cases import phantom
+from .cases import Case, Form
+from .phantom import phantom
 
 SAMPLES = ("camera", "astronaut", "brick")
 """Pictures of `skimage.data` that its wheel holds: a photograph, one in colour, and one that repeats itself."""
+TRAINING = {"grey": "Train400", "colour": "CBSD400_train", "volume": "MRI"}
+"""Folders of pictures to tune on, by what kind they are; none of them is in a test set."""
+TRAINING_SIDE = 180
 COLOURED = ("astronaut", "Kodak24", "PolyU")
+QUICK_SIDE = 256
+"""Side of the pictures of a quick run."""
+SIGMAS = (15, 25, 50)
+"""The usual noise levels."""
 SEED = 1000
 """The noise of the i-th picture starts at SEED + i, as in the literature's standard sets with their files sorted."""
 
@@ -63,7 +72,7 @@ def with_jpeg(pair: Pair, quality: int) -> Pair:
     """Return what is left of a noisy picture in a JPEG file."""
     from PIL import Image
 
-    file = io.BytesIO()
+    file = BytesIO()
     Image.fromarray(np.clip(np.rint(pair[0]), 0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file)), pair[1]
 
@@ -102,29 +111,29 @@ def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None
     FileNotFoundError
         If there are no pictures.
     """
-    found: list[Sample]
+    result: list[Sample]
     if source in (*SAMPLES, "phantom"):
         assert sigma is not None
-        found = [Sample(source, lambda: with_noise(built_in(source, side), sigma, SEED))]
+        result = [Sample(source, lambda: with_noise(built_in(source, side), sigma, SEED))]
     elif folder is None:
         raise FileNotFoundError(f"{source} does not come along: --data names the folder that holds it")
     elif source == "PolyU":
-        found = [Sample(file.name, partial(_camera, file)) for file in sorted((folder / source).rglob("*_real.*"))]
+        result = [Sample(file.name, partial(_camera, file)) for file in sorted((folder / source).rglob("*_real.*"))]
     elif source == "FMD":
-        found = [
+        result = [
             Sample(file.name, partial(_microscope, file)) for file in sorted((folder / source).glob("*_noisy.png"))
         ]
     else:
         assert sigma is not None
         files = sorted((folder / source).glob("*.png"))
         colour = source in COLOURED
-        found = [Sample(file.name, partial(_standard, file, colour, sigma, SEED + k)) for k, file in enumerate(files)]
-    if not found:
+        result = [Sample(file.name, partial(_standard, file, colour, sigma, SEED + k)) for k, file in enumerate(files)]
+    if not result:
         assert folder is not None
         raise FileNotFoundError(f"there are no pictures in {folder / source}")
     if jpeg is not None:
-        found = [Sample(sample.name, partial(_compressed, sample.load, jpeg)) for sample in found]
-    return found
+        result = [Sample(sample.name, partial(_compressed, sample.load, jpeg)) for sample in result]
+    return result
 
 
 def _standard(file: Path, colour: bool, sigma: float, seed: int) -> Pair:
@@ -156,3 +165,101 @@ def standard(folder: Path, sigma: float) -> Iterator[tuple[str, np.ndarray, np.n
     """Yield name, noisy and clean picture of a set with standard noise; FileNotFoundError if there is none."""
     for sample in samples(folder.name, sigma, None, None, folder.parent):
         yield sample.name, *sample.load()
+
+
+def training_images(data: Path, kind: str, count: int) -> list[np.ndarray]:
+    """Return the middle squares of evenly spaced pictures of the training folder, as float32 of range 0 to 255.
+
+    There is one volume to train on, a T1 brain: two parts of it are taken.
+    """
+    folder = data / TRAINING[kind]
+    if kind == "volume":
+        from nlmeans import io
+
+        volume = io.read(folder / "BRAINIX_T1.nii.gz").pixels.T.astype(np.float32)
+        parts = volume[:, 150:250, 150:250], volume[:, 250:350, 200:300]
+        return [part * (255 / volume.max()) for part in parts]
+    from skimage.io import imread
+
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg"))
+    pictures = [imread(path) for path in files[:: max(len(files) // count, 1)][:count]]
+    return [_middle(picture).astype(np.float32) for picture in pictures]
+
+
+def _middle(picture: np.ndarray) -> np.ndarray:
+    top, left = ((side - TRAINING_SIDE) // 2 for side in picture.shape[:2])
+    return picture[top : top + TRAINING_SIDE, left : left + TRAINING_SIDE]
+
+
+@dataclass(frozen=True)
+class QualityCase(Case):
+    """Pictures of one source with one kind of noise.
+
+    Attributes
+    ----------
+    source : str
+        As `samples` takes it.
+    sigma : float or None
+        Standard deviation of the Gaussian noise that is put on; None where the pictures have their own.
+    known : bool
+        Whether the methods are given σ.
+    noise : str or None
+        What our methods are given of the noise instead of σ.
+    jpeg : int or None
+        Quality of the JPEG files that the pictures are saved in after noise came in.
+    side : int or None
+        Pixels along the sides of the middle that is cut out.
+    most : int or None
+        How many pictures of a set are measured: the first ones.
+    folder : Path or None
+        Where the sets are.
+    """
+
+    source: str = "camera"
+    sigma: float | None = 25.0
+    known: bool = True
+    noise: str | None = None
+    jpeg: int | None = None
+    side: int | None = None
+    most: int | None = None
+    folder: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        words = [self.source]
+        if self.sigma is not None:
+            words.append(f"σ = {self.sigma:g}")
+        if self.jpeg is not None:
+            words.append(f"then JPEG {self.jpeg}")
+        if not self.known:
+            words.append("σ not told")
+        return ", ".join(words)
+
+    @property
+    def colour(self) -> bool:
+        """Whether the pictures have a last axis of three channels."""
+        return self.source in COLOURED
+
+    @property
+    def form(self) -> Form:
+        """What kind of pictures they are."""
+        return "volume" if self.source == "phantom" else "colour" if self.colour else "grey"
+
+    def parameters(self) -> dict[str, Any]:
+        """Return all that the numbers depend on, as it stands in result files."""
+        elsewhere = ("folder", "rounds", "each_thread_count")
+        return {name: value for name, value in super().parameters().items() if name not in elsewhere} | {"seed": SEED}
+
+    def quick(self) -> Self:
+        """Return the case with the middle of its picture alone, or with two pictures of a set."""
+        side = 64 if self.source == "phantom" else QUICK_SIDE if self.side is None else self.side // 2
+        return replace(self, side=side, most=2)
+
+    def subject(self) -> list[Sample]:
+        """Return the pictures, none of which is read yet."""
+        return samples(self.source, self.sigma, self.jpeg, self.side, self.folder)[: self.most]
+
+    def given(self, image: np.ndarray) -> tuple[np.ndarray, float | None]:
+        """Return what a method is given of a noisy picture."""
+        return image, self.sigma if self.known else None

@@ -16,9 +16,9 @@ from benchmarks.harness.fits import exponent, fits
 from benchmarks.harness.timing import summary
 from benchmarks.present import compare, tables
 from benchmarks.present.charts import Point, curves, front, pareto
-from benchmarks.suites.scaling import QUICK, SCALING
+from benchmarks.suites import scaling
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -115,13 +115,13 @@ def test_a_run_of_scaling_has_its_exponents(small_run):
 
 
 def test_the_sweeps_of_scaling():
-    assert {case.sweep for case in SCALING} == {
+    assert {case.sweep for case in scaling.CASES} == {
         "pixels", "candidates in the window", "pixels in the patch", "threads", "channels", "dimensions"
     }  # fmt: skip
-    eight = next(case for case in SCALING if case.name == "channels-8")
+    eight = next(case for case in scaling.CASES if case.name == "channels-8")
     assert eight.subject().noisy.shape == (512, 512, 8)
     assert eight.copy_bytes() == 512 * 512 * 8 * 4
-    assert len(QUICK) == 7
+    assert len(scaling.QUICK) == 7
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------
@@ -249,14 +249,12 @@ def test_tables_are_those_of_the_committed_results(page):
     assert tables.filled(text) == text
 
 
-def test_a_table_that_was_changed_by_hand_is_noticed(monkeypatch, tmp_path, capsys):
+def test_a_table_that_was_changed_by_hand_is_noticed(tmp_path, capsys):
     text = "<!-- table: speed -->\n| invented |\n<!-- end -->\n"
     assert "| invented |" not in tables.filled(text)
     with pytest.raises(ValueError, match="no table 'none'"):
         tables.filled(text.replace("speed", "none"))
     (tmp_path / "README.md").write_text(text)
-    monkeypatch.setattr(tables.environment, "ROOT", tmp_path)
-    monkeypatch.setattr(tables, "PAGES", ("README.md",))
-    assert main(["tables", "--check"]) == 1
+    assert tables.main(["--check"], root=tmp_path) == 1
     assert "README.md is not what the results say" in capsys.readouterr().out
     assert (tmp_path / "README.md").read_text() == text

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.harness.cases import Picture
 from benchmarks.harness.environment import available_cpus
+from benchmarks.harness.pictures import Picture
+from benchmarks.harness.published import Published
 from benchmarks.peers.pairs import GREY, PAIRS, Pair
 from benchmarks.present import tables
 from benchmarks.studies import migration
@@ -36,7 +37,7 @@ def noisy(picture):
     return picture.noisy
 
 
-def test_the_study_runs_and_its_file_makes_the_table(tmp_path, capsys, monkeypatch):
+def test_the_study_runs_and_its_file_makes_the_table(tmp_path, capsys):
     names = "skimage-grey,skimage-volume,opencv-grey,opencv-multi"
     flags = ["--only", names, "--rounds", "2", "--side", "40", "--out", str(tmp_path / "0.1.0")]
     assert main(["migration", *flags]) == 0
@@ -54,8 +55,7 @@ def test_the_study_runs_and_its_file_makes_the_table(tmp_path, capsys, monkeypat
         assert row["ratio"]["values"] == pytest.approx([b / a for b, a in zip(before, after, strict=True)])
         assert row["apart"] <= row["may_be_apart"]
     printed = capsys.readouterr().out.splitlines()
-    monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    page = tables.filled("<!-- table: migration -->\n<!-- end -->\n").splitlines()
+    page = tables.filled("<!-- table: migration -->\n<!-- end -->\n", Published(tmp_path)).splitlines()
     assert page[1:-1] == printed
 
 
