@@ -3,7 +3,7 @@
 Folders are floors, each of which imports from those below it alone: ``harness`` (cases, judges, methods, clocks, result
 files), ``peers`` (who is measured, and with which settings), ``suites`` (what is measured), ``studies`` (commands of
 their own), ``present`` (tables, charts, the page); the command line stands on top. A peer, a suite or a study is a file
-in its folder: what a module offers there is found by its folder, and nowhere listed.
+in its folder: what a module offers is known by its place, and listed nowhere.
 """
 
 import os

@@ -17,14 +17,9 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 PACKAGES = ("nlmeans", "numpy", "numba", "llvmlite", "torch", "scipy", "scikit-image", "pillow", "typer", "rich")
 PEERS = (
-    "dipy",
-    "bm3d",
-    "PyWavelets",
-    "opencv-python-headless",
-    "opencv-python",
-    "opencv-contrib-python-headless",
+    "dipy", "bm3d", "PyWavelets", "opencv-python-headless", "opencv-python", "opencv-contrib-python-headless",
     "opencv-contrib-python",
-)
+)  # fmt: skip
 FLAGS = re.compile(r"sse4|ssse3|avx|fma|f16c|bmi|amx|asimd|neon|sve")
 SETTINGS = re.compile(r"(NUMBA|OMP|OPENBLAS|MKL|OPENCV|SKIMAGE|TORCH|TORCHINDUCTOR)_(?!.*(DIR|PATH))")
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -71,7 +66,7 @@ def machine() -> dict[str, Any]:
 
 
 def installed(package: str) -> str | None:
-    """Return an installed package's version; this project's where it is not installed but found, too."""
+    """Return an installed package's version; this project's where it is not installed but lies here, too."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

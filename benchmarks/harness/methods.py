@@ -13,6 +13,9 @@ import numpy as np
 from .checks import Judge
 from .environment import own_version
 from .pictures import Likeness, Picture, PictureCase, PictureJudge
+from .timing import pin_opencv, pin_torch
+
+PINS = {"cv2": pin_opencv, "torch": pin_torch, "nonlocal_block": pin_torch}
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,9 @@ class Method:
         return wanted
 
     def pin(self, threads: int) -> None:
-        """Set the threads of a module that keeps them as a setting; the others take them as an argument."""
+        """Set the threads of a library that keeps them as a setting; the others take them as an argument."""
+        if set_threads := PINS.get(self.module.partition(".")[0]):
+            set_threads(threads)
 
     def judge(self, case: Any, subject: Any) -> Judge:
         """Return who says whether its answers to a case are right; ``subject`` is the case's."""

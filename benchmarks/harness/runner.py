@@ -103,36 +103,18 @@ def run_case(
         if case.multiples:
             _multiply(case.methods[0], [record for _, record in measured])
         yield {
-            "name": case.name,
-            "kind": case.kind,
-            "title": case.title,
-            "note": case.note,
-            "parameters": case.parameters(),
-            "threads": threads,
-            "rounds": rounds,
-            "methods": records,
-            **pictures,
-        }
+            "name": case.name, "kind": case.kind, "title": case.title, "note": case.note,
+            "parameters": case.parameters(), "threads": threads, "rounds": rounds, "methods": records, **pictures,
+        }  # fmt: skip
 
 
 def blank(method: Method, threads: int) -> Record:
     """Return a method's record before anything is known about its answer."""
     return {
-        "name": method.name,
-        "own": method.own,
-        "package": method.package,
-        "version": None,
-        "dtype": method.dtype,
-        "note": method.note,
-        "threads": method.threads(threads),
-        "call": None,
-        "status": "failed",
-        "reason": NOT_RUN,
-        "install": None,
-        "checks": [],
-        "measures": {},
-        "ratios": {},
-    }
+        "name": method.name, "own": method.own, "package": method.package, "version": None, "dtype": method.dtype,
+        "note": method.note, "threads": method.threads(threads), "call": None, "status": "failed", "reason": NOT_RUN,
+        "install": None, "checks": [], "measures": {}, "ratios": {},
+    }  # fmt: skip
 
 
 def fail(record: Record, reason: str) -> None:
@@ -169,12 +151,7 @@ def accept(record: Record, findings: Iterable[Finding]) -> bool:
 
 
 def _contest(
-    case: Case,
-    able: Sequence[tuple[Method, Record]],
-    subject: Any,
-    judges: dict[str, Judge],
-    threads: int,
-    rounds: int,
+    case: Case, able: Sequence[tuple[Method, Record]], subject: Any, judges: dict[str, Judge], threads: int, rounds: int
 ) -> None:
     """Check, then time side by side. The judges are kept from one thread count to the next."""
     in_process = case.kind == "call"

@@ -203,16 +203,9 @@ def now() -> str:
 def blank(part: Work, request: Request, counts: Sequence[int]) -> schema.Record:
     """Return a result without cases."""
     return {
-        "schema": schema.VERSION,
-        "suite": part.suite.name,
-        "version": environment.own_version(),
-        "complete": False,
-        "quick": request.quick,
-        "date": now(),
-        "threads": list(counts),
-        **environment.describe(),
-        "cases": [],
-    }
+        "schema": schema.VERSION, "suite": part.suite.name, "version": environment.own_version(), "complete": False,
+        "quick": request.quick, "date": now(), "threads": list(counts), **environment.describe(), "cases": [],
+    }  # fmt: skip
 
 
 def place(result: schema.Record, request: Request) -> Path | None:

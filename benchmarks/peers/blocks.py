@@ -11,7 +11,6 @@ import numpy as np
 
 from ..harness.methods import CannotRun, Method
 from ..harness.tensors import OPTIONS, Arrays, Oracle, TensorCase, TensorJudge
-from ..harness.timing import pin_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +46,6 @@ class TensorMethod(Method):
     def judge(self, case: TensorCase, subject: Any) -> TensorJudge:
         """Return the judge that knows what the reference computes."""
         return TensorJudge(case, subject, oracle(case.problem()), defines=self is REFERENCE)
-
-    def pin(self, threads: int) -> None:
-        """Set torch's threads, and see that they are set."""
-        pin_torch(threads)
 
     def call(self, case: TensorCase, inputs: Arrays, gradient: np.ndarray, threads: int) -> Pass:
         """Return the pass to measure; the tensors share the arrays' memory."""
@@ -92,12 +87,9 @@ class Block(TensorMethod):
         assert case.sigma is not None
         assert case.strength is not None
         options: dict[str, Any] = {
-            "patch_radius": case.patch_radius,
-            "search_radius": case.search_radius,
-            "strength": case.strength,
-            "centre": "max",
-            "backend": self.backend,
-        }
+            "patch_radius": case.patch_radius, "search_radius": case.search_radius, "strength": case.strength,
+            "centre": "max", "backend": self.backend,
+        }  # fmt: skip
         layer, sigma = NonLocalMeans2d(**options).requires_grad_(False), case.sigma
         return lambda image: layer(image, sigma), f"{_text('NonLocalMeans2d', (), options)}(image, {sigma})"
 
@@ -113,14 +105,9 @@ class Denoise(TensorMethod):
         import nlmeans
 
         options: dict[str, Any] = {
-            "sigma": case.sigma,
-            "strength": case.strength,
-            "patch_radius": case.patch_radius,
-            "search_radius": case.search_radius,
-            "centre": "max",
-            "quality": "fast",
-            "threads": threads,
-        }
+            "sigma": case.sigma, "strength": case.strength, "patch_radius": case.patch_radius,
+            "search_radius": case.search_radius, "centre": "max", "quality": "fast", "threads": threads,
+        }  # fmt: skip
 
         def denoise(image: Tensor) -> Tensor:
             return torch.from_numpy(nlmeans.denoise(image[0, 0].numpy(), **options))[None, None]

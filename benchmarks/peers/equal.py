@@ -1,4 +1,4 @@
-"""Methods that are told every parameter, so that all of them do the same work: ours and the peers'."""
+"""Methods that are given every parameter, so that all of them do the same work: ours and the peers'."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from ..harness.methods import Call, Denoiser
 from ..harness.pictures import Likeness, Picture, PictureCase, PictureJudge
-from ..harness.timing import pin_opencv
 
 if TYPE_CHECKING:
     from nlmeans.pairwise.spec import Centre, PairwiseSpec
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Equal(Denoiser):
-    """A method that is told radii and strength."""
+    """A method that is given radii and strength."""
 
 
 def pairwise_spec(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
@@ -58,28 +57,18 @@ class Nlmeans(Equal):
         import nlmeans
 
         arguments = {
-            "sigma": sigma,
-            "strength": case.strength,
-            "patch_radius": case.patch_radius,
-            "search_radius": case.search_radius,
-            "centre": "max",
-            "quality": "fast",
-            "channel_axis": -1 if case.colour else None,
-            "threads": threads,
-        }
+            "sigma": sigma, "strength": case.strength, "patch_radius": case.patch_radius,
+            "search_radius": case.search_radius, "centre": "max", "quality": "fast",
+            "channel_axis": -1 if case.colour else None, "threads": threads,
+        }  # fmt: skip
         return Call(nlmeans.denoise, "nlmeans.denoise", image, {**arguments, **self.options})
 
     def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
         """Return the command line with the same parameters stated."""
         given = {
-            "sigma": f"{case.sigma:g}",
-            "strength": case.strength,
-            "patch-radius": case.patch_radius,
-            "search-radius": case.search_radius,
-            "centre": "max",
-            "quality": "fast",
-            "threads": threads,
-        }
+            "sigma": f"{case.sigma:g}", "strength": case.strength, "patch-radius": case.patch_radius,
+            "search-radius": case.search_radius, "centre": "max", "quality": "fast", "threads": threads,
+        }  # fmt: skip
         flags = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         return [sys.executable, "-m", "nlmeans", "denoise", source, target, *flags]
 
@@ -126,10 +115,6 @@ class OpenCV(Equal):
             return 0.55
         return 0.9 if case.patch_radius >= 3 else 0.85
 
-    def pin(self, threads: int) -> None:
-        """Set the threads, and see that they are set."""
-        pin_opencv(threads)
-
     def likeness(self, case: PictureCase, sigma: float) -> Likeness | None:
         """Return the plain exp(−d²/h²), away from the border; the coloured call works in another colour space."""
         if case.colour or case.whole:
@@ -146,14 +131,9 @@ class ScikitImage(Equal):
         from skimage.restoration import denoise_nl_means
 
         arguments = {
-            "patch_size": case.patch_size,
-            "patch_distance": case.reach,
-            "h": case.strength * sigma,
-            "fast_mode": True,
-            "sigma": sigma,
-            "preserve_range": True,
-            "channel_axis": -1 if case.colour else None,
-        }
+            "patch_size": case.patch_size, "patch_distance": case.reach, "h": case.strength * sigma, "fast_mode": True,
+            "sigma": sigma, "preserve_range": True, "channel_axis": -1 if case.colour else None,
+        }  # fmt: skip
         return Call(denoise_nl_means, "denoise_nl_means", image, arguments)
 
     def command(self, case: PictureCase, source: str, target: str, threads: int) -> list[str]:
@@ -214,12 +194,9 @@ class Dipy(Equal):
         from dipy.denoise.nlmeans import nlmeans
 
         arguments: dict[str, Any] = {
-            "sigma": sigma,
-            "patch_radius": case.patch_radius,
-            "block_radius": case.reach,
-            "rician": False,
+            "sigma": sigma, "patch_radius": case.patch_radius, "block_radius": case.reach, "rician": False,
             "num_threads": threads,
-        }
+        }  # fmt: skip
         if self.selectable:
             arguments["method"] = self.variant
         return Call(nlmeans, "dipy.denoise.nlmeans.nlmeans", image, arguments)

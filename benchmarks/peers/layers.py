@@ -11,7 +11,6 @@ import numpy as np
 
 from ..harness.methods import Method
 from ..harness.reach import ReachCase, ReachJudge, fewest, multiply_adds, support
-from ..harness.timing import pin_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -77,10 +76,6 @@ class Reaching(Method):
 
         network = self.network(case.channels, layers, case.seed)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def pin(self, threads: int) -> None:
-        """Set torch's threads, and see that they are set."""
-        pin_torch(threads)
 
     def call(self, case: ReachCase, x: np.ndarray, layers: int, threads: int) -> Forward:
         """Return the forward pass to measure."""

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..harness.methods import Call
 from ..harness.pictures import Picture, PictureCase, PictureJudge
-from ..harness.timing import pin_torch
 from .plain import Plain
 
 if TYPE_CHECKING:
@@ -85,10 +84,6 @@ class DnCNN(Plain):
     def judge(self, case: PictureCase, subject: Picture) -> PictureJudge:
         """Return a judge that asks for the right shape and finite values only."""
         return replace(super().judge(case, subject), gain_db=-1000.0)
-
-    def pin(self, threads: int) -> None:
-        """Set torch's threads, and see that they are set."""
-        pin_torch(threads)
 
     def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call of the network, which knows of no σ."""

@@ -1,4 +1,4 @@
-"""Calls of other libraries, each with the call that replaces it: what `docs/migration.md` tells people to write."""
+"""Calls of other libraries, each with the call that replaces it: what `docs/migration.md` says to write."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Pair:
     frames : int or None
         How many noisy pictures of the same scene there are.
     several : str
-        What people are told of the frames.
+        What is said of the frames.
     """
 
     name: str
@@ -116,8 +116,8 @@ class Pair:
 
 def ffmpeg() -> str | None:
     """Return FFmpeg's executable, if there is one."""
-    if found := shutil.which("ffmpeg"):
-        return found
+    if installed := shutil.which("ffmpeg"):
+        return installed
     try:
         return str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     except (ImportError, RuntimeError):  # the package, or the executable in it
@@ -128,8 +128,8 @@ def ffmpeg_version() -> str | None:
     """Return the version of FFmpeg's executable, if there is one."""
     if not (executable := ffmpeg()):
         return None
-    told = subprocess.run([executable, "-version"], capture_output=True, text=True, check=True).stdout
-    return told.split()[2]
+    printed = subprocess.run([executable, "-version"], capture_output=True, text=True, check=True).stdout
+    return printed.split()[2]
 
 
 def skimage_means(**options: Any) -> Make:
@@ -158,7 +158,7 @@ def skimage_sigma(picture: Picture, threads: int, folder: Path) -> tuple[Call, C
 
 
 def opencv(name: str, *places: int, h: float, **options: float) -> Make:
-    """Return what makes both calls of a function of OpenCV's; strengths are told in σ."""
+    """Return what makes both calls of a function of OpenCV's; strengths are in σ."""
 
     def make(picture: Picture, threads: int, folder: Path) -> tuple[Call, Call]:
         import cv2
@@ -222,18 +222,8 @@ def program(picture: Picture, threads: int, folder: Path) -> tuple[Call, Call]:
         np.save(sources[1], noisy)
     else:
         imsave(sources[0], noisy, check_contrast=False)
-    theirs = [
-        str(ffmpeg()),
-        "-nostdin",
-        "-v",
-        "error",
-        "-y",
-        "-filter_threads",
-        str(threads),
-        *raw,
-        "-i",
-        str(sources[0]),
-    ]
+    theirs = [str(ffmpeg()), "-nostdin", "-v", "error", "-y", "-filter_threads", str(threads)]
+    theirs += [*raw, "-i", str(sources[0])]
     theirs += ["-vf", f"format=gray,nlmeans=s={s}:p={PATCH}:r={WINDOW}", *raw[:4], str(targets[0])]
     ours = [sys.executable, "-m", "nlmeans", "denoise", *map(str, (sources[1], targets[1])), "--overwrite"]
     ours += ["--sigma", f"{sigma:g}", "--strength", str(given["strength"]), "--threads", str(threads), "--no-bias"]

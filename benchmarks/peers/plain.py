@@ -22,7 +22,6 @@ import numpy as np
 from ..harness.cases import PEAK, Form
 from ..harness.methods import Call, CannotRun, Denoiser
 from ..harness.pictures import Picture, PictureCase, PictureJudge
-from ..harness.timing import pin_opencv
 
 Grid = Mapping[str, tuple[Any, ...]]
 
@@ -110,15 +109,6 @@ class Wavelet(Peer):
     def version(self) -> str:
         """Return scikit-image's version, and the other's."""
         return f"{metadata.version('scikit-image')} with PyWavelets {super().version()}"
-
-
-@dataclass(frozen=True)
-class TunedOpenCV(Peer):
-    """OpenCV's NLM, which has 8 bits: noise is rounded and clipped before it."""
-
-    def pin(self, threads: int) -> None:
-        """Set the threads, and see that they are set."""
-        pin_opencv(threads)
 
 
 @dataclass(frozen=True)
@@ -281,7 +271,7 @@ METHODS: tuple[Plain, ...] = (
             "tone": (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0), "space": (0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
         },
     ),
-    TunedOpenCV(
+    Peer(
         "opencv-nlm", "opencv-python-headless", "cv2", "float32", function=opencv_nlm, single=False, note="8 bits",
         enters=("quality",),
         grid={

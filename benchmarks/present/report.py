@@ -228,7 +228,7 @@ def fit_rows(result: schema.Record | None) -> list[dict[str, Any]]:
 
 
 def radius_charts(result: schema.Record | None) -> list[tuple[str, str]]:
-    """Return the charts of dB against search radius, beside filters that look at neighbours alone."""
+    """Return the charts of dB against search radius, and of filters that see neighbours alone."""
     charts = []
     for case in (result or {}).get("cases", ()):
         if not case["name"].startswith("radius-"):
@@ -313,14 +313,8 @@ def absent(results: Any) -> list[Mapping[str, str]]:
                     }  # fmt: skip
                     reasons.setdefault((method["name"], method["reason"]), row)
             for picture in case.get("unreadable", ()):
-                row = {
-                    "method": "–",
-                    "in": case["name"],
-                    "status": "unreadable",
-                    "reason": picture["reason"],
-                    "install": "",
-                }
-                reasons[case["name"], picture["name"]] = row
+                row = {"method": "–", "in": case["name"], "status": "unreadable", "reason": picture["reason"]}
+                reasons[case["name"], picture["name"]] = {**row, "install": ""}
     return list(reasons.values())
 
 

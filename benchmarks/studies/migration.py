@@ -79,13 +79,13 @@ def measured(pair: Pair, threads: int, rounds: int, folder: Path) -> dict[str, A
     """Return both answers' nearness and both calls' times."""
     picture = pair.subject()
     before, after = pair.make(picture, threads, folder)
-    found = compared(pair, picture, value(before(), pair), value(after(), pair))
+    nearness = compared(pair, picture, value(before(), pair), value(after(), pair))
     timings = interleave({"before": before, "after": after}, rounds, lambda name, answer: None)
     if timings.faults:
         raise ValueError("; ".join(timings.faults.values()))
     theirs, ours = timings.seconds("before"), timings.seconds("after")
     taken = {"before": summary(theirs, "s"), "after": summary(ours, "s"), "ratio": ratios(ours, theirs)}
-    return {**found, **taken}
+    return {**nearness, **taken}
 
 
 def row(pair: Pair, threads: int, rounds: int) -> dict[str, Any]:
@@ -98,10 +98,10 @@ def row(pair: Pair, threads: int, rounds: int) -> dict[str, Any]:
         return {**known, "status": "skipped", "reason": reason}
     with tempfile.TemporaryDirectory() as folder, on_cpus(threads):
         try:
-            found = measured(pair, threads, min(rounds, SLOW_ROUNDS) if pair.slow else rounds, Path(folder))
+            figures = measured(pair, threads, min(rounds, SLOW_ROUNDS) if pair.slow else rounds, Path(folder))
         except Exception as error:  # another library raises what it likes
             return {**known, "status": "failed", "reason": describe(error)}
-    return {**known, "status": "measured", **found}
+    return {**known, "status": "measured", **figures}
 
 
 def counts(pair: Pair, wanted: Sequence[int]) -> list[int]:

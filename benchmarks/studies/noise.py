@@ -44,16 +44,13 @@ def measure(files: list[Path], sigma: float) -> list[dict[str, Any]]:
         worst = int(np.abs(errors).argmax())
         rows.append(
             {
-                "method": name,
-                "sigma": sigma,
-                "mean_absolute_percent": round(float(100 * np.abs(errors).mean()), 2),
+                "method": name, "sigma": sigma, "mean_absolute_percent": round(float(100 * np.abs(errors).mean()), 2),
                 "bias_percent": round(float(100 * errors.mean()), 2),
-                "worst_percent": round(float(100 * errors[worst]), 1),
-                "worst_file": files[worst].name,
+                "worst_percent": round(float(100 * errors[worst]), 1), "worst_file": files[worst].name,
                 "seconds": round((time.perf_counter() - start) / len(files), 4),
                 "flagged_as_correlated": flagged if name.startswith("nlmeans") else None,
             }
-        )
+        )  # fmt: skip
     return rows
 
 

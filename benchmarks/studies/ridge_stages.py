@@ -22,8 +22,8 @@ from nlmeans.groups import kernels
 from nlmeans.groups.run import Step
 from nlmeans.groups.spec import GroupSpec
 from nlmeans.methods.average import average
+from nlmeans.noise import Gaussian
 from nlmeans.noise.fitted import FittedNoise
-from nlmeans.noise.models import Gaussian
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
@@ -147,29 +147,15 @@ def measured(side: int, quality: str, rounds: int, repeats: int) -> dict[str, An
         products = sum(work[name] for name in ("multiply", "invert", "weigh", "combine"))
         rows.append({"stage": f"step {number}: groups", "seconds": estimating, "groups": groups, "each": products})
         for name, seconds in parts(step, number == 2, least, repeats).items():
-            rows.append(
-                {
-                    "stage": f"step {number}: {name}",
-                    "part": True,
-                    "seconds": seconds * groups,
-                    "groups": groups,
-                    "each": work.get(name, 0.0),
-                }
-            )
+            part = {"stage": f"step {number}: {name}", "part": True, "seconds": seconds * groups}
+            rows.append({**part, "groups": groups, "each": work.get(name, 0.0)})
     whole = sum(row["seconds"] for row in rows if not row.get("part"))
     for row in rows:
         row["share"] = row["seconds"] / whole
         if row.get("each"):
             row["of_peak"] = row["each"] * row["groups"] / row["seconds"] / fastest
-    return {
-        "side": side,
-        "quality": quality,
-        "sigma": SIGMA,
-        "seconds": whole,
-        "peak": fastest,
-        "lanes": lanes(np.float32),
-        "stages": rows,
-    }
+    about = {"side": side, "quality": quality, "sigma": SIGMA}
+    return {**about, "seconds": whole, "peak": fastest, "lanes": lanes(np.float32), "stages": rows}
 
 
 def shown(result: dict[str, Any]) -> list[Row]:

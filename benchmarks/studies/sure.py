@@ -63,16 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
             mean = {
                 name: round(float(np.mean([row[name] for row in each])), 4) for name in ("gap_db", "default_gap_db")
             }
+            predicted = np.array([row["predicted"] for row in each])
             summary = {
-                "quality": quality,
-                "sigma": sigma,
-                "pictures": len(each),
-                **mean,
+                "quality": quality, "sigma": sigma, "pictures": len(each), **mean,
                 "worst_gap_db": round(max(row["gap_db"] for row in each), 4),
-                "predicted_mean": round(float(np.mean([row["predicted"] for row in each])), 4),
-                "predicted_absolute": round(float(np.mean([abs(row["predicted"]) for row in each])), 4),
+                "predicted_mean": round(float(predicted.mean()), 4),
+                "predicted_absolute": round(float(abs(predicted).mean()), 4),
                 "passes": round(float(np.median([row["passes"] for row in each])), 2),
-            }
+            }  # fmt: skip
             record.append(summary)
             print(summary, flush=True)
     files.write_json(options.out, {"nlmeans": nlmeans.__version__, "results": record})

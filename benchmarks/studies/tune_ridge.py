@@ -23,8 +23,8 @@ from nlmeans.groups.spec import RidgeSpec
 from nlmeans.methods.average import average
 from nlmeans.methods.combine import combine
 from nlmeans.methods.scale import Units
+from nlmeans.noise import Gaussian
 from nlmeans.noise.fitted import FittedNoise
-from nlmeans.noise.models import Gaussian
 
 from ..harness import files
 from ..harness.metrics import clipped_psnr

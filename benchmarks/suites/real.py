@@ -18,7 +18,7 @@ BLIND = ("noisy", *QUALITIES, *peers.entering(Plain, "quality"))
 
 
 def unknown(source: str, folder: Path | None = None, **noise: Any) -> QualityCase:
-    """Return the case of a source whose noise is not told."""
+    """Return the case of a source whose noise is not known."""
     jpeg = f"-{noise['sigma']:g}-jpeg{noise['jpeg']}" if "jpeg" in noise else ""
     blind: dict[str, Any] = {"known": False, "each_thread_count": False, "source": source, "folder": folder}
     return QualityCase(f"{source}{jpeg}", "pictures", BLIND, **{"sigma": None, **blind, **noise})

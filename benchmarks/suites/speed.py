@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import peers
 from ..harness.pictures import PictureCase
 from ..harness.published import Published, Table, against, ms, table
@@ -10,81 +12,43 @@ from ..peers.equal import Equal
 
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "pictures"))
 
+ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
+SEVERAL: dict[str, Any] = {"each_thread_count": False, "rounds": 3}
+
 CASES: tuple[PictureCase, ...] = (
     PictureCase("grey-p7-w21", "call", EVERYONE),
     PictureCase("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
-    PictureCase(
-        "colour-p7-w21",
-        "call",
-        EVERYONE,
-        source="astronaut",
-        gain_db=2.0,  # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
-    ),
+    # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
+    PictureCase("colour-p7-w21", "call", EVERYONE, source="astronaut", gain_db=2.0),
     PictureCase("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
     PictureCase(
-        "photograph-24mp",
-        "call",
-        ("nlmeans-uint8", "nlmeans-blind"),
-        multiples=True,
-        source="astronaut",
+        "photograph-24mp", "call", ("nlmeans-uint8", "nlmeans-blind"), **ONCE, multiples=True, source="astronaut",
         shape=(4000, 6000),
-        each_thread_count=False,
-        rounds=1,
     ),
+    PictureCase("memory-r10", "memory", ("nlmeans-float32",), **SEVERAL, shape=(4096, 4096)),
     PictureCase(
-        "memory-r10",
-        "memory",
-        ("nlmeans-float32",),
-        shape=(4096, 4096),
-        each_thread_count=False,
-        rounds=3,
-    ),
-    PictureCase(
-        "memory-r64",
-        "memory",
-        ("nlmeans-float32",),
-        shape=(4096, 4096),
-        search_radius=64,
-        each_thread_count=False,
-        rounds=1,
+        "memory-r64", "memory", ("nlmeans-float32",), **ONCE, shape=(4096, 4096), search_radius=64,
         reference=False,  # the definition would take minutes here
     ),
     PictureCase("import", "import", ("nlmeans-float32",), each_thread_count=False),
-    PictureCase("first-call", "first-call", ("nlmeans-float32",), each_thread_count=False, rounds=3),
+    PictureCase("first-call", "first-call", ("nlmeans-float32",), **SEVERAL),
     PictureCase("program-png", "program", EVERYONE[1:]),
     PictureCase(
-        "volume-p3-w11",
-        "call",
-        ("nlmeans-float32", *peers.entering(Equal, "volumes")),
-        each_thread_count=False,
-        rounds=1,
-        note="one round, since the peers take minutes",
-        source="phantom",
-        shape=(128, 128, 128),
-        sigma=15.0,
-        patch_radius=1,
-        search_radius=5,
-        strength=0.7,
+        "volume-p3-w11", "call", ("nlmeans-float32", *peers.entering(Equal, "volumes")), **ONCE,
+        note="one round, since the peers take minutes", source="phantom", shape=(128, 128, 128), sigma=15.0,
+        patch_radius=1, search_radius=5, strength=0.7,
     ),
     PictureCase(
-        "whole-image-224",
-        "call",
-        ("nlmeans-float32", "opencv"),
-        each_thread_count=False,
-        rounds=1,
+        "whole-image-224", "call", ("nlmeans-float32", "opencv"), **ONCE, shape=(224, 224), search_radius="image",
         note="one round; OpenCV's least window from which every pixel meets all others holds four times as many, "
         "mirrored ones; scikit-image, which would take six minutes, is left out",
-        shape=(224, 224),
-        search_radius="image",
     ),
     PictureCase(
-        "passes-p5-w21",
-        "call",
-        ("nlmeans-float32", "nlmeans-wiener", "nlmeans-patchwise", "nlmeans-patchwise-twice", "nlmeans-best"),
-        multiples=True,
-        patch_radius=2,
+        "passes-p5-w21", "call", multiples=True, patch_radius=2, methods=(
+            "nlmeans-float32", "nlmeans-wiener", "nlmeans-patchwise", "nlmeans-patchwise-twice", "nlmeans-best"
+        ),
     ),
-)
+)  # fmt: skip
 
 SUITE = Suite("speed", __doc__, fixed(CASES), peers.methods(Equal), place=3, rounds=7)
 
