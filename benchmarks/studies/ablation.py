@@ -36,36 +36,37 @@ if TYPE_CHECKING:
 VARIANTS: tuple[Literal["learned", "raw", "none"], ...] = ("learned", "raw", "none")
 SEEDS = (0, 1)
 EPOCHS = 3
-REPETITIVE = {"Set12": ("02.png", "09.png"), "skimage": ("brick", "page")}
+SIMILAR = ("Set12 02.png", "Set12 09.png", "skimage brick", "skimage page")
+"""Pictures that repeat themselves."""
 SETS = ("BSD68", "self-similar")
 
 Pictures = list[tuple[str, np.ndarray, np.ndarray]]
 
 
 @cache
-def pictures(data: Path, name: str, sigma: int) -> Pictures:
+def pictures(data: Path, name: str, sigma: int, similar: tuple[str, ...]) -> Pictures:
     """Return name, noisy and clean picture, the values of 8 bits."""
     if name == "BSD68":
         return list(standard(data / "BSD68", sigma))
-    return list(_repetitive(data, sigma))
+    return list(_repetitive(data, sigma, similar))
 
 
-def _repetitive(data: Path, sigma: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _repetitive(data: Path, sigma: int, similar: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     import skimage.data
 
     for name, noisy, clean in standard(data / "Set12", sigma):
-        if name in REPETITIVE["Set12"]:
+        if f"Set12 {name}" in similar:
             yield f"Set12 {name}", noisy, clean
-    for k, name in enumerate(REPETITIVE["skimage"]):
-        clean = getattr(skimage.data, name)().astype(np.float64)
+    for k, name in enumerate(name for name in similar if name.startswith("skimage ")):
+        clean = getattr(skimage.data, name.removeprefix("skimage "))().astype(np.float64)
         noise = np.random.default_rng(1100 + k).normal(0, sigma, clean.shape)
-        yield f"skimage {name}", (clean + noise).astype(np.float32), clean
+        yield name, (clean + noise).astype(np.float32), clean
 
 
-def evaluate(network: NonLocalDenoiser, data: Path) -> Figures:
+def evaluate(network: NonLocalDenoiser, data: Path, similar: tuple[str, ...]) -> Figures:
     """Return what a network reaches on every picture."""
     return {
-        f"{name} σ={sigma}": reached(network, pictures(data, name, sigma), sigma)
+        f"{name} σ={sigma}": reached(network, pictures(data, name, sigma, similar), sigma)
         for name, sigma in product(SETS, SIGMAS)
     }
 
@@ -113,7 +114,7 @@ TABLES: dict[str, Table] = {"ablation": lambda published: named(gains(published)
 PAGE = {"What the non-local stage adds to the learned denoiser: dB, seed by seed": gains}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, similar: tuple[str, ...] = SIMILAR) -> int:
     """Train what is missing, and write the figures of every picture."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks ablation", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds CBSD400_train, BSD68 and Set12")
@@ -132,7 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out:
         io.check_target(options.out, overwrite=True)  # now, and not after hours of training
     for name in SETS:
-        pictures(options.data, name, SIGMAS[0])  # that they are there, likewise
+        pictures(options.data, name, SIGMAS[0], similar)  # that they are there, likewise
     import torch
 
     from nonlocal_block.train.denoiser import train_denoiser
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
             resume=(folder / "checkpoint.pt").exists(),
         )  # fmt: skip
         if options.only == "*":
-            done[variant, seed] = evaluate(network, options.data)
+            done[variant, seed] = evaluate(network, options.data, similar)
     if not done:
         return 0
     result = summary(done)

@@ -17,8 +17,8 @@ import csv
 import math
 import statistics
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -32,14 +32,10 @@ FUNCTIONS = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 CONTROLS = ("none", "conv")
 VARIANTS = (*CONTROLS, *FUNCTIONS)
 ARTICLE = "embedded_gaussian"
-SEEDS = {1: 5, 5: 3}
-"""How many seeds each variant is trained with, by epochs."""
-LONG, FAIR, TRIAL = 100, 30, 10
 FIGURES = {"test": "test_accuracy", "running": "running_accuracy", "train": "train_accuracy"}
 """Test images; training images in passing, with dropout; training images in eval mode after the epoch."""
-CLAIMS = {
-    (1, "test"): 0.96, (1, "running"): 0.9836, (LONG, "test"): 0.9939, (LONG, "running"): 0.9991,
-}  # fmt: skip
+CLAIMS = {(1, "test"): 0.96, (1, "running"): 0.9836, (100, "test"): 0.9939, (100, "running"): 0.9991}
+"""What the article says, by epochs and figure."""
 MORE = {"shift": 2.0, "angle": 12.0, "stretch": 0.12}
 TRIALS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -53,6 +49,38 @@ T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 
 Epoch = dict[str, float]
 Runs = dict[tuple[str, int], list[Epoch]]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much is trained.
+
+    Attributes
+    ----------
+    seeds : mapping of int to int
+        How many seeds each variant is trained with, by epochs.
+    long, fair, trial : int
+        Epochs of the article's block, of our own recipe, and of changes to it.
+    changes : tuple of str
+        Those of `TRIALS`.
+    claims : mapping
+        Of the article, as `CLAIMS`.
+    """
+
+    seeds: Mapping[int, int] = field(default_factory=lambda: {1: 5, 5: 3})
+    long: int = 100
+    fair: int = 30
+    trial: int = 10
+    changes: tuple[str, ...] = tuple(TRIALS)
+    claims: Mapping[tuple[int, str], float] = field(default_factory=lambda: CLAIMS)
+
+    def runs(self) -> list[Run]:
+        """Return all trainings, the short ones first."""
+        epochs = {(block, k): n for n, seeds in sorted(self.seeds.items()) for block in VARIANTS for k in range(seeds)}
+        epochs[ARTICLE, 0] = self.long
+        article = sorted((Run(block, seed, n) for (block, seed), n in epochs.items()), key=lambda run: run.epochs)
+        trials = [Run(ARTICLE, 0, self.trial, "trial", change) for change in self.changes]
+        return [*article, *trials, Run(ARTICLE, 0, self.fair, "fair")]
 
 
 @dataclass(frozen=True)
@@ -71,15 +99,6 @@ class Run:
         if self.recipe == "trial":
             return f"trial-{self.change.replace(' ', '-')}"
         return f"{self.block}-{self.seed}" if self.recipe == "article" else f"{self.recipe}-{self.block}-{self.seed}"
-
-
-def runs() -> list[Run]:
-    """Return all trainings, the short ones first."""
-    epochs = {(block, seed): n for n, seeds in sorted(SEEDS.items()) for block in VARIANTS for seed in range(seeds)}
-    epochs[ARTICLE, 0] = LONG
-    article = sorted((Run(block, seed, n) for (block, seed), n in epochs.items()), key=lambda run: run.epochs)
-    trials = [Run(ARTICLE, 0, TRIAL, "trial", change) for change in TRIALS]
-    return [*article, *trials, Run(ARTICLE, 0, FAIR, "fair")]
 
 
 def history(folder: Path) -> list[Epoch]:
@@ -155,14 +174,14 @@ def kinds(accuracies: dict[str, Any], gains: dict[str, Any], figure: str) -> dic
     }
 
 
-def summary(done: dict[Run, list[Epoch]]) -> dict[str, Any]:
+def summary(done: dict[Run, list[Epoch]], schedule: Schedule) -> dict[str, Any]:
     """Return all verdicts."""
     rows = {(run.block, run.seed): history for run, history in done.items() if run.recipe == "article"}
-    comparisons = [compare(rows, epochs, seeds) for epochs, seeds in sorted(SEEDS.items())]
+    comparisons = [compare(rows, epochs, seeds) for epochs, seeds in sorted(schedule.seeds.items())]
     claims = []
-    for (epochs, figure), claimed in CLAIMS.items():
-        if epochs in SEEDS:
-            measured = comparisons[sorted(SEEDS).index(epochs)]["accuracy"][ARTICLE][figure]
+    for (epochs, figure), claimed in schedule.claims.items():
+        if epochs in schedule.seeds:
+            measured = comparisons[sorted(schedule.seeds).index(epochs)]["accuracy"][ARTICLE][figure]
         else:
             measured = spread([rows[ARTICLE, 0][epochs - 1][FIGURES[figure]]])
         claims.append({"epochs": epochs, "figure": figure, "article": claimed, "found": measured})
@@ -230,7 +249,7 @@ TABLES: dict[str, Table] = {"classifier": lambda published: named(accuracies(pub
 PAGE = {"What blocks add to a digit classifier: test accuracy in %": accuracies}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, schedule: Schedule = Schedule()) -> int:
     """Train what is missing, and write the verdicts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks classifier", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds MNIST, or whose folder mnist does")
@@ -247,13 +266,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     torch.set_num_threads(options.threads)
     data = options.data / "mnist" if (options.data / "mnist").is_dir() else options.data
-    wanted = [run for run in runs() if fnmatchcase(run.name, options.only)]
+    wanted = [run for run in schedule.runs() if fnmatchcase(run.name, options.only)]
     if not wanted:
-        parser.error(f"no training is named {options.only!r}; there are {', '.join(run.name for run in runs())}")
+        parser.error(
+            f"no training is named {options.only!r}; there are {', '.join(run.name for run in schedule.runs())}"
+        )
     done = {run: trained(run, options.runs / run.name, data) for run in wanted}
     if options.only != "*":
         return 0
-    result = summary(done)
+    result = summary(done, schedule)
     print(tables(result), end="")
     if options.out:
         logs = {run.name: rows for run, rows in done.items()}

@@ -63,13 +63,13 @@ def test_dncnn_is_the_published_architecture():
 
 def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_path, monkeypatch, capsys):
     small = denoiser.Recipe(steps=1, batch=1, side=32)
-    monkeypatch.setattr(ablation, "REPETITIVE", {"Set12": ("02.png", "09.png"), "skimage": ("page",)})
     monkeypatch.setattr(denoiser, "Recipe", lambda: small)
     out = tmp_path / "ablation.json"
-    arguments = ["ablation", "--data", str(data), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
-    assert main([*arguments, "--only", "raw-1", "--out", str(out)]) == 0
+    similar = ("Set12 02.png", "Set12 09.png", "skimage page")
+    arguments = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
+    assert ablation.main([*arguments, "--only", "raw-1", "--out", str(out)], similar) == 0
     assert not out.exists()
-    assert main([*arguments, "--out", str(out)]) == 0
+    assert ablation.main([*arguments, "--out", str(out)], similar) == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
         f"{variant}-{seed}" for variant in ("learned", "none", "raw") for seed in (0, 1)
     ]
@@ -83,7 +83,7 @@ def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_p
         assert found["gain"]["learned over none"]["BSD68 σ=50"][seed] == pytest.approx(own - other, abs=2e-4)
     assert "| learned over raw |" in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        main([*arguments, "--only", "nothing"])
+        ablation.main([*arguments, "--only", "nothing"])
 
 
 def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatch, capsys):

@@ -63,16 +63,15 @@ def test_classifier(tmp_path, monkeypatch, capsys):
         (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(
             np.array([0x801, count], ">u4").tobytes() + labels.tobytes()
         )
-    for name, value in {"SEEDS": {1: 3, 2: 2}, "LONG": 3, "FAIR": 1, "TRIAL": 1, "TRIALS": {"as it is": {}}}.items():
-        monkeypatch.setattr(classifier, name, value)
-    monkeypatch.setattr(classifier, "CLAIMS", {(1, "test"): 0.96, (3, "test"): 0.99})
+    claims = {(1, "test"): 0.96, (3, "test"): 0.99}
+    schedule = classifier.Schedule({1: 3, 2: 2}, long=3, fair=1, trial=1, changes=("as it is",), claims=claims)
     monkeypatch.setitem(RECIPES, "fair", replace(RECIPES["fair"], validation=20))
 
     options = ["--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out.json")]
-    assert main(["classifier", *options, "--only", "none-*"]) == 0
+    assert classifier.main([*options, "--only", "none-*"], schedule) == 0
     assert not (tmp_path / "out.json").exists()
     before = (tmp_path / "runs/none-0/log.csv").stat().st_mtime_ns
-    assert main(["classifier", *options]) == 0
+    assert classifier.main(options, schedule) == 0
     assert (tmp_path / "runs/none-0/log.csv").stat().st_mtime_ns == before  # was read, not trained again
     found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
 
