@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -23,8 +22,8 @@ def commands(package: ModuleType) -> dict[str, tuple[str, str]]:
     """
     result = {}
     for path in sorted(Path(package.__path__[0]).glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body):
-            summary = (ast.get_docstring(tree) or "").partition("\n")[0].partition(": ``")[0].rstrip(".")
+        text = path.read_text(encoding="utf-8")
+        if "\ndef main(" in text:
+            summary = text.strip('"').partition("\n")[0].partition(": ``")[0].rstrip('."')
             result[path.stem.replace("_", "-")] = (f"{package.__name__}.{path.stem}", summary)
     return result
