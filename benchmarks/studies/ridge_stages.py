@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,10 @@ import numpy as np
 from skimage import data
 
 import nlmeans
+from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
 from nlmeans.groups import kernels
 from nlmeans.groups.run import Step
-from nlmeans.groups.spec import GroupSpec
-from nlmeans.methods.average import average
-from nlmeans.noise import Gaussian
-from nlmeans.noise.fitted import FittedNoise
+from nlmeans.methods.registry import method_of
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
@@ -40,12 +39,28 @@ Least = Callable[[Callable[[], Any]], float]
 """Returns the least time of some rounds of a call, in seconds."""
 
 
+class Pilot(Method):
+    """What non-local means does for method "ridge"."""
+
+    name = "ridge"
+    ridge, nlm = method_of("ridge"), method_of("nlm")
+    plan = ridge.plan
+
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Decide as "ridge" does."""
+        return replace(self.ridge.decide(sample, options, progress), method=self)
+
+    def run(self, region: Region, recipe: Recipe, **how: Any) -> Outcome:
+        """Run the passes alone."""
+        return self.nlm.run(region, recipe, **how)
+
+
 def least_of(rounds: int, call: Callable[[], Any]) -> float:
     """Return the least time of some calls, in seconds."""
     return min(timed(call)[1].seconds for _ in range(rounds))
 
 
-def operations(spec: GroupSpec) -> dict[str, float]:
+def operations(spec: Any) -> dict[str, float]:
     """Return the multiplications, each with an addition, that the parts of a group take."""
     size, pixels = spec.size, math.prod(spec.patch)
     whole = math.ceil(size / 16) * 16
@@ -122,16 +137,15 @@ def parts(step: Step, second: bool, least: Least, repeats: int) -> dict[str, flo
 def measured(side: int, quality: str, rounds: int, repeats: int) -> dict[str, Any]:
     """Return the stages of one picture of this side, with seconds, shares and operations."""
     clean = np.tile(data.camera(), (math.ceil(side / 512),) * 2)[:side, :side].astype(np.float32)
-    noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)[None, None]
-    plan = nlmeans.plan(noisy[0, 0], SIGMA, method="ridge", quality=quality)
-    noise = FittedNoise(Gaussian(SIGMA), (SIGMA,))
-    assert plan.ridge is not None
-    pilot = average(noisy, plan, noise, threads=1)[0]
-    unit, guide = noisy / np.float32(SIGMA), pilot / np.float32(SIGMA)
+    noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)
+    options: dict[str, Any] = {"quality": quality, "threads": 1}
+    plan: Any = nlmeans.plan(noisy, SIGMA, method="ridge", quality=quality)
+    pilot = nlmeans.denoise(noisy, SIGMA, method=Pilot(), **options)
+    unit, guide = (planes[None, None] / np.float32(SIGMA) for planes in (noisy, pilot))
     least = partial(least_of, rounds)
     fastest = peak(least)
     rows: list[dict[str, Any]] = [
-        {"stage": "non-local means", "seconds": least(lambda: average(noisy, plan, noise, threads=1))}
+        {"stage": "non-local means", "seconds": least(lambda: nlmeans.denoise(noisy, SIGMA, method=Pilot(), **options))}
     ]
     for number, spec in enumerate((plan.ridge.first, plan.ridge.second), 1):
         step = Step(unit if number == 1 else guide, unit, None if number == 1 else guide, spec)

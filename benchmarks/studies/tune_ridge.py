@@ -1,7 +1,7 @@
 """Choose the defaults of method "ridge" on training pictures: ``python -m benchmarks tune-ridge --data DIR``.
 
 From the table of defaults on, one number is changed at a time, σ known: each is judged by the mean PSNR
-of the result, and has the time that the two steps take. The result file lists all of them. Test sets (Set12, BSD68,
+of the result, and has the time that it takes. The result file lists all of them. Test sets (Set12, BSD68,
 Kodak24) are never read.
 """
 
@@ -18,18 +18,13 @@ from typing import Any
 import numpy as np
 
 import nlmeans
-from nlmeans._axes import Layout
-from nlmeans.groups.spec import RidgeSpec
-from nlmeans.methods.average import average
-from nlmeans.methods.combine import combine
-from nlmeans.methods.scale import Units
-from nlmeans.noise import Gaussian
-from nlmeans.noise.fitted import FittedNoise
+from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
+from nlmeans.methods.registry import method_of
 
 from ..harness import files
 from ..harness.metrics import clipped_psnr
 from ..harness.sets import training_images, with_jpeg
-from .tune import AXES, SIGMAS, noise_ratio
+from .tune import AXES, SIGMAS, noise_ratio, noisy_pictures
 
 QUALITIES = ("fast", "balanced", "best")
 KINDS = ("grey", "colour", "jpeg75", "jpeg90")
@@ -49,7 +44,7 @@ GRID: dict[str, tuple[Any, ...]] = {
 """What is tried, by the part of `RidgeSpec` that it changes."""
 
 
-def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
+def changed(spec: Any, name: str, value: Any) -> Any:
     """Return the spec with one number changed, for all of y and x where it is of space."""
     if "." not in name:
         return replace(spec, **{name: value})
@@ -59,8 +54,32 @@ def changed(spec: RidgeSpec, name: str, value: Any) -> RidgeSpec:
     return replace(spec, **{step: replace(old, **{part: numbers})})
 
 
+class Changed(Method):
+    """Method "ridge" with one number of its table changed, or as it is."""
+
+    name = "ridge"
+    ridge = method_of("ridge")
+    plan = ridge.plan
+
+    def __init__(self, number: str | None, value: Any) -> None:
+        self.number, self.value = number, value
+
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Decide as "ridge" does, and change the number."""
+        recipe = self.ridge.decide(sample, options, progress)
+        if self.number is None:
+            return replace(recipe, method=self)
+        spec = changed(recipe.plan.ridge, self.number, self.value)
+        units = type(recipe.numbers).of(sample.judged, sample.noise, spec.correlated)
+        return replace(recipe, method=self, plan=replace(recipe.plan, ridge=spec), numbers=units)
+
+    def run(self, region: Region, recipe: Recipe, **how: Any) -> Outcome:
+        """Run as "ridge" does."""
+        return self.ridge.run(region, recipe, **how)
+
+
 class Case:
-    """Noisy images of one kind and σ, with what non-local means made of them.
+    """Noisy images of one kind and σ.
 
     Those that were saved as JPEG files hold noise that neighbours share, and its σ is not given.
     """
@@ -68,37 +87,24 @@ class Case:
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
         jpeg = int(kind.removeprefix("jpeg")) if kind.startswith("jpeg") else None
         axes = AXES["colour" if jpeg else kind]
-        layout = Layout(axes)
-        self.clean = [layout.planes(image)[0] for image in clean]
-        self.noisy, self.pilots, self.specs, self.noises = [], [], [], []
-        for k, (image, planes) in enumerate(zip(clean, self.clean, strict=True)):
-            noisy = np.ascontiguousarray(planes + np.random.default_rng(k).normal(0, sigma, planes.shape), np.float32)
-            noise = FittedNoise(Gaussian(sigma), (float(sigma),) * len(planes))
-            if jpeg:
-                saved = with_jpeg((layout.array(noisy[None]), image), jpeg)[0]
-                noisy = np.ascontiguousarray(layout.planes(saved)[0], np.float32)
-                noise = FittedNoise.of(noisy, Gaussian(), None, (0.0, 255.0))
-            known = None if jpeg else sigma
-            plan = nlmeans.plan(layout.array(noisy[None]), known, axes=axes, quality=quality, method="ridge")
-            self.noisy.append(noisy)
-            self.noises.append(noise)
-            self.pilots.append(average(noisy, plan, noise)[0])
-            self.specs.append(plan.ridge)
+        self.clean, self.noisy = clean, noisy_pictures(clean, axes, sigma)
+        if jpeg:
+            self.noisy = [with_jpeg(pair, jpeg)[0] for pair in zip(self.noisy, clean, strict=True)]
+        self.options: dict[str, Any] = {
+            "sigma": None if jpeg else sigma,
+            "axes": axes,
+            "quality": quality,
+            "dtype": np.float32,
+        }
 
-    def row(self, name: str | None = None, value: Any = None) -> dict[str, Any]:
+    def row(self, number: str | None = None, value: Any = None) -> dict[str, Any]:
         """Return the mean PSNR with one number changed, and seconds a million pixels."""
-        each, seconds = [], 0.0
-        for noisy, pilot, spec, noise, clean in zip(
-            self.noisy, self.pilots, self.specs, self.noises, self.clean, strict=True
-        ):
-            assert spec is not None
-            chosen = spec if name is None else changed(spec, name, value)
-            start = time.perf_counter()
-            result = combine(noisy, pilot, chosen, noise, Units.of(noisy, noise, chosen.correlated))
-            seconds += time.perf_counter() - start
-            each.append(clipped_psnr(result, clean))
-        pixels = sum(planes[0].size for planes in self.noisy)
-        return {"value": value, "psnr": round(float(np.mean(each)), 3), "seconds": round(seconds / pixels * 1e6, 3)}
+        start, method = time.perf_counter(), Changed(number, value)
+        results = [nlmeans.denoise(noisy, method=method, **self.options) for noisy in self.noisy]
+        seconds = time.perf_counter() - start
+        psnr = np.mean([clipped_psnr(result, clean) for result, clean in zip(results, self.clean, strict=True)])
+        pixels = sum(clean[..., 0].size if clean.ndim == 3 else clean.size for clean in self.clean)
+        return {"value": value, "psnr": round(float(psnr), 3), "seconds": round(seconds / pixels * 1e6, 3)}
 
     def rows(self, names: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield the figures of the table as it is, and then of each number that is changed."""

@@ -19,8 +19,8 @@ import typer
 import nlmeans
 
 from .. import formats
+from ..methods.registry import method_of
 from ..noise.models import in_series
-from ..plan.options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .jobs import check_name, files, in_blocks, pairs
@@ -145,8 +145,8 @@ def denoise(
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
                 options = asked.options(picture, beside)
-                if method not in (None, *OWN):
-                    options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
+                if "spacing" not in method_of(method).options:
+                    options["spacing"] = asked.spacing  # not that of the file
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(
                         picture.pixels,
@@ -206,7 +206,7 @@ def plan(
     *,
     inputs: Inputs,
     asked: Filtering,
-    method: Annotated[Literal["nlm", "ridge"] | None, typer.Option(help="As for denoise.")] = None,
+    method: Annotated[Any, typer.Option(parser=method_name, metavar="NAME", help="As for denoise.")] = None,
     reading: Reading,
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""

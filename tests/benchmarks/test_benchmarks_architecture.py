@@ -24,15 +24,10 @@ PRIVATE = {
     ("peers/equal.py", "nlmeans.pairwise.spec"),
     ("present/report.py", "nlmeans.show.page"),
     ("studies/weights.py", "nlmeans.show.explain"),
-    *(
-        ("studies/ridge_stages.py", f"nlmeans.{name}")
-        for name in ("groups.kernels", "groups.run", "groups.spec", "methods.average", "noise.fitted")
-    ),
+    *(("studies/ridge_stages.py", f"nlmeans.groups.{name}") for name in ("kernels", "run")),
     *(("studies/ridge_stages.py", f"nlmeans.simd.{name}") for name in ("blocks", "jit", "lanes")),
-    *(
-        ("studies/tune_ridge.py", f"nlmeans.{name}")
-        for name in ("_axes", "groups.spec", "methods.average", "methods.combine", "methods.scale", "noise.fitted")
-    ),
+    ("studies/ridge_stages.py", "nlmeans.methods.registry"),
+    ("studies/tune_ridge.py", "nlmeans.methods.registry"),
 }
 """What still is imported and is not public: to become empty."""
 

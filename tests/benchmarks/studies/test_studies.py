@@ -111,16 +111,17 @@ def test_the_verdict_on_functions():
 
 
 def test_tuning_of_ridge_changes_one_number_at_a_time(data):
-    numbers = ("share", "second.size", "second.stride")
+    numbers = ("second.sparse", "first.stride", "second.stride")
     flags = ["--sigmas", "20", "--qualities", "fast", "--images", "2", "--numbers", *numbers]
     results = run(data, "tune-ridge", *flags)["results"]
     assert [(row["kind"], row["number"]) for row in results] == [
         (kind, number) for kind in ("grey", "colour") for number in ("as it is", *numbers)
     ]
-    assert [one["value"] for one in results[1]["rows"]] == list(tune_ridge.GRID["share"])
+    assert [one["value"] for one in results[1]["rows"]] == [False, True]
     assert all(len({one["psnr"] for one in row["rows"]}) > 1 for row in results[1:4])
-    jpeg = run(data, "tune-ridge", "--kinds", "jpeg75", *flags[:-3], "share")["results"]
-    assert [len(row["rows"]) for row in jpeg] == [1, len(tune_ridge.GRID["share"])]
+    jpeg = run(data, "tune-ridge", "--kinds", "jpeg75", *flags[:-3], "correlated")["results"]
+    assert [len(row["rows"]) for row in jpeg] == [1, len(tune_ridge.GRID["correlated"])]
+    assert len({one["psnr"] for one in jpeg[1]["rows"]}) > 3
     assert jpeg[0]["rows"][0]["psnr"] != results[4]["rows"][0]["psnr"]  # the noise of a file is another
     spec = nlmeans.plan(GREY, 20, method="ridge").ridge
     assert tune_ridge.changed(spec, "share", 0.3) == replace(spec, share=0.3)
