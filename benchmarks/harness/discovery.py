@@ -21,7 +21,7 @@ def commands(package: ModuleType) -> dict[str, tuple[str, str]]:
     They are read, not imported: a list of commands must not wait for all that these need.
     """
     result = {}
-    for path in sorted(Path(package.__path__[0]).glob("*.py")):
+    for path in sorted(path for folder in package.__path__ for path in Path(folder).glob("*.py")):
         text = path.read_text(encoding="utf-8")
         if "\ndef main(" in text:
             summary = text.strip('"').partition("\n")[0].partition(": ``")[0].rstrip('."')

@@ -71,7 +71,7 @@ class PictureCase(Case):
     search_radius : int or "image"
         Half-width of the window; "image" for every pixel of the image.
     strength : float
-        h/σ of the methods that subtract the noise's own share; `competitors` says what the others take.
+        h/σ of the methods that subtract the noise's own share; `peers.equal` says what the others take.
     gain_db : float
         What the PSNR must rise by.
     reference : bool

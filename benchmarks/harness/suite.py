@@ -26,7 +26,7 @@ class Suite:
     methods : mapping of str to Method
         What the cases' methods are found by.
     place : int
-        Where it stands among all suites.
+        Where it stands among all suites, by default behind them.
     rounds : int
         How often each call is timed unless the case or ``--repeat`` says otherwise.
     quick : tuple of Case or None
@@ -41,7 +41,7 @@ class Suite:
     text: str | None
     build: Build
     methods: Mapping[str, Method]
-    place: int
+    place: int = 99
     rounds: int = 1
     quick: tuple[Case, ...] | None = None
     sets: tuple[str, ...] = ()

@@ -27,6 +27,62 @@ def test_commands_are_listed_with_what_they_are_for(capsys):
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
 
 
+NOVEL = {
+    "peers": """
+from ..harness.methods import Call
+from .plain import Plain
+
+class Halved(Plain):
+    def call(self, case, image, sigma, threads):
+        return Call(lambda noisy: noisy / 2, "halved", image, {})
+
+METHODS = (Halved("halved", "numpy", "numpy", "float32", enters=("quality",)),)
+""",
+    "suites": """
+'Halves of pictures.'
+from .. import peers
+from ..harness.suite import Suite, fixed
+from ..peers.plain import Plain
+from .quality import known
+
+SUITE = Suite("novel", __doc__, fixed((known("camera", 20).quick(),)), peers.methods(Plain))
+TABLES = {"novel": lambda published: ["| halves |"]}
+""",
+    "studies": """
+'A study of halves: ``python -m benchmarks novel``.'
+def main(arguments=None):
+    print(*arguments)
+    return 0
+""",
+}
+
+
+def test_a_peer_a_suite_and_a_study_are_added_by_a_file_each(tmp_path):
+    for folder, text in NOVEL.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"novel{'_study' * (folder == 'studies')}.py").write_text(text.lstrip())
+    code = f"""
+from importlib import import_module
+for folder in ("peers", "suites", "studies"):
+    import_module(f"benchmarks.{{folder}}").__path__.append({str(tmp_path)!r} + "/" + folder)
+from benchmarks.__main__ import main
+from benchmarks.present.tables import filled
+assert main(["novel-study", "one"]) == 0
+assert main(["novel", "--methods", "noisy,halved", "--threads", "1", "--json"]) == 0
+assert "| halves |" in filled("<!-- table: novel -->\\n<!-- end -->")
+main(["--help"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("one\n")
+    (case,) = json.loads(done.stdout[4 : done.stdout.index("usage: ")])["cases"]
+    assert [(method["name"], method["status"]) for method in case["methods"]] == [
+        ("noisy", "measured"), ("halved", "measured")
+    ]  # fmt: skip
+    assert "Halves of pictures" in done.stdout
+    assert "A study of halves" in done.stdout
+
+
 def test_quick_run_writes_a_valid_file_and_prints_tables(tmp_path, capsys):
     path = tmp_path / "speed.json"
     arguments = ["--quick", "--only", "grey-p7*,types", "--methods", "nlmeans-*", "--threads", "1", "--repeat", "2"]
