@@ -87,21 +87,18 @@ class DnCNN(Plain):
 
     def call(self, case: PictureCase, image: np.ndarray, sigma: float, threads: int) -> Call:
         """Return a call of the network, which knows of no σ."""
-        return Call(_Runner(threads), "dncnn", image, {})
-
-
-class _Runner:
-    def __init__(self, threads: int) -> None:
-        self.threads, self.network = threads, dncnn()
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
         import torch
 
-        torch.set_num_threads(self.threads)  # another method may have left them otherwise
-        with torch.inference_mode():
-            x = torch.from_numpy(image)[None, None] / 255
-            result: np.ndarray = ((x - self.network(x)) * 255)[0, 0].numpy()
-        return result
+        network = dncnn()
+
+        def run(image: np.ndarray) -> np.ndarray:
+            torch.set_num_threads(threads)  # another method may have left them otherwise
+            with torch.inference_mode():
+                x = torch.from_numpy(image)[None, None] / 255
+                result: np.ndarray = ((x - network(x)) * 255)[0, 0].numpy()
+            return result
+
+        return Call(run, "dncnn", image, {})
 
 
 @lru_cache(maxsize=1)
