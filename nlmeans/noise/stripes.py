@@ -10,6 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
+from .._notes import Note
+
 PARTS = 4
 """Parts of a line that are compared."""
 LEAST = 16
@@ -24,16 +26,17 @@ WIDEST = 3.0
 """Bound of what one line counts, in units of the usual: an edge along a line is no stripe."""
 
 
-def stripes_in(plane: np.ndarray, sigma: float) -> str | None:
-    """Return words about stripes in a plane (Y, X) with noise of ``sigma``; None where there are none."""
+def stripes_in(plane: np.ndarray, sigma: float) -> Note | None:
+    """Return a note on stripes in a plane (Y, X) with noise of ``sigma``; None where there are none."""
     if not sigma > 0:
         return None
     for name, lines in (("rows", plane), ("columns", plane.T)):
         spread = _shared(lines)
         if spread > VISIBLE * sigma:
-            return (
+            return Note(
+                "stripes",
                 f"{name} differ as a whole, by a standard deviation of about {spread:.3g}: averaging does not remove "
-                "such stripes"
+                "such stripes",
             )
     return None
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._notes import Note
 from ..pairwise.spec import Radii
 from .outliers import Outliers
 
@@ -133,21 +134,23 @@ class Rules:
         return max(SIDE - 1 if any(not one.alone for one in self.padding) else 0, 1 if self.fills else 0)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a user should know."""
         notes = []
         if self.beyond:
             ends = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True))
-            notes.append(f"values beyond {ends} cannot be averaged with the others: they stay as they are")
+            text = f"values beyond {ends} cannot be averaged with the others: they stay as they are"
+            notes.append(Note("beyond", text))
         if self.padding:
             values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(one.value)) for one in self.padding)
-            notes.append(
+            text = (
                 f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and "
                 "out of averages (padding=False: they are denoised)"
             )
+            notes.append(Note("padding", text))
         if self.outliers is not None:
             says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
-            notes.append(f"{self.outliers.text}: {says}")
+            notes.append(Note("outliers", f"{self.outliers.text}: {says}"))
         return tuple(notes)
 
     def measure(self, source: np.ndarray, known: np.ndarray | None, origin: Radii = (0, 0, 0)) -> Measured:

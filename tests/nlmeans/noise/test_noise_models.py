@@ -11,8 +11,8 @@ from nlmeans.noise import Gaussian, PoissonGaussian, Rician, estimate_noise
 from nlmeans.noise.bins import Bins
 from nlmeans.noise.curves import fit_level, fit_line, fit_rician, rician_moments
 from nlmeans.noise.fit import fit_planes
-from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.magnitude import estimate_rician
+from nlmeans.noise.models import Auto
 
 WHOLE = data.camera().astype(np.float64)
 CAMERA = WHOLE[::2, ::2]
@@ -34,7 +34,7 @@ def magnitude(clean, sigma, seed=0):
 
 
 def choose(image, mask, saturation=None):
-    return FittedNoise.of(image, "auto", mask, saturation).model
+    return Auto().fitted(image, mask, saturation).model
 
 
 def phantom(size=256):
