@@ -98,7 +98,7 @@ def prepare(
     if plan.ridge is not None:
         from .scale import Units
 
-        units = Units.of(judged if noise.model.grouped else filtered, noise, plan.ridge.correlated)
+        units = Units.of(judged if noise.grouped else filtered, noise, plan.ridge.correlated)
         plan = replace(plan, notes=(*plan.notes, *units.notes))
     return Measured(measured, stays), planes, Recipe(noise, plan, units, rules)
 

@@ -152,7 +152,7 @@ def estimate(
     if ridge is not None:
         assert recipe.units is not None
         planes, noise = near.of(planes), noise.within(near)
-        if noise.model.grouped:
+        if noise.grouped:
             planes, averages, noise = in_image_units(near.of(measured.planes), averages, noise, recipe.units)
         averages = combine(
             planes, averages, ridge, noise, recipe.units,

@@ -59,7 +59,7 @@ class Units:
         """
         samples = [_sample(plane) for plane in planes]
         sigma, channels, turn, notes = noise.sigma, noise.channels, None, tuple[Note, ...]()
-        if noise.model.grouped:
+        if noise.grouped:
             channels, notes = _mean_deviations(samples, noise.model)
             sigma = channels
             if noise.turn is not None and any(channels):

@@ -93,6 +93,11 @@ class FittedNoise:
         """Whether the noise is Gaussian in the image's units, and the filter takes the image as it is."""
         return self.stabiliser is None
 
+    @property
+    def grouped(self) -> bool:
+        """Whether groups of similar patches take the image as it is, each pixel with a variance of its own."""
+        return self.model.grouped
+
     def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
         """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
 
