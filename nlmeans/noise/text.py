@@ -9,8 +9,8 @@ from .model import NoiseModel
 from .models import MODELS, Auto
 
 
-def parse(text: str) -> NoiseModel:
-    """Return the model that a text names.
+def parse(text: str) -> NoiseModel | str:
+    """Return the model that a text names, or "auto", as `denoise` takes it.
 
     Raises
     ------
@@ -18,7 +18,7 @@ def parse(text: str) -> NoiseModel:
         Saying what the text must be.
     """
     if text == Auto.name:
-        return Auto()
+        return text
     name, colon, rest = text.partition(":")
     if name not in MODELS:
         raise ValueError(

@@ -139,7 +139,7 @@ def test_models_are_written_as_they_are_read():
         assert text(parse(line)) == line
     assert text(Speckle(0.2)) == "speckle:share=0.2"
     assert parse("poisson") == MODELS["poisson"]()
-    assert parse("auto").name == "auto"
+    assert parse("auto") == "auto"
     for line, words in (
         ("speckle", "must be auto, gaussian, poisson, rician, or"),
         ("gaussian:5", "must give each of its numbers once, as sigma=2.5; got 'gaussian:5'"),
