@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -13,17 +12,14 @@ from .bins import Bins, bins_of
 from .patches import Channel, Evidence, spread
 from .sparse import sparse
 
-if TYPE_CHECKING:
-    from .patches import Limits
-
-__all__ = ["PlanesFit", "fit", "fit_planes", "grows"]
+__all__ = ["fit", "grows"]
 
 # Texture that goes with brightness looks like noise that grows. With Gaussian noise of σ = 5 in BSD68 and Set12 the
 # lines that beat a level by so many squared errors a bin grow less than this; Poisson noise of 5 to 64 counts in white
 # beats it by 5, and grows more in all but photographs of one brightness.
 GAIN_A_BIN: Final = 3.5
 GROWTH: Final = 3.0  # of the variance, from the darkest bin to the brightest
-# Bins that hold noise and nothing else are forgiven nothing: two brightnesses are enough to tell. Of Gaussian noise in
+# Bins that hold noise and nothing else are forgiven nothing: two brightnesses suffice. Of Gaussian noise in
 # 80 photographs of BSD's training set that grew more than this, none won more than 25.
 WHITE_GROWTH: Final = 5.0
 WHITE_GAIN_A_BIN: Final = 40.0
@@ -35,43 +31,13 @@ ZEROS: Final = 0.02
 STEP_AGREES: Final = 0.3
 
 
-@dataclass(frozen=True)
-class PlanesFit:
-    """Poisson-Gaussian noise of planes, one number a channel.
-
-    Attributes
-    ----------
-    gain : tuple of float
-        0 where the variance does not grow with brightness.
-    offset, sigma : tuple of float
-        As in `PoissonGaussian`.
-    grows : bool
-        Whether the variance grows with brightness beyond doubt, in most channels.
-    """
-
-    gain: tuple[float, ...]
-    offset: tuple[float, ...]
-    sigma: tuple[float, ...]
-    grows: bool
-
-    def gains(self, evidence: Evidence) -> tuple[float, ...]:
-        """Return the gains, with one too small to matter where it is 0."""
-        unit = evidence.factor
-        each = zip(self.gain, evidence.channels, self.sigma, strict=True)
-        least = float(np.finfo(np.float64).tiny)
-        return tuple(g or max(unit * _flat_gain(channel.values, sigma / unit), least) for g, channel, sigma in each)
-
-
-def fit_planes(planes: np.ndarray, mask: np.ndarray | None, saturation: Limits = None) -> PlanesFit:
-    """Fit gain, offset and σ to planes (C, Z, Y, X) of floating-point numbers, ``mask`` where a pixel counts."""
-    return fit(Evidence.of(planes, mask, saturation))
-
-
-def fit(evidence: Evidence) -> PlanesFit:
-    """Fit gain, offset and σ to each channel."""
-    gain, offset, sigma, grows = zip(*map(_fit_channel, evidence.channels), strict=True)
-    gain, offset, sigma = (tuple(evidence.factor * n for n in each) for each in (gain, offset, sigma))
-    return PlanesFit(gain, offset, sigma, 2 * sum(grows) > len(grows))
+def fit(evidence: Evidence) -> tuple[tuple[float, ...], ...]:
+    """Return gain, offset and σ of each channel; where the variance does not grow, a gain too small to matter."""
+    unit, least = evidence.factor, float(np.finfo(np.float64).tiny)
+    gain, offset, sigma, _ = zip(*map(_fit_channel, evidence.channels), strict=True)
+    each = zip(gain, sigma, evidence.channels, strict=True)
+    gains = tuple(unit * g or max(unit * _flat_gain(channel.values, s), least) for g, s, channel in each)
+    return gains, tuple(unit * number for number in offset), tuple(unit * number for number in sigma)
 
 
 def grows(evidence: Evidence) -> bool:
@@ -81,7 +47,7 @@ def grows(evidence: Evidence) -> bool:
 
 
 def _flat_gain(values: np.ndarray, sigma: float) -> float:
-    """Return a gain above 0 whose noise is nothing beside σ."""
+    """Return a gain above 0 whose noise is negligible against σ."""
     largest = float(np.abs(values).max()) if values.size else 0.0
     return max(FLAT * sigma**2 / largest if largest else 0.0, float(np.finfo(np.float32).tiny))
 

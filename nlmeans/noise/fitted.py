@@ -112,9 +112,9 @@ class FittedNoise:
         return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
 
     def audible(self, planes: np.ndarray) -> FittedNoise:
-        """Return this noise without what is nothing beside what planes, as the filter takes them, hold.
+        """Return this noise without what is negligible in planes, as the filter takes them.
 
-        Nor is it beside a constant whose type has no numbers so close.
+        So it is on a constant whose type has no numbers so close.
         """
         most = float(np.finfo(planes.dtype).max) ** 0.75  # its inverse is a number, too; all weights are 1 before that
         pairs = zip(self.sigma, planes, strict=True)

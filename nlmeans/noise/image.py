@@ -43,9 +43,9 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
 
     Notes
     -----
-    Parts without any variation and clipped parts tell nothing of the noise and are left out. Where the noise is
+    Parts without any variation and clipped parts show no noise and are left out. Where the noise is
     correlated, its power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up
-    to about 500 × 500, from where on an even sample is looked at.
+    to about 500 × 500, from where on an even sample is taken.
 
     References
     ----------
@@ -90,13 +90,13 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
 
     Notes
     -----
-    The variance tells gain · mean + b, and b = σ² − gain · offset is all it tells of the two: a b of 0 or more is given
+    The variance shows gain · mean + b, and of the two others only b = σ² − gain · offset: a b of 0 or more is given
     as σ = sqrt(b) with offset 0, a negative one as the offset −b / gain with σ = 0. Know the camera's offset? Then
     subtract it first. Where the variance does not grow, the gain is as good as 0 and σ holds the noise.
 
     Measured in the flattest patches of each brightness. Saturated pixels are left out; so are zeros, unless they are
     those of a count. Bins that are textured throughout weigh little. Time grows with the pixels up to about 500 × 500,
-    from where on an even sample is looked at.
+    from where on an even sample is taken.
 
     References
     ----------

@@ -15,12 +15,12 @@ from .patches import PATCH, Channel, Evidence
 if TYPE_CHECKING:
     from .patches import Array, Flags
 
-__all__ = ["background", "estimate_rician", "fit"]
+__all__ = ["background", "fit"]
 
 MOST_COILS: Final = 128
 """For more, tables would grow and nothing would change: their noise is as good as Gaussian, on a pedestal."""
 # Of a patch of noise alone, relative: its mean over its standard deviation is as it should be within this, and its mean
-# within this for one coil, less for more, whose magnitudes scatter less beside their mean.
+# within this for one coil, less for more, whose magnitudes scatter less about their mean.
 NEAR: Final = 0.25
 ROUNDS: Final = 5
 # A background is noise of magnitudes where it fills this share of the pixels, its patches have the ratio of such noise,
@@ -37,21 +37,16 @@ ZEROS: Final = 0.03  # more would be clipped noise
 GREYS: Final = 10  # fewer below the middle would be counts, whose distribution at a mean of 3.7 is much like Rayleigh's
 # With more coils than one, noise alone comes close to a normal variable far above 0, as any dark ground may. But where
 # the signal is, magnitudes have almost twice the variance that they have without: it must agree this well with what
-# the ground tells, in patches this much brighter than it.
+# the ground shows, in patches this much brighter than it.
 AGREES: Final = (0.75, 1.35)
 BRIGHTER: Final = 1.5
 DOUBT: Final = 2.5  # standard errors of the skewness that it must be above 0
 
 
-def estimate_rician(planes: Array, mask: Flags | None, coils: int = 1) -> tuple[float, ...]:
-    """Return the σ of magnitudes in planes (C, Z, Y, X), one a channel; ``mask`` where a pixel counts."""
-    return fit(Evidence.of(planes, mask), coils)
-
-
 def fit(evidence: Evidence, coils: int = 1) -> tuple[float, ...]:
     """Return σ of each channel's magnitudes of so many coils; a background set to 0 is left out.
 
-    A background of noise tells σ by its mean square, even if the noise is correlated.
+    A background of noise gives σ by its mean square, even if the noise is correlated.
     """
     channels = [_without_blanks(channel) for channel in evidence.channels]
     sigmas = (_background(channel, coils) or _by_brightness(channel, coils) for channel in channels)
@@ -146,7 +141,7 @@ def _coils(channel: Channel) -> int:
 
 
 def _agrees(channel: Channel, sigma: float, coils: int) -> bool:
-    """Whether the noise where the signal is has the σ that the background tells."""
+    """Whether the noise where the signal is has the σ that the background shows."""
     bins = bins_of(channel.apart_from(channel.volume >= channel.high))
     bright = bins.white & (bins.mean > BRIGHTER * _ground(coils).mean * sigma)
     if not bright.any():

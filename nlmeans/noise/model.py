@@ -86,7 +86,7 @@ class NoiseModel:
     def fitted(
         self, planes: np.ndarray, known: np.ndarray | None = None, saturation: tuple[float, float] | None = None
     ) -> FittedNoise:
-        """Return the noise of an image: by the model's numbers, or by what is seen of pixels that are ``known``."""
+        """Return the noise of an image: by the model's numbers, or by what the pixels that are ``known`` show."""
         self.check(planes)
         if not self.complete:
             return self.fit(Evidence.of(planes, known, saturation))
@@ -96,7 +96,7 @@ class NoiseModel:
 
     def variance(self, signal: np.ndarray) -> np.ndarray:
         """Return the variance of the noise at each pixel of a signal (C, Z, Y, X), if the model is ``grouped``."""
-        raise NotImplementedError(f"{type(self).__name__} says no pixel's variance")
+        raise NotImplementedError(f"{type(self).__name__} has no variance of its own for each pixel")
 
     def against_groups(self, variance: np.ndarray) -> Note | None:
         """Return why groups do worse than averages at a mean variance of each channel (C,); None where they do not."""

@@ -54,7 +54,7 @@ class Gaussian(NoiseModel):
     TypeError
         For what is no number.
     ValueError
-        For a number that is negative or not finite. Whether a map fits the image is seen where both are known.
+        For a number that is negative or not finite. Whether a map fits the image is checked where both are known.
 
     See Also
     --------
@@ -204,8 +204,7 @@ class PoissonGaussian(NoiseModel):
 
     def estimate(self, evidence: Evidence) -> PoissonGaussian:
         """Return gain, offset and σ of each channel."""
-        line = fit.fit(evidence)
-        return PoissonGaussian(line.gains(evidence), line.offset, line.sigma)
+        return PoissonGaussian(*fit.fit(evidence))
 
     def variance(self, signal: np.ndarray) -> np.ndarray:
         """Return gain · (signal − offset) + σ²."""

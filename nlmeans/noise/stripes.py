@@ -1,6 +1,6 @@
 """Stripes: rows or columns that are brighter or darker as a whole, as some sensors and scanners make them.
 
-What a line shares along its whole length, beyond what it has in common with the lines beside it, shows in each of its
+What a line shares along its whole length, beyond what it has in common with its neighbours, shows in each of its
 parts alike. The content of a picture does not.
 """
 
