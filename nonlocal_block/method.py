@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from nlmeans._notes import Note
 from nlmeans._progress import Progress, part
 from nlmeans.methods.average import average, known_nearest
 from nlmeans.methods.method import Method
 from nlmeans.methods.recipe import Recipe
 from nlmeans.methods.region import Outcome, Region
 from nlmeans.methods.sample import Sample
-from nlmeans.noise.fitted import CORRELATED, FittedNoise
+from nlmeans.noise.fitted import FittedNoise
 from nlmeans.pairwise.spec import Radii
 from nlmeans.plan.averaging import AveragingPlan, farther, total
 from nlmeans.plan.choice import averaging
@@ -39,9 +40,10 @@ UNEQUAL = 4.0
 """Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
 RATE = {1: 5e5, 3: 4e5}
 """Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
-UNTRAINED = (
+UNTRAINED = Note(
+    "correlated",
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
-    "method='nlm' measures its power in each frequency"
+    "method='nlm' measures its power in each frequency",
 )
 
 
@@ -189,7 +191,7 @@ class Learned(Method):
         sees: Radii = (0, margin, margin)
         pixels = math.prod(sample.sides)
         plan = LearnedPlan.of(
-            options, noise, notes=tuple(UNTRAINED if note == CORRELATED else note for note in fill.notes),
+            options, noise, notes=tuple(UNTRAINED if note.code == "correlated" else note for note in fill.notes),
             seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
             weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
             device=str(place), depends=sees, filling=total([fill.reach(True), farther(sees, True)]),

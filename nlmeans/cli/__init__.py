@@ -20,12 +20,13 @@ import nlmeans
 
 from .. import formats
 from ..methods.registry import method_of
-from ..noise.models import in_series
+from ..noise.text import text as noise_text
+from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .jobs import check_name, files, in_blocks, pairs
 from .journal import journal
-from .options import Filtering, Reading, Sigma, method_name, noise_text, place, size, with_flags
+from .options import Filtering, Reading, Sigma, method_name, place, size, with_flags
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",

@@ -20,7 +20,9 @@ from ..plan.plan import Plan
 from .recipe import Recipe
 
 if TYPE_CHECKING:
+    from .._notes import Note
     from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
     from .method import Method
 
 PLANES = Layout("CZYX")
@@ -54,7 +56,7 @@ class Sample:
         The image's (Z, Y, X).
     guide : ndarray, shape (F, Z, Y, X), or None
         What is compared in place of the planes.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know of the pixels, besides the noise's own notes.
     peak : float or None
         White, where the image's type says what that is.
@@ -69,7 +71,7 @@ class Sample:
     rules: Rules
     sides: Radii
     guide: np.ndarray | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     peak: float | None
 
     @classmethod
@@ -132,11 +134,11 @@ class Sample:
         return Recipe(method, replace(self.noise, variance=None, still=None), self.rules, plan, numbers)
 
 
-def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[str, ...]:
+def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note on stripes, if there are any, where the noise is judged."""
     from ..noise.stripes import stripes_in
 
-    if not options.fits_noise or noise.stabiliser is not None:
+    if not options.fits_noise or not noise.plain:
         return ()
     if noise.outliers is not None:
         planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
@@ -201,7 +203,8 @@ def recipe_of(
     TypeError, ValueError
         As `denoise`.
     """
-    from ..noise.models import Gaussian, each, given
+    from ..noise.arguments import each, model_of, models_of
+    from ..noise.models import Gaussian
 
     tiles = crops(parts.sides, parts.channels)
 
@@ -212,19 +215,16 @@ def recipe_of(
     assert image is not None
     known = _checks.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
-    model = Gaussian(sigma) if noise is None else noise
-    if deviations is not None:
-        model = Gaussian(deviations)
-    elif len(models := each(model, parts.count, parts.channels)) > 1:
-        model = models[index]
+    models = each(model_of(sigma, noise), parts.count, parts.channels)
+    model = models[index % len(models)] if deviations is None else Gaussian(deviations)
     ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
-    model = given(None, model, image, PLANES, *ends, layout)
+    models = models_of(model, image, PLANES, *ends, layout)
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
-    options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
+    options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
     return method.decide(Sample.of(image, options, 0, parts.sides), options), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> FittedNoise:
+def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
     from ..noise.image import fitted
 
@@ -250,10 +250,8 @@ def map_of(sigma: Any, noise: Any) -> Any:
     ValueError
         If both arguments are given.
     """
-    from ..noise.models import Gaussian
-
     if sigma is not None and noise is not None:
         raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
-    if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-        return noise.sigma
+    if (sigmas := getattr(noise, "map", None)) is not None:
+        return sigmas
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .defaults import Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
 
 
 SPECIAL = frozenset(
@@ -34,7 +35,7 @@ class Options:
 
     layout: Layout
     known: np.ndarray | None
-    noise: Any
+    noise: tuple[NoiseModel, ...]
     quality: Quality
     guide: np.ndarray | None
     guide_sigma: float
@@ -65,14 +66,15 @@ class Options:
         **others: Any,
     ) -> Options:
         """Refuse what is wrong, and return the rest parsed."""
-        from ..noise.models import given
+        from ..noise.arguments import model_of, models_of
 
         cls.check_names(others)
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
-        model = given(sigma, noise, image, layout, *_checks.limits(image, known, _checks.nodata(others.get("nodata"))))
+        limits = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
+        models = models_of(model_of(sigma, noise), image, layout, *limits)
         planes = None if known is None else layout.planes(known)
-        return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
+        return cls.parsed(layout, planes, models, _checks.guide(guide, image, layout), **others)
 
     @classmethod
     def check_names(cls, options: Iterable[str]) -> None:
@@ -85,7 +87,7 @@ class Options:
         cls,
         layout: Layout,
         known: np.ndarray | None,
-        noise: Any,
+        noise: tuple[NoiseModel, ...],
         guide: np.ndarray | None,
         *,
         quality: Any = None,
@@ -130,26 +132,16 @@ class Options:
 
     def map_of(self, index: int) -> np.ndarray | None:
         """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
-        sigma = getattr(self.noise, "sigma", None)
-        return sigma[index] if isinstance(sigma, np.ndarray) else None
+        return self.noise[index % len(self.noise)].map
 
     @property
     def fits_noise(self) -> bool:
         """Whether a number of the noise is left to the image."""
-        model = self.noise[0] if isinstance(self.noise, tuple) else self.noise
-        return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
+        return not self.noise[0].complete
 
     def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> FittedNoise:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
-        from ..noise.fitted import FittedNoise
-        from ..noise.models import TOO_STRONG, Gaussian, above_range, check_magnitudes
-
-        noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
-        if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-            noise = Gaussian(noise.sigma[index])
-        check_magnitudes(noise, planes)
-        found = FittedNoise.of(planes, noise, None, saturation)
-        return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found
+        return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
 
 
 @cache
