@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from ..noise.model import NoiseModel
 
 
-OWN = ("nlm", "ridge")
-"""Methods that are not another package's."""
+SPECIAL = frozenset(
+    {
+        "aggregation", "bias", "centre", "guide", "guide_sigma", "passes", "patch_radius", "search_radius", "spacing",
+        "strength", "wiener",
+    }
+)  # fmt: skip
+"""Options that a method may not honour."""
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
     """Checked arguments that `denoise`, `plan` and `weight_map` share."""
 
-    method: str
     layout: Layout
     known: np.ndarray | None
     noise: tuple[NoiseModel, ...]
@@ -86,7 +90,6 @@ class Options:
         noise: tuple[NoiseModel, ...],
         guide: np.ndarray | None,
         *,
-        method: Any = None,
         quality: Any = None,
         guide_sigma: Any = None,
         strength: Any = None,
@@ -103,20 +106,10 @@ class Options:
         outliers: Any = None,
     ) -> Options:
         """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
-        own = _checks.choice(method, "method", OWN) or "nlm"
-        if own != "nlm":
-            averaging = dict(
-                guide=guide, strength=strength, patch_radius=patch_radius, search_radius=search_radius, centre=centre,
-                aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma, bias=bias,
-            )  # fmt: skip
-            unknown = sorted(name for name, value in averaging.items() if value is not None)
-            if unknown:
-                raise TypeError(f"method {own!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
         guide_noise = 0.0 if guide_sigma is None else _checks.real(guide_sigma, "guide_sigma")
         if guide_noise < 0 or (guide_noise and guide is None):
             raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
         return cls(
-            method=own,
             layout=layout,
             known=known,
             noise=noise,
@@ -136,6 +129,10 @@ class Options:
             padding=_checks.flag(padding, "padding") is not False,
             outliers=_checks.choice(outliers, "outliers", ("keep", "fill")),
         )
+
+    def map_of(self, index: int) -> np.ndarray | None:
+        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
+        return self.noise[index % len(self.noise)].map
 
     @property
     def fits_noise(self) -> bool:
