@@ -23,9 +23,9 @@ from ..noise.models import in_series
 from ..plan.options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
-from .jobs import check_name, files, in_blocks, pairs
 from .journal import journal
 from .options import Filtering, Reading, Sigma, method_name, noise_text, place, size, with_flags
+from .paths import check_name, files, in_blocks, pairs
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -331,7 +331,7 @@ def demo(
     ] = Path("nlmeans-demo"),
 ) -> None:
     """Make a noisy photograph, denoise it, and show both: four pictures and a table of what was gained."""
-    from .demo import run
+    from .demonstrating import run
 
     with Console() as console, console.working_on(out), console.bar("demo") as progress:
         typer.echo(run(out, progress))
