@@ -117,12 +117,12 @@ def result_type(kind: Any, own: np.dtype) -> np.dtype:
     if kind is None:
         return own
     try:
-        found = np.dtype(kind)
+        dtype = np.dtype(kind)
     except TypeError:
         raise TypeError(f"dtype must be the image's, float32 or float64; got {short(kind)}") from None
-    if found != own and found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {found}")
-    return found
+    if dtype != own and dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {dtype}")
+    return dtype
 
 
 def fits(kind: np.dtype, array: np.ndarray) -> None:
@@ -210,6 +210,14 @@ def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
         raise ValueError(f"give axes or channel_axis, not both; got axes={axes!r} and channel_axis={channel_axis!r}")
     if axes is None:
         return Layout(_default_axes(array.shape, _channel(array, channel_axis)))
+    names = axis_names(axes)
+    if len(names) != array.ndim:
+        raise ValueError(f"axes must name each of the image's {array.ndim} dimensions; got {names!r}")
+    return Layout(names)
+
+
+def axis_names(axes: Any) -> str:
+    """Return the names of axes in capitals."""
     if not isinstance(axes, str):
         raise TypeError(f"axes must be a string such as 'YX', 'YXC' or 'ZYX'; got {short(axes)}")
     axes = axes.upper()
@@ -227,9 +235,7 @@ def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
         raise ValueError(
             f"axes can hold T or Z, not both; got {axes!r}: write N for the one along which images are separate"
         )
-    if len(axes) != array.ndim:
-        raise ValueError(f"axes must name each of the image's {array.ndim} dimensions; got {axes!r}")
-    return Layout(axes)
+    return axes
 
 
 def _channel(array: Any, channel_axis: int | None) -> int | None:
@@ -281,8 +287,8 @@ def short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def real(value: Any, name: str) -> float:
-    """Return a finite number."""
+def real(value: Any, name: str, least: float = -math.inf) -> float:
+    """Return a finite number that is not below ``least``."""
     try:
         if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
@@ -293,6 +299,8 @@ def real(value: Any, name: str) -> float:
         raise TypeError(f"{name} must be a number; got {short(value)}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite; got {number}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least:g}; got {number:g}")
     return number
 
 
@@ -323,8 +331,7 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
     """Return a pixel's (z, y, x)."""
     axes = layout.axes.replace("C", "")
     sides = [n for axis, n in zip(layout.axes, array.shape, strict=True) if axis != "C"]
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
-    numbers = [integer(v, "at") for v in given]
+    numbers = [integer(v, "at") for v in _several(value)]
     inside = len(numbers) == len(sides) and all(-n <= v < n for v, n in zip(numbers, sides, strict=True))
     if not inside:
         raise ValueError(
@@ -334,17 +341,15 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
     return place.get("Z", place.get("T", 0)), place["Y"], place["X"]
 
 
-def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
-    """Return one radius a spatial axis; ``None`` stays."""
-    if value is None:
-        return None
-    count = len(layout.space)
+def radii(value: Any, name: str, layout: Layout | None) -> tuple[int, ...]:
+    """Return one radius a spatial axis, or as many as there are where no image is known yet."""
+    count = 1 if layout is None else len(layout.space)
     if name == "search_radius" and isinstance(value, str):
         if value == "image":
             return (WHOLE,) * count
         raise ValueError(f"search_radius must be whole numbers, or 'image' for all of it; got {short(value)}")
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
-    if len(given) != count:
+    given = _several(value, count)
+    if layout is not None and len(given) != count:
         raise ValueError(
             f"{name} must be a whole number, or one for each of the axes {', '.join(layout.space)}; got {short(value)}"
         )
@@ -354,9 +359,14 @@ def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
     return numbers
 
 
+def _several(value: Any, count: int = 1) -> list[Any]:
+    """Return what a sequence holds, or a value as often as it stands for."""
+    return list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
+
+
 def strength(value: Any) -> Any:
     """Return the decay h/σ, or "sure"."""
-    if value is None or (isinstance(value, str) and value == "sure"):
+    if isinstance(value, str) and value == "sure":
         return value
     number = real(value, "strength") if not isinstance(value, str) else None
     if number is None:
@@ -395,16 +405,14 @@ def or_default(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
-    """Return the distance of pixels along each spatial axis."""
-    if value is None:
-        return None
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
-    numbers = tuple(real(v, "spacing") for v in given)
-    if len(numbers) != len(layout.space) or min(numbers) <= 0:
-        raise ValueError(
-            f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {short(value)}"
+def spacing(value: Any, layout: Layout | None) -> tuple[float, ...]:
+    """Return the distance of pixels along each spatial axis, or of as many as there are where no image is known yet."""
+    numbers = tuple(real(v, "spacing") for v in _several(value))
+    if (layout is not None and len(numbers) != len(layout.space)) or min(numbers) <= 0:
+        axes = "one number for each " + (
+            "axis of space" if layout is None else f"of the axes {', '.join(layout.space)}"
         )
+        raise ValueError(f"spacing must be above 0, {axes}; got {short(value)}")
     return numbers
 
 

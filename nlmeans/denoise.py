@@ -15,7 +15,7 @@ from ._progress import Progress, bar, part, shares_of, stoppable
 from .methods.recipe import prepare
 from .pairwise.spec import Aggregation, Centre
 from .plan.defaults import Quality
-from .plan.options import OWN, Options
+from .plan.options import OWN, WORK, Options
 from .plan.plan import Plan, table
 
 logger = logging.getLogger("nlmeans")
@@ -319,7 +319,7 @@ def denoise(
 
     start = time.perf_counter()
     array = _checks.image(image)
-    options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
+    options = {name: value for name, value in options.items() if name not in WORK}
     parsed = Options.check(array, method=method, sigma=sigma, noise=noise, **options)
     keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
     _checks.fits(kind, array)
@@ -363,10 +363,6 @@ def denoise(
         _joined([one.maps for one in found], parsed.layout),
     )  # fmt: skip
     return result, report
-
-
-ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out", "dtype")
-"""Options that no plan depends on."""
 
 
 def _joined(maps: Any, layout: Layout) -> Maps | None:

@@ -17,7 +17,7 @@ from ..noise.models import Gaussian, each, given
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, parts_of
-from ..plan.options import OWN, Options
+from ..plan.options import OWN, Options, check_together
 from .recipe import Recipe, prepare
 
 PLANES = Layout("CZYX")
@@ -127,8 +127,7 @@ def map_of(sigma: Any, noise: Any) -> Any:
     ValueError
         If both arguments are given.
     """
-    if sigma is not None and noise is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
+    check_together({"sigma": sigma, "noise": noise})
     if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
         return noise.sigma
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None

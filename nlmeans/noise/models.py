@@ -230,11 +230,6 @@ def given(
 
     A map of σ comes as planes (N, C or 1, Z, Y, X). ``of`` is the layout of the image that the array is a sample of.
     """
-    if sigma is not None and model is not None:
-        raise ValueError(
-            "give sigma or noise, not both: sigma=s means noise=Gaussian(s); "
-            f"got {_checks.short(sigma)} and {_checks.short(model)}"
-        )
     if isinstance(model, str) and model == "auto":
         return model
     if model is None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app, console, main
-from nlmeans.cli.options import noise_text
+from nlmeans.cli.flags import noise_text
 from nlmeans.noise import PoissonGaussian
 
 ROOT = Path(nlmeans.__file__).parents[1]

@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nlmeans import formats
-from nlmeans.cli import app, demonstrating
+from nlmeans.cli import app
+from nlmeans.cli import demonstrating as demo
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +34,13 @@ def test_noise_is_what_it_says(made):
     clean, noisy = pixels(made, "clean.png"), pixels(made, "noisy.png")
     assert clean.shape == noisy.shape == (300, 451, 3)
     middle = (clean > 100) & (clean < 155)  # three σ from black and white: not clipped
-    assert np.std(noisy[middle].astype(int) - clean[middle]) == pytest.approx(demonstrating.SIGMA, rel=0.02)
-    np.testing.assert_array_equal(noisy, demonstrating.add_noise(clean))  # the same on every run
+    assert np.std(noisy[middle].astype(int) - clean[middle]) == pytest.approx(demo.SIGMA, rel=0.02)
+    np.testing.assert_array_equal(noisy, demo.add_noise(clean))  # the same on every run
 
 
 def test_gain_is_what_it_says(made):
     clean, noisy, denoised = (pixels(made, f"{name}.png") for name in ("clean", "noisy", "denoised"))
-    before, after = demonstrating.score(noisy, clean), demonstrating.score(denoised, clean)
+    before, after = demo.score(noisy, clean), demo.score(denoised, clean)
     error = np.square(denoised.astype(float) - clean).mean()
     assert after.psnr == pytest.approx(10 * np.log10(255**2 / error))
     assert after.psnr > before.psnr + 8
@@ -54,12 +55,12 @@ def test_gain_is_what_it_says(made):
 def test_comparison_shows_the_pictures(made):
     sheet, noisy = pixels(made, "comparison.png"), pixels(made, "noisy.png")
     rows, columns = noisy.shape[:2]
-    top, left = 2 * demonstrating.LINE, demonstrating.GAP
+    top, left = 2 * demo.LINE, demo.GAP
     shown = sheet[top : top + rows, left : left + columns]
     assert (shown == noisy).all(axis=-1).mean() > 0.98  # all but the frame around the detail
-    x, y, width, height = demonstrating.DETAIL
-    detail = sheet[top + rows + demonstrating.GAP :, left:][: height * demonstrating.ZOOM, : width * demonstrating.ZOOM]
-    np.testing.assert_array_equal(detail[:: demonstrating.ZOOM, :: demonstrating.ZOOM], noisy[y : y + height, x : x + width])
+    x, y, width, height = demo.DETAIL
+    detail = sheet[top + rows + demo.GAP :, left:][: height * demo.ZOOM, : width * demo.ZOOM]
+    np.testing.assert_array_equal(detail[:: demo.ZOOM, :: demo.ZOOM], noisy[y : y + height, x : x + width])
 
 
 def test_may_run_twice(made):
