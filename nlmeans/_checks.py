@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import operator
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ._axes import Layout
 
-P = ParamSpec("P")
-R = TypeVar("R")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
 """The search radius that takes in any image."""
@@ -382,27 +378,6 @@ def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
     if value is None or (known and value in choices):
         return value
     raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {short(value)}")
-
-
-def or_default(function: Callable[P, R]) -> Callable[P, R]:
-    """Let None stand for the default of each parameter that has one: as if it were left out."""
-    signature = inspect.signature(function)
-    defaults = {
-        name: parameter.default
-        for name, parameter in signature.parameters.items()
-        if parameter.default is not parameter.empty and parameter.default is not None
-    }
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if any(value is None for value in (*args, *kwargs.values())):
-            bound = signature.bind(*args, **kwargs)
-            left_out = {name for name, value in bound.arguments.items() if value is None and name in defaults}
-            bound.arguments.update((name, defaults[name]) for name in left_out)
-            return function(*bound.args, **bound.kwargs)
-        return function(*args, **kwargs)
-
-    return call
 
 
 def spacing(value: Any, layout: Layout | None) -> tuple[float, ...]:

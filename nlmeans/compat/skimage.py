@@ -15,6 +15,7 @@ import nlmeans
 
 from .. import _checks
 from .._axes import Layout
+from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
 
 __all__ = ["denoise_nl_means", "estimate_sigma"]
@@ -25,7 +26,7 @@ FARTHEST = 5.0
 """Distance, in units of h², from which scikit-image's weights are 0."""
 
 
-@_checks.or_default
+@or_default
 def denoise_nl_means(
     image: Any,
     patch_size: int = 7,
@@ -137,7 +138,7 @@ def denoise_nl_means(
     return np.ascontiguousarray(found if factor == 1 else found / found.dtype.type(factor))
 
 
-@_checks.or_default
+@or_default
 def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:
     """Estimate the noise, called as `skimage.restoration.estimate_sigma` and returning what that returns.
 
