@@ -17,7 +17,7 @@ from nlmeans import _checks as checks
 from nlmeans._progress import Progress, bar, part, stoppable
 from nlmeans.methods.recipe import Recipe
 from nlmeans.methods.region import SHADES
-from nlmeans.noise.fitted import CORRELATED
+from nlmeans.noise.models import CORRELATED
 from nlmeans.pairwise.tiles import available_cpus
 from nlmeans.plan.options import Options
 from nlmeans.plan.plan import table

@@ -19,11 +19,12 @@ import typer
 import nlmeans
 
 from .. import formats
-from ..noise.models import in_series
+from ..noise.text import text as noise_text
+from ..noise.units import in_series
 from ..plan.options import OPTIONS, OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
-from .flags import flag, method_name, noise_text, place, size, with_flags
+from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
 from .options import Filtering, Reading, Working
 from .paths import check_name, files_of, in_blocks, pairs

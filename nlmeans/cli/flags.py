@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import re
@@ -13,11 +12,8 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from ..formats.zarrs import named as named_zarr
-from ..noise.models import Gaussian, PoissonGaussian, Rician
-from ..plan.options import OPTIONS, WORK, clash, numbers
+from ..plan.options import OPTIONS, WORK, clash
 from .console import spelled
-
-MODELS: dict[str, Any] = {"gaussian": Gaussian, "poisson": PoissonGaussian, "rician": Rician}
 
 
 class Flags:
@@ -35,13 +31,12 @@ class Flags:
 def flag(name: str) -> Any:
     """Return what Typer is to know of an option's flag."""
     option = (OPTIONS | WORK)[name]
-    parse = PARSERS.get(name, option.parse)
 
     def read(text: str) -> Any:
         try:
-            if parse is None:
+            if option.parse is None:
                 raise ValueError(f"must be a file that exists; got {text!r}")
-            value = parse(text)
+            value = option.parse(text)
             option.checked(value, name, None)
         except (TypeError, ValueError) as error:
             if option.file and existing(Path(text)):
@@ -50,7 +45,7 @@ def flag(name: str) -> Any:
         return value
 
     return typer.Option(
-        parser=read if parse or option.file else None,
+        parser=read if option.parse or option.file else None,
         metavar=option.metavar,
         min=option.least,
         max=option.most,
@@ -122,42 +117,3 @@ def method_name(text: str) -> str:
         if text not in names():
             raise typer.BadParameter(f"must be one of {', '.join(names())}; got {text!r}")
     return text
-
-
-def noise_model(text: str) -> Any:
-    """Return a noise model, or "auto"."""
-    if text == "auto":
-        return text
-    name, colon, rest = text.partition(":")
-    if name not in MODELS:
-        raise typer.BadParameter(
-            f"must be auto, {', '.join(MODELS)}, or one with numbers such as poisson:gain=2.5,sigma=3; got {text!r}"
-        )
-    names = [field.name for field in dataclasses.fields(MODELS[name])]
-    given: dict[str, list[float]] = {}
-    for part in rest.split(",") if colon else ():
-        key, equals, number = part.rpartition("=")
-        if equals and key not in given:
-            given[key] = []
-        elif equals or not given:
-            raise typer.BadParameter(f"must give each of its numbers once, as {names[0]}=2.5; got {text!r}")
-        list(given.values())[-1].append(numbers(float, f"a model with numbers for {key or list(given)[-1]}")(number))
-    if unknown := [key for key in given if key not in names]:
-        raise typer.BadParameter(f"{name} has {', '.join(names)}; got {unknown[0]!r}")
-    try:
-        return MODELS[name](**{key: value[0] if len(value) == 1 else value for key, value in given.items()})
-    except (TypeError, ValueError) as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-def noise_text(model: Any) -> str:
-    """Return a model as ``--noise`` takes it."""
-    name = next(name for name, kind in MODELS.items() if isinstance(model, kind))
-    values = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    return f"{name}:" + ",".join(
-        f"{key}=" + ",".join(f"{v:.6g}" for v in (value if isinstance(value, tuple) else (value,)))
-        for key, value in values.items()
-    )
-
-
-PARSERS = {"noise": noise_model}

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from .._notes import noted
 from ..formats.picture import PictureError
 from ..formats.store import Axes, Source
 from ..methods.recipe import Recipe
@@ -212,7 +213,7 @@ class Job:
         found = [self.image(index, block.tile) for index in range(block.first, block.last)]
         pixels = self.files.axes.array(np.stack([one.pixels for one in found]))
         self.target.write(self.files.axes.region(slice(block.first, block.last), block.tile), pixels)
-        lost = sum(SHADES in one.plan.notes for one in found)
+        lost = sum(noted(one.plan.notes, SHADES.code) for one in found)
         counts = {name: sum(getattr(one, name) for one in found) for name in COUNTED}
         return counts | ({"shades": 1} if 2 * lost > len(found) else {})
 

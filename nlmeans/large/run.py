@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from .. import __version__, _checks
+from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
 from ..denoise import Report
 from ..formats.picture import PictureError
@@ -285,6 +286,8 @@ def _lasting(plan: Plan) -> dict[str, Any]:
             return {key: rounded(other) for key, other in value.items()}
         if isinstance(value, list | tuple):
             return [rounded(other) for other in value]
+        if isinstance(value, Note):
+            return {"code": value.code, "text": value.text}
         if isinstance(value, float):
             return None if math.isnan(value) else float(f"{value:.5g}")  # NaN is not even itself
         return value
@@ -300,6 +303,6 @@ def _revived(kind: Any, value: Any) -> Any:
         return tuple(_revived(kinds[0] if kinds else Any, inner) for inner in value)
     if not isinstance(value, dict):
         return value
-    record: Any = kind if is_dataclass(kind) else kinds[0]
+    record: Any = kinds[0] if kinds else kind
     hints = get_type_hints(record)
     return record(**{name: _revived(hints[name], inner) for name, inner in value.items()})

@@ -18,6 +18,7 @@ from ..plan.options import Options
 from ..plan.plan import Plan
 
 if TYPE_CHECKING:
+    from .._notes import Note
     from ..noise.fitted import FittedNoise
     from .scale import Units
 
@@ -95,19 +96,16 @@ def prepare(
         plan = tuned(planes, plan, noise, guide_of(planes, options, index), progress=progress)
     units = None
     if plan.ridge is not None:
-        from ..noise.models import PoissonGaussian
-        from .scale import FEW, Units
+        from .scale import Units
 
-        counted = isinstance(noise.model, PoissonGaussian)
-        units = Units.of(judged if counted else filtered, noise, plan.ridge.correlated)
-        if counted and not units.noisy:
-            plan = replace(plan, notes=(*plan.notes, FEW))
+        units = Units.of(judged if noise.grouped else filtered, noise, plan.ridge.correlated)
+        plan = replace(plan, notes=(*plan.notes, *units.notes))
     return Measured(measured, stays), planes, Recipe(noise, plan, units, rules)
 
 
-def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[str, ...]:
+def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note on stripes, if there are any, where the noise is judged."""
-    if not options.fits_noise or noise.stabiliser is not None:
+    if not options.fits_noise or not noise.plain:
         return ()
     if noise.outliers is not None:
         planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)

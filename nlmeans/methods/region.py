@@ -10,21 +10,23 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from .._notes import Note
 from .._progress import Progress, shares_of
-from ..noise.models import PoissonGaussian, check_map
+from ..noise.numbers import check_map
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, moved, whole
 from ..pixels.missing import Measured
 from .average import average
-from .combine import brightened, combine, in_image_units
+from .combine import combine, in_image_units
 from .recipe import Recipe
 from .sure import refined
 
 MOVED = 0.02
 """Share of an image's mean, above its darkest pixel, by which rounding may move it without a note."""
-SHADES = (
+SHADES = Note(
+    "shades",
     "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
-    "dtype='float32' (--dtype float32) keeps both"
+    "dtype='float32' (--dtype float32) keeps both",
 )
 PILOT_AND_STEPS = (3, 5)
 """About how long non-local means and the steps of method "ridge" take beside each other."""
@@ -150,7 +152,7 @@ def estimate(
     if ridge is not None:
         assert recipe.units is not None
         planes, noise = near.of(planes), noise.within(near)
-        if isinstance(noise.model, PoissonGaussian):
+        if noise.grouped:
             planes, averages, noise = in_image_units(near.of(measured.planes), averages, noise, recipe.units)
         averages = combine(
             planes, averages, ridge, noise, recipe.units,
@@ -162,8 +164,8 @@ def estimate(
         if last is not None:
             last(1, 1)
     averages = noise.restore(averages, core.of(measured.planes))
-    if ridge is not None and isinstance(noise.model, PoissonGaussian) and any(noise.sigma):
-        averages = brightened(averages, recipe.noise)
+    if ridge is not None and any(noise.sigma):
+        averages = noise.model.brightened(averages, known=not recipe.noise.estimated)
     unfilled, keeps = None, None
     if missing is not None:  # what stays is missing, too
         unfilled = missing & np.isnan(averages)

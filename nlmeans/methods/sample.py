@@ -11,9 +11,11 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from ..noise.arguments import each, model_of, models_of
 from ..noise.fitted import FittedNoise
 from ..noise.image import fitted
-from ..noise.models import Gaussian, each, given
+from ..noise.model import NoiseModel
+from ..noise.models import Gaussian
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, parts_of
@@ -90,20 +92,17 @@ def recipe_of(
     assert image is not None
     known = _checks.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
-    model = Gaussian(sigma) if noise is None else noise
-    if deviations is not None:
-        model = Gaussian(deviations)
-    elif len(models := each(model, parts.count, parts.channels)) > 1:
-        model = models[index]
+    models = each(model_of(sigma, noise), parts.count, parts.channels)
+    model = models[index % len(models)] if deviations is None else Gaussian(deviations)
     ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
-    model = given(None, model, image, PLANES, *ends, layout)
+    models = models_of(model, image, PLANES, *ends, layout)
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
-    options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
+    options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)
     return replace(recipe, noise=replace(recipe.noise, variance=None, still=None)), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> FittedNoise:
+def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
     depth, rows, columns = parts.sides
     tiles = crops((count * depth, rows, columns), parts.channels)
@@ -128,8 +127,8 @@ def map_of(sigma: Any, noise: Any) -> Any:
         If both arguments are given.
     """
     check_together({"sigma": sigma, "noise": noise})
-    if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-        return noise.sigma
+    if (sigmas := getattr(noise, "map", None)) is not None:
+        return sigmas
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from .._notes import Note
 from ..groups.spec import GroupSpec, RidgeSpec
 from ..pairwise.spec import Radii
 from .defaults import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
+CAPPED = Note("capped", "the search radius is capped to the image")
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
 STRAY = 30.0
@@ -98,7 +100,7 @@ def make(planes: np.ndarray, options: Options, noise: FittedNoise, whole: Radii)
         guide_noise=guide_noise,
         centre=options.centre or "max",
         seconds=seconds,
-        notes=noise.notes + (("the search radius is capped to the image",) if capped else ()),
+        notes=(*noise.notes, CAPPED) if capped else noise.notes,
         ridge=ridge,
     )
 

@@ -5,7 +5,7 @@ and into the signature of `denoise`, and to honour it in a method.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
 import numpy as np
@@ -17,6 +17,7 @@ from .defaults import Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
 
 
 OWN = ("nlm", "ridge")
@@ -80,7 +81,7 @@ class Option(NamedTuple):
         return _checks.choice(value, name, get_args(self.kind)) if get_origin(self.kind) is Literal else value
 
 
-def numbers(kind: type, rule: str, *words: str, alone: bool = True) -> Callable[[str], Any]:
+def _numbers(kind: type, rule: str, *words: str, alone: bool = True) -> Callable[[str], Any]:
     """Return a parser of numbers with commas between, or of certain words; one ``alone`` comes without a list."""
 
     def parse(text: str) -> Any:
@@ -99,6 +100,12 @@ def _sigma(value: Any, *_: Any) -> Any:
     from ..noise.models import Gaussian
 
     return Gaussian(value).sigma
+
+
+def _noise(text: str) -> Any:
+    from ..noise.text import parse
+
+    return parse(text)
 
 
 RADII = "a whole number, or one an axis, such as 3 or 1,3,3"
@@ -127,16 +134,16 @@ class Options:
         "network; or what another package brings.",
         lambda value, name, _: _checks.choice(value, name, OWN), metavar="NAME", default="nlm",
     )]
-    noise: Annotated[Any, Option(
+    noise: Annotated["tuple[NoiseModel, ...]", Option(
         "Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...): one number, one a "
         "channel, or a file of the picture's shape with one a pixel. Estimated by default.",
-        _sigma, numbers(float, "a number, one a channel such as 9.5,8,11, or a file that exists"),
+        _sigma, _numbers(float, "a number, one a channel such as 9.5,8,11, or a file that exists"),
         "NUMBER[,...]|FILE", file=True, short_for="noise", name="sigma",
     ), Option(
         "gaussian (the default), poisson (photon counts: cameras, microscopes), rician (MRI), or auto, which decides. "
         "Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4,coils=8 or "
         "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated.",
-        metavar="MODEL", name="noise",
+        parse=_noise, metavar="MODEL", name="noise",
     )]
     quality: Annotated[Quality, Option(
         "fast is one pass, balanced (the default) lets a Wiener step follow, best makes two passes and takes two to "
@@ -146,23 +153,23 @@ class Options:
     strength: Annotated[float | str | None, Option(
         "h/sigma: larger smooths more. Chosen from the noise by default; with sure for this very picture, by Stein's "
         "estimate of the error.",
-        lambda value, *_: _checks.strength(value), numbers(float, "a number, or sure", "sure"), "NUMBER|sure",
+        lambda value, *_: _checks.strength(value), _numbers(float, "a number, or sure", "sure"), "NUMBER|sure",
         special=True,
     )]
     patch_radius: Annotated[tuple[int, ...] | None, Option(
         "Half-width in pixels of the patches compared: one, or one for each of Z (or T), Y, X. Chosen from the noise "
         "by default.",
-        _checks.radii, numbers(int, RADII), "INT[,...]", special=True,
+        _checks.radii, _numbers(int, RADII), "INT[,...]", special=True,
     )]
     search_radius: Annotated[tuple[int, ...] | None, Option(
         "Half-width in pixels of the window averaged: likewise; or image, for all of it.",
-        _checks.radii, numbers(int, f"{RADII}, or image", "image"), "INT[,...]|image", special=True,
+        _checks.radii, _numbers(int, f"{RADII}, or image", "image"), "INT[,...]|image", special=True,
     )]
     spacing: Annotated[tuple[float, ...] | None, Option(
         "Distance of pixels along Z (or T), Y, X in any unit: default radii shrink along coarse axes. By default what "
         "a NIfTI, OME-TIFF, ImageJ or OME-Zarr file says.",
         lambda value, _, layout: _checks.spacing(value, layout),
-        numbers(float, "one number for each axis of space, such as 3,1,1", alone=False), "NUMBER[,...]", special=True,
+        _numbers(float, "one number for each axis of space, such as 3,1,1", alone=False), "NUMBER[,...]", special=True,
     )]
     nodata: Annotated[float | None, Option(
         "The value that stands for no data: such pixels stay as they are and count for no other. By default what a "
@@ -209,16 +216,16 @@ class Options:
     @classmethod
     def check(cls, image: np.ndarray, **given: Any) -> Self:
         """Refuse what is wrong, and return the rest parsed."""
-        from ..noise.models import given as model_of
+        from ..noise.arguments import model_of, models_of
 
         cls.check_names(given)
         check_together(given)
         layout = _checks.layout(image, given.get("axes"), given.get("channel_axis"))
         known = _checks.known(image, given.get("mask"), layout)
         limits = _checks.limits(image, known, _checks.nodata(given.get("nodata")))
-        model = model_of(given.get("sigma"), given.get("noise"), image, layout, *limits)
+        models = models_of(model_of(given.get("sigma"), given.get("noise")), image, layout, *limits)
         guide = _checks.guide(given.pop("guide", None), image, layout)
-        return cls.parsed(layout, None if known is None else layout.planes(known), model, guide, **given)
+        return cls.parsed(layout, None if known is None else layout.planes(known), models, guide, **given)
 
     @staticmethod
     def check_names(given: Iterable[str]) -> None:
@@ -228,7 +235,13 @@ class Options:
 
     @classmethod
     def parsed(
-        cls, layout: Layout, known: np.ndarray | None, noise: Any, guide: np.ndarray | None, /, **given: Any
+        cls,
+        layout: Layout,
+        known: np.ndarray | None,
+        noise: "tuple[NoiseModel, ...]",
+        guide: np.ndarray | None,
+        /,
+        **given: Any,
     ) -> Self:
         """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
         given["guide"] = guide
@@ -241,20 +254,11 @@ class Options:
     @property
     def fits_noise(self) -> bool:
         """Whether a number of the noise is left to the image."""
-        model = self.noise[0] if isinstance(self.noise, tuple) else self.noise
-        return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
+        return not self.noise[0].complete
 
     def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> "FittedNoise":
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
-        from ..noise.fitted import FittedNoise
-        from ..noise.models import TOO_STRONG, Gaussian, above_range, check_magnitudes
-
-        noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
-        if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-            noise = Gaussian(noise.sigma[index])
-        check_magnitudes(noise, planes)
-        fitted = FittedNoise.of(planes, noise, None, saturation)
-        return replace(fitted, notes=(*fitted.notes, TOO_STRONG)) if above_range(noise, planes) else fitted
+        return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
 
 
 def _kind(hint: Any) -> Any:

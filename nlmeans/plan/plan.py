@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from .._axes import Layout
+from .._notes import Note, noted
 from ..groups.spec import GroupSpec, RidgeSpec
 from ..pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
 from .defaults import DEFAULTS_VERSION, Quality
@@ -68,7 +69,7 @@ class Plan:
         Rule for a pixel's own weight.
     seconds : float
         What the work is expected to take on one thread; a rough figure.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know.
     predicted_mse : float or None
         With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared. NaN
@@ -91,7 +92,7 @@ class Plan:
     guide_noise: float
     centre: Centre
     seconds: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     predicted_mse: float | None = None
     peak: float | None = None
     ridge: RidgeSpec | None = None
@@ -122,7 +123,7 @@ class Plan:
     @property
     def correlated(self) -> bool:
         """Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking."""
-        return any("correlated" in note for note in self.notes)
+        return noted(self.notes, "correlated")
 
     @property
     def halo(self) -> tuple[int, ...]:

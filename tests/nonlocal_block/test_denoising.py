@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 import nlmeans  # noqa: E402
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
-from nlmeans.noise.fitted import CORRELATED, FittedNoise  # noqa: E402
+from nlmeans.noise.fitted import FittedNoise  # noqa: E402
+from nlmeans.noise.models import CORRELATED  # noqa: E402
 from nonlocal_block import _image, _planes, denoise, denoising  # noqa: E402
 from nonlocal_block._planes import reach  # noqa: E402
 from nonlocal_block.network import NonLocalDenoiser  # noqa: E402
@@ -186,7 +187,7 @@ def test_planes_without_noise_beside_noisy_ones():
 @pytest.mark.parametrize("noise", [PoissonGaussian(gain=2.0, sigma=3.0), Rician(5.0)])
 def test_other_noise_goes_through_its_transform(noise):
     counts = np.abs(2.0 * np.random.default_rng(0).poisson(np.linspace(5, 90, 64) * np.ones((64, 1))))
-    transform = FittedNoise.of(counts[None, None], noise, None, None).stabiliser
+    transform = noise.fitted(counts[None, None]).stabiliser
     ref = transform.inverse(denoise(transform.forward(counts[None, None])[0, 0], 1.0, threads=1)[None, None])[0, 0]
     found, report = denoise(counts, noise=noise, threads=1, full_output=True)
     np.testing.assert_allclose(found, ref, atol=1e-6)
