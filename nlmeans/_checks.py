@@ -1,4 +1,7 @@
-"""The one place that refuses bad arguments. Each check states the rule, then the value, and returns it normalised."""
+"""The one place that refuses bad arguments. Each check states the rule, then the value, and returns it normalised.
+
+What must fit an image (mask, guide, map of σ) is refused in `_companions`.
+"""
 
 from __future__ import annotations
 
@@ -135,61 +138,11 @@ def own_mask(value: Any) -> Any:
     return None if callable(mask) else mask
 
 
-def beside(value: Any, name: str) -> np.ndarray:
-    """Return an array that belongs to the image, whose own mask would be lost."""
+def unmasked(value: Any, name: str) -> np.ndarray:
+    """Return an array whose own mask would be lost."""
     if np.any(own_mask(value)):
         raise TypeError(f"{name} must have a value at each pixel; got {called(value)} with some of them masked")
     return np.asarray(value)
-
-
-def limits(array: np.ndarray, known: np.ndarray | None, nodata: float | None = None) -> tuple[float, float]:
-    """Return the least and the greatest pixel that counts; 0 for both where none does and NaN is declared no data."""
-    if known is None:
-        low, high = float(array.min()), float(array.max())
-    elif not known.any() and nodata is not None and np.isnan(nodata):  # a tile beside what was scanned
-        low = high = 0.0
-    elif not known.any():
-        raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
-    else:
-        there = array[known]
-        low, high = float(there.min()), float(there.max())
-    return low, high
-
-
-def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
-    """Return where the image has values, in the image's shape: inside the mask, finite; None where it has all."""
-    channel = layout.channel_axis
-    there = None
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
-        there = np.isfinite(array)
-    if mask is not None:
-        given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel), layout)
-        if not given.all():
-            given = given if channel is None else np.broadcast_to(np.expand_dims(given, channel), array.shape)
-            there = given if there is None else there & given
-    return there
-
-
-def _mask(value: Any, sides: tuple[int, ...], layout: Layout) -> np.ndarray:
-    """Return a mask in an image's shape without channels; that of one image serves along N and T."""
-    array, of = beside(value, "mask"), Layout(layout.axes.replace("C", ""))
-    names = of.fitting("mask", array.shape, sides)
-    if array.dtype != np.bool_ or not names:
-        raise ValueError(
-            f"mask must be boolean, True where a pixel counts, of the image's shape without channels, {sides}; "
-            f"got {array.dtype}, shape {array.shape}"
-        )
-    return np.broadcast_to(of.aligned(array, only(names, "mask", array.shape)), sides)
-
-
-def only(names: list[str], name: str, shape: tuple[int, ...]) -> str:
-    """Return the one way in which an array belongs to an image."""
-    if len(names) > 1:
-        raise ValueError(
-            f"{name} could be meant for the axes {' or '.join(names)}: give it in all axes, of length 1 where it is "
-            f"the same; got shape {shape}"
-        )
-    return names[0]
 
 
 def saturation(dtype: np.dtype) -> tuple[float, float] | None:
@@ -298,29 +251,6 @@ def real(value: Any, name: str, least: float = -math.inf) -> float:
     if number < least:
         raise ValueError(f"{name} must be at least {least:g}; got {number:g}")
     return number
-
-
-def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return a map of sigma or a guide as planes (N, C or 1, Z, Y, X); of one image or channel, spread over all."""
-    names, name = layout.fitting(what, value.shape, array.shape), "a map of sigma" if what == "sigma" else what
-    if not names:
-        channel = layout.channel_axis
-        space = tuple(n for k, n in enumerate(array.shape) if k != channel)
-        shapes = f"{array.shape}" if channel is None else f"{array.shape}, or without channels {space}"
-        raise ValueError(f"{name} must have the image's shape {shapes}; got {value.shape}")
-    planes = layout.planes(layout.aligned(value, only(names, name, value.shape)))
-    images, _, *sides = layout.planes(array).shape
-    return np.broadcast_to(planes, (images, planes.shape[1], *sides))
-
-
-def guide(value: Any, array: np.ndarray, layout: Layout) -> np.ndarray | None:
-    """Return the image that scores are taken from, as planes (N, C or 1, Z, Y, X)."""
-    if value is None:
-        return None
-    given = beside(value, "guide")
-    if given.dtype.newbyteorder("=").name not in DTYPES:
-        raise TypeError(f"the guide's dtype must be one of {', '.join(DTYPES)}; got {given.dtype}")
-    return like(given, "guide", array, layout)
 
 
 def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]:

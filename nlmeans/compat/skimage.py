@@ -168,7 +168,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
     >>> round(estimate_sigma(np.random.default_rng(0).normal(0, 5, (99, 99))))
     5
     """
-    array = _checks.beside(image, "the image")
+    array = _checks.unmasked(image, "the image")
     if channel_axis is None and array.ndim and array.shape[-1] in (3, 4):
         warnings.warn(
             f"the last axis has {array.shape[-1]} pixels and channel_axis is None: it is taken for space, not colours",
@@ -183,7 +183,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
 
 def _floats(image: Any, preserve_range: bool) -> np.ndarray:
     """Return the image in floating-point numbers, as scikit-image scales them."""
-    array = _checks.beside(image, "the image")
+    array = _checks.unmasked(image, "the image")
     if array.dtype.kind == "b":
         return array.astype(np.float64)
     if array.dtype.kind not in "iu":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from .._notes import Note
 from .._progress import Progress, shares_of
@@ -206,4 +206,4 @@ def _count(flags: np.ndarray) -> int:
 
 def known_in(source: np.ndarray, mask: np.ndarray | None) -> np.ndarray | None:
     """Return where planes (C, Z, Y, X) have pixels, inside a mask (1, Z, Y, X) and finite; None where they have all."""
-    return _checks.known(source, None if mask is None else mask[0], Layout("CZYX"))
+    return _companions.known(source, None if mask is None else mask[0], Layout("CZYX"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from ..noise.arguments import each, model_of, models_of
 from ..noise.fitted import FittedNoise
@@ -90,13 +90,13 @@ def recipe_of(
 
     image, mask = stacked(parts.image), stacked(parts.mask)
     assert image is not None
-    known = _checks.known(image, None if mask is None else mask[0], PLANES)
+    known = _companions.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
     models = each(model_of(sigma, noise), parts.count, parts.channels)
     model = models[index % len(models)] if deviations is None else Gaussian(deviations)
-    ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
+    ends = _companions.limits(image, known, _checks.nodata(others.get("nodata")))
     models = models_of(model, image, PLANES, *ends, layout)
-    guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
+    guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
     *_, recipe = prepare(image, options, 0, parts.sides)
     return replace(recipe, noise=replace(recipe.noise, variance=None, still=None)), known is not None
@@ -108,8 +108,8 @@ def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None =
     tiles = crops((count * depth, rows, columns), parts.channels)
     places = [place for tile in tiles for place in parts_of(tile, depth)]
     image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
-    known = _checks.known(image, None, PLANES)
-    _checks.limits(image, known)
+    known = _companions.known(image, None, PLANES)
+    _companions.limits(image, known)
     return fitted(image, known, model, nodata)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .model import NoiseModel
 from .models import Auto, Gaussian
 from .units import check_units
@@ -51,7 +51,7 @@ def models_of(
     if model.largest is not None:
         check_units(model.largest, array, of or layout, low, high)
     if model.map is not None:
-        planes = _checks.like(model.map, "sigma", array, layout)
+        planes = _companions.like(model.map, "sigma", array, layout)
         return tuple(Gaussian(one) for one in (planes if planes.strides[0] else planes[:1]))
     sides = dict(zip(layout.axes, array.shape, strict=True))
     return each(model, sides.get("N", 1), sides.get("C", 1))

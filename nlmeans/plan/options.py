@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, get
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from ..pairwise.spec import Aggregation, Centre
 from .defaults import Quality
@@ -221,10 +221,10 @@ class Options:
         cls.check_names(given)
         check_together(given)
         layout = _checks.layout(image, given.get("axes"), given.get("channel_axis"))
-        known = _checks.known(image, given.get("mask"), layout)
-        limits = _checks.limits(image, known, _checks.nodata(given.get("nodata")))
+        known = _companions.known(image, given.get("mask"), layout)
+        limits = _companions.limits(image, known, _checks.nodata(given.get("nodata")))
         models = models_of(model_of(given.get("sigma"), given.get("noise")), image, layout, *limits)
-        guide = _checks.guide(given.pop("guide", None), image, layout)
+        guide = _companions.guide(given.pop("guide", None), image, layout)
         return cls.parsed(layout, None if known is None else layout.planes(known), models, guide, **given)
 
     @staticmethod
