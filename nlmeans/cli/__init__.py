@@ -21,7 +21,6 @@ import nlmeans
 from .. import formats
 from ..noise.text import text as noise_text
 from ..noise.units import in_series
-from ..plan.options import OPTIONS, OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .flags import flag, method_name, place, size, with_flags
@@ -61,10 +60,6 @@ def denoise(
     inputs: Inputs,
     output: Annotated[str, typer.Argument(metavar="OUT", help="A file; for several pictures a folder.")],
     filtering: Filtering,
-    method: Annotated[
-        Any,
-        typer.Option(parser=method_name, metavar=OPTIONS["method"].metavar, help=OPTIONS["method"].help),
-    ] = None,
     working: Working,
     reading: Reading,
     max_memory: Annotated[
@@ -105,8 +100,8 @@ def denoise(
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        command = filtering.given | reading.given | {"method": method, "jpeg_quality": jpeg_quality}
-        command |= working.given | {"threads": None}  # on which no result depends
+        command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
+        del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
             with console.working_on(source), in_series(len(tasks) > 1):
@@ -116,8 +111,8 @@ def denoise(
                 if blocks:
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
-                            source, target, filtering, reading, method=method, max_memory=max_memory,
-                            scheduler=scheduler, overwrite=overwrite, progress=progress, **working.given,
+                            source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
+                            overwrite=overwrite, progress=progress, **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
                     console.done(target, report)
@@ -126,11 +121,9 @@ def denoise(
                 picture, dtype = reading.read(source), working.given["dtype"]
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
-                options = filtering.options(picture, files, method) | working.given
+                options = filtering.options(picture, files, working.given["method"]) | working.given
                 with console.bar(source.name) as progress:
-                    pixels, report = nlmeans.denoise(
-                        picture.pixels, method=method, progress=progress, full_output=True, **options
-                    )
+                    pixels, report = nlmeans.denoise(picture.pixels, progress=progress, full_output=True, **options)
                 formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
                     placing=partial(done.ends, target),
@@ -179,7 +172,7 @@ def plan(
     *,
     inputs: Inputs,
     filtering: Filtering,
-    method: Annotated[Literal[OWN] | None, typer.Option(help="As for denoise.")] = None,  # type: ignore[valid-type]
+    method: Annotated[Any, typer.Option(parser=method_name, metavar="NAME", help="As for denoise.")] = None,
     reading: Reading,
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""
@@ -193,7 +186,7 @@ def plan(
                     chosen = plan_in_blocks(source, filtering, reading, method)
                 else:
                     picture = reading.read(source)
-                    chosen = nlmeans.plan(picture.pixels, method=method, **filtering.options(picture, files))
+                    chosen = nlmeans.plan(picture.pixels, method=method, **filtering.options(picture, files, method))
                 typer.echo(f"{source}\n{chosen}\n")
     raise typer.Exit(console.code)
 

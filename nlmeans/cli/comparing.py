@@ -15,7 +15,7 @@ import nlmeans
 
 from .. import formats
 from ..formats import exif
-from ..methods.registry import names
+from ..methods.registry import DEFAULT, names
 from ..plan.options import OPTIONS
 from ..show import page
 from ..show.metrics import Score, score
@@ -125,20 +125,20 @@ def _results(
 ) -> tuple[list[Result], tuple[str, ...], int]:
     """Return the noisy picture and what each way made of it, notes, and how many threads there were."""
     results, notes, workers = [Result("Noisy", picture.in_rows().pixels)], [], 1
-    default, qualities = OPTIONS["method"].default, get_args(OPTIONS["quality"].kind)
-    ways = [(quality, default, quality) for quality in qualities]
-    ways += [(method, method, OPTIONS["quality"].default) for method in names() if method != default]
-    for title, method, quality in ways:
-        given = {"method": method, "quality": quality, "threads": threads, "full_output": True}
-        given = filtering.options(picture, files, method) | given
+    quality = OPTIONS["quality"]
+    ways = [(choice, DEFAULT, choice) for choice in get_args(quality.kind)]
+    ways += [(method, method, quality.default) for method in names() if method != DEFAULT]
+    for title, method, choice in ways:
+        given = {"method": method, "quality": choice, "threads": threads, "full_output": True}
         try:
+            given = filtering.options(picture, files, method) | given
             _warm(picture, given, chosen)
             with bar(title) as progress:
                 start = time.perf_counter()
                 pixels, report = nlmeans.denoise(picture.pixels, progress=progress, **given)
                 seconds = time.perf_counter() - start
         except (ImportError, ValueError, TypeError) as error:
-            if method == default:
+            if method == DEFAULT:
                 raise
             notes.append(f"{title.capitalize()} is left out: {error}")
             continue

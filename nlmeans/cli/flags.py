@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from ..formats.zarrs import named as named_zarr
+from ..methods import registry
 from ..plan.options import OPTIONS, WORK, clash
 from .console import spelled
 
@@ -31,12 +32,13 @@ class Flags:
 def flag(name: str) -> Any:
     """Return what Typer is to know of an option's flag."""
     option = (OPTIONS | WORK)[name]
+    parse = PARSERS.get(name, option.parse)
 
     def read(text: str) -> Any:
         try:
-            if option.parse is None:
+            if parse is None:
                 raise ValueError(f"must be a file that exists; got {text!r}")
-            value = option.parse(text)
+            value = parse(text)
             option.checked(value, name, None)
         except (TypeError, ValueError) as error:
             if option.file and existing(Path(text)):
@@ -45,7 +47,7 @@ def flag(name: str) -> Any:
         return value
 
     return typer.Option(
-        parser=read if option.parse or option.file else None,
+        parser=read if parse or option.file else None,
         metavar=option.metavar,
         min=option.least,
         max=option.most,
@@ -111,9 +113,10 @@ def place(text: str) -> tuple[int, ...]:
 
 def method_name(text: str) -> str:
     """Return the name of a method that there is."""
-    if text != "nlm":
-        from ..methods.registry import names  # looks through all installed packages
-
-        if text not in names():
-            raise typer.BadParameter(f"must be one of {', '.join(names())}; got {text!r}")
+    if text != registry.DEFAULT and text not in (names := registry.names()):  # looks through all installed packages
+        raise typer.BadParameter(f"must be one of {', '.join(names)}; got {text!r}")
     return text
+
+
+PARSERS = {"method": method_name}
+"""Parsers that know of more than a value."""

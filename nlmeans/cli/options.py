@@ -11,7 +11,8 @@ import typer
 from .. import formats
 from .._axes import Layout
 from ..formats.zarrs import named as named_zarr
-from ..plan.options import OPTIONS, OWN, WORK
+from ..methods.registry import method_of
+from ..plan.options import OPTIONS, WORK
 from .console import FORESEEN, reason, spelled
 from .flags import Flags, parameter
 
@@ -41,9 +42,9 @@ class Reading(Flags):
 
 
 class Filtering(Flags):
-    """The options that `nlmeans.denoise`, `plan` and `weight_map` share, but for the method."""
+    """The options that `nlmeans.denoise`, `plan` and `weight_map` share."""
 
-    flags: ClassVar = {name: parameter(name) for name in OPTIONS if name != "method" and name not in Reading.flags}
+    flags: ClassVar = {name: parameter(name) for name in OPTIONS if name not in Reading.flags}
 
     def files(self, reading: Reading) -> dict[str, formats.Picture]:
         """Read the files that flags name, once for all pictures.
@@ -79,7 +80,7 @@ class Filtering(Flags):
         """
         options = self.given | {"axes": picture.axes, "channel_axis": picture.channel_axis}
         options |= {name: _fitted(name, options[name], file, picture) for name, file in files.items()}
-        if options["spacing"] is None and method in (None, *OWN):  # another method may not know of it
+        if options["spacing"] is None and "spacing" in method_of(method).options:
             options["spacing"] = _spacing_of(picture)
         if options["nodata"] is None:
             options["nodata"] = picture.nodata
@@ -87,7 +88,7 @@ class Filtering(Flags):
 
 
 class Working(Flags):
-    """The options about the work."""
+    """Who does the work, and how."""
 
     flags: ClassVar = {name: parameter(name) for name, option in WORK.items() if option.help}
 

@@ -17,7 +17,7 @@ from .._progress import Progress, shares_of
 from ..noise.estimate import estimate_planes
 from ..noise.fitted import FittedNoise
 from ..pairwise.tiles import Tile, whole
-from ..plan.plan import Plan
+from ..plan.averaging import AveragingPlan
 from .average import average
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
@@ -49,12 +49,12 @@ PROBE = 0.01
 
 def tuned(
     planes: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Plan:
+) -> AveragingPlan:
     """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
 
     Raises
@@ -96,12 +96,12 @@ def tuned(
 def refined(
     planes: np.ndarray,
     result: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Plan:
+) -> AveragingPlan:
     """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
     if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, noise):
         return plan
@@ -111,7 +111,7 @@ def refined(
     return replace(plan, predicted_mse=total / count)
 
 
-def _far_off(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> tuple[Note, ...]:
+def _far_off(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note where the σ that was given is not the one that the image shows."""
     if plan.estimated or noise.variance is not None:
         return ()
@@ -125,7 +125,7 @@ def _far_off(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> tuple[Note, 
     return (Note("sure-far-off", text),)
 
 
-def _plain(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> bool:
+def _plain(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> bool:
     """Return whether the closed form holds."""
     step = plan.passes[0]
     pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
@@ -133,7 +133,7 @@ def _plain(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> bool:
 
 
 def _closed(
-    planes: np.ndarray, plan: Plan, noise: FittedNoise, threads: int | None, progress: Progress | None
+    planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise, threads: int | None, progress: Progress | None
 ) -> list[float]:
     from ..pairwise.risk import pairwise_risk
 
@@ -148,7 +148,7 @@ def _closed(
 
 def _monte_carlo(
     planes: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None,
@@ -174,7 +174,7 @@ def _monte_carlo(
 def _risk(
     noisy: np.ndarray,
     result: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     rng: np.random.Generator,

@@ -146,15 +146,15 @@ def _counting(unit: Array, known: Flags, clipped: Flags) -> Flags:
     with its textured corners. Clipped pixels are counted over all channels together, and a patch that is constant
     along an axis is left out alone, without its neighbours.
     """
-    flags, shares = [], []
+    slices, shares = [], []
     for z in range(known.shape[0]):
         whole = all_in(known[z], PATCH, PATCH)
         for plane in unit[:, z]:
             whole &= ~all_in(plane[1:] == plane[:-1], PATCH - 1, PATCH)
             whole &= ~all_in(plane[:, 1:] == plane[:, :-1], PATCH, PATCH - 1)
-        flags.append(whole)
+        slices.append(whole)
         shares.append(np.mean([share_in(flags) for flags in clipped[:, z]], axis=0))
-    usable, share = np.stack(flags), np.stack(shares)
+    usable, share = np.stack(slices), np.stack(shares)
     if not usable.any():
         return usable
     return usable & (share <= max(CLIPPED_SHARE, np.quantile(share[usable], 0.1)))

@@ -43,9 +43,9 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
 
     Notes
     -----
-    Parts without any variation and clipped parts show no noise and are left out. Where the noise is
-    correlated, its power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up
-    to about 500 × 500, from where on an even sample is taken.
+    Parts without any variation and clipped parts show no noise and are left out. Where the noise is correlated, its
+    power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up to about
+    500 × 500, from where on an even sample is taken.
 
     References
     ----------

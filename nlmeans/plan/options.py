@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from ..noise.model import NoiseModel
 
 
-OWN = ("nlm", "ridge")
-"""Methods that are not another package's."""
-
-
 class Option(NamedTuple):
     """What is known of an argument of `denoise`, but for its value.
 
@@ -127,12 +123,6 @@ class Options:
     ), Option(
         "Short for --axes: the dimension of the channels; the others are space.",
         metavar="INDEX", short_for="axes", name="channel_axis", kind=int,
-    )]
-    method: Annotated[str, Option(
-        "nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no flag "
-        "about averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a trained "
-        "network; or what another package brings.",
-        lambda value, name, _: _checks.choice(value, name, OWN), metavar="NAME", default="nlm",
     )]
     noise: Annotated["tuple[NoiseModel, ...]", Option(
         "Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...): one number, one a "
@@ -248,8 +238,11 @@ class Options:
         check_together(given)
         own = {name: option for name, option in OPTIONS.items() if not option.name}
         values = {name: option.checked(given.get(name), name, layout) for name, option in own.items()}
-        _check_honoured(values["method"], given)
         return cls(layout=layout, known=known, noise=noise, guide=guide, **values)
+
+    def map_of(self, index: int) -> np.ndarray | None:
+        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
+        return self.noise[index % len(self.noise)].map
 
     @property
     def fits_noise(self) -> bool:
@@ -273,6 +266,12 @@ OPTIONS = {
 }
 """What a plan may depend on, by the names of the arguments."""
 WORK = {
+    "method": Option(
+        "nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no flag "
+        "about averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a trained "
+        "network; or what another package brings.",
+        metavar="NAME",
+    ),
     "fill": Option(
         "Give masked, NaN and infinite pixels the average of others (the default), or leave them.", kind=bool
     ),
@@ -287,7 +286,7 @@ WORK = {
     "cancel": Option(),
     "out": Option(),
 }
-"""What is asked about the work, on which no plan depends."""
+"""Who does the work, and how: arguments that are no options of a plan, by their names."""
 SPECIAL = frozenset(name for name, option in OPTIONS.items() if option.special)
 """What a method need not honour."""
 
@@ -309,10 +308,3 @@ def check_together(given: Mapping[str, Any]) -> None:
         name, other, rule = pair
         values = " and ".join(f"{key}={_checks.short(given[key])}" for key in (name, other) if key in given)
         raise ValueError(f"{name} {rule.format(other)}; got {values}")
-
-
-def _check_honoured(method: str, given: Mapping[str, Any]) -> None:
-    """Refuse options about averaging with a method that is no average."""
-    averaging = SPECIAL - {"spacing"}
-    if method != "nlm" and (refused := sorted(name for name in averaging if given.get(name) is not None)):
-        raise TypeError(f"method {method!r} has no option {', '.join(refused)}: leave out, or take method 'nlm'")

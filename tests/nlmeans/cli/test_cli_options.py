@@ -4,6 +4,7 @@ import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -314,6 +315,7 @@ def test_spacing_from_nifti(folder, given):
 def test_another_method_need_not_know_of_spacing(folder, given, monkeypatch):
     pytest.importorskip("nibabel")
     monkeypatch.setattr("nlmeans.methods.registry.names", lambda: ("nlm", "other"))
+    monkeypatch.setattr(options, "method_of", lambda _: SimpleNamespace(options=frozenset()))
     formats.write("volume.nii", formats.Picture(VOLUME, "ZYX", spacing=(4.0, 1.0, 0.5)))
     nl("denoise", "volume.nii", "out.nii", "--method", "other")
     assert (given["method"], given["spacing"]) == ("other", None)

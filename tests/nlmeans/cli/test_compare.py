@@ -154,6 +154,7 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
 
 def test_the_methods_are_those_that_are_installed(folder, calls, monkeypatch):
     monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "other"))
+    monkeypatch.setattr("nlmeans.cli.options.method_of", lambda _: SimpleNamespace(options=frozenset()))
     assert nl("in.png", "--out", "page.html").exit_code == 0
     assert list(shown(text_of())) == ["Noisy", "Fast", "Balanced", "Best", "Ridge", "Other"]
     assert "What the methods nlm, ridge and other make of in.png." in text_of()

@@ -1,6 +1,7 @@
 """A noise model of another package: what it says of itself is all that any way through the library needs."""
 
 import ast
+import json
 import pickle
 from copy import deepcopy
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import pytest
 import nlmeans
 from nlmeans import large
 from nlmeans._notes import Note, noted
+from nlmeans.large.run import _lasting, _revived
 from nlmeans.noise import Gaussian, estimate_planes
 from nlmeans.noise.model import NoiseModel
 from nlmeans.noise.models import MODELS
 from nlmeans.noise.text import parse, text
 from nlmeans.noise.vst import Stabiliser
+from nlmeans.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 FLOOR = 1e-6
@@ -161,6 +164,14 @@ def test_a_note_is_its_text_and_keeps_its_code():
         assert (copy, copy.code) == (note, "grows")
     assert noted(("plain", note), "grows")
     assert not noted(("plain", "grows", note), "plain")
+
+
+def test_a_plan_keeps_its_notes_through_json():
+    plan = nlmeans.plan(speckled())
+    assert noted(plan.notes, "grows")
+    again = _revived(Plan, json.loads(json.dumps(_lasting(plan))))
+    assert again.notes == plan.notes
+    assert noted(again.notes, "grows")
 
 
 def test_nobody_asks_which_model_it_is():
