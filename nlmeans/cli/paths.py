@@ -14,9 +14,6 @@ from ..formats.zarrs import named as named_zarr
 
 logger = logging.getLogger("nlmeans")
 
-Job = tuple[Path, Path]
-
-
 BIG = 1 << 24
 """Bytes of a file from which it is asked what it would take in memory."""
 
@@ -32,7 +29,7 @@ def in_blocks(source: Path, target: Path) -> bool:
     return is_large(source)
 
 
-def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
+def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Path | None]:
     """Pair every input with its output.
 
     Several inputs, or a folder, go to a folder under their own names; one file goes to a file, or into a folder that
@@ -59,19 +56,19 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[Job], Path | None]:
     named = formats.ending(target) in (*formats.FORMATS, ".zarr")
     if (target.exists() and not target.is_dir()) or (named and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
-    found: dict[Path, Path] = {}
-    for source in files(inputs):
+    sources: dict[Path, Path] = {}
+    for source in files_of(inputs):
         place = target / source.name
         check_name(place, "IN")
-        if place in found:
+        if place in sources:
             raise typer.BadParameter(
-                f"two pictures would both be written to {place}: {found[place]} and {source}", param_hint="IN"
+                f"two pictures would both be written to {place}: {sources[place]} and {source}", param_hint="IN"
             )
-        found[place] = source
-    return [(source, place) for place, source in found.items()], target
+        sources[place] = source
+    return [(source, place) for place, source in sources.items()], target
 
 
-def files(inputs: Iterable[Path]) -> Iterator[Path]:
+def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
     """Yield files, for a folder the pictures in it (not those in folders within)."""
     for path in inputs:
         if not path.is_dir() or named_zarr(path):
