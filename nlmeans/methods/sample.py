@@ -117,6 +117,11 @@ class Sample:
         )  # fmt: skip
 
     @property
+    def complete(self) -> bool:
+        """Whether what is judged is the image itself, not crops of it."""
+        return self.judged.shape[1:] == self.sides
+
+    @property
     def judged_noise(self) -> FittedNoise:
         """The noise of what is judged, with its part of a map."""
         noise = self.noise
