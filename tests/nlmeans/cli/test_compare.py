@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app
+from nlmeans.methods import registry
 from nlmeans.show.metrics import score
 
 pytest.importorskip("jinja2")
@@ -142,6 +143,7 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
     for name in [name for name in sys.modules if name.split(".")[0] == "nonlocal_block"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
+    registry._named.cache_clear()
     done = nl("in.png", "--sigma", "10", "--out", "page.html")
     assert done.exit_code == 0, done.output
     (line,) = (line for line in told(done) if "learned" in line)
