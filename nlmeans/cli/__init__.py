@@ -19,6 +19,7 @@ import typer
 import nlmeans
 
 from .. import formats
+from ..formats.table import by_name
 from ..noise.models import in_series
 from ..plan.options import OWN
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
@@ -111,11 +112,10 @@ def denoise(
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
         work, folder = pairs(inputs, output)
-        if jpeg_quality is not None and not any(
-            formats.FORMATS.get(formats.ending(target)) == "jpeg" for _, target in work
-        ):
+        takers = [fmt for _, target in work if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
+        if jpeg_quality is not None and not takers:
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
-        told = max_memory is not None or scheduler is not None or asked.in_zarr
+        told = max_memory is not None or scheduler is not None or asked.in_store
         apart = [told or in_blocks(source, target) for source, target in work]
         beside = {} if all(apart) else asked.files(reading)
         if folder is not None:
@@ -212,7 +212,7 @@ def plan(
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         sources = list(files(inputs))
-        apart = [asked.in_zarr or in_blocks(source, source) for source in sources]
+        apart = [asked.in_store or in_blocks(source, source) for source in sources]
         beside = {} if all(apart) else asked.files(reading)
         for source, blocks in zip(sources, apart, strict=True):
             with console.working_on(source):
@@ -251,9 +251,9 @@ def explain(
     """
     from .explaining import explained
 
-    check_name(output, "OUT")
-    if formats.format_of(output) == "nifti":
-        raise typer.BadParameter(f"{output}: a drawing has colours, which a NIfTI cannot hold", param_hint="OUT")
+    fmt = check_name(output, "OUT", "write")
+    if not fmt.colours:
+        raise typer.BadParameter(f"{output}: a drawing has colours, which a {fmt.name} cannot hold", param_hint="OUT")
     with Console(quiet, verbose) as console:
         beside = asked.files(reading)
         with console.working_on(output):
@@ -292,7 +292,7 @@ def compare(
     from ..show.page import environment
     from .comparing import compared
 
-    if formats.ending(out) not in (".html", ".htm"):
+    if out.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"must end in .html or .htm; got {out}", param_hint="--out")
     asked = Filtering(sigma=sigma)
     with Console(quiet) as console:

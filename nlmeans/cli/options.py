@@ -17,7 +17,7 @@ import typer
 
 from .. import _checks, formats
 from .._axes import Layout
-from ..formats.zarrs import named as named_zarr
+from ..formats.table import by_store, is_file
 from ..noise.models import Gaussian, PoissonGaussian, Rician
 from ..pairwise.spec import Aggregation, Centre
 from ..plan.defaults import Quality
@@ -47,7 +47,7 @@ def _sigma(text: str) -> Any:
     try:
         numbers = _floats(text, "a number, one a channel such as 9.5,8,11, or a file that exists")
     except typer.BadParameter:
-        if Path(text).is_file() or named_zarr(Path(text)):
+        if is_file(Path(text)):
             return Path(text)
         raise
     if min(numbers) < 0:
@@ -149,7 +149,7 @@ def method_name(text: str) -> str:
 
 
 def _file(text: str) -> Path:
-    if not (Path(text).is_file() or named_zarr(Path(text))):
+    if not is_file(Path(text)):
         raise typer.BadParameter(f"must be a file that exists; got {text!r}")
     return Path(text)
 
@@ -354,9 +354,9 @@ class Filtering:
         return found
 
     @property
-    def in_zarr(self) -> bool:
+    def in_store(self) -> bool:
         """Whether a file that a flag names can only be read by regions."""
-        return any(isinstance(path, Path) and named_zarr(path) for path in (self.sigma, self.mask, self.guide))
+        return any(isinstance(path, Path) and by_store(path) for path in (self.sigma, self.mask, self.guide))
 
     def given(self) -> dict[str, Any]:
         """Return arguments of the library as they were given: files by their names."""

@@ -1,23 +1,21 @@
-"""What files of any format are to the work: arrays that are read and written by regions."""
+"""What files of any format are to who reads and writes them by regions: arrays, as sources and targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .._axes import Layout
-from ..pairwise.tiles import Tile
-
-Region = tuple[slice, ...]
+Slices = tuple[slice, ...]
+"""A part of an array: a slice along each of its axes."""
 
 
 @dataclass(frozen=True)
-class About:
+class ArrayInfo:
     """An array in a file.
 
     Attributes
@@ -33,7 +31,7 @@ class About:
     chunks : tuple of int
         Sides of what can only be read, or written, whole.
     unit : str or None
-        The unit of ``spacing``, one of `nlmeans.io.picture.LENGTHS`; None where the file does not say it.
+        The unit of ``spacing``, one of `nlmeans.formats.picture.LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
     """
@@ -52,54 +50,82 @@ class About:
         return len(self.shape)
 
 
-class Source(Protocol):
-    """An array that is read. It can be pickled, and read from many threads and processes."""
+class Source:
+    """An array that is read. It can be pickled, and read from many threads and processes.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    info : ArrayInfo
+        What it holds.
+    codec_memory : int
+        Bytes that codecs take at most while it is read.
+    """
+
+    path: Path
+    info: ArrayInfo
+    codec_memory: ClassVar[int] = 0
 
     @property
-    def about(self) -> About:
-        """What it holds."""
+    def advice(self) -> str | None:
+        """What the caller can say of axes that the file leaves open."""
+        return None
 
-    def read(self, region: Region) -> np.ndarray:
-        """Return a region, in memory of its own."""
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part, in memory of its own."""
+        raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when the file is another, as far as JSON can hold it."""
+        return identity_of(self.path)
 
 
-class Target(Protocol):
-    """An array that is written. Regions that are made of whole chunks may be written beside each other."""
+class Target:
+    """An array that is written. Parts that are made of whole chunks may be written at the same time.
 
-    @property
-    def about(self) -> About:
-        """What it holds."""
+    Attributes
+    ----------
+    path : Path
+        The file, by the name that it has until it is finished.
+    info : ArrayInfo
+        What it holds.
+    """
 
-    def write(self, region: Region, pixels: np.ndarray) -> None:
-        """Write a region."""
+    path: Path
+    info: ArrayInfo
 
-    def coarser(self) -> Iterable[list[Region]]:
-        """Yield the regions of each coarser level."""
+    def write(self, slices: Slices, pixels: np.ndarray) -> None:
+        """Write a part."""
+        raise NotImplementedError
 
-    def finish(self, stop: Callable[[], None]) -> Path:
+    def coarser(self) -> Iterable[list[Slices]]:
+        """Yield the parts of each coarser level that is made of the one before."""
+        return ()
+
+    def shrink(self, level: int, slices: Slices) -> None:
+        """Fill a part of a coarser level."""
+        raise NotImplementedError
+
+    def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Do what is left when all has been written; return the file that is to get the output's name.
 
-        ``stop`` raises when the work is to stop, and is called often.
+        That is the target's own, or one that was made of it by the name ``spare``. ``stop`` raises when the work is to
+        stop, and is called often.
         """
+        return self.path
 
 
-@dataclass(frozen=True, eq=False)
-class ArraySource:
+class ArraySource(Source):
     """An array in memory, as a source."""
 
-    array: Any
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.info = ArrayInfo(array.shape, array.dtype, None, None, array.shape)
 
-    @property
-    def about(self) -> About:
-        """What it holds."""
-        return About(self.array.shape, self.array.dtype, None, None, self.array.shape)
-
-    def read(self, region: Region) -> np.ndarray:
-        """Return a copy of a region."""
-        return np.array(self.array[region])
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a copy of a part."""
+        return np.array(self.array[slices])
 
     def identity(self) -> dict[str, Any]:
         """Return a hash of all that it holds."""
@@ -114,48 +140,5 @@ class ArraySource:
 
 def identity_of(path: Path) -> dict[str, Any]:
     """Return what changes when a plain file is written again."""
-    found = path.stat()
-    return {"path": str(path.resolve()), "bytes": found.st_size, "modified": found.st_mtime_ns}
-
-
-@dataclass(frozen=True)
-class Axes:
-    """Names of an array's axes, "_" for one of length 1 that is left out.
-
-    Files of five axes often hold a picture: what they call a volume of one slice at one time is none.
-    """
-
-    names: str
-
-    @property
-    def layout(self) -> Layout:
-        """The axes that are not left out."""
-        return Layout(self.names.replace("_", ""))
-
-    @property
-    def without_channels(self) -> Axes:
-        """The axes of what has one value a pixel."""
-        return Axes(self.names.replace("C", ""))
-
-    def region(self, images: slice, tile: Tile) -> Region:
-        """Return where a tile of separate images lies in the array."""
-        places = {"_": slice(0, 1), "N": images, "C": slice(None), "T": slice(*tile.z), "Z": slice(*tile.z)}
-        places |= {"Y": slice(*tile.y), "X": slice(*tile.x)}
-        return tuple(places[axis] for axis in self.names)
-
-    def planes(self, pixels: np.ndarray) -> np.ndarray:
-        """Return what lies in a region as planes (N, C, Z, Y, X)."""
-        return self.layout.planes(pixels.squeeze(self._left_out))
-
-    def array(self, planes: np.ndarray) -> np.ndarray:
-        """Return planes (N, C, Z, Y, X) as they lie in a region."""
-        return np.expand_dims(self.layout.array(planes), self._left_out)
-
-    def along(self, numbers: Sequence[int]) -> Mapping[str, int]:
-        """Return one number for each of N, C, Z, Y and X from those of all axes; 1 where there is no such axis."""
-        named = {"Z" if axis == "T" else axis: n for axis, n in zip(self.names, numbers, strict=True)}
-        return {axis: named.get(axis, 1) for axis in "NCZYX"}
-
-    @property
-    def _left_out(self) -> tuple[int, ...]:
-        return tuple(k for k, name in enumerate(self.names) if name == "_")
+    status = path.stat()
+    return {"path": str(path.resolve()), "bytes": status.st_size, "modified": status.st_mtime_ns}

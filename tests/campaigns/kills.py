@@ -396,10 +396,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not hasattr(os, "fork"):
         print("the system has no fork: nothing was killed")
         return 0
-    from nlmeans.formats import zarrs
+    from nlmeans.formats.own import zarr
     from nlmeans.large import blocks
 
-    blocks.MOST, zarrs.CHUNK = {2: 40 * 40, 3: 1}, {"Y": 32, "X": 32}
+    blocks.MOST, zarr.FORMAT.chunk = {2: 40 * 40, 3: 1}, {"Y": 32, "X": 32}
     start, before, counts, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as place:
         try:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .picture import Picture, PictureError, Request, check_plain, colours
+from ..format import Format
+from ..picture import Picture, PictureError, Request, check_plain, colours
 
 logger = logging.getLogger("nlmeans")
 
@@ -35,32 +36,72 @@ class Coding:
     segments: list[bytes]
 
 
-def read(request: Request) -> Picture:
-    """Read a grey or colour JPEG."""
-    from PIL import JpegImagePlugin
+class Jpeg(Format):
+    """One picture of 8 bits a sample, grey or RGB."""
 
-    data = request.path.read_bytes()
-    # Not `Image.open`: its limit on pixels is a global one and only warns.
-    image = JpegImagePlugin.JpegImageFile(BytesIO(data))
-    request.check_size(*image.size)
-    if image.mode not in ("L", "RGB"):
-        raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
-    segments = _segments(data)
-    _check_claim(image, segments, len(data), request)
-    pixels = np.array(image)
-    _check_end(data, image, segments, pixels)
-    grey = pixels.ndim == 2
-    if any(_is(segment, APP2, b"MPF\0") for segment in segments):
-        logger.warning("%s: only the first of the pictures in the file is kept", request.path)
-    return Picture(
-        pixels,
-        request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
-        request.channel_axis,
-        icc=image.info.get("icc_profile"),
-        exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
-        dpi=image.info.get("dpi"),
-        native=_coding(image, segments, request.path),
-    )
+    name, endings, magic = "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (b"\xff\xd8\xff",)
+    write_options = ("jpeg_quality",)
+
+    def read(self, request: Request) -> Picture:
+        """Read a grey or colour JPEG."""
+        from PIL import JpegImagePlugin
+
+        data = request.path.read_bytes()
+        # Not `Image.open`: its limit on pixels is a global one and only warns.
+        image = JpegImagePlugin.JpegImageFile(BytesIO(data))
+        request.check_size(*image.size)
+        if image.mode not in ("L", "RGB"):
+            raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
+        segments = _segments(data)
+        _check_claim(image, segments, len(data), request)
+        pixels = np.array(image)
+        _check_end(data, image, segments, pixels)
+        grey = pixels.ndim == 2
+        if any(_is(segment, APP2, b"MPF\0") for segment in segments):
+            logger.warning("%s: only the first of the pictures in the file is kept", request.path)
+        return Picture(
+            pixels,
+            request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
+            request.channel_axis,
+            icc=image.info.get("icc_profile"),
+            exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
+            dpi=image.info.get("dpi"),
+            native=_coding(image, segments, request.path),
+        )
+
+    def check(self, picture: Picture) -> None:
+        """Refuse what a JPEG cannot hold."""
+        check_plain(picture, "JPEG", ("uint8",))
+        if picture.alpha is not None:
+            raise PictureError("a JPEG has no alpha: this picture has; write a PNG or TIFF instead")
+        if max(picture.pixels.shape) > 65535:
+            raise PictureError(f"a JPEG has at most 65535 pixels a side: this picture has shape {picture.pixels.shape}")
+
+    def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
+        """Write 8-bit grey or colour."""
+        from PIL import Image
+
+        self.check(picture)
+        pixels = colours(picture)
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
+        coding = picture.native if isinstance(picture.native, Coding) else None
+        quality = options.get("jpeg_quality")
+        given: dict[str, Any] = {"quality": 95 if quality is None else quality, "subsampling": 0}
+        if coding:
+            given |= {"subsampling": coding.subsampling, "progressive": coding.progressive, "keep_rgb": coding.as_rgb}
+            if quality is None:
+                del given["quality"]  # it would scale the tables
+                given["qtables"] = coding.tables
+        else:
+            exif = b"Exif\0\0" + picture.exif if picture.exif else b""
+            given |= {"icc_profile": picture.icc, "exif": exif, "dpi": picture.dpi or (0, 0)}
+        stream = BytesIO()
+        image.save(stream, "JPEG", **given)
+        data = stream.getvalue()
+        part.write_bytes(_with_segments(data, coding) if coding else data)
+
+
+FORMAT = Jpeg()
 
 
 def _check_claim(image: Any, segments: list[bytes], there: int, request: Request) -> None:
@@ -104,38 +145,6 @@ def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarra
         raise PictureError(
             f"the file is damaged or cut short: the last {tail:,} of {len(filled):,} groups of blocks are not there"
         )
-
-
-def check(picture: Picture) -> None:
-    """Refuse what a JPEG cannot hold."""
-    check_plain(picture, "JPEG", ("uint8",))
-    if picture.alpha is not None:
-        raise PictureError("a JPEG has no alpha: this picture has; write a PNG or TIFF instead")
-    if max(picture.pixels.shape) > 65535:
-        raise PictureError(f"a JPEG has at most 65535 pixels a side: this picture has shape {picture.pixels.shape}")
-
-
-def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
-    """Write 8-bit grey or colour."""
-    from PIL import Image
-
-    check(picture)
-    pixels = colours(picture)
-    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
-    coding = picture.native if isinstance(picture.native, Coding) else None
-    options: dict[str, Any] = {"quality": 95 if jpeg_quality is None else jpeg_quality, "subsampling": 0}
-    if coding:
-        options |= {"subsampling": coding.subsampling, "progressive": coding.progressive, "keep_rgb": coding.as_rgb}
-        if jpeg_quality is None:
-            del options["quality"]  # it would scale the tables
-            options["qtables"] = coding.tables
-    else:
-        exif = b"Exif\0\0" + picture.exif if picture.exif else b""
-        options |= {"icc_profile": picture.icc, "exif": exif, "dpi": picture.dpi or (0, 0)}
-    stream = BytesIO()
-    image.save(stream, "JPEG", **options)
-    data = stream.getvalue()
-    part.write_bytes(_with_segments(data, coding) if coding else data)
 
 
 def _segments(data: bytes) -> list[bytes]:

@@ -8,7 +8,8 @@ import tifffile
 
 import nlmeans
 from nlmeans import formats, large
-from nlmeans.formats import PictureError, zarrs
+from nlmeans.formats import PictureError
+from nlmeans.formats.own import zarr as zarr_format
 from nlmeans.large import blocks, files, work
 from nlmeans.methods import sample
 from nlmeans.pixels import crops
@@ -195,7 +196,7 @@ def test_a_level_is_made_of_pieces(monkeypatch):
     levels = [(VOLUME, dict(chunks=(4, 16, 16))), (coarse, dict(chunks=(6, 25, 30)))]
     ome("noisy.zarr", levels, "zyx", [1, 1, 1])
     large.denoise("noisy.zarr", "whole.zarr", sigma=10, quality="fast")
-    monkeypatch.setattr(zarrs, "PIECE", 500)
+    monkeypatch.setattr(zarr_format.FORMAT, "piece", 500)
     large.denoise("noisy.zarr", "pieces.zarr", sigma=10, quality="fast")
     np.testing.assert_array_equal(zarr.open("pieces.zarr")["s1"][...], zarr.open("whole.zarr")["s1"][...])
 
@@ -292,8 +293,8 @@ def test_progress_counts_blocks_and_an_event_stops_them():
 @pytest.mark.parametrize(
     ("source", "target", "given", "error", "message"),
     [
-        ("noisy.npy", "clean.png", {}, PictureError, r"must end in .zarr, .tif, .tiff or .npy; got clean.png"),
-        ("noisy.png", "clean.npy", {}, PictureError, r"only Zarr, TIFF and NPY .*noisy\.png is PNG"),
+        ("noisy.npy", "clean.png", {}, PictureError, r"the name ends in \.png, not in \.npy, \.tif, \.tiff, \.zarr"),
+        ("noisy.png", "clean.npy", {}, PictureError, r"only NPY, TIFF and Zarr .*noisy\.png is PNG"),
         ("nothing.npy", "clean.npy", {}, FileNotFoundError, "nothing.npy"),
         ("nothing.zarr", "clean.npy", {}, FileNotFoundError, r"there is no .*nothing\.zarr"),
         ("foreign.zarr", "clean.npy", {}, PictureError, "no Zarr array or group that can be read"),

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nlmeans.formats import zarrs
+from nlmeans.formats.own.zarr.regions import means
 from nlmeans.large import blocks
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ def test_means_of_boxes(large_side, small):
     pixels = RNG.integers(0, 99, (large_side, 4)).astype(np.int16)
     ends = np.arange(small + 1) * large_side // small
     ref = np.stack([pixels[a:b].mean(0) for a, b in itertools.pairwise(ends)])
-    comp = zarrs.means(pixels, [ends, np.arange(5)])
+    comp = means(pixels, [ends, np.arange(5)])
     np.testing.assert_array_equal(comp, np.rint(ref).astype(np.int16))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import nlmeans
 from nlmeans import large
-from nlmeans.formats import zarrs
+from nlmeans.formats.own import zarr as zarr_format
 from nlmeans.large import blocks, workers
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
@@ -26,7 +26,7 @@ REF = nlmeans.denoise(GREY, 10, quality="best")
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(blocks, "MOST", {2: 64 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 64, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 64, "X": 64})
     np.save("noisy.npy", GREY)
 
 

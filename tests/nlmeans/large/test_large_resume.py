@@ -16,10 +16,15 @@ import tifffile
 
 import nlmeans
 from nlmeans import large
-from nlmeans.formats import PictureError, locks, npys, tiffs, zarrs
-from nlmeans.large import blocks, job, work
+from nlmeans.formats import PictureError, locks
+from nlmeans.formats.own import npy
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.formats.own.tiff.regions import TiffTarget
+from nlmeans.formats.own.zarr.regions import ZarrTarget
+from nlmeans.large import blocks, work
 from nlmeans.large.manifest import Manifest
 from nlmeans.large.output import Output
+from nlmeans.large.task import BlockTask
 from nlmeans.methods import sample
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
@@ -31,7 +36,7 @@ GREY = np.random.default_rng(0).normal(100, 10, (200, 210)).astype(np.float32)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(blocks, "MOST", {2: 64 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 64, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 64, "X": 64})
     np.save("noisy.npy", GREY)
     return tmp_path
 
@@ -39,8 +44,8 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def done(monkeypatch):
     """Count the blocks that are done."""
-    made, real = [], job.Job.__call__
-    monkeypatch.setattr(job.Job, "__call__", lambda self, block: made.append(block) or real(self, block))
+    made, real = [], BlockTask.__call__
+    monkeypatch.setattr(BlockTask, "__call__", lambda self, block: made.append(block) or real(self, block))
     return made
 
 
@@ -156,7 +161,7 @@ def test_less_memory_does_not_change_the_blocks(done, monkeypatch):
     np.testing.assert_allclose(np.load("clean.npy"), nlmeans.denoise(GREY, 10), atol=2e-3)
 
 
-@pytest.mark.parametrize(("target", "writer"), [("clean.npy", npys.NpyTarget), ("clean.zarr", zarrs.ZarrTarget)])
+@pytest.mark.parametrize(("target", "writer"), [("clean.npy", npy.NpyTarget), ("clean.zarr", ZarrTarget)])
 def test_a_full_disk_is_an_error_and_gone_on_from(target, writer, monkeypatch):
     room, real = [4], writer.write
 
@@ -268,17 +273,17 @@ def test_links_are_followed(target):
 
 def test_packing_that_is_stopped_leaves_nothing_half(monkeypatch):
     tifffile.imwrite("noisy.tif", GREY, compression="zlib", tile=(32, 32))
-    real = tiffs.TiffTarget._tiles
+    real = TiffTarget._tiles
 
     def stopped(self, tile, stop):
         yield from itertools.islice(real(self, tile, stop), 5)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", stopped)
+    monkeypatch.setattr(TiffTarget, "_tiles", stopped)
     with pytest.raises(large.Unfinished, match="No space left on device; 16 of 16 blocks are done"):
         large.denoise("noisy.tif", "clean.tif", 10)
     assert "clean.tif.part.packed" not in os.listdir()
-    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", real)
+    monkeypatch.setattr(TiffTarget, "_tiles", real)
     large.denoise("noisy.tif", "clean.tif", 10)
     assert names() == ["clean.tif", "noisy.npy", "noisy.tif"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .picture import PictureError
+from ...picture import PictureError
 
 LZW, LZMA = 5, 34925
 DEFLATE = (8, 32946, 50013)

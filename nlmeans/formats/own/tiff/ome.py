@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from .picture import LENGTHS, PictureError, quoted, times
+from ...picture import LENGTHS, PictureError, quoted, times
 
 MOST_PLANES = 2**24
 """Planes that metadata may speak of: a list is made of them."""

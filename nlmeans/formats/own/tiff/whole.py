@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from . import codecs, exif, ome, segments
-from .picture import Picture, PictureError, Request, declared
+from ... import exif
+from ...picture import Picture, PictureError, Request, declared
+from . import codecs, ome, segments
 
 logger = logging.getLogger("nlmeans")
 
@@ -125,11 +126,7 @@ def read(request: Request) -> Picture:
     return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit)
 
 
-def check(picture: Picture) -> None:
-    """Refuse nothing: a TIFF holds what can be filtered."""
-
-
-def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
+def write(part: Path, picture: Picture) -> None:
     """Write back into a copy of the file that was read, or a new file."""
     import tifffile
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
-from .store import About
+from ...arrays import ArrayInfo
+from ...picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
 
 logger = logging.getLogger("nlmeans")
 
@@ -28,8 +28,6 @@ UNITS = {
     "meter": "m", "inch": "in",
 }  # fmt: skip
 """Units of length as OME-Zarr names them."""
-MOST_CHUNKS = 2**24
-"""Chunks from which it is asked how many of them are there."""
 
 
 @dataclass(frozen=True)
@@ -164,14 +162,16 @@ def advice(array: Any) -> str | None:
     )
 
 
-def unit(about: About, axis: str) -> dict[str, str]:
+def unit(info: ArrayInfo, axis: str) -> dict[str, str]:
     """Return what OME-Zarr says of an axis's unit."""
     names = {letter: name for name, letter in UNITS.items()}
-    return {"unit": names[about.unit]} if about.unit in names and about.spacing and axis in "XYZ" else {}
+    return {"unit": names[info.unit]} if info.unit in names and info.spacing and axis in "XYZ" else {}
 
 
-def check_size(array: Any, stored: int, there: int, request: Request) -> int:
+def check_size(array: Any, stored: int, there: int, request: Request, most: int = 2**24) -> int:
     """Return how many chunks, or shards, an array has, before anybody counts them one by one.
+
+    From ``most`` on it is asked how many of them are there.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def check_size(array: Any, stored: int, there: int, request: Request) -> int:
             f"{times(sides)}; if you trust it, allow more with --max-pixels (max_pixels=)"
         )
     count = math.prod(-(-side // chunk) for side, chunk in zip(shape, sides, strict=True))
-    if count > MOST_CHUNKS and count > MOST_SHRUNK * stored:
+    if count > most and count > MOST_SHRUNK * stored:
         raise PictureError(f"the store is damaged: its metadata say {count:,} chunks, and {stored:,} are there")
     request.check_claim(math.prod(shape) * np.dtype(array.dtype).itemsize, there, None)
     return count

@@ -1,0 +1,81 @@
+"""What is done with each block: read with its halo, denoise, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..methods.recipe import Recipe
+from ..methods.region import SHADES, Outcome, Piece, estimate, known_in
+from ..pairwise.spec import Radii
+from ..pairwise.tiles import Tile
+from .blocks import Block
+from .inputs import Inputs
+
+COUNTED = ("missing", "unfilled", "kept")
+"""What a block counts of its pixels: attributes of `Outcome`, and of a report."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockTask:
+    """How blocks are done.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        What is read.
+    target : Target
+        What is written.
+    recipes : list of Recipe
+        One for each separate image.
+    halo : tuple of 3 int
+        How far around a block is read.
+    keep : bool
+        Leave missing pixels as they are.
+    threads : int
+        For each block.
+    stop : callable or None
+        Raises when the work is to stop; called from time to time. It cannot be sent to another process.
+    dtype : numpy.dtype or None
+        Type of the result; the image's by default.
+    """
+
+    inputs: Inputs
+    target: Any
+    recipes: list[Recipe]
+    halo: Radii
+    keep: bool
+    threads: int
+    stop: Callable[..., None] | None = None
+    dtype: np.dtype | None = None
+
+    def __call__(self, block: Block) -> dict[str, int]:
+        """Do a block; return what is counted of its pixels, and if shades were lost."""
+        outcomes = [self.image(index, block.tile) for index in range(block.first, block.last)]
+        pixels = self.inputs.axes.array(np.stack([outcome.pixels for outcome in outcomes]))
+        self.target.write(self.inputs.axes.slices(slice(block.first, block.last), block.tile), pixels)
+        lost = sum(SHADES in outcome.plan.notes for outcome in outcomes)
+        counts = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in COUNTED}
+        return counts | ({"shades": 1} if 2 * lost > len(outcomes) else {})
+
+    def image(self, index: int, tile: Tile) -> Outcome:
+        """Denoise a tile of one of separate images."""
+        return self.denoised(self.piece(index, tile), index)
+
+    def piece(self, index: int, tile: Tile) -> Piece:
+        """Read a tile with its halo."""
+        around = tile.grown(self.halo, self.inputs.sides)
+        parts = {name: self.inputs.read(name, index, around) for name in ("image", *self.inputs.companions)}
+        known = known_in(parts["image"], parts.get("mask"))
+        core = tile.moved(around.origin)
+        return Piece(
+            parts["image"], known, parts.get("sigma"), parts.get("guide"), core, around.origin, self.inputs.sides
+        )
+
+    def denoised(self, piece: Piece, index: int) -> Outcome:
+        """Denoise what was read."""
+        recipe = self.recipes[index]
+        return estimate(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)
