@@ -7,7 +7,6 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from . import foreign, own
@@ -30,6 +29,8 @@ def ours() -> tuple[Format, ...]:
 @cache
 def others() -> tuple[Format, ...]:
     """Return other packages' formats: asked where none of ours will do, since all that is installed is gone through."""
+    from importlib.metadata import entry_points  # takes longer to import than all of ours
+
     loaded = []
     for point in sorted(entry_points(group=GROUP)):
         try:

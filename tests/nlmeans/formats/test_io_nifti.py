@@ -11,9 +11,9 @@ from pictures import changed, noise, through
 from typer.testing import CliRunner
 
 from nlmeans import formats
-from nlmeans.formats import table
 from nlmeans.cli import app
 from nlmeans.cli.jobs import pairs
+from nlmeans.formats import table
 
 nib = pytest.importorskip("nibabel", reason="nibabel is not installed: pip install 'nlmeans[medical]'")
 
