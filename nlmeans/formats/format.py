@@ -62,13 +62,7 @@ class Format:
         return None
 
     def library(self) -> Any:
-        """Return the module that the format needs.
-
-        Raises
-        ------
-        PictureError
-            If it is not installed.
-        """
+        """Return the module that the format needs, or raise `PictureError` where it is not installed."""
         try:
             return import_module(self.needs)
         except ImportError:

@@ -46,21 +46,11 @@ def open_source(given: Any, max_pixels: int | None = None, *, bilevel: bool = Fa
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the result goes: a file of a format, made of a source.
+    """Where the result goes: a file of a format, made of a source."""
 
-    Attributes
-    ----------
-    format : Format
-        As the output's name ends.
-    info : ArrayInfo
-        What it will hold.
-    source : Source
-        The image, of which it takes over what the format can keep.
-    """
-
-    format: Format
-    info: ArrayInfo
-    source: Source
+    format: Format  # as the output's name ends
+    info: ArrayInfo  # what it will hold
+    source: Source  # the image, of which it takes over what the format can keep
 
     @classmethod
     def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype) -> Destination:

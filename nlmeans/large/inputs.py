@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,31 +11,64 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
-from ..formats.arrays import Source
+from ..formats.arrays import Slices, Source
 from ..formats.picture import PictureError
 from ..methods.sample import Parts
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from .axes import Axes
 from .manifest import differences
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Names of an array's axes, "_" for one of length 1 that is left out.
+
+    Files of five axes often hold a picture: what they call a volume of one slice at one time is none.
+    """
+
+    names: str
+
+    @property
+    def layout(self) -> Layout:
+        """The axes that are not left out."""
+        return Layout(self.names.replace("_", ""))
+
+    @property
+    def without_channels(self) -> Axes:
+        """The axes of what has one value a pixel."""
+        return Axes(self.names.replace("C", ""))
+
+    def slices(self, images: slice, tile: Tile) -> Slices:
+        """Return where a tile of separate images lies in the array."""
+        places = {"_": slice(0, 1), "N": images, "C": slice(None), "T": slice(*tile.z), "Z": slice(*tile.z)}
+        places |= {"Y": slice(*tile.y), "X": slice(*tile.x)}
+        return tuple(places[axis] for axis in self.names)
+
+    def planes(self, pixels: np.ndarray) -> np.ndarray:
+        """Return what lies in a region as planes (N, C, Z, Y, X)."""
+        return self.layout.planes(pixels.squeeze(self._left_out))
+
+    def array(self, planes: np.ndarray) -> np.ndarray:
+        """Return planes (N, C, Z, Y, X) as they lie in a region."""
+        return np.expand_dims(self.layout.array(planes), self._left_out)
+
+    def along(self, numbers: Sequence[int]) -> Mapping[str, int]:
+        """Return one number for each of N, C, Z, Y and X from those of all axes; 1 where there is no such axis."""
+        named = {"Z" if axis == "T" else axis: n for axis, n in zip(self.names, numbers, strict=True)}
+        return {axis: named.get(axis, 1) for axis in "NCZYX"}
+
+    @property
+    def _left_out(self) -> tuple[int, ...]:
+        return tuple(k for k, name in enumerate(self.names) if name == "_")
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What is read: the image, and what belongs to its pixels.
+    """What is read: the image, and what belongs to its pixels."""
 
-    Attributes
-    ----------
-    image : Source
-        The image.
-    axes : Axes
-        Names of its axes.
-    companions : dict of Source
-        Of ``mask`` (0 where a pixel does not count), ``sigma`` and ``guide`` those that there are.
-    """
-
-    image: Source
-    axes: Axes
+    image: Source  # the image
+    axes: Axes  # names of its axes
+    # of ``mask`` (0 where a pixel does not count), ``sigma`` and ``guide`` those that there are
     companions: dict[str, Source]
 
     @property
@@ -55,13 +88,7 @@ class Inputs:
         return self.axes.along(self.image.info.shape)["C"]
 
     def check(self) -> None:
-        """Refuse what does not fit the image.
-
-        Raises
-        ------
-        ValueError
-            Naming the shapes.
-        """
+        """Refuse what does not fit the image, naming the shapes."""
         for name in self.companions:
             self.axes_of(name)
 
@@ -116,22 +143,11 @@ class Changed(PictureError):
 
 
 class Watch:
-    """Watches whether all that is read stays as it is: at the end, and now and then before, in a hundredth of the time.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        What is read.
-
-    Attributes
-    ----------
-    identity : dict
-        What it was at the start.
-    """
+    """Watches whether what is read stays as it is: at the end, and now and then before, in a hundredth of the time."""
 
     def __init__(self, inputs: Inputs) -> None:
         self.inputs = inputs
-        self.identity = self._identity()
+        self.identity = self._identity()  # what it was at the start
 
     def _identity(self) -> dict[str, Any]:
         start = time.monotonic()

@@ -10,15 +10,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Names:
-    """What belongs to an output.
+    """What belongs to an output."""
 
-    Attributes
-    ----------
-    output : Path
-        What is asked for.
-    """
-
-    output: Path
+    output: Path  # what is asked for
 
     @property
     def part(self) -> Path:

@@ -24,8 +24,8 @@ from ..pairwise.tiles import available_cpus
 from ..plan.defaults import DEFAULTS_VERSION
 from ..plan.plan import Plan
 from . import files
-from .axes import Axes
-from .inputs import Inputs, Watch
+from .blocks import Sizes
+from .inputs import Axes, Inputs, Watch
 from .output import Output
 from .task import COUNTED
 from .work import Resources, carry_out
@@ -52,6 +52,7 @@ def denoise(
     overwrite: bool | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
+    sizes: Sizes | None = None,
     **options: Any,
 ) -> Report:
     """Denoise a file into another, block by block: in little memory, on this machine or on a cluster.
@@ -88,6 +89,8 @@ def denoise(
         Replace an output that exists.
     progress, cancel
         As for `nlmeans.denoise`; progress counts blocks. On a cluster, blocks that were begun are ended.
+    sizes : Sizes, optional
+        Of blocks; the default suits the machines of today.
 
     Returns
     -------
@@ -164,7 +167,7 @@ def denoise(
         if counts is None:
             cluster = None if scheduler is None else stack.enter_context(closing(Cluster(scheduler)))
             shown = stack.enter_context(bar(shown_to))
-            by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
+            by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
             missing = "mask" in of.companions or any(lost for _, lost in decided)
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind)
             counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by)
@@ -227,15 +230,9 @@ def _opened(
     axes_of = _axes(image.info, named, channel_axis, from_file=axes is None)
     if wide is not None:
         companions, sigma, noise = companions | {"sigma": wide}, None, None
-    inputs = Inputs(
-        image,
-        axes_of,
-        {
-            name: files.open_source(other, max_pixels, bilevel=name == "mask")
-            for name, other in companions.items()
-            if other is not None
-        },
-    )
+    given_files = {name: other for name, other in companions.items() if other is not None}
+    opened = {name: files.open_source(of, max_pixels, bilevel=name == "mask") for name, of in given_files.items()}
+    inputs = Inputs(image, axes_of, opened)
     inputs.check()
     declared = {} if image.info.nodata is None else {"nodata": image.info.nodata}
     return inputs, {"sigma": sigma, "noise": noise, "spacing": _spacing(inputs)} | declared | given

@@ -21,36 +21,16 @@ COUNTED = ("missing", "unfilled", "kept")
 
 @dataclass(frozen=True, eq=False)
 class BlockTask:
-    """How blocks are done.
+    """How blocks are done."""
 
-    Attributes
-    ----------
-    inputs : Inputs
-        What is read.
-    target : Target
-        What is written.
-    recipes : list of Recipe
-        One for each separate image.
-    halo : tuple of 3 int
-        How far around a block is read.
-    keep : bool
-        Leave missing pixels as they are.
-    threads : int
-        For each block.
-    stop : callable or None
-        Raises when the work is to stop; called from time to time. It cannot be sent to another process.
-    dtype : numpy.dtype or None
-        Type of the result; the image's by default.
-    """
-
-    inputs: Inputs
-    target: Any
-    recipes: list[Recipe]
-    halo: Radii
-    keep: bool
-    threads: int
-    stop: Callable[..., None] | None = None
-    dtype: np.dtype | None = None
+    inputs: Inputs  # what is read
+    target: Any  # what is written
+    recipes: list[Recipe]  # one for each separate image
+    halo: Radii  # how far around a block is read
+    keep: bool  # leave missing pixels as they are
+    threads: int  # for each block
+    stop: Callable[..., None] | None = None  # raises when the work is to stop; cannot be sent to another process
+    dtype: np.dtype | None = None  # type of the result; the image's by default
 
     def __call__(self, block: Block) -> dict[str, int]:
         """Do a block; return what is counted of its pixels, and if shades were lost."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .._progress import Cancelled, Progress
 from ..methods.recipe import Recipe
 from ..methods.region import Piece
+from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from .blocks import Cut, Room, choose
+from .blocks import Cut, Room, Sizes, choose
 from .files import Destination, most_memory, physical_memory, reason, resident_memory
 from .inputs import Changed, Watch
 from .manifest import Manifest
@@ -22,8 +23,6 @@ from .workers import Cluster, Threads
 
 logger = logging.getLogger("nlmeans")
 
-TRIAL = {2: ((1, 192, 192), (1, 512, 512)), 3: ((12, 48, 48), (32, 112, 112))}
-"""Sides of the pieces that are denoised first, to see what memory a value takes."""
 SHARE = 0.5
 """Of the machine's memory, what is used by default."""
 SLACK, THREADS = 0.85, 48 << 20
@@ -37,33 +36,16 @@ class Unfinished(OSError):
 
 @dataclass(frozen=True)
 class Resources:
-    """What the work is done with.
+    """What the work is done with."""
 
-    Attributes
-    ----------
-    cpus : int
-        Threads of this process.
-    cluster : Cluster or None
-        Who does the work in its place.
-    memory : float or None
-        Bytes that the caller allows.
-    held : int
-        The most bytes that the process had held before.
-    progress : Progress or None
-        The caller's progress.
-    stop : callable
-        Raises when the work is to stop.
-    check : callable
-        Raises if the output may not be written.
-    """
-
-    cpus: int
-    cluster: Cluster | None
-    memory: float | None
-    held: int
-    progress: Progress | None
-    stop: Callable[..., None]
-    check: Callable[[], None]
+    cpus: int  # threads of this process
+    cluster: Cluster | None  # who does the work in its place
+    memory: float | None  # bytes that the caller allows
+    held: int  # the most bytes that the process had held before
+    sizes: Sizes  # of blocks
+    progress: Progress | None  # the caller's
+    stop: Callable[..., None]  # raises when the work is to stop
+    check: Callable[[], None]  # raises if the output may not be written
 
 
 def carry_out(
@@ -188,12 +170,12 @@ class ShrinkTask:
 def _cut(trial: BlockTask, destination: Destination, by: Resources, before: Any) -> Cut:
     """Return how the image is cut: as it was ``before``, or else as the memory has it."""
     of, sides = trial.inputs, trial.inputs.axes.along(destination.info.chunks)
-    (fixed, each), cpus = _trial(trial), by.cpus
+    (fixed, each), cpus = _trial(trial, by.sizes.trial), by.cpus
     if by.cluster is not None:
         budget, cpus = by.memory or by.cluster.memory, 1
     else:
-        asked, most = by.memory or SHARE * physical_memory(), most_memory()
-        taken = max(resident_memory(), most if most > by.held else 0)
+        asked, peak = by.memory or SHARE * physical_memory(), most_memory()
+        taken = max(resident_memory(), peak if peak > by.held else 0)
         if taken > asked:
             raise ValueError(
                 f"max_memory must be more than the {taken / 2**20:.0f} MiB that the program has taken for itself and "
@@ -204,24 +186,17 @@ def _cut(trial: BlockTask, destination: Destination, by: Resources, before: Any)
     least = (sides["N"], sides["Z"], sides["Y"], sides["X"])
     given = None if before is None else before["block"][1:]
     read = of.axes.along(of.image.info.chunks)
-    room = Room(
-        of.sides,
-        least,
-        trial.halo,
-        of.channels,
-        fixed,
-        each,
-        (read["Z"], read["Y"], read["X"]),
-        of.image.info.dtype.itemsize,
-    )
+    whole, most = (read["Z"], read["Y"], read["X"]), by.sizes.most[of.sides[0] > 1] // of.channels
+    itemsize = of.image.info.dtype.itemsize
+    room = Room(of.sides, least, trial.halo, of.channels, fixed, each, whole, itemsize, most)
     return choose(room, SLACK * budget, cpus, given)
 
 
-def _trial(task: BlockTask) -> tuple[float, float]:
+def _trial(task: BlockTask, trial: Sequence[Sequence[Radii]]) -> tuple[float, float]:
     """Denoise two pieces in the middle of the image; return the bytes that any piece takes, and each of its values."""
     sides = task.inputs.sides
     measured: list[tuple[int, int]] = []
-    for wanted in TRIAL[3 if sides[0] > 1 else 2]:
+    for wanted in trial[sides[0] > 1]:
         z, y, x = (((n - min(w, n)) // 2, (n + min(w, n)) // 2) for w, n in zip(wanted, sides, strict=True))
         piece = task.piece(0, Tile(z, y, x))
         if not measured:

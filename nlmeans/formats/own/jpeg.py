@@ -60,14 +60,10 @@ class Jpeg(Format):
         if any(_is(segment, APP2, b"MPF\0") for segment in segments):
             logger.warning("%s: only the first of the pictures in the file is kept", request.path)
         return Picture(
-            pixels,
-            request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
-            request.channel_axis,
-            icc=image.info.get("icc_profile"),
+            pixels, request.axes or (None if request.names_axes else "YX" if grey else "YXC"), request.channel_axis,
+            icc=image.info.get("icc_profile"), dpi=image.info.get("dpi"), native=_coding(image, segments, request.path),
             exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
-            dpi=image.info.get("dpi"),
-            native=_coding(image, segments, request.path),
-        )
+        )  # fmt: skip
 
     def check(self, picture: Picture) -> None:
         """Refuse what a JPEG cannot hold."""
@@ -178,14 +174,10 @@ def _coding(image: Any, segments: list[bytes], path: Path) -> Coding:
         # The encoder writes its own of the one; the other's offsets point to pictures that are not written.
         if not _is(segment, APP14, b"Adobe") and not _is(segment, APP2, b"MPF\0")
     ]
-    return Coding(
-        tables,
-        SAMPLINGS.get(sampling, 0),
-        bool(image.info.get("progressive")),
-        len(sampling) == 3 and image.info.get("adobe_transform") == 0,
-        next((segment for segment in segments if _is(segment, JFIF, b"JFIF\0")), None),
-        kept,
-    )
+    as_rgb = len(sampling) == 3 and image.info.get("adobe_transform") == 0
+    jfif = next((segment for segment in segments if _is(segment, JFIF, b"JFIF\0")), None)
+    progressive = bool(image.info.get("progressive"))
+    return Coding(tables, SAMPLINGS.get(sampling, 0), progressive, as_rgb, jfif, kept)
 
 
 def _with_segments(data: bytes, coding: Coding) -> bytes:

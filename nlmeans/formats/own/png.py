@@ -42,14 +42,8 @@ class Chunk(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the chunk as it stands in a file."""
-        return b"".join(
-            (
-                struct.pack(">I", len(self.data)),
-                self.name,
-                self.data,
-                struct.pack(">I", zlib.crc32(self.name + self.data)),
-            )
-        )
+        length, crc = (struct.pack(">I", n) for n in (len(self.data), zlib.crc32(self.name + self.data)))
+        return b"".join((length, self.name, self.data, crc))
 
 
 class Header(NamedTuple):
@@ -88,22 +82,22 @@ class Png(Format):
     def read(self, request: Request) -> Picture:
         """Read a still PNG of any kind but black-and-white."""
         chunks = list(_chunks(request.path.read_bytes()))
-        found = dict(chunks)  # of the chunks that matter singly, files have one
-        header = Header(*struct.unpack(">IIBBBBB", found[b"IHDR"]))
+        named = dict(chunks)  # of the chunks that matter singly, files have one
+        header = Header(*struct.unpack(">IIBBBBB", named[b"IHDR"]))
         request.check_size(header.width, header.height)
         header.check()
-        if b"acTL" in found:
+        if b"acTL" in named:
             raise PictureError("a PNG must be a still picture: this one is animated")
         if header.depth == 1 and header.colour == GREY and not request.bilevel:
             raise PictureError("pixels must have shades: this PNG has 1 bit a pixel, black or white")
 
-        key = found.get(b"tRNS")
+        key = named.get(b"tRNS")
         palette = [chunk for chunk in chunks if chunk.name == b"PLTE"]
         samples = _samples(header, palette + _inflated(header, chunks, request))
         alpha: np.ndarray | None = None
         if header.colour == PALETTE:
             logger.warning("%s: palette colours are written back as RGB", request.path)
-            samples, alpha = _look_up(samples[..., 0], found[b"PLTE"], key)
+            samples, alpha = _look_up(samples[..., 0], named[b"PLTE"], key)
         elif header.colour in (GREY_ALPHA, RGBA):
             samples, alpha = samples[..., :-1], samples[..., -1:].copy()
         elif key is not None:
@@ -112,14 +106,10 @@ class Png(Format):
         grey = samples.shape[-1] == 1
         return Picture(
             np.ascontiguousarray(samples[..., 0] if grey else samples),
-            request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
-            request.channel_axis,
-            alpha,
-            icc=_profile(found.get(b"iCCP")),
-            exif=found.get(b"eXIf"),
-            dpi=_dpi(found.get(b"pHYs")),
+            request.axes or (None if request.names_axes else "YX" if grey else "YXC"), request.channel_axis, alpha,
+            icc=_profile(named.get(b"iCCP")), exif=named.get(b"eXIf"), dpi=_dpi(named.get(b"pHYs")),
             native=[chunk for chunk in chunks if chunk.name in KEPT],
-        )
+        )  # fmt: skip
 
     def check(self, picture: Picture) -> None:
         """Refuse what a PNG cannot hold."""

@@ -13,7 +13,7 @@ from nlmeans import formats
 from nlmeans.formats import PictureError, locks
 from nlmeans.formats.own import zarr as zarr_format
 from nlmeans.formats.own.tiff import regions
-from nlmeans.large import blocks, files
+from nlmeans.large import files
 from nlmeans.large.inputs import Changed
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
@@ -22,7 +22,6 @@ zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'n
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 50 * 64, 3: 64 * 64})
     monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 50, "X": 64})
     np.save("noisy.npy", GREY)
     np.save("other.npy", OTHER)

@@ -28,23 +28,13 @@ SIDE = 256
 
 @dataclass(frozen=True)
 class Grid:
-    """The segments of a page, tiles or strips of rows, of all channels or of each.
+    """The segments of a page, tiles or strips of rows, of all channels or of each."""
 
-    Attributes
-    ----------
-    axes : str
-        Of the page: YX, YXS or SYX.
-    apart, together : int
-        Channels that have segments of their own, and those that lie pixel by pixel.
-    sides, tile : tuple of 2 int
-        Rows and columns of the page and of a segment.
-    """
-
-    axes: str
-    apart: int
-    together: int
-    sides: tuple[int, int]
-    tile: tuple[int, int]
+    axes: str  # of the page: YX, YXS or SYX
+    apart: int  # channels that have segments of their own
+    together: int  # and those that lie pixel by pixel
+    sides: tuple[int, int]  # rows and columns of the page
+    tile: tuple[int, int]  # and of a segment
 
     @classmethod
     def of(cls, page: Any) -> Grid:

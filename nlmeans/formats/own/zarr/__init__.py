@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from ...arrays import ArrayInfo, Source, Target
@@ -11,7 +10,6 @@ from ...picture import PictureError, Request
 
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 """Files that a store or a group or array in it has one of."""
-CHUNK = {"X": 256, "Y": 256, "Z": 32}
 
 
 def split(path: Path) -> tuple[Path, str]:
@@ -28,22 +26,15 @@ def _is_node(path: Path) -> bool:
 
 
 class Zarr(Format):
-    """A store of one array or image, of any type; a folder.
-
-    Parameters
-    ----------
-    chunk : mapping
-        Sides along X, Y and Z of the chunks of an image that had none.
-    piece : int
-        Pixels of a finer level that are held at once for a coarser one.
-    """
+    """A store of one array or image, of any type; a folder."""
 
     name, endings = "Zarr", (".zarr",)
     needs, extra = "zarr", "scale"
     codec_memory = 64 << 20
 
-    def __init__(self, chunk: Mapping[str, int] = CHUNK, piece: int = 1 << 21) -> None:
-        self.chunk, self.piece = chunk, piece
+    def __init__(self) -> None:
+        self.chunk = {"X": 256, "Y": 256, "Z": 32}  # sides of the chunks of an image that had none
+        self.piece = 1 << 21  # pixels of a finer level that are held at once for a coarser one
 
     def store(self, path: Path) -> Path | None:
         """Return the folder of a store, known by its name or by what is in it."""

@@ -7,7 +7,6 @@ import binascii
 import logging
 import math
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +29,8 @@ UNITS = {
 """Units of length as OME-Zarr names them."""
 
 
-@dataclass(frozen=True)
-class Multiscale:
-    """The first image of a group: its levels, the finest first, axes, sides of a pixel along all of them, and unit."""
-
-    levels: tuple[str, ...]
-    axes: str | None
-    scale: tuple[float, ...] | None
-    unit: str | None
-
-
-def multiscale(group: Any, path: Path) -> Multiscale:
-    """Return what the metadata of an OME-Zarr image say.
+def multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None]:
+    """Return what the metadata of a group say of its first image: levels, axes, scale and unit, as `Image` has them.
 
     Raises
     ------
@@ -62,9 +51,9 @@ def multiscale(group: Any, path: Path) -> Multiscale:
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
     if others := sorted(set(_inside(group)) - {level.partition("/")[0] for level in levels}):
         logger.warning("%s: %s in it are not copied", path, ", ".join(others))
-    found = letters([axis.get("name") for axis in axes], count)
+    known = letters([axis.get("name") for axis in axes], count)
     units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
-    return Multiscale(levels, found, scale, units.pop() if len(units) == 1 else None)
+    return levels, known, scale, units.pop() if len(units) == 1 else None
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -32,27 +32,13 @@ UNWRITTEN = ".partial"
 
 @dataclass(frozen=True)
 class Image:
-    """An image in a store: an array, or the levels of an OME-Zarr image.
+    """An image in a store: an array, or the levels of an OME-Zarr image."""
 
-    Attributes
-    ----------
-    node : zarr.Array or zarr.Group
-        What was named.
-    levels : tuple of str
-        Paths of the arrays in a group, the finest first; none for an array.
-    axes : str or None
-        Names of the axes.
-    scale : tuple of float or None
-        Sides of a pixel along all axes.
-    unit : str or None
-        Their unit along the axes of space, where it is one.
-    """
-
-    node: Any
-    levels: tuple[str, ...]
-    axes: str | None
-    scale: tuple[float, ...] | None
-    unit: str | None
+    node: Any  # the array or group that was named
+    levels: tuple[str, ...]  # paths of the arrays in a group, the finest first; none for an array
+    axes: str | None  # names of the axes
+    scale: tuple[float, ...] | None  # sides of a pixel along all axes
+    unit: str | None  # their unit along the axes of space, where it is one
 
     @classmethod
     def open(cls, path: Path) -> Image:
@@ -73,8 +59,7 @@ class Image:
             raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
             return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None)
-        found = metadata.multiscale(node, path)
-        return cls(node, found.levels, found.axes, found.scale, found.unit)
+        return cls(node, *metadata.multiscale(node, path))
 
     @property
     def consolidated(self) -> bool:
