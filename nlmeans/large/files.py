@@ -83,7 +83,7 @@ def check_target(fmt: Format, path: Path, inputs: Iterable[Any], overwrite: bool
 def _check_apart(path: Path, given: Path, is_store: bool) -> None:
     """Refuse an output that is in a store that is read, or holds what is read, or would lie next to it by its name."""
     if any(name in (given, *given.parents) for name in Names(path).companions):
-        raise PictureError(f"what is read must have another name than what lies beside the output for a time: {given}")
+        raise PictureError(f"what is read must have another name than what lies next to the output for a time: {given}")
     fmt = by_store(given)
     store = None if fmt is None else fmt.store(given)
     if is_store and (path == given or path in given.parents or store in (path, *path.parents)):
@@ -93,7 +93,7 @@ def _check_apart(path: Path, given: Path, is_store: bool) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Return what went wrong, with the name of the file where the system tells it."""
+    """Return what went wrong, with the name of the file where the system has it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
@@ -114,7 +114,7 @@ def physical_memory() -> int:
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        machine = 8 << 30  # a guess, where the system does not tell
+        machine = 8 << 30  # a guess, where the system does not say
     return min([machine, *_group_limits()])
 
 
@@ -143,12 +143,12 @@ def _number(path: Path) -> list[int]:
 
 
 def resident_memory() -> int:
-    """Return how many bytes of memory this process holds; the most it has held where the system does not tell."""
+    """Return how many bytes of memory this process holds; the most it has held where the system does not say."""
     return _status("VmRSS") or most_memory() or 300 << 20
 
 
 def most_memory() -> int:
-    """Return how many bytes of memory this process has held at most; 0 where the system does not tell."""
+    """Return how many bytes of memory this process has held at most; 0 where the system does not say."""
     if most := _status("VmHWM"):
         return most
     try:

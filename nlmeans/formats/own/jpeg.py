@@ -26,7 +26,7 @@ SAMPLINGS: dict[Any, int] = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1
 
 @dataclass(frozen=True)
 class Coding:
-    """How a file was compressed, and its segments beside the pixels."""
+    """How a file was compressed, and its segments other than pixels."""
 
     tables: list[list[int]]
     subsampling: int
@@ -123,8 +123,8 @@ def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarra
     def units(flags: np.ndarray, reduce: np.ufunc) -> np.ndarray:
         """Return flags of the groups of blocks that follow each other in the file."""
         rows = reduce.reduceat(flags.reshape(*flags.shape[:2], -1), np.arange(0, image.height, down), 0)
-        found: np.ndarray = reduce.reduceat(rows, np.arange(0, image.width, across), 1)
-        return reduce.reduce(found, axis=2).ravel()
+        columns: np.ndarray = reduce.reduceat(rows, np.arange(0, image.width, across), 1)
+        return reduce.reduce(columns, axis=2).ravel()
 
     filled = units(pixels == FILLED, np.logical_and)
     tail = 0 if filled.all() else int(np.argmin(filled[::-1]))
@@ -145,15 +145,15 @@ def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarra
 
 def _segments(data: bytes) -> list[bytes]:
     """Return all segments before the pixels, each with its marker."""
-    found, position = [], 2
+    segments, position = [], 2
     while data[position + 1] != START_OF_SCAN:
         if data[position + 1] == 0xFF:  # fill bytes may precede a marker
             position += 1
             continue
         (length,) = struct.unpack_from(">H", data, position + 2)
-        found.append(data[position : position + 2 + length])
+        segments.append(data[position : position + 2 + length])
         position += 2 + length
-    return found
+    return segments
 
 
 def _is(segment: bytes, marker: int, name: bytes) -> bool:

@@ -168,27 +168,27 @@ def _inflated(header: Header, chunks: list[Chunk], request: Request) -> list[Chu
     """
     packed, left = [chunk.data for chunk in chunks if chunk.name == b"IDAT"], header.bytes
     request.check_claim(left, sum(map(len, packed)), DEFLATE)
-    inflate, store, found = zlib.decompressobj(), zlib.compressobj(0), []
+    inflate, store, stored = zlib.decompressobj(), zlib.compressobj(0), []
     for data in (*packed, b""):  # the last time for what is on its way
         while left and not inflate.eof:
             rows = inflate.decompress(data, min(PIECE, left))
             data, left = inflate.unconsumed_tail, left - len(rows)
-            found.append(store.compress(rows))
+            stored.append(store.compress(rows))
             if not data:
                 break
     if left:
         raise PictureError(
             f"the file is damaged or cut short: its rows have {header.bytes:,} bytes, {header.bytes - left:,} are there"
         )
-    found.append(store.flush())
-    return [Chunk(b"IDAT", data) for data in found if data]
+    stored.append(store.flush())
+    return [Chunk(b"IDAT", data) for data in stored if data]
 
 
 def _samples(header: Header, pixels: list[Chunk]) -> np.ndarray:
     """Unpack to (height, width, samples), uint8 or uint16; fewer bits are spread over 8 unless they are indices."""
     if header.depth < 16:
-        found = np.atleast_3d(_unpack(header, pixels))
-        return found.view(np.uint8) * np.uint8(255) if found.dtype == np.bool_ else found
+        samples = np.atleast_3d(_unpack(header, pixels))
+        return samples.view(np.uint8) * np.uint8(255) if samples.dtype == np.bool_ else samples
     if header.colour == GREY:
         return np.atleast_3d(_unpack(header, pixels)).astype(np.uint16, copy=False)
     if header.colour == GREY_ALPHA:  # two 16-bit samples are four of 8 bits, in the same order

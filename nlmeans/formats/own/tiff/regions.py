@@ -134,7 +134,7 @@ def _opened(path: Path, modified: int) -> _Opened:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[_Opened]:
-    """Give a file that is open, and whose pages were looked at once."""
+    """Yield a file that is open, and whose pages were read once."""
     with _opened(path, path.stat().st_mtime_ns).reading() as opened:
         yield opened
 
@@ -261,7 +261,7 @@ class TiffTarget(Target):
         return self.source.origin if dtype == self.source.info.dtype else self.source.origin.typed(dtype)
 
     def _given(self) -> dict[str, Any]:
-        """Return what tifffile is told of the file."""
+        """Return what tifffile takes for the file."""
         shape: dict[str, Any] = {"shape": self.info.shape, "dtype": self.info.dtype}
         if self.source is not None and self.source.big:
             shape["bigtiff"] = True

@@ -151,14 +151,14 @@ def described(tif: Any, filename: str) -> ome.Described:
         return ome.described(tif.ome_metadata, filename)
     if not tif.is_imagej:
         return ome.Described({}, None)
-    said = tif.imagej_metadata
+    stated = tif.imagej_metadata
     x, y = (tif.pages[0].tags.valueof(code) for code in (282, 283))
     sides = {
         "X": x[1] / x[0] if x and x[0] else 0.0,
         "Y": y[1] / y[0] if y and y[0] else 0.0,
-        "Z": said.get("spacing", 0.0),
+        "Z": stated.get("spacing", 0.0),
     }
-    return ome.Described.of(sides, dict.fromkeys("XYZ", said.get("unit")))
+    return ome.Described.of(sides, dict.fromkeys("XYZ", stated.get("unit")))
 
 
 def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
@@ -171,8 +171,8 @@ def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
 
 def nodata_of(origin: Origin, dtype: np.dtype) -> float | None:
     """Return the value that a file declares to be no data, as pixels have it that were read."""
-    found = declared(origin.tags[NODATA][2], dtype) if NODATA in origin.tags else None
-    return found if found is None or origin.white is None else float(int(found) ^ origin.white)
+    value = declared(origin.tags[NODATA][2], dtype) if NODATA in origin.tags else None
+    return value if value is None or origin.white is None else float(int(value) ^ origin.white)
 
 
 def only_series(tif: Any) -> Any:
@@ -345,7 +345,7 @@ def ome_options(axes: str, spacing: tuple[float, ...] | None, unit: str | None) 
 def save(
     part: Path, pixels: Any, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
 ) -> None:
-    """Write a TIFF: an array, or what tifffile takes in its place beside ``shape`` and ``dtype``."""
+    """Write a TIFF: an array, or what tifffile takes in its place with ``shape`` and ``dtype``."""
     import tifffile
 
     given = {code: value for code, (_, _, value) in tags.items()}

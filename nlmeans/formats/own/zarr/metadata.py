@@ -101,18 +101,18 @@ def _levels(image: dict[str, Any]) -> tuple[str, ...]:
 def _array(group: Any, level: str) -> Any:
     """Return a level."""
     try:
-        found = group[level]
+        array = group[level]
     except KeyError:
         raise PictureError(f"they name a level that is not there: {quoted(level)}") from None
     except Exception as error:  # whatever is wrong with metadata
         raise PictureError(f"level {quoted(level)} cannot be read: {quoted(error)}") from error
-    _require(hasattr(found, "chunks"), f"they name a level that is no array: {quoted(level)}")
-    return found
+    _require(hasattr(array, "chunks"), f"they name a level that is no array: {quoted(level)}")
+    return array
 
 
 def _scale(image: dict[str, Any], count: int) -> tuple[float, ...] | None:
     """Return the sides of a pixel of the finest level; None where they are not said."""
-    found = None
+    scale = None
     for steps in (image["datasets"][0].get("coordinateTransformations"), image.get("coordinateTransformations")):
         _require(steps is None or isinstance(steps, list), f"coordinateTransformations is {quoted(steps)}")
         for step in steps or ():
@@ -124,8 +124,8 @@ def _scale(image: dict[str, Any], count: int) -> tuple[float, ...] | None:
             except (TypeError, ValueError):
                 fine = False
             _require(fine, f"scale is {quoted(step['scale'])}, for {count} axes")
-            found = sides if found is None else tuple(a * b for a, b in zip(found, sides, strict=True))
-    return found
+            scale = sides if scale is None else tuple(a * b for a, b in zip(scale, sides, strict=True))
+    return scale
 
 
 def dimensions(array: Any) -> tuple[Any, ...]:
@@ -136,8 +136,8 @@ def dimensions(array: Any) -> tuple[Any, ...]:
 
 def letters(names: Any, count: int) -> str | None:
     """Return names of axes as one letter each; None where they are not all known."""
-    found = "".join(NAMES.get(str(name).lower(), "?") for name in names)
-    return found if len(found) == count and "?" not in found and len(set(found)) == count else None
+    axes = "".join(NAMES.get(str(name).lower(), "?") for name in names)
+    return axes if len(axes) == count and "?" not in axes and len(set(axes)) == count else None
 
 
 def advice(array: Any) -> str | None:

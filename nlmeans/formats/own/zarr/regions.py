@@ -80,13 +80,13 @@ def _place(path: Path, image: Image) -> Path:
 
 def _stored(place: Path) -> tuple[int, int]:
     """Return how many chunks are in an array's folder, and how many bytes they have."""
-    found = [
+    sizes = [
         (Path(folder) / name).stat().st_size
         for folder, _, files in os.walk(place)
         for name in files
         if name not in METADATA and not name.startswith(".") and not name.endswith(".partial")
     ]
-    return len(found), sum(found)
+    return len(sizes), sum(sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +141,13 @@ class ZarrSource(Source):
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when a chunk is written again: a hash of the names, sizes and times of all."""
-        seen = sha256()
+        digest = sha256()
         for folder, folders, files in os.walk(_place(self.path, self.image)):
             folders.sort()
             for name in sorted(files):
-                found = (Path(folder) / name).stat()
-                seen.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode())
-        return {"path": str(self.path.resolve()), "files": seen.hexdigest()}
+                status = (Path(folder) / name).stat()
+                digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return {"path": str(self.path.resolve()), "files": digest.hexdigest()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +259,7 @@ class ZarrTarget(Target):
             if lengths[longest] == 1:
                 break
             lengths[longest] = (lengths[longest] + 1) // 2
-        found = np.empty(sides, coarser.dtype)
+        result = np.empty(sides, coarser.dtype)
         for first in product(*(range(0, side, length) for side, length in zip(sides, lengths, strict=True))):
             place = tuple(slice(f, min(f + n, side)) for f, n, side in zip(first, lengths, sides, strict=True))
             ends = [
@@ -267,8 +267,8 @@ class ZarrTarget(Target):
                 for cut, part, large, small in zip(slices, place, finer.shape, coarser.shape, strict=True)
             ]
             pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
-            found[place] = means(pixels, [end - end[0] for end in ends], self.info.nodata)
-        coarser[slices] = found
+            result[place] = means(pixels, [end - end[0] for end in ends], self.info.nodata)
+        coarser[slices] = result
 
 
 def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = None) -> np.ndarray:
@@ -285,8 +285,8 @@ def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = Non
     empty = np.nan if nodata is None else nodata
     sums[missing] = 0
     counts = _over((~missing).astype(np.float64), ends)
-    found = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
-    return _whole(found, pixels.dtype)
+    result = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
+    return _whole(result, pixels.dtype)
 
 
 def _over(values: np.ndarray, ends: list[np.ndarray], mean: bool = False) -> np.ndarray:
