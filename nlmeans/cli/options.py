@@ -356,7 +356,8 @@ class Filtering:
     @property
     def in_store(self) -> bool:
         """Whether a file that a flag names can only be read by regions."""
-        return any(isinstance(path, Path) and by_store(path) for path in (self.sigma, self.mask, self.guide))
+        stores = [by_store(path) for path in (self.sigma, self.mask, self.guide) if isinstance(path, Path)]
+        return any(store is not None and not store.can("read") for store in stores)
 
     def given(self) -> dict[str, Any]:
         """Return arguments of the library as they were given: files by their names."""

@@ -62,14 +62,9 @@ def by_store(path: Path) -> Format | None:
 
 
 def to_read(path: Path, ability: str = "read") -> Format:
-    """Return the format of a file.
+    """Return the format of a file that can be read, whole or (``"open"``) by regions.
 
-    Raises
-    ------
-    PictureError
-        If it is none that can be read, whole or (``"open"``) by regions.
-    OSError
-        If the file cannot be read.
+    Raises `PictureError` for any other file, and `OSError` where it cannot be read.
     """
     fmt = by_store(path) or _by_content(path)
     if not fmt.can(ability):
@@ -78,12 +73,9 @@ def to_read(path: Path, ability: str = "read") -> Format:
 
 
 def to_write(path: Path, *abilities: str) -> Format:
-    """Return the format that a name stands for.
+    """Return the format that a name stands for, if it has an ability: ``"write"``, whole, or ``"create"``, by regions.
 
-    Raises
-    ------
-    PictureError
-        If it has none of the abilities: ``"write"``, whole, or ``"create"``, by regions.
+    Raises `PictureError` otherwise.
     """
     fmt = by_name(path)
     if fmt is None or not fmt.can(*abilities):

@@ -83,7 +83,7 @@ def check_target(fmt: Format, path: Path, inputs: Iterable[Any], overwrite: bool
 def _check_apart(path: Path, given: Path, is_store: bool) -> None:
     """Refuse an output that is in a store that is read, or holds what is read, or would lie next to it by its name."""
     if any(name in (given, *given.parents) for name in Names(path).companions):
-        raise PictureError(f"what is read must have another name than what lies next to the output for a time: {given}")
+        raise PictureError(f"what is read must have another name than what lies beside the output for a time: {given}")
     fmt = by_store(given)
     store = None if fmt is None else fmt.store(given)
     if is_store and (path == given or path in given.parents or store in (path, *path.parents)):

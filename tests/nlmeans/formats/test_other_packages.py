@@ -168,3 +168,14 @@ def test_one_file_is_all_that_our_formats_take():
     names = [fmt.name for fmt in table.ours()]
     assert len(set(names)) == len(names)
     assert all(fmt.can("read", "write", "open", "create") for fmt in table.ours())
+
+
+def test_what_is_not_installed_is_named_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    np.save("noisy.npy", GREY)
+    (tmp_path / "noisy.zarr").mkdir()
+    for source, target in (("noisy.npy", "clean.zarr"), ("noisy.zarr", "clean.npy")):
+        with pytest.raises(io.PictureError, match=r"Zarr files need zarr: .* pip install 'nlmeans\[scale\]'$"):
+            large.denoise(source, target, 10)
+    assert not list(tmp_path.glob("clean*"))

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...picture import PictureError, Request, quoted
-from . import FORMAT, METADATA, metadata, split
+from . import metadata
+from .places import CODECS, METADATA, split
 
 logger = logging.getLogger("nlmeans")
 
@@ -49,7 +51,6 @@ class Image:
         PictureError
             If there is no image.
         """
-        zarr = FORMAT.library()
         store, within = split(path)
         if not store.exists():
             raise FileNotFoundError(f"there is no {store}")
@@ -93,7 +94,7 @@ def _stored(place: Path) -> tuple[int, int]:
 class ZarrSource(Source):
     """An image in a Zarr store that is read."""
 
-    codec_memory = FORMAT.codec_memory
+    codec_memory = CODECS
     path: Path
     info: ArrayInfo
     image: Image
@@ -158,13 +159,13 @@ class ZarrTarget(Target):
     info: ArrayInfo
     levels: tuple[str, ...]
     consolidated: bool
+    piece: int  # pixels of a finer level that are held at once for a coarser one
 
     @classmethod
-    def create(cls, path: Path, info: ArrayInfo, source: Source) -> ZarrTarget:
+    def create(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Write all but the pixels."""
-        zarr = FORMAT.library()
         if not isinstance(source, ZarrSource):
-            return cls._create_new(path, info)
+            return cls._create_new(path, info, piece)
         image = source.image
         if image.levels:
             group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
@@ -183,12 +184,11 @@ class ZarrTarget(Target):
                 fill_value=array.fill_value, attributes=dict(array.attrs),
                 dimension_names=getattr(array.metadata, "dimension_names", None),
             )  # fmt: skip
-        return cls(path, info, image.levels, image.consolidated)
+        return cls(path, info, image.levels, image.consolidated, piece)
 
     @classmethod
-    def _create_new(cls, path: Path, info: ArrayInfo) -> ZarrTarget:
+    def _create_new(cls, path: Path, info: ArrayInfo, piece: int) -> ZarrTarget:
         """Write an image that came from no Zarr: as OME-Zarr if its axes have names that this knows."""
-        zarr = FORMAT.library()
         axes = info.axes if info.axes and set(info.axes) <= set(AXES) else None
         names = list(axes.lower()) if axes else None
         array: dict[str, Any] = {
@@ -198,7 +198,7 @@ class ZarrTarget(Target):
             array |= metadata.declaring(info.nodata, info.dtype)
         if axes is None:
             zarr.create_array(path, **array)
-            return cls(path, info, (), False)
+            return cls(path, info, (), False, piece)
         group = zarr.create_group(path)
         sides = dict(zip((axis for axis in "ZYX" if axis in axes), info.spacing or (), strict=False))
         scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
@@ -208,21 +208,21 @@ class ZarrTarget(Target):
         }
         group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
         group.create_array("0", **array)
-        return cls(path, info, ("0",), False)
+        return cls(path, info, ("0",), False, piece)
 
     @classmethod
-    def reopen(cls, path: Path, info: ArrayInfo, source: Source) -> ZarrTarget:
+    def reopen(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Go on with a store that was created."""
         _sweep(path)
         image = source.image if isinstance(source, ZarrSource) else Image.open(path)
-        target = cls(path, info, image.levels, image.consolidated)
+        target = cls(path, info, image.levels, image.consolidated, piece)
         if target._arrays[0].shape != info.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != info.dtype:
             raise PictureError(f"it must have shape {info.shape} and dtype {info.dtype}")
         return target
 
     @cached_property
     def _arrays(self) -> list[Any]:
-        node = FORMAT.library().open(self.path, mode="r+")
+        node = zarr.open(self.path, mode="r+")
         return [node[name] for name in self.levels] if self.levels else [node]
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
@@ -235,7 +235,7 @@ class ZarrTarget(Target):
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
-                FORMAT.library().consolidate_metadata(self.path)
+                zarr.consolidate_metadata(self.path)
         return self.path
 
     def coarser(self) -> Iterator[list[Slices]]:
@@ -254,7 +254,7 @@ class ZarrTarget(Target):
         ratios = [max(large / small, 1) for large, small in zip(finer.shape, coarser.shape, strict=True)]
         sides = [cut.stop - cut.start for cut in slices]
         lengths = list(sides)
-        while math.prod(length * ratio for length, ratio in zip(lengths, ratios, strict=True)) > FORMAT.piece:
+        while math.prod(length * ratio for length, ratio in zip(lengths, ratios, strict=True)) > self.piece:
             longest = int(np.argmax(lengths))
             if lengths[longest] == 1:
                 break
