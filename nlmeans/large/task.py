@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from .._notes import noted
 from ..methods.recipe import Recipe
-from ..methods.region import SHADES, Outcome, Piece, estimate, known_in
+from ..methods.region import SHADES, Pixels, Result, denoised
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from .blocks import Block
 from .inputs import Inputs
 
 COUNTED = ("missing", "unfilled", "kept")
-"""What a block counts of its pixels: attributes of `Outcome`, and of a report."""
+"""What a block counts of its pixels: attributes of `Result`, and of a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,28 +35,24 @@ class BlockTask:
 
     def __call__(self, block: Block) -> dict[str, int]:
         """Do a block; return what is counted of its pixels, and if shades were lost."""
-        outcomes = [self.image(index, block.tile) for index in range(block.first, block.last)]
-        pixels = self.inputs.axes.array(np.stack([outcome.pixels for outcome in outcomes]))
+        results = [self.image(index, block.tile) for index in range(block.first, block.last)]
+        pixels = self.inputs.axes.array(np.stack([result.pixels for result in results]))
         self.target.write(self.inputs.axes.slices(slice(block.first, block.last), block.tile), pixels)
-        lost = sum(SHADES in outcome.plan.notes for outcome in outcomes)
-        counts = {name: sum(getattr(outcome, name) for outcome in outcomes) for name in COUNTED}
-        return counts | ({"shades": 1} if 2 * lost > len(outcomes) else {})
+        lost = sum(noted(result.plan.notes, SHADES.code) for result in results)
+        counts = {name: sum(getattr(result, name) for result in results) for name in COUNTED}
+        return counts | ({"shades": 1} if 2 * lost > len(results) else {})
 
-    def image(self, index: int, tile: Tile) -> Outcome:
+    def image(self, index: int, tile: Tile) -> Result:
         """Denoise a tile of one of separate images."""
         return self.denoised(self.piece(index, tile), index)
 
-    def piece(self, index: int, tile: Tile) -> Piece:
+    def piece(self, index: int, tile: Tile) -> Pixels:
         """Read a tile with its halo."""
         around = tile.grown(self.halo, self.inputs.sides)
         parts = {name: self.inputs.read(name, index, around) for name in ("image", *self.inputs.companions)}
-        known = known_in(parts["image"], parts.get("mask"))
-        core = tile.moved(around.origin)
-        return Piece(
-            parts["image"], known, parts.get("sigma"), parts.get("guide"), core, around.origin, self.inputs.sides
-        )
+        return Pixels.of(parts, tile.moved(around.origin), around.origin, self.inputs.sides)
 
-    def denoised(self, piece: Piece, index: int) -> Outcome:
+    def denoised(self, piece: Pixels, index: int) -> Result:
         """Denoise what was read."""
         recipe = self.recipes[index]
-        return estimate(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)
+        return denoised(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._progress import Cancelled, Progress
 from ..methods.recipe import Recipe
-from ..methods.region import Piece
+from ..methods.region import Pixels
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from .blocks import Cut, Room, Sizes, choose
@@ -207,7 +207,7 @@ def _trial(task: BlockTask, trial: Sequence[Sequence[Radii]]) -> tuple[float, fl
     return max(much - each * large, 0), max(each, 0) + task.inputs.image.info.dtype.itemsize
 
 
-def _peak(task: BlockTask, piece: Piece) -> int:
+def _peak(task: BlockTask, piece: Pixels) -> int:
     """Return how many bytes it takes at most to denoise a piece."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
