@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _companions
 from .._axes import Layout
 from ..formats.arrays import Slices, Source
 from ..formats.picture import PictureError
@@ -103,7 +103,7 @@ class Inputs:
         if not names:
             plain = tuple(side for axis, side in zip(self.axes.names, shape, strict=True) if axis != "C")
             raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {own}")
-        return Axes(_checks.only(names, name, own))
+        return Axes(_companions.only(names, name, own))
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when something that is read is another."""

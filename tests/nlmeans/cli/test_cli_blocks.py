@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import nlmeans
 from nlmeans.cli import app
-from nlmeans.cli.options import size
+from nlmeans.cli.flags import size
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 

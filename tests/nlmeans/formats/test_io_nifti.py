@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nlmeans import formats
 from nlmeans.cli import app
-from nlmeans.cli.jobs import pairs
+from nlmeans.cli.paths import pairs
 from nlmeans.formats import table
 
 nib = pytest.importorskip("nibabel", reason="nibabel is not installed: pip install 'nlmeans[medical]'")

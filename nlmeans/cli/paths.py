@@ -58,7 +58,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     if (target.exists() and not target.is_dir()) or (by_name(target) is not None and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     sources: dict[Path, Path] = {}
-    for source in files(inputs):
+    for source in files_of(inputs):
         place = target / source.name
         check_name(place, "IN", "write", "create")
         if place in sources:
@@ -69,7 +69,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     return [(source, place) for place, source in sources.items()], target
 
 
-def files(inputs: Iterable[Path]) -> Iterator[Path]:
+def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
     """Yield files, for a folder the pictures in it (not those in folders within)."""
     for path in inputs:
         if not path.is_dir() or by_store(path):
