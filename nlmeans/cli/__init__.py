@@ -19,6 +19,7 @@ import typer
 import nlmeans
 
 from .. import formats
+from ..formats.table import by_name
 from ..noise.text import text as noise_text
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
@@ -90,11 +91,10 @@ def denoise(
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
         tasks, folder = pairs(inputs, output)
-        if jpeg_quality is not None and not any(
-            formats.FORMATS.get(formats.ending(target)) == "jpeg" for _, target in tasks
-        ):
+        takers = [fmt for _, target in tasks if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
+        if jpeg_quality is not None and not takers:
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
-        all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_zarr
+        all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
         by_blocks = [all_by_blocks or in_blocks(source, target) for source, target in tasks]
         files = {} if all(by_blocks) else filtering.files(reading)
         if folder is not None:
@@ -178,7 +178,7 @@ def plan(
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         sources = list(files_of(inputs))
-        by_blocks = [filtering.in_zarr or in_blocks(source, source) for source in sources]
+        by_blocks = [filtering.in_store or in_blocks(source, source) for source in sources]
         files = {} if all(by_blocks) else filtering.files(reading)
         for source, blocks in zip(sources, by_blocks, strict=True):
             with console.working_on(source):
@@ -217,9 +217,9 @@ def explain(
     """
     from .explaining import explained
 
-    check_name(output, "OUT")
-    if formats.format_of(output) == "nifti":
-        raise typer.BadParameter(f"{output}: a drawing has colours, which a NIfTI cannot hold", param_hint="OUT")
+    fmt = check_name(output, "OUT", "write")
+    if not fmt.colours:
+        raise typer.BadParameter(f"{output}: a drawing has colours, which a {fmt.name} cannot hold", param_hint="OUT")
     with Console(quiet, verbose) as console:
         files = filtering.files(reading)
         with console.working_on(output):
@@ -258,7 +258,7 @@ def compare(
     from ..show.page import environment
     from .comparing import compared
 
-    if formats.ending(out) not in (".html", ".htm"):
+    if out.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"must end in .html or .htm; got {out}", param_hint="--out")
     filtering = Filtering(sigma=sigma)
     with Console(quiet) as console:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ..formats.zarrs import named as named_zarr
+from ..formats.table import is_file
 from ..methods import registry
 from ..plan.options import OPTIONS, WORK, clash
 from .console import spelled
@@ -41,7 +41,7 @@ def flag(name: str) -> Any:
             value = parse(text)
             option.checked(value, name, None)
         except (TypeError, ValueError) as error:
-            if option.file and existing(Path(text)):
+            if option.file and is_file(Path(text)):
                 return Path(text)
             raise typer.BadParameter(str(error).removeprefix(f"{name} ")) from None
         return value
@@ -53,11 +53,6 @@ def flag(name: str) -> Any:
         max=option.most,
         help=option.help,
     )
-
-
-def existing(path: Path) -> bool:
-    """Whether a picture, or a store of Zarr, has this name."""
-    return path.is_file() or named_zarr(path)
 
 
 def parameter(name: str, annotation: Any = None, default: Any = None) -> inspect.Parameter:

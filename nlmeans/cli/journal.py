@@ -10,7 +10,7 @@ from typing import Any
 import nlmeans
 
 from ..formats import PictureError
-from ..formats.store import identity_of
+from ..formats.arrays import identity_of
 from ..large.manifest import Record, differences
 from ..large.names import stamp
 

@@ -10,7 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
-from ..formats.zarrs import named as named_zarr
+from ..formats.table import by_store
 from ..methods.registry import method_of
 from ..plan.options import OPTIONS, WORK
 from .console import FORESEEN, reason, spelled
@@ -64,9 +64,10 @@ class Filtering(Flags):
         return pictures
 
     @property
-    def in_zarr(self) -> bool:
+    def in_store(self) -> bool:
         """Whether a file that a flag names can only be read by regions."""
-        return any(isinstance(value, Path) and named_zarr(value) for value in self.given.values())
+        stores = [by_store(path) for path in self.given.values() if isinstance(path, Path)]
+        return any(store is not None and not store.can("read") for store in stores)
 
     def options(
         self, picture: formats.Picture, files: dict[str, formats.Picture], method: str | None = None
