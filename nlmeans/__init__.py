@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._checks import DenoisingError
 from ._progress import Cancelled
+from ._version import __version__
 from .plan.averaging import AveragingPlan, Pass
 from .plan.plan import Plan
 from .plan.report import Maps, Report
@@ -32,7 +33,6 @@ __all__ = [
     "plan",
     "weight_map",
 ]
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .noise import estimate_noise as estimate_noise

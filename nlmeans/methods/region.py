@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
+from .._notes import Note
 from .._progress import Progress
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 MOVED = 0.02
 """Share of an image's mean, above its darkest pixel, by which rounding may move it without a note."""
-SHADES = (
+SHADES = Note(
+    "shades",
     "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
-    "dtype='float32' (--dtype float32) keeps both"
+    "dtype='float32' (--dtype float32) keeps both",
 )
 
 
@@ -65,7 +67,7 @@ class Pixels:
         Each is planes (channels, Z, Y, X); ``origin`` is where they begin in an image of these ``sides``.
         """
         mask = parts.get("mask")
-        known = _checks.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
+        known = _companions.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
         return cls(parts["image"], known, parts.get("sigma"), parts.get("guide"), core, origin, sides)
 
 
@@ -235,7 +237,7 @@ def denoised(
 
 def _mapped(noise: FittedNoise, sigma: np.ndarray, dtype: np.dtype) -> FittedNoise:
     """Return the noise with this part of the map of σ."""
-    from ..noise.models import check_map
+    from ..noise.numbers import check_map
 
     check_map(sigma)
     if not any(noise.channels) and sigma.any():

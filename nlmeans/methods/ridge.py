@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from .._axes import Layout
 from .._progress import Progress, shares_of
 from ..groups.spec import GroupSpec, RidgeSpec
-from ..noise.models import PoissonGaussian
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import moved
 from ..plan.averaging import AveragingPlan, farther, total
@@ -19,13 +18,13 @@ from ..plan.choice import averaging, noise_ratio, space_of
 from ..plan.defaults import Quality
 from ..plan.options import Options
 from .average import average
-from .combine import brightened, combine, in_image_units
+from .combine import combine, in_image_units
 from .method import Method
 from .nlm import NonLocalMeans
 from .recipe import Recipe
 from .region import Outcome, Region
 from .sample import Sample
-from .scale import FEW, Units
+from .scale import Units
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
@@ -129,18 +128,16 @@ class Ridge(Method):
             judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
         )
         spec = _steps(judged, noise, options, sample.sides)
-        counted = isinstance(noise.model, PoissonGaussian)
-        units = Units.of(sample.measured if counted else judged, noise, spec.correlated)
+        units = Units.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
         own = {field.name: getattr(pilot, field.name) for field in fields(pilot)} | {
             "method": "ridge: linear combinations of similar patches",
             "seconds": pilot.seconds + seconds,
             "details": _rows(spec, options.layout),
+            "notes": (*pilot.notes, *units.notes),
         }
-        plan = RidgePlan(**own, ridge=spec, grouped=counted)
-        if counted and not units.noisy:
-            plan = replace(plan, notes=(*plan.notes, FEW))
+        plan = RidgePlan(**own, ridge=spec, grouped=noise.grouped)
         return sample.recipe(self, plan, units)
 
     def run(
@@ -161,8 +158,8 @@ class Ridge(Method):
             region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
         averages = noise.restore(averages, core.of(region.measured))
-        if plan.grouped and any(noise.sigma):
-            averages = brightened(averages, recipe.noise)
+        if any(noise.sigma):
+            averages = noise.model.brightened(averages, known=not recipe.noise.estimated)
         return Outcome(averages)
 
 

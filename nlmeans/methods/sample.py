@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, cut, parts_of
 from ..pixels.missing import Measured, Rules
-from ..plan.options import Options
+from ..plan.options import Options, check_together
 from ..plan.plan import Plan
 from .recipe import Recipe
 
 if TYPE_CHECKING:
+    from .._notes import Note
     from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
     from .method import Method
 
 PLANES = Layout("CZYX")
@@ -54,7 +56,7 @@ class Sample:
         The image's (Z, Y, X).
     guide : ndarray, shape (F, Z, Y, X), or None
         What is compared in place of the planes.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know of the pixels, besides the noise's own notes.
     peak : float or None
         White, where the image's type says what that is.
@@ -69,7 +71,7 @@ class Sample:
     rules: Rules
     sides: Radii
     guide: np.ndarray | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     peak: float | None
 
     @classmethod
@@ -115,6 +117,11 @@ class Sample:
         )  # fmt: skip
 
     @property
+    def complete(self) -> bool:
+        """Whether what is judged is the image itself, not crops of it."""
+        return self.judged.shape[1:] == self.sides
+
+    @property
     def judged_noise(self) -> FittedNoise:
         """The noise of what is judged, with its part of a map."""
         noise = self.noise
@@ -132,11 +139,11 @@ class Sample:
         return Recipe(method, replace(self.noise, variance=None, still=None), self.rules, plan, numbers)
 
 
-def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[str, ...]:
+def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note on stripes, if there are any, where the noise is judged."""
     from ..noise.stripes import stripes_in
 
-    if not options.fits_noise or noise.stabiliser is not None:
+    if not options.fits_noise or not noise.plain:
         return ()
     if noise.outliers is not None:
         planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
@@ -201,7 +208,8 @@ def recipe_of(
     TypeError, ValueError
         As `denoise`.
     """
-    from ..noise.models import Gaussian, each, given
+    from ..noise.arguments import each, model_of, models_of
+    from ..noise.models import Gaussian
 
     tiles = crops(parts.sides, parts.channels)
 
@@ -210,21 +218,18 @@ def recipe_of(
 
     image, mask = stacked(parts.image), stacked(parts.mask)
     assert image is not None
-    known = _checks.known(image, None if mask is None else mask[0], PLANES)
+    known = _companions.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
-    model = Gaussian(sigma) if noise is None else noise
-    if deviations is not None:
-        model = Gaussian(deviations)
-    elif len(models := each(model, parts.count, parts.channels)) > 1:
-        model = models[index]
-    ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
-    model = given(None, model, image, PLANES, *ends, layout)
-    guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
-    options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
+    models = each(model_of(sigma, noise), parts.count, parts.channels)
+    model = models[index % len(models)] if deviations is None else Gaussian(deviations)
+    ends = _companions.limits(image, known, _checks.nodata(others.get("nodata")))
+    models = models_of(model, image, PLANES, *ends, layout)
+    guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
+    options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
     return method.decide(Sample.of(image, options, 0, parts.sides), options), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> FittedNoise:
+def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
     from ..noise.image import fitted
 
@@ -232,8 +237,8 @@ def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) 
     tiles = crops((count * depth, rows, columns), parts.channels)
     places = [place for tile in tiles for place in parts_of(tile, depth)]
     image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
-    known = _checks.known(image, None, PLANES)
-    _checks.limits(image, known)
+    known = _companions.known(image, None, PLANES)
+    _companions.limits(image, known)
     return fitted(image, known, model, nodata)
 
 
@@ -250,10 +255,7 @@ def map_of(sigma: Any, noise: Any) -> Any:
     ValueError
         If both arguments are given.
     """
-    from ..noise.models import Gaussian
-
-    if sigma is not None and noise is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
-    if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-        return noise.sigma
+    check_together({"sigma": sigma, "noise": noise})
+    if (sigmas := getattr(noise, "map", None)) is not None:
+        return sigmas
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None

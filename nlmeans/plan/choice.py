@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from .._notes import Note
 from ..pairwise.spec import Radii
 from .averaging import AveragingPlan, Pass
 from .defaults import COLOUR, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
+CAPPED = Note("capped", "the search radius is capped to the image")
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
 STRAY = 30.0
@@ -33,7 +35,7 @@ def averaging(
     noise: FittedNoise,
     whole: Radii,
     quality: Quality | None = None,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
     peak: float | None = None,
 ) -> AveragingPlan:
     """Choose what the caller left open, for one image of sides ``whole``.
@@ -86,7 +88,7 @@ def averaging(
         guide_noise=guide_noise,
         centre=options.centre or "max",
         seconds=_seconds(passes, math.prod(sides), len(planes)),
-        notes=noise.notes + (("the search radius is capped to the image",) if capped else ()) + notes,
+        notes=(*noise.notes, *[CAPPED] * capped, *notes),
         peak=peak,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from .._axes import Layout
+from .._notes import Note, noted
 from ..pairwise.spec import Radii
 from .defaults import DEFAULTS_VERSION, Quality
 
@@ -34,7 +35,7 @@ class Plan:
         Whether the noise was estimated from the image.
     seconds : float
         What the work is expected to take on one thread; a rough figure.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know.
     method : str
         The method in a line; empty for non-local means.
@@ -53,7 +54,7 @@ class Plan:
     plain: bool = True
     estimated: bool
     seconds: float
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     method: str = ""
     details: tuple[tuple[str, str], ...] = ()
     depends: Radii = (0, 0, 0)
@@ -64,13 +65,13 @@ class Plan:
         """Return the plan for an image of such noise; ``own`` are the fields of the method's own plan."""
         return cls(
             axes=options.layout.axes, quality=options.quality, noise=noise.text, sigma=noise.channels,
-            plain=noise.stabiliser is None, estimated=noise.estimated, seconds=seconds, **own,
+            plain=noise.plain, estimated=noise.estimated, seconds=seconds, **own,
         )  # fmt: skip
 
     @property
     def correlated(self) -> bool:
         """Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking."""
-        return any("correlated" in note for note in self.notes)
+        return noted(self.notes, "correlated")
 
     @property
     def halo(self) -> tuple[int, ...]:

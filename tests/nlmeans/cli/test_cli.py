@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app, console, main
-from nlmeans.cli.options import noise_text
 from nlmeans.noise import PoissonGaussian
+from nlmeans.noise.text import text as noise_text
 
 ROOT = Path(nlmeans.__file__).parents[1]
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
@@ -32,7 +32,8 @@ class Report(SimpleNamespace):
 
 
 def report(noise="Gaussian, sigma 1.5 2", notes=()):
-    return Report(plan=SimpleNamespace(noise=noise, sigma=(1.5, 2.0)), notes=notes, seconds=0.5)
+    plan = SimpleNamespace(noise=noise, sigma=(1.5, 2.0), plain=noise.startswith("Gaussian"))
+    return Report(plan=plan, notes=notes, seconds=0.5)
 
 
 @pytest.fixture

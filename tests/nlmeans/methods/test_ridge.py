@@ -12,7 +12,6 @@ import nlmeans
 from nlmeans._checks import DTYPES
 from nlmeans.groups import naive
 from nlmeans.methods import combine, ridge
-from nlmeans.methods import scale as units
 from nlmeans.methods.average import average
 from nlmeans.methods.region import Pixels, denoised
 from nlmeans.methods.sample import Sample
@@ -20,6 +19,7 @@ from nlmeans.methods.scale import Units
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.colour import colour_basis
 from nlmeans.noise.fitted import FittedNoise
+from nlmeans.noise.models import FEW
 from nlmeans.pairwise.tiles import Tile
 from nlmeans.plan.options import Options
 
@@ -142,7 +142,7 @@ def test_photons(gain):
     result, report = run(noisy, None, noise=noise, full_output=True)
     assert error(result, CLEAN) < 0.98 * error(nlmeans.denoise(noisy, noise=noise), CLEAN)
     assert result.mean() == pytest.approx(CLEAN.mean(), rel=0.02)
-    assert units.FEW not in report.notes
+    assert FEW not in report.notes
 
 
 def test_hardly_a_photon():
@@ -150,7 +150,7 @@ def test_hardly_a_photon():
     told = []
     given = dict(noise=PoissonGaussian(800.0), progress=lambda done, total: told.append(done / total))
     result, report = run(noisy, None, full_output=True, **given)
-    assert units.FEW in report.notes
+    assert FEW in report.notes
     assert told[-1] == 1
     np.testing.assert_array_equal(result, nlmeans.denoise(noisy, noise=PoissonGaussian(800.0), quality="best"))
 
