@@ -140,10 +140,10 @@ def outcome(each: dict[str, Any]) -> str:
 TABLES: dict[str, Table] = {"migration": lambda published: named(shown(published.study("migration")))}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, pairs: Sequence[Pair] = PAIRS) -> int:
     """Measure all calls, print them, and write them to a file; 1 where an answer was at fault."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks migration", description=__doc__)
-    names = ", ".join(pair.name for pair in PAIRS)
+    names = ", ".join(pair.name for pair in pairs)
     parser.add_argument("--only", default="*", metavar="GLOBS", help=f"calls, parted by commas, of: {names}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of each; at most 3 of the slow ones")
     parser.add_argument("--side", type=int, default=512, help="the most pixels along each side")
@@ -153,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("needs a system that gives a process as many CPUs as it is to have, as Linux does")
     record: dict[str, Any] = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **environment.describe()}
     record |= {"ffmpeg": ffmpeg_version(), "rows": []}
-    for pair in PAIRS:
+    for pair in pairs:
         if not any(fnmatchcase(pair.name, pattern) for pattern in options.only.split(",")):
             continue
         for threads in counts(pair, THREADS):

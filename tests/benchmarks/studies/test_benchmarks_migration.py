@@ -86,9 +86,8 @@ def test_answers_that_are_apart_or_worse_have_no_times():
         assert found["reason"] in migration.shown({"rows": [found]})[0]["dB"]
 
 
-def test_a_failure_is_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setattr(migration, "PAIRS", (pair(noisy, noisy), pair(better, noisy)))
-    assert main(["migration", "--rounds", "1"]) == 1
+def test_a_failure_is_the_exit_code(capsys):
+    assert migration.main(["--rounds", "1"], (pair(noisy, noisy), pair(better, noisy))) == 1
     assert "0.25 dB below" in capsys.readouterr().out
 
 
