@@ -9,11 +9,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ QUICK = 1 << 23
 """Terms of a sum that take about 5 ms: a thread would cost a twentieth of that, or more."""
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """Pixels [first, last) along each axis: what one task writes, or all that is asked for."""
 
     z: tuple[int, int]
@@ -81,11 +79,17 @@ def moved(origin: Radii, by: Radii) -> Radii:
     return z, y, x
 
 
-def mirror(first: int, last: int, side: int) -> np.ndarray:
-    """Return the pixels that the positions [first, last) read, mirrored at both ends without repeating the edge."""
+def mirrored(positions: np.ndarray, side: int) -> np.ndarray:
+    """Return the pixels that positions read, mirrored at both ends without repeating the edge."""
     period = max(2 * (side - 1), 1)
-    position = np.arange(first, last) % period
-    return np.minimum(position, period - position) if side > 1 else np.zeros(last - first, np.intp)
+    inside = positions % period
+    pixels: np.ndarray = np.minimum(inside, period - inside)
+    return pixels
+
+
+def mirror(first: int, last: int, side: int) -> np.ndarray:
+    """Return the pixels that the positions [first, last) read."""
+    return mirrored(np.arange(first, last), side)
 
 
 def available_cpus() -> int:
