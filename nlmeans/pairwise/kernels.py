@@ -62,19 +62,19 @@ def squared_differences(pair, i, j, one, clip):
 
 
 @row
-def start_columns(pair, columns, k, fixed):
-    """Sum the first rows of squared differences, column by column, for the displacements k and k + 1."""
+def start_columns(pair, columns, size, fixed):
+    """Sum the first rows of squared differences, column by column, for a group of displacements."""
     unit, limit = fill(fixed.one), fill(fixed.clip)
-    nothing = bits(unit)
-    first = k * columns.count
-    for t in range(columns.count):
-        a = b = nothing - nothing
-        for r in range(columns.height):
-            u = r * pair.step + t
-            c, d = squared_differences(pair, pair.i + u, pair.j + k + u, unit, limit)
-            a, b = a + (c - nothing), b + (d - nothing)
-        store(columns.sums, first + t, a)
-        store(columns.sums, first + columns.count + t, b)
+    nothing, box = bits(unit), columns.count
+    for k in range(0, size, 2):
+        for t in range(box):
+            a = b = nothing - nothing
+            for r in range(columns.height):
+                u = r * pair.step + t
+                c, d = squared_differences(pair, pair.i + u, pair.j + k + u, unit, limit)
+                a, b = a + (c - nothing), b + (d - nothing)
+            store(columns.sums, k * box + t, a)
+            store(columns.sums, k * box + box + t, b)
 
 
 @inline
@@ -89,51 +89,29 @@ def slide_columns(pair, i, j, back, sums, at, box, one, clip):
 
 
 @row
-def weigh_rows(pair, columns, k, weights, fixed):
+def weigh_rows(pair, columns, size, weights, fixed):
     """Slide the column sums down by one row and a box along them; each score becomes a weight.
 
-    Two displacements at a time, k and k + 1, since they share a load for each of their own.
+    Two displacements of a group at a time, since they share a load for each of their own.
     """
     unit, limit = fill(fixed.one), fill(fixed.clip)
     bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
     zero = bias - bias
-    a = b = zero - bias
     sums, box, width = columns.sums, columns.count, columns.width
-    i, j, back, first = pair.i, pair.j + k, columns.height * pair.step, k * box
-    count = box - width + 1
-    at = k * count
-    for t in range(width - 1):
-        c, d = slide_columns(pair, i + t, j + t, back, sums, first + t, box, unit, limit)
-        a, b = a + c, b + d
-    for t in range(count):
-        u = t + width - 1
-        c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
-        a, b = a + c, b + d
-        store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
-        store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
-        a, b = a - load(sums, first + t), b - load(sums, first + box + t)
-
-
-@row
-def start_group(pair, columns, size, fixed, known):
-    """Sum the first rows for a group of displacements."""
-    if known is None:
-        for k in range(0, size, 2):
-            start_columns(pair, columns, k, fixed)
-    else:
-        for k in range(size):
-            start_uneven(pair, columns, k, fixed, known)
-
-
-@row
-def weigh_group(pair, columns, size, weights, fixed, known):
-    """Weigh the next row for a group of displacements."""
-    if known is None:
-        for k in range(0, size, 2):
-            weigh_rows(pair, columns, k, weights, fixed)
-    else:
-        for k in range(size):
-            weigh_uneven(pair, columns, k, weights, fixed, known)
+    back, count = columns.height * pair.step, box - width + 1
+    for k in range(0, size, 2):
+        a = b = zero - bias
+        i, j, first, at = pair.i, pair.j + k, k * box, k * count
+        for t in range(width - 1):
+            c, d = slide_columns(pair, i + t, j + t, back, sums, first + t, box, unit, limit)
+            a, b = a + c, b + d
+        for t in range(count):
+            u = t + width - 1
+            c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
+            a, b = a + c, b + d
+            store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
+            store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
+            a, b = a - load(sums, first + t), b - load(sums, first + box + t)
 
 
 @row
@@ -292,7 +270,11 @@ def average_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                     i_slice = (z - z_first + rz) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
                     above = (low - y_first + ry) * width - px
-                    start_group(Pair(f, slices, i_slice + above, j_slice + above, width), columns, size, fixed, known)
+                    pair = Pair(f, slices, i_slice + above, j_slice + above, width)
+                    if uneven is None:
+                        start_columns(pair, columns, size, fixed)
+                    else:
+                        start_uneven(pair, columns, size, fixed, known)
                     for y in range(low, high):
                         if stopped(pulse):
                             return
@@ -300,7 +282,10 @@ def average_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                         here = pz * f_plane + (y - y_first + ry + py + 1) * width
                         i, j = i_slice + here, j_slice + here
                         pair = Pair(f, slices, i_slice + below, j_slice + below, width)
-                        weigh_group(pair, columns, size, weights, fixed, known)
+                        if uneven is None:
+                            weigh_rows(pair, columns, size, weights, fixed)
+                        else:
+                            weigh_uneven(pair, columns, size, weights, fixed, known)
                         mask_group(weights, count, size, real, d)
                         if i_in and y_first <= y < y_last:
                             at = ((z - z_first) * s_rows + y - y_first) * s_width + rx

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..simd.jit import kernel
 from ..simd.lanes import address, advance, stopped
-from .kernels import fold_halo, gather, mask_group, start_group, tally, weigh_group
+from .kernels import fold_halo, gather, mask_group, start_columns, tally, weigh_rows
 from .kernels_types import Columns, Pair, Places, Planes, Real, Run, Span
 
 
@@ -55,13 +55,13 @@ def domain_block(image, rule, block, tables, scratch, sums, pulse):
             v_slice = i_slice + apart_values + step
             above = low * width - px
             pair = Pair(f, slices, i_slice + above, j_slice + above, width)
-            start_group(pair, columns, size, rule.fixed, None)
+            start_columns(pair, columns, size, rule.fixed)
             for y in range(low, high):
                 if stopped(pulse):
                     return
                 below = (y + 2 * py + 1) * width - px
                 pair = Pair(f, slices, i_slice + below, j_slice + below, width)
-                weigh_group(pair, columns, size, weights, rule.fixed, None)
+                weigh_rows(pair, columns, size, weights, rule.fixed)
                 mask_group(weights, count, size, real, width + skip)
                 here = pz * f_plane + (y + py + 1) * width
                 i, j = i_slice + here, v_slice + here

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from ..simd.jit import kernel, row
 from ..simd.lanes import address, advance, load, stopped, store
-from .kernels import add_channel, fold_halo, gather, know, mask_group, start_group, weigh_group
+from .kernels import add_channel, fold_halo, gather, know, mask_group, start_columns, weigh_rows
 from .kernels_types import Boxes, Columns, Pair, Real, Run, Span
+from .kernels_uneven import start_uneven, weigh_uneven
 
 
 @row
@@ -105,7 +106,10 @@ def patchwise_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                     if not itself:
                         above = (low - py - 1 - row_zero) * width - px
                         pair = Pair(f, slices, i_slice + above, j_slice + above, width)
-                        start_group(pair, columns, size, fixed, known)
+                        if uneven is None:
+                            start_columns(pair, columns, size, fixed)
+                        else:
+                            start_uneven(pair, columns, size, fixed, known)
                     scratch.ring[:] = 0
                     scratch.boxes[:] = 0
                     for last in range(low, high + 2 * py):
@@ -124,7 +128,10 @@ def patchwise_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                             else:
                                 below = (last + py - row_zero) * width - px
                                 pair = Pair(f, slices, i_slice + below, j_slice + below, width)
-                                weigh_group(pair, columns, size, weights, fixed, known)
+                                if uneven is None:
+                                    weigh_rows(pair, columns, size, weights, fixed)
+                                else:
+                                    weigh_uneven(pair, columns, size, weights, fixed, known)
                             mask_group(weights, count, size, real, d)
                             for k in range(size):
                                 box_row(weights, k, s, i, j, boxes, ring_row)

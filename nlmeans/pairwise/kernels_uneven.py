@@ -28,22 +28,22 @@ def known_difference(features, known, i, j, one, clip):
 
 
 @row
-def start_uneven(pair, columns, k, fixed, known):
-    """Sum the first rows, column by column, for displacement k."""
+def start_uneven(pair, columns, size, fixed, known):
+    """Sum the first rows, column by column, for a group of displacements."""
     unit, limit = fill(fixed.one), fill(fixed.clip)
     nothing = bits(unit)
-    i, j, first = pair.i, pair.j + k, k * columns.count
-    for t in range(columns.count):
-        a, n = nothing - nothing, unit - unit
-        for u in range(t, t + columns.height * pair.step, pair.step):
-            difference, both = known_difference(pair.features, known, i + u, j + u, unit, limit)
-            a, n = a + (difference - nothing), n + both
-        store(columns.sums, first + t, a)
-        store(known.counts, first + t, n)
+    for k in range(size):
+        for t in range(columns.count):
+            a, n = nothing - nothing, unit - unit
+            for u in range(t, t + columns.height * pair.step, pair.step):
+                difference, both = known_difference(pair.features, known, pair.i + u, pair.j + k + u, unit, limit)
+                a, n = a + (difference - nothing), n + both
+            store(columns.sums, k * columns.count + t, a)
+            store(known.counts, k * columns.count + t, n)
 
 
 @row
-def weigh_uneven(pair, columns, k, weights, fixed, known):
+def weigh_uneven(pair, columns, size, weights, fixed, known):
     """Slide the column sums down by a row and a box along them; each mean, over the pair's noise, becomes a weight.
 
     ``known.middle`` is how far from the pair's rows on the variance of their patches lies. ``known.scales`` holds
@@ -54,21 +54,21 @@ def weigh_uneven(pair, columns, k, weights, fixed, known):
     nothing = bits(unit)
     twice, far, one = fill(known.scales[0]), fill(known.scales[1]), fill(known.scales[2])
     features, sums, counts, width = pair.features, columns.sums, known.counts, columns.width
-    i, j, back, first = pair.i, pair.j + k, columns.height * pair.step, k * columns.count
-    at = k * (columns.count - width + 1)
-    zero = nothing - nothing
-    a, n = zero, unit - unit
-    for t in range(columns.count):
-        difference, both = known_difference(features, known, i + t, j + t, unit, limit)
-        gone, fewer = known_difference(features, known, i + t - back, j + t - back, unit, limit)
-        column, pixels = load(sums, first + t) + (difference - gone), load(counts, first + t) + (both - fewer)
-        store(sums, first + t, column)
-        store(counts, first + t, pixels)
-        a, n = a + column, n + pixels
-        u = t - width + 1
-        if u >= 0:
-            noise = load(known.data, i + known.middle + u) + load(known.data, j + known.middle + u)
-            score = smaller(to_float(a) * twice / (larger(n, one) * noise), far)
-            weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end)
-            store(weights, at + u, weight * smaller(n, one))
-            a, n = a - load(sums, first + u), n - load(counts, first + u)
+    zero, back = nothing - nothing, columns.height * pair.step
+    for k in range(size):
+        i, j, first, at = pair.i, pair.j + k, k * columns.count, k * (columns.count - width + 1)
+        a, n = zero, unit - unit
+        for t in range(columns.count):
+            difference, both = known_difference(features, known, i + t, j + t, unit, limit)
+            gone, fewer = known_difference(features, known, i + t - back, j + t - back, unit, limit)
+            column, pixels = load(sums, first + t) + (difference - gone), load(counts, first + t) + (both - fewer)
+            store(sums, first + t, column)
+            store(counts, first + t, pixels)
+            a, n = a + column, n + pixels
+            u = t - width + 1
+            if u >= 0:
+                noise = load(known.data, i + known.middle + u) + load(known.data, j + known.middle + u)
+                score = smaller(to_float(a) * twice / (larger(n, one) * noise), far)
+                weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end)
+                store(weights, at + u, weight * smaller(n, one))
+                a, n = a - load(sums, first + u), n - load(counts, first + u)
