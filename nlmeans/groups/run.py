@@ -98,20 +98,21 @@ class Step:
         same = {id(noisy): self.noisy, id(pilot): self.pilot}
         self.guide = same[id(guide)] if id(guide) in same else Padded(guide, guide.shape, dtype)
         self.total, self.weights = (Padded(None, noisy.shape, dtype) for _ in range(2))
-        self.powers = np.empty(0, dtype)
+        powers = np.empty(0, dtype)
         if variance is not None:
             sums = np.stack([_sums(plane, spec.patch) for plane in variance])
-            self.powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
+            powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
         self.pixels = math.prod(spec.patch)
         self.lanes, self.dtype = lanes(dtype), dtype
-        self.length = math.ceil(self.pixels / self.lanes) * self.lanes
-        self.numbers = np.asarray(
-            [1, FLOOR if pilot is None else 1, self.pixels, ROUNDING[dtype] * np.finfo(dtype).eps], dtype
-        )
-        self.far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
-        self.compared = _compared(self.guide.rows(spec.patch), spec)
-        self.rows = _pieces(self.noisy.rows(spec.patch), spec.patch[2], lanes(dtype))
-        self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
+        self.shape = kernels.Shape(math.ceil(self.pixels / self.lanes) * self.lanes, self.lanes)
+        noise, rounding = FLOOR if pilot is None else 1, ROUNDING[dtype] * np.finfo(dtype).eps
+        self.numbers = kernels.Numbers(*map(dtype.type, (1, noise, self.pixels, rounding)))
+        self.images = kernels.Images(self.noisy.flat, self.pilot.flat, powers)
+        self.sums = kernels.Sums(self.total.flat, self.weights.flat)
+        self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
+        far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
+        compared = _compared(self.guide.rows(spec.patch), spec)
+        self.rule = kernels_match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
@@ -149,18 +150,15 @@ class Step:
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         with self._scratch() as (window, _):
-            kernels_match.match_tile(
-                self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts, pulse()
-            )
+            kernels_match.match_tile(self.guide.flat, references, self.rule, window, positions, counts, pulse())
         return positions, counts
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
         with self._scratch() as (_, arrays):
             kernels.estimate_tile(
-                self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
-                arrays, self.numbers, self.total.flat, self.weights.flat, pulse(),
-            )  # fmt: skip
+                self.images, positions, counts, self.pieces, self.shape, arrays, self.numbers, self.sums, pulse()
+            )
 
     def result(self) -> np.ndarray:
         """Return the averages of all estimates of the region."""
@@ -181,14 +179,15 @@ class Step:
         radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
         sides = [2 * r + 1 for r in radii]
         lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
-        found = aligned(lines, self.dtype)
-        bits = found.view(f"i{self.dtype.itemsize}")
-        window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
-        group, square, strip = size * self.length, size * size, self.lanes * size
+        distances = aligned(lines, self.dtype)
+        bits = distances.view(f"i{self.dtype.itemsize}")
+        window = kernels_match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
+        length, square, strip = self.shape.length, size * size, self.lanes * size
+        group = size * length
         # a row of a patch is written as a whole vector, and the last one may end later than the patch
-        needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
+        needed = (group + self.lanes, group + self.lanes, length + self.lanes, group, square, strip, strip)
         arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
-        return window, tuple(arrays)
+        return window, kernels.Scratch(*arrays)
 
 
 def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -199,12 +198,12 @@ def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
             yield inside
 
 
-def _pieces(rows: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pieces(rows: np.ndarray, width: int, lanes: int) -> kernels.Pieces:
     """Return the rows of a patch in pieces of a vector: where each begins in the image and the patch, and how wide."""
     starts = np.arange(0, width, lanes)
     offsets = (rows[:, :, None] + starts).reshape(len(rows), -1)
     places = (np.arange(rows.shape[1])[:, None] * width + starts).ravel()
-    return offsets, places, np.tile(np.minimum(width - starts, lanes), rows.shape[1])
+    return kernels.Pieces(offsets, places, np.tile(np.minimum(width - starts, lanes), rows.shape[1]))
 
 
 def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
