@@ -33,7 +33,7 @@ from .ship import Figures, reached
 
 if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
-    from nonlocal_block.network import Weights
+    from nonlocal_block.denoiser import Weights
 
 VARIANTS: tuple[Weights, ...] = ("learned", "raw", "none")
 SEEDS = (0, 1)

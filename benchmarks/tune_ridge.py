@@ -79,7 +79,7 @@ class Case:
             if jpeg:
                 saved = with_jpeg((layout.array(noisy[None]), image), jpeg)[0]
                 noisy = np.ascontiguousarray(layout.planes(saved)[0], np.float32)
-                noise = FittedNoise.of(noisy, Gaussian(), None, (0.0, 255.0))
+                noise = Gaussian().fitted(noisy, None, (0.0, 255.0))
             told = None if jpeg else sigma
             plan = nlmeans.plan(layout.array(noisy[None]), told, axes=axes, quality=quality, method="ridge")
             self.noisy.append(noisy)

@@ -52,7 +52,7 @@ class Stage:
         import torch
 
         from nonlocal_block import _planes, load_denoiser
-        from nonlocal_block.network import LEAST
+        from nonlocal_block.denoiser import LEAST
 
         if image.ndim != 2 or max(image.shape) > _planes.TILE:
             raise ValueError(f"image must be (H, W) of at most {_planes.TILE} pixels a side; got shape {image.shape}")

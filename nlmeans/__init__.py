@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ._checks import DenoisingError
 from ._progress import Cancelled
-from .denoise import Maps, Report, denoise
-from .looking import plan, weight_map
-from .plan.plan import Pass, Plan
+from .plan.averaging import AveragingPlan, Pass
+from .plan.plan import Plan
+from .plan.report import Maps, Report
+
+from .denoise import denoise, plan, weight_map  # isort: skip  (the function `plan` takes the package's name)
 
 __all__ = [
+    "AveragingPlan",
     "Cancelled",
     "DenoisingError",
     "Maps",

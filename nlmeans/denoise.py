@@ -1,22 +1,27 @@
-"""denoise(): check, plan, run."""
+"""denoise(), plan() and weight_map(): check, decide, run."""
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from . import _checks, _containers
 from ._axes import Layout
 from ._progress import Progress, bar, part, shares_of, stoppable
-from .methods.recipe import prepare
+from .methods import registry
+from .methods.method import Method
+from .methods.region import Pixels, Result, denoised
+from .methods.sample import Sample
 from .pairwise.spec import Aggregation, Centre
+from .plan.averaging import AveragingPlan
 from .plan.defaults import Quality
-from .plan.options import OWN, Options
-from .plan.plan import Plan, table
+from .plan.options import Options
+from .plan.plan import Plan
+from .plan.report import Maps
 
 logger = logging.getLogger("nlmeans")
 
@@ -24,93 +29,11 @@ PATIENCE = 10.0
 """Seconds of expected work from which a notice is logged."""
 
 
-@dataclass(frozen=True)
-class Maps:
-    """Where the image was averaged, and how much: the last pass's weights w, at every pixel.
-
-    Attributes
-    ----------
-    effective : ndarray
-        (Σ w)² / Σ w²: how many equally weighted pixels would average as much noise away; in the image's shape without
-        channels.
-    residual : ndarray
-        σ · sqrt(Σ w²) / Σ w: a lower bound of the noise that is left, as a standard deviation in the image's shape and
-        units (of a stabilised image, in units of its noise). It is what independent weights would leave in a pixelwise
-        average; but weights follow the noise that they are to average away, and a Wiener step keeps more than this of
-        what looks like signal. Over repeated noise the result varied by 1.3 to 1.7 times as much on an even image, and
-        by 1.1 to 3 times as much, in the mean square, on textured ones: no factor would be right for both.
-    """
-
-    effective: np.ndarray
-    residual: np.ndarray
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `denoise` did.
-
-    Attributes
-    ----------
-    plans : tuple of Plan
-        The parameters, one plan for each separate image (one, unless there is an axis N).
-    seconds : float
-        Wall time of the whole call.
-    threads : int
-        Threads that were used at most.
-    missing : int
-        Pixels that were masked, NaN or infinite.
-    unfilled : int
-        Those of them that had no valid neighbour and kept their value.
-    kept : int
-        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
-    maps : Maps or None
-        With ``full_output="maps"``.
-    """
-
-    plans: tuple[Plan, ...]
-    seconds: float
-    threads: int
-    missing: int = 0
-    unfilled: int = 0
-    kept: int = 0
-    maps: Maps | None = None
-
-    @property
-    def plan(self) -> Plan:
-        """The plan, of the first image where there are several."""
-        return self.plans[0]
-
-    @property
-    def sigma(self) -> tuple[float, ...]:
-        """The first plan's σ, one a channel."""
-        return self.plan.sigma
-
-    @property
-    def correlated(self) -> bool:
-        """Whether spatially correlated noise was noticed in any image."""
-        return any(plan.correlated for plan in self.plans)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know, of all images."""
-        return tuple(dict.fromkeys(note for plan in self.plans for note in plan.notes))
-
-    def __str__(self) -> str:
-        rows = self.plan.rows()
-        if len(self.plans) > 1:
-            rows.append(("images", f"{len(self.plans)} (above: the first one's plan)"))
-        if self.missing:
-            rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
-        if self.kept:
-            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
-        return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
-
-
 def denoise(
     image: Any,
     sigma: Any = None,
     *,
-    method: str | None = None,
+    method: Any = None,
     quality: Quality | None = None,
     noise: Any = None,
     axes: str | None = None,
@@ -158,12 +81,12 @@ def denoise(
         separate images (axis N), or a map in the image's shape (with its channels or without; one map serves all
         images, and all times, and a side of 1 all along it). Estimated from the image by default (`estimate_sigma`).
         0 returns a copy.
-    method : str, default "nlm"
+    method : str or Method, default "nlm"
         "nlm", non-local means. "ridge" lets two steps follow in which groups of similar patches are replaced by linear
         combinations of them, with the weights of least expected error: of BM3D's class, in five to ten times the time
         of "nlm"; options that say how to average are then errors. "learned", a trained network
-        (`nonlocal_block.denoise`, needs the extra ``learned``); or a method that another package brings (entry points
-        of the group ``nlmeans.methods``).
+        (`nonlocal_block.denoise`, needs the extra ``learned``); a method that another package brings (entry points of
+        the group ``nlmeans.methods``); or an object that follows `nlmeans.extend.Method`.
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
         noise by the picture that the pass has found, in a third to half of the pass's time. "best" averages once more,
@@ -295,60 +218,61 @@ def denoise(
         nodata=nodata, padding=padding, outliers=outliers, threads=threads, progress=progress, cancel=cancel, out=out,
         dtype=dtype,
     )  # fmt: skip
-    method = "nlm" if method is None else method
     wants_maps, full_output = _checks.report(full_output)
-    if wants_maps and method != "nlm":
-        raise ValueError(f"full_output='maps' is for method='nlm'; for {method!r} it must be True or False")
     container = _containers.opened(image)
     if container is not None:
         options = container.arguments(options | {"sigma": sigma})
         options |= {"full_output": "maps" if wants_maps else full_output}
         return container.around(denoise(container.pixels, method=method, noise=noise, **options))
+    chosen = registry.method_of(method)
+    if wants_maps and "maps" not in chosen.options:
+        raise ValueError(f"full_output='maps' is for method='nlm'; for {chosen.name!r} it must be True or False")
     if _checks.is_dask(image):
         from .large import lazy
 
-        return lazy.denoise(image, sigma, method=method, noise=noise, full_output=full_output, **options)
-    if method not in OWN:
-        from .methods.registry import call
+        return lazy.denoise(image, sigma, method=chosen, noise=noise, full_output=full_output, **options)
 
-        result, report = call(method, image, sigma, noise, options)
-        return (result, report) if full_output else result
-
-    from .methods.region import Outcome, Piece, estimate  # brings Numba, which `import nlmeans` does not
     from .pairwise.tiles import available_cpus
 
     start = time.perf_counter()
     array = _checks.image(image)
+    registry.check(chosen, options)
     options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
-    parsed = Options.check(array, method=method, sigma=sigma, noise=noise, **options)
+    parsed = Options.check(array, sigma=sigma, noise=noise, **options)
     keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
     _checks.fits(kind, array)
-    workers = _checks.threads(threads) or available_cpus()
+    workers = chosen.threads(_checks.threads(threads) or available_cpus())
     target = _checks.output(out, array, kind)
     asked = _checks.progress(progress)
     event = _checks.cancel(cancel)
 
     sources = parsed.layout.planes(array)
-    found: list[Outcome] = []
+    results: list[Result] = []
     alive = stoppable(None, event)
     with bar(asked) as shown:
-        tell = stoppable(shown, event)
+        notify = stoppable(shown, event)
         for k, source in enumerate(sources):
-            told, tuning = part(tell, k, len(sources)), None
+            running, tuning = part(notify, k, len(sources)), None
             if parsed.strength == "sure":
-                tuning, told = shares_of(told, (1, 2))
-            measured, planes, recipe = prepare(source, parsed, k, progress=tuning)
+                tuning, running = shares_of(running, (1, 2))
+            sample = Sample.of(source, parsed, k)
+            recipe = chosen.decide(sample, parsed, tuning)
             if alive is not None:
                 alive(k, len(sources))
             if recipe.plan.seconds / workers > PATIENCE:
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
-            piece = Piece(source, guide=None if parsed.guide is None else parsed.guide[k])
-            here = (measured, planes)
-            done = estimate(piece, recipe, here, keep=keep, maps=wants_maps, threads=workers, progress=told, dtype=kind)
-            found.append(done)
-            del measured, planes, here
-    results = [one.pixels for one in found]
-    stack = results[0][None] if len(results) == 1 else np.stack(results).astype(kind, copy=False)  # of its byte order
+            pixels = Pixels(source, sigma=parsed.map_of(k), guide=None if parsed.guide is None else parsed.guide[k])
+            prepared = sample.pixels, sample.planes
+            results.append(
+                denoised(
+                    pixels, recipe, prepared, keep=keep, maps=wants_maps, threads=workers, progress=running, dtype=kind
+                )
+            )
+            del sample, prepared
+    if len(results) == 1:
+        stack = results[0].pixels[None]
+    else:
+        stack = np.stack([one.pixels for one in results]).astype(kind, copy=False)  # of its byte order
     result = parsed.layout.array(stack)
     if target is None:
         result = np.ascontiguousarray(result)
@@ -357,10 +281,10 @@ def denoise(
         result = target
     if not full_output:
         return result
-    report = Report(
-        tuple(one.plan for one in found), time.perf_counter() - start, workers,
-        sum(one.missing for one in found), sum(one.unfilled for one in found), sum(one.kept for one in found),
-        _joined([one.maps for one in found], parsed.layout),
+    report = chosen.report(
+        tuple(one.plan for one in results), time.perf_counter() - start, workers,
+        sum(one.missing for one in results), sum(one.unfilled for one in results), sum(one.kept for one in results),
+        _joined([one.maps for one in results], parsed.layout),
     )  # fmt: skip
     return result, report
 
@@ -375,3 +299,100 @@ def _joined(maps: Any, layout: Layout) -> Maps | None:
         return None
     effective, residual = (np.stack(planes) for planes in zip(*maps, strict=True))
     return Maps(Layout(layout.axes.replace("C", "")).array(effective[:, None]), layout.array(residual))
+
+
+def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any) -> np.ndarray:
+    """Return the weights with which one pixel was averaged: where `denoise` looked, and what it believed.
+
+    Parameters
+    ----------
+    image : array_like
+        As for `denoise`; not a stack of separate images.
+    at : sequence of int
+        The pixel, (y, x), (z, y, x) or (t, y, x) in the order of the image's axes; negative from the end.
+    sigma, **options
+        As for `plan`.
+
+    Returns
+    -------
+    ndarray of float64, in the image's shape without channels
+        Weights that sum to 1: those of the last pass's average. (A Wiener step, if any, comes after it.)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`, and for a pixel outside the image.
+
+    Notes
+    -----
+    Time grows with the window and the patch, not with the image; with two passes, the first one runs.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> image = np.tile([0.0, 9, 9, 0], (8, 3))
+    >>> weights = nlmeans.weight_map(image, (4, 5), sigma=1, patch_radius=1, search_radius=4)
+    >>> weights.shape, round(float(weights.sum()), 6)
+    ((8, 12), 1.0)
+    >>> bool(weights[4, 4] < 1e-6 < weights[4, 9])
+    True
+    """
+    from .methods.nlm import weights_at
+
+    method = registry.method_of(options.pop("method", None))
+    if "maps" not in method.options:
+        raise ValueError(f"weights are those of non-local means, method 'nlm'; got {method.name!r}")
+    image, options = _containers.taken(image, options | {"sigma": sigma})
+    array = _checks.image(image)
+    registry.check(method, options)
+    parsed = Options.check(array, **options)
+    if "N" in parsed.layout.axes:
+        raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
+    place = _checks.pixel(at, array, parsed.layout)
+    sample = Sample.of(parsed.layout.planes(array)[0], parsed, 0)
+    weights = weights_at(sample, method.decide(sample, parsed).plan, place)
+    return Layout(parsed.layout.axes.replace("C", "")).array(weights[None, None])
+
+
+@overload
+def plan(
+    image: Any, sigma: Any = None, *, method: Literal["nlm", "ridge"] | None = None, **options: Any
+) -> AveragingPlan: ...
+@overload
+def plan(image: Any, sigma: Any = None, *, method: str | Method, **options: Any) -> Plan: ...
+def plan(image: Any, sigma: Any = None, *, method: str | Method | None = None, **options: Any) -> Plan:
+    """Choose parameters as `denoise` would, without denoising.
+
+    Parameters
+    ----------
+    image, sigma, **options
+        As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
+        full_output). A dask array is judged by samples.
+
+    Returns
+    -------
+    Plan
+        What `denoise` would do; prints as a small table. Of separate images (axis N), the first one's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
+    0.5
+    """
+    image, options = _containers.taken(image, options | {"sigma": sigma})
+    if _checks.is_dask(image):
+        from .large import lazy
+
+        return lazy.plan(image, method=method, **options)
+    chosen, array = registry.method_of(method), _checks.image(image)
+    registry.check(chosen, options)
+    parsed = Options.check(array, **options)
+    result: Plan = chosen.decide(Sample.of(parsed.layout.planes(array)[0], parsed, 0), parsed).plan
+    return result

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from .block import NonLocalBlock3d as NonLocalBlock3d
     from .classifier import NonLocalClassifier as NonLocalClassifier
     from .classifier import load_classifier as load_classifier
-    from .denoising import LearnedReport as LearnedReport
+    from .denoiser import NonLocalDenoiser as NonLocalDenoiser
+    from .denoiser import load_denoiser as load_denoiser
     from .denoising import denoise as denoise
     from .functional import explain as explain
     from .functional import pairwise_attention as pairwise_attention
     from .functional import pairwise_map as pairwise_map
-    from .network import NonLocalDenoiser as NonLocalDenoiser
-    from .network import load_denoiser as load_denoiser
+    from .method import LearnedReport as LearnedReport
     from .nlm import NonLocalMeans2d as NonLocalMeans2d
 
 # PyTorch takes seconds to import: it comes with the first name that is used.
 _HOMES = {
-    "LearnedReport": "denoising",
+    "LearnedReport": "method",
     "NonLocalBlock1d": "block",
     "NonLocalBlock2d": "block",
     "NonLocalBlock3d": "block",

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from nlmeans._progress import Progress
 from nlmeans.pairwise.tiles import TICK
 
+from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
 from .functional import full_precision
-from .network import MULTIPLE, NonLocalDenoiser, to_multiple
 
 TILE = 1024
 """Side of a tile: the smaller, the more is computed twice, around each."""
@@ -32,16 +33,39 @@ SMALLEST = 1 / 255
 Place = tuple[slice, slice]
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What a network is shown: the middle of the grey levels, and how far they are from black to white."""
+
+    middle: float
+    span: float
+
+    @classmethod
+    def of(cls, low: float, high: float, sigma: float) -> Scale:
+        """Return `ROOM` times a range of grey levels, or 3.4 σ."""
+        span = max(ROOM * (high - low), sigma / LARGEST)
+        if not span < math.inf:
+            raise ValueError(
+                f"an image's range must be a number; got {low:g} to {high:g}: multiply it by a power of ten"
+            )
+        return cls(low + (high - low) / 2, span)
+
+
 def denoised(
     network: NonLocalDenoiser,
     plane: np.ndarray,
     sigma: Sequence[float],
     relief: np.ndarray | None,
+    scale: Scale,
     device: torch.device,
     progress: Progress | None,
-    turns: int = 1,
+    turns: int,
+    *,
+    inner: tuple[tuple[int, int], tuple[int, int]],
+    origin: Sequence[int],
+    tile: int = TILE,
 ) -> np.ndarray:
-    """Return a plane without noise.
+    """Return a part of a plane without noise.
 
     Parameters
     ----------
@@ -53,40 +77,39 @@ def denoised(
         Standard deviation of the noise, one above 0 a channel.
     relief : ndarray, shape (Y, X), optional
         Each pixel's variance in units of the mean one.
+    scale : Scale
+        What is black and white.
     device : torch.device
         Where to compute.
     progress : callable, optional
         Is called after every tile.
     turns : {1, 8}
         Positions of the plane that the results are averaged over.
+    inner : pair of pairs of int
+        First and last row and column of the part; the others are its surroundings.
+    origin : pair of int
+        Where the plane's first pixel lies in the image: the network's grid begins at the image's.
+    tile : int
+        Side of what the network sees at once.
     """
-    level = float(np.mean(sigma))
-    # Channels of unequal noise are brought to the mean one, and back: the network knows of one.
-    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
-    even = plane if (factors == 1).all() else plane * factors
-    most = level
-    if relief is not None:
-        noisy = relief[relief > 0]
-        if noisy.size == 0:
-            return plane
-        # Nearly all is to lie in the range that was trained; a few wild values must not make the rest vanish.
-        most *= float(np.quantile(noisy, 0.99)) ** 0.5
-    middle, span = reach(even, most)
-    clean = np.empty_like(plane)
-    height, width = plane.shape[1:]
-    places = list(tiles(height, width, network.margin))
-    for k, (inner, outer, part) in enumerate(places):
+    level, middle, span = float(np.mean(sigma)), scale.middle, scale.span
+    even, factors = evened(plane, sigma)
+    (top, bottom), (left, right) = inner
+    clean = np.empty((len(plane), bottom - top, right - left), plane.dtype)
+    places = list(tiles(inner, origin, network.margin, tile))
+    for k, (place, outer, part) in enumerate(places):
         seen = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
         x = torch.from_numpy(seen.astype(np.float32))[None].to(device)
         noise = np.full(seen.shape[1:], level / span)
         if relief is not None:
             noise *= np.sqrt(relief[outer])
         share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
-        told = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
+        deviation = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
         alive = None if progress is None else partial(progress, k, len(places))
         with torch.inference_mode(), full_precision(device), _heard(network, alive):
-            change = (averaged(network, x, told, turns) - x)[0].cpu().numpy()
-        clean[:, *inner] = plane[:, *inner] + share * change[:, *part] / factors
+            change = (averaged(network, x, deviation, turns) - x)[0].cpu().numpy()
+        into = slice(place[0].start - top, place[0].stop - top), slice(place[1].start - left, place[1].stop - left)
+        clean[:, *into] = plane[:, *place] + share * change[:, *part] / factors
         if progress is not None:
             progress(k + 1, len(places))
     return clean
@@ -139,21 +162,33 @@ def _turned(x: torch.Tensor, turn: int, back: bool) -> torch.Tensor:
     return x.flip(3) if turn >= 4 and not back else x
 
 
-def reach(plane: np.ndarray, sigma: float) -> tuple[float, float]:
-    """Return the middle of a plane's grey levels, and what is to be black to white: `ROOM` times their range, or 3.4 σ.
+def evened(plane: np.ndarray, sigma: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return channels of unequal noise brought to the mean one, and their factors: the network knows of one."""
+    level = float(np.mean(sigma))
+    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
+    return plane if (factors == 1).all() else plane * factors, factors
 
-    The range is that of the medians of 8×8 pixels, which hold little noise and no hot pixels; of fewer where the image
-    would be less than eight of these wide, since its ramps and edges would not be seen.
+
+def loudest(sigma: Sequence[float], relief: np.ndarray | None) -> float:
+    """Return the σ that nearly all of a plane has at most, 0 where it has no noise; a few wild values don't count."""
+    level = float(np.mean(sigma))
+    if relief is None:
+        return level
+    noisy = relief[relief > 0]
+    return level * float(np.quantile(noisy, 0.99)) ** 0.5 if noisy.size else 0.0
+
+
+def extremes(plane: np.ndarray, sigma: Sequence[float]) -> tuple[float, float]:
+    """Return the least and the greatest median of a plane's 8×8 pixels, which hold little noise and no hot pixels.
+
+    Of fewer pixels where the image would be less than eight of these wide, since its ramps and edges would not be seen.
     """
+    even, _ = evened(plane, sigma)
     rows, columns = (_blocks(side) for side in plane.shape[1:])
-    windows = sliding_window_view(plane, (rows[1], columns[1]), (1, 2))[:, rows[0]][:, :, columns[0]]
+    windows = sliding_window_view(even, (rows[1], columns[1]), (1, 2))[:, rows[0]][:, :, columns[0]]
     with np.errstate(over="ignore"):
         medians = np.median(windows, axis=(-2, -1))
-    low, high = float(medians.min()), float(medians.max())
-    span = max(ROOM * (high - low), sigma / LARGEST)
-    if not span < math.inf:
-        raise ValueError(f"an image's range must be a number; got {low:g} to {high:g}: multiply it by a power of ten")
-    return low + (high - low) / 2, span
+    return float(medians.min()), float(medians.max())
 
 
 def _blocks(side: int) -> tuple[list[int], int]:
@@ -162,23 +197,33 @@ def _blocks(side: int) -> tuple[list[int], int]:
     return [*range(0, side - length, length), side - length], length
 
 
-def tiles(height: int, width: int, margin: int) -> Iterator[tuple[Place, Place, Place]]:
+def tiles(
+    inner: tuple[tuple[int, int], tuple[int, int]], origin: Sequence[int], margin: int, side: int = TILE
+) -> Iterator[tuple[Place, Place, Place]]:
     """Yield for every tile where it lies, what is to be computed with it, and where it lies in that.
 
-    Tiles begin on the network's grid and are nearly alike; none is larger than `TILE`.
+    Tiles are nearly alike, and none is larger than ``side``; what is computed begins on the network's grid.
     """
-    for top, bottom in _cuts(height):
-        for left, right in _cuts(width):
-            inner = slice(top, bottom), slice(left, right)
-            outer = tuple(slice(max(cut.start - margin, 0), cut.stop + margin) for cut in inner)
+    for top, bottom in _cuts(*inner[0], side):
+        for left, right in _cuts(*inner[1], side):
+            place = slice(top, bottom), slice(left, right)
+            outer = tuple(
+                slice(_on_grid(max(cut.start - margin, 0), first), cut.stop + margin)
+                for cut, first in zip(place, origin, strict=True)
+            )
             part = tuple(
                 slice(cut.start - around.start, cut.stop - around.start)
-                for cut, around in zip(inner, outer, strict=True)
+                for cut, around in zip(place, outer, strict=True)
             )
-            yield inner, (outer[0], outer[1]), (part[0], part[1])
+            yield place, (outer[0], outer[1]), (part[0], part[1])
 
 
-def _cuts(side: int) -> Iterator[tuple[int, int]]:
-    count = -(-side // TILE)
-    length = -(-side // (count * MULTIPLE)) * MULTIPLE
-    return ((start, min(start + length, side)) for start in range(0, side, length))
+def _on_grid(start: int, origin: int) -> int:
+    """Return the next index that lies on the network's grid, which begins at the image's first pixel."""
+    return start + -(origin + start) % MULTIPLE
+
+
+def _cuts(start: int, stop: int, most: int) -> Iterator[tuple[int, int]]:
+    count = -(-(stop - start) // most)
+    length = -(-(stop - start) // (count * MULTIPLE)) * MULTIPLE
+    return ((first, min(first + length, stop)) for first in range(start, stop, length))

@@ -2,165 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import torch
+import nlmeans
+from nlmeans._checks import flag
+from nlmeans._progress import Progress
 
-from nlmeans import _checks as checks
-from nlmeans._progress import Progress, bar, part, stoppable
-from nlmeans.methods.recipe import Recipe
-from nlmeans.methods.region import SHADES
-from nlmeans.noise.fitted import CORRELATED
-from nlmeans.pairwise.tiles import available_cpus
-from nlmeans.plan.options import Options
-from nlmeans.plan.plan import table
+from .method import Learned, LearnedReport
 
-from . import _checks as own_checks
-from . import weights
-from ._device import chosen_device
-from ._image import Image
-from .network import NAMES
-
-TURNS = {"balanced": 1, "best": 8}
-"""Positions of the image that the results are averaged over."""
-TAKEN = {
-    *(
-        "axes",
-        "channel_axis",
-        "mask",
-        "fill",
-        "nodata",
-        "padding",
-        "outliers",
-        "quality",
-        "threads",
-        "progress",
-        "cancel",
-        "dtype",
-    )
-}
-"""Options of `nlmeans.denoise` that the method has."""
-UNTRAINED = (
-    "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
-    "method='nlm' measures its power in each frequency"
-)
-
-
-@dataclass(frozen=True)
-class ImageNoise:
-    """The noise that was taken from one image.
-
-    Attributes
-    ----------
-    noise : str
-        The model with its numbers.
-    sigma : tuple of float
-        Standard deviation, one a channel: in the image's units, or 1 where a transform made it so.
-    estimated : bool
-        Whether a number was estimated from the image.
-    notes : tuple of str
-        What a user should know.
-    """
-
-    noise: str
-    sigma: tuple[float, ...]
-    estimated: bool
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> ImageNoise:
-        """Return what a recipe says, without its maps."""
-        notes = tuple(UNTRAINED if note == CORRELATED else note for note in recipe.plan.notes)
-        return cls(recipe.noise.text, recipe.noise.channels, recipe.noise.estimated, notes)
-
-
-@dataclass(frozen=True)
-class LearnedReport:
-    """What `denoise` did.
-
-    Attributes
-    ----------
-    axes : str
-        The names of the image's axes.
-    images : tuple of ImageNoise
-        The noise of each image (one, unless there is an axis N).
-    weights : tuple of str
-        The weights that were used, with the beginning of their SHA-256.
-    device : str
-        Where the network ran.
-    threads : int
-        Threads that it had.
-    seconds : float
-        Wall time of the whole call.
-    missing : int
-        Pixels that were masked, NaN or infinite.
-    unfilled : int
-        Those of them that had no valid neighbour and kept their value.
-    kept : int
-        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
-    quality : str
-        As it was asked for.
-    """
-
-    axes: str
-    images: tuple[ImageNoise, ...]
-    weights: tuple[str, ...]
-    device: str
-    threads: int
-    seconds: float
-    missing: int = 0
-    unfilled: int = 0
-    kept: int = 0
-    quality: str = "balanced"
-
-    @property
-    def noise(self) -> str:
-        """The noise model with its numbers, of the first image where there are several."""
-        return self.images[0].noise
-
-    @property
-    def sigma(self) -> tuple[float, ...]:
-        """The first image's σ, one a channel."""
-        return self.images[0].sigma
-
-    @property
-    def estimated(self) -> bool:
-        """Whether the noise of the first image was estimated from it."""
-        return self.images[0].estimated
-
-    @property
-    def correlated(self) -> bool:
-        """Whether spatially correlated noise was noticed in any image."""
-        return UNTRAINED in self.notes
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know, of all images."""
-        return tuple(dict.fromkeys(note for image in self.images for note in image.notes))
-
-    def __str__(self) -> str:
-        rows = [
-            ("method", f"learned, {', '.join(self.weights) or 'nothing to do'}"),
-            ("quality", self.quality),
-            ("axes", self.axes),
-            ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
-            *[("note", note) for note in self.notes],
-            ("device", self.device),
-        ]
-        if len(self.images) > 1:
-            rows.append(("images", f"{len(self.images)} (above: the first one's noise)"))
-        if self.missing:
-            rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
-        if self.kept:
-            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
-        return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
+__all__ = ["LearnedReport", "denoise"]
 
 
 def denoise(
@@ -168,7 +18,7 @@ def denoise(
     sigma: Any = None,
     *,
     noise: Any = None,
-    quality: str | None = None,
+    quality: Literal["balanced", "best"] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     mask: Any = None,
@@ -266,84 +116,8 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
-    start = time.perf_counter()
-    array = checks.image(image)
-    options = Options.check(
-        array, sigma=sigma, noise=noise, axes=axes, channel_axis=channel_axis, mask=mask, nodata=nodata,
-        padding=padding, outliers=outliers, quality="fast",
+    return nlmeans.denoise(
+        image, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
+        channel_axis=channel_axis, mask=mask, fill=fill, nodata=nodata, padding=padding, outliers=outliers,
+        threads=threads, progress=progress, cancel=cancel, dtype=dtype, full_output=flag(full_output, "full_output"),
     )  # fmt: skip
-    keep, kind = checks.flag(fill, "fill") is False, checks.result_type(dtype, array.dtype)
-    checks.fits(kind, array)
-    workers = 1 if _forked else checks.threads(threads) or available_cpus()
-    place = chosen_device("cpu" if device is None else device)
-    event, asked = checks.cancel(cancel), checks.progress(progress)
-    wants_report = checks.flag(full_output, "full_output")
-    turns = TURNS[own_checks.one_of(quality or "balanced", "quality", tuple(TURNS))]
-    alive = stoppable(None, event)
-    images, used, counts = [], set(), np.zeros(3, int)
-    sources = options.layout.planes(array)
-    results = np.empty(sources.shape, kind)
-    with bar(asked) as shown:
-        tell = stoppable(shown, event)
-        for k, source in enumerate(sources):
-            if alive is not None:
-                alive(k, len(sources))
-            image = Image.of(source, options, k)
-            images.append(ImageNoise.of(image.recipe))
-            used |= {len(group) for group in image.groups}
-            filled = image.filled(workers, alive)
-            with _threads(workers, alive):
-                clean = image.denoised(filled, place, part(tell, k, len(sources)), turns)
-            results[k], moved, *numbers = image.stored(clean, source, keep, kind)
-            counts += numbers
-            if moved:
-                images[k] = replace(images[k], notes=(*images[k].notes, SHADES))
-    result = np.ascontiguousarray(options.layout.array(results))
-    if not wants_report:
-        return result
-    report = LearnedReport(
-        axes=options.layout.axes, images=tuple(images), device=str(place), threads=workers,
-        quality=quality or "balanced",
-        **dict(zip(("missing", "unfilled", "kept"), counts.tolist(), strict=True)),
-        weights=tuple(f"{NAMES[channels]} {weights.digest(NAMES[channels])[:8]}" for channels in sorted(used)),
-        seconds=time.perf_counter() - start,
-    )  # fmt: skip
-    return result, report
-
-
-def denoise_method(image: Any, noise: Any, **options: Any) -> tuple[np.ndarray, LearnedReport]:
-    """Denoise for ``nlmeans.denoise(method="learned")``; options are those of `denoise`."""
-    unknown = sorted(set(options) - TAKEN)
-    if unknown:
-        raise TypeError(f"method 'learned' has no option {', '.join(unknown)}")
-    result: tuple[np.ndarray, LearnedReport] = denoise(image, noise=noise, full_output=True, **options)
-    return result
-
-
-_lock = threading.RLock()  # a progress function may denoise, too
-_forked = False
-
-
-def _after_fork() -> None:
-    """Take note: another thread may have held the lock, and no thread of OpenMP's has survived."""
-    global _lock, _forked
-    _lock, _forked = threading.RLock(), True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-@contextmanager
-def _threads(count: int, alive: Progress | None) -> Iterator[None]:
-    """Give torch so many threads for a while; one caller at a time, since they are the process's."""
-    while not _lock.acquire(timeout=0.1):
-        if alive is not None:
-            alive(0, 1)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(count)
-        yield
-    finally:
-        torch.set_num_threads(before)
-        _lock.release()

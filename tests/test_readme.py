@@ -55,8 +55,8 @@ def test_a_block_leaves_a_trained_network_as_it_was():
     before, insertion = block.rsplit("network.insert", 1)
     names = {"torch": torch}
     exec("from nonlocal_block import NonLocalBlock2d\n" + before, names)
-    names["network"].eval()
+    names["denoiser"].eval()
     x = torch.rand(2, 3, 20, 20)
-    ref = names["network"](x)
+    ref = names["denoiser"](x)
     exec("network.insert" + insertion, names)
-    assert torch.equal(names["network"](x), ref)
+    assert torch.equal(names["denoiser"](x), ref)

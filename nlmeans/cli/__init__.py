@@ -19,13 +19,14 @@ import typer
 import nlmeans
 
 from .. import formats
-from ..noise.models import in_series
-from ..plan.options import OWN
+from ..methods.registry import method_of
+from ..noise.text import text as noise_text
+from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .jobs import check_name, files, in_blocks, pairs
 from .journal import journal
-from .options import Filtering, Reading, Sigma, method_name, noise_text, place, size, with_flags
+from .options import Filtering, Reading, Sigma, method_name, place, size, with_flags
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -145,8 +146,8 @@ def denoise(
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
                 options = asked.options(picture, beside)
-                if method not in (None, *OWN):
-                    options["spacing"] = asked.spacing  # not that of the file, which another method may not know of
+                if "spacing" not in method_of(method).options:
+                    options["spacing"] = asked.spacing  # not that of the file
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(
                         picture.pixels,
@@ -206,7 +207,7 @@ def plan(
     *,
     inputs: Inputs,
     asked: Filtering,
-    method: Annotated[Literal["nlm", "ridge"] | None, typer.Option(help="As for denoise.")] = None,
+    method: Annotated[Any, typer.Option(parser=method_name, metavar="NAME", help="As for denoise.")] = None,
     reading: Reading,
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""

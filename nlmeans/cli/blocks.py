@@ -7,7 +7,9 @@ from typing import Any
 
 import typer
 
-from .options import MODELS, Filtering, Reading, noise_text
+from ..noise.models import MODELS
+from ..noise.text import text
+from .options import Filtering, Reading
 
 
 def denoise_in_blocks(source: Path, target: Path, asked: Filtering, reading: Reading, **others: Any) -> Any:
@@ -33,4 +35,4 @@ def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
     from ..large.run import fitted_noise
 
     fitted = fitted_noise(source, MODELS[model](), **reading.given())
-    return noise_text(fitted) if model == "poisson" else " ".join(f"{value:.6g}" for value in fitted.sigma)
+    return text(fitted) if model == "poisson" else " ".join(f"{value:.6g}" for value in fitted.sigma)

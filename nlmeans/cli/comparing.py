@@ -15,8 +15,7 @@ import nlmeans
 
 from .. import formats
 from ..formats import exif
-from ..methods.registry import names
-from ..plan.options import OWN
+from ..methods.registry import method_of, names
 from ..show import page
 from ..show.metrics import Score, score
 from .console import in_flags
@@ -140,8 +139,8 @@ def _results(
             if way["method"] not in names():
                 notes.append(f"{name} is left out: it is not installed: pip install 'nlmeans[learned]'")
                 continue
-            if way["method"] not in OWN:
-                given["spacing"] = asked.spacing  # not that of the file, which another method may not know of
+            if "spacing" not in method_of(way["method"]).options:
+                given["spacing"] = asked.spacing  # not that of the file
         try:
             _warm(picture, given, chosen)
             with bar(name) as progress:

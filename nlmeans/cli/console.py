@@ -155,7 +155,7 @@ class _Notices(logging.Handler):
 
 def _noise(plan: Any) -> str:
     """Return the noise that was assumed, in few figures."""
-    if plan.noise.startswith("Gaussian"):
+    if plan.plain:
         return "sigma " + " ".join(f"{value:.4g}" for value in plan.sigma)
     return f"noise {plan.noise}"
 

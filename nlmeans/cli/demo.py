@@ -10,8 +10,9 @@ import numpy as np
 
 from .. import formats
 from .._progress import Progress
-from ..denoise import Report, denoise
+from ..denoise import denoise
 from ..plan.plan import table
+from ..plan.report import Report
 from ..show.metrics import Score, score
 
 PHOTOGRAPH = "chelsea.png"  # a cat, by Stefan van der Walt, CC0; in scikit-image's wheel

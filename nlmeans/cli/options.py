@@ -18,12 +18,10 @@ import typer
 from .. import _checks, formats
 from .._axes import Layout
 from ..formats.zarrs import named as named_zarr
-from ..noise.models import Gaussian, PoissonGaussian, Rician
+from ..noise.text import parse
 from ..pairwise.spec import Aggregation, Centre
 from ..plan.defaults import Quality
 from .console import FORESEEN, reason
-
-MODELS: dict[str, Any] = {"gaussian": Gaussian, "poisson": PoissonGaussian, "rician": Rician}
 
 
 def _floats(text: str, rule: str) -> list[float]:
@@ -56,38 +54,10 @@ def _sigma(text: str) -> Any:
 
 
 def _noise(text: str) -> Any:
-    if text == "auto":
-        return text
-    name, colon, rest = text.partition(":")
-    if name not in MODELS:
-        raise typer.BadParameter(
-            f"must be auto, {', '.join(MODELS)}, or one with numbers such as poisson:gain=2.5,sigma=3; got {text!r}"
-        )
-    names = [field.name for field in dataclasses.fields(MODELS[name])]
-    given: dict[str, list[float]] = {}
-    for part in rest.split(",") if colon else ():
-        key, equals, number = part.rpartition("=")
-        if equals and key not in given:
-            given[key] = []
-        elif equals or not given:
-            raise typer.BadParameter(f"must give each of its numbers once, as {names[0]}=2.5; got {text!r}")
-        list(given.values())[-1] += _floats(number, f"a model with numbers for {key or list(given)[-1]}")
-    if unknown := [key for key in given if key not in names]:
-        raise typer.BadParameter(f"{name} has {', '.join(names)}; got {unknown[0]!r}")
     try:
-        return MODELS[name](**{key: value[0] if len(value) == 1 else value for key, value in given.items()})
+        return parse(text)
     except (TypeError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def noise_text(model: Any) -> str:
-    """Return a model as ``--noise`` takes it."""
-    name = next(name for name, kind in MODELS.items() if isinstance(model, kind))
-    numbers = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    return f"{name}:" + ",".join(
-        f"{key}=" + ",".join(f"{v:.6g}" for v in (value if isinstance(value, tuple) else (value,)))
-        for key, value in numbers.items()
-    )
 
 
 def _axes(text: str) -> str:

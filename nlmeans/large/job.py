@@ -11,10 +11,11 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
+from .._notes import noted
 from ..formats.picture import PictureError
 from ..formats.store import Axes, Source
 from ..methods.recipe import Recipe
-from ..methods.region import SHADES, Outcome, Piece, estimate, known_in
+from ..methods.region import SHADES, Pixels, Result, denoised
 from ..methods.sample import Parts
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
@@ -171,7 +172,7 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
 
 
 COUNTED = ("missing", "unfilled", "kept")
-"""What a block counts of its pixels: attributes of `Outcome`, and of a report."""
+"""What a block counts of its pixels: attributes of `Result`, and of a report."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,25 +213,21 @@ class Job:
         found = [self.image(index, block.tile) for index in range(block.first, block.last)]
         pixels = self.files.axes.array(np.stack([one.pixels for one in found]))
         self.target.write(self.files.axes.region(slice(block.first, block.last), block.tile), pixels)
-        lost = sum(SHADES in one.plan.notes for one in found)
+        lost = sum(noted(one.plan.notes, SHADES.code) for one in found)
         counts = {name: sum(getattr(one, name) for one in found) for name in COUNTED}
         return counts | ({"shades": 1} if 2 * lost > len(found) else {})
 
-    def image(self, index: int, tile: Tile) -> Outcome:
+    def image(self, index: int, tile: Tile) -> Result:
         """Denoise a tile of one of separate images."""
         return self.denoised(self.piece(index, tile), index)
 
-    def piece(self, index: int, tile: Tile) -> Piece:
+    def piece(self, index: int, tile: Tile) -> Pixels:
         """Read a tile with its halo."""
         around = tile.grown(self.halo, self.files.sides)
         parts = {name: self.files.read(name, index, around) for name in ("image", *self.files.beside)}
-        known = known_in(parts["image"], parts.get("mask"))
-        core = tile.moved(around.origin)
-        return Piece(
-            parts["image"], known, parts.get("sigma"), parts.get("guide"), core, around.origin, self.files.sides
-        )
+        return Pixels.of(parts, tile.moved(around.origin), around.origin, self.files.sides)
 
-    def denoised(self, piece: Piece, index: int) -> Outcome:
+    def denoised(self, piece: Pixels, index: int) -> Result:
         """Denoise what was read."""
         recipe = self.recipes[index]
-        return estimate(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)
+        return denoised(piece, recipe, keep=self.keep, threads=self.threads, progress=self.stop, dtype=self.dtype)

@@ -10,9 +10,13 @@ import numpy as np
 
 from .. import _checks, _containers
 from .._axes import Layout
+from ..methods import registry
 from ..methods.recipe import Recipe
+from ..methods.region import Pixels, denoised
+from ..methods.sample import Parts, map_of, recipe_of
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
+from ..plan.options import Options
 from ..plan.plan import Plan
 
 __all__ = ["denoise", "plan"]
@@ -42,7 +46,7 @@ def denoise(
     sigma, fill, dtype, **options
         As for `nlmeans.denoise`; ``mask``, ``guide`` and a map of σ may be dask arrays too. Not for dask arrays are
         ``progress`` (dask has its own: `dask.diagnostics.ProgressBar`), ``cancel``, ``out``, ``full_output`` and
-        methods of other packages.
+        methods that need the whole image.
     threads : int, optional
         Threads for each block; by default one, since dask runs blocks beside each other.
 
@@ -132,8 +136,6 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
 
 def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
     """Return the arrays as planes (N, C, Z, Y, X) by their names, and what is decided for each image."""
-    from ..methods.sample import Parts, check_pieces, map_of, recipe_of
-
     image, options = _containers.taken(image, options | {"sigma": sigma})
     sigma = options.pop("sigma")
     given = {name: value for name, value in options.items() if value is not None}
@@ -141,7 +143,9 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     unknown = [name for name in NOT_LAZY if given.pop(name, False) is not False]
     if unknown:
         raise TypeError(f"a dask array is denoised lazily, without {', '.join(unknown)}: leave out")
-    check_pieces(given)
+    method = registry.method_of(given.pop("method", None))
+    Options.check_names(given)
+    registry.check(method, given, whole=False)
     array: Any = _checks.image(image, lazy=True)
     if not _checks.is_dask(array):
         raise TypeError(f"the image must be a dask array here; got {_checks.called(image)}: nlmeans.denoise takes it")
@@ -158,7 +162,7 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     count, channels, *sides = planes["image"].shape
     parts = Parts(tuple(sides), channels, count, **{name: _reader(part) for name, part in planes.items()})
     sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
-    decided = [recipe_of(parts, k, layout, sigma=sigma, noise=noise, **given) for k in range(planes["image"].shape[0])]
+    decided = [recipe_of(parts, k, layout, method, sigma=sigma, noise=noise, **given) for k in range(count)]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
 
 
@@ -245,13 +249,10 @@ def _block(
     block_id: tuple[int, ...] = (0,) * 5,
 ) -> np.ndarray:
     """Denoise one block, given with its halo; return it without."""
-    from ..methods.region import Piece, estimate, known_in
-
     inner = [(cuts[k], cuts[k + 1]) for cuts, k in zip(starts, block_id[2:], strict=True)]
     origin = [max(first - reach, 0) for (first, _), reach in zip(inner, halo, strict=True)]
     part = {name: array[0] for name, array in zip(names, arrays, strict=True)}
     core = Tile(*inner).moved(origin)
-    known = known_in(part["image"], part.get("mask"))
     (z, y, x), (depth, height, width) = origin, (cuts[-1] for cuts in starts)
-    piece = Piece(part["image"], known, part.get("sigma"), part.get("guide"), core, (z, y, x), (depth, height, width))
-    return estimate(piece, recipe, keep=keep, threads=threads, dtype=kind).pixels[None]
+    pixels = Pixels.of(part, core, (z, y, x), (depth, height, width))
+    return denoised(pixels, recipe, keep=keep, threads=threads, dtype=kind).pixels[None]

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from .. import __version__, _checks
+from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
-from ..denoise import Report
 from ..formats.picture import PictureError
 from ..formats.store import About, Axes
+from ..methods import registry
+from ..methods.method import Method
 from ..methods.recipe import Recipe
 from ..methods.region import SHADES
-from ..methods.sample import check_pieces, map_of, noise_of, recipe_of
+from ..methods.sample import map_of, noise_of, recipe_of
 from ..pairwise.tiles import available_cpus
 from ..plan.defaults import DEFAULTS_VERSION
+from ..plan.options import Options
 from ..plan.plan import Plan
+from ..plan.report import Report
 from . import files
 from .job import COUNTED, Files, Watch
 from .output import Output
@@ -68,7 +72,7 @@ def denoise(
         As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without, or
         of the shape of one of separate images; a mask is 0 where a pixel does not count.
     axes, channel_axis, noise, fill, dtype, **options
-        As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's. ``method`` is "nlm" or "ridge".
+        As for `nlmeans.denoise`; ``axes`` and ``spacing`` are by default the file's.
     nodata : float, optional
         The value that stands for "no data here", by default what the source declares: such pixels come back as they
         are, and have no say in others.
@@ -141,18 +145,19 @@ def denoise(
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
             check()
+        method = registry.method_of(options.pop("method", None))
         beside, options = {"mask": mask, "guide": guide}, options | {"nodata": nodata}
-        of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, options)
+        of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, method, options)
         kind = _checks.result_type(dtype, of.image.about.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
         identity |= {"axes": of.axes.names, "dtype": kind.name} | watch.identity
-        identity |= {"asked": {name: _text(value) for name, value in options.items()}}
-        plans, counts = _done_in_place(output, identity)
+        identity |= {"asked": {name: _text(value) for name, value in options.items()} | {"method": method.name}}
+        plans, counts = _done_in_place(output, identity, method)
         used = cpus
         if counts is None:
             seen, layout = sha256(), of.axes.layout
-            decided = [recipe_of(of.parts(seen), k, layout, **options) for k in range(of.count)]
+            decided = [recipe_of(of.parts(seen), k, layout, method, **options) for k in range(of.count)]
             recipes = [recipe for recipe, _ in decided]
             plans = tuple(recipe.plan for recipe in recipes)
             identity |= {"sample": seen.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
@@ -167,7 +172,7 @@ def denoise(
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
     lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) for name in COUNTED)
-    return Report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
+    return method.report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 
 def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: Any = None, **options: Any) -> Recipe:
@@ -185,8 +190,9 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
     """
     beside = {name: options.pop(name, None) for name in ("mask", "guide")}
     noise, max_pixels = (options.pop(name, None) for name in ("noise", "max_pixels"))
-    of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, options)
-    return recipe_of(of.parts(sha256()), 0, of.axes.layout, **options)[0]
+    method = registry.method_of(options.pop("method", None))
+    of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, method, options)
+    return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **options)[0]
 
 
 def fitted_noise(
@@ -196,7 +202,7 @@ def fitted_noise(
 
     The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
     """
-    of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, {})
+    of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, None, {})
     return noise_of(of.parts(sha256()), of.count, model, options.get("nodata")).model
 
 
@@ -208,11 +214,14 @@ def _opened(
     sigma: Any,
     noise: Any,
     max_pixels: int | None,
+    method: Method | None,
     options: dict[str, Any],
 ) -> tuple[Files, dict[str, Any]]:
     """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
     wide, given = map_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
-    check_pieces(given)
+    Options.check_names(given)
+    if method is not None:
+        registry.check(method, given | {"guide": beside.get("guide")}, whole=False)
     image = files.open_source(source, max_pixels)
     _checks.dtype(image.about.dtype)
     _checks.shape(image.about.shape)
@@ -234,7 +243,8 @@ def _opened(
     )
     found.check()
     declared = {} if image.about.nodata is None else {"nodata": image.about.nodata}
-    return found, {"sigma": sigma, "noise": noise, "spacing": _spacing(found)} | declared | given
+    spacing = _spacing(found) if method is None or "spacing" in method.options else None
+    return found, {"sigma": sigma, "noise": noise, "spacing": spacing} | declared | given
 
 
 def _axes(about: About, names: str | None, channel_axis: int | None, from_file: bool) -> Axes:
@@ -257,7 +267,9 @@ def _spacing(of: Files) -> tuple[float, ...] | None:
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
 
 
-def _done_in_place(output: Output, identity: dict[str, Any]) -> tuple[tuple[Plan, ...], list[dict[str, int]] | None]:
+def _done_in_place(
+    output: Output, identity: dict[str, Any], method: Method
+) -> tuple[tuple[Plan, ...], list[dict[str, int]] | None]:
     """Return plans and counts of a run that was killed after its output took the place of its input; None if none.
 
     What it was made of is gone, and cannot be asked once more: what the caller says is compared, and the rest believed.
@@ -267,7 +279,7 @@ def _done_in_place(output: Output, identity: dict[str, Any]) -> tuple[tuple[Plan
         return (), None
     if made["source"].get("path") != path or manifest.differences(identity | {"source": made["source"]}):
         return (), None
-    plans, counts = tuple(_revived(Plan, plan) for plan in made["plans"]), list(manifest.done.values())
+    plans, counts = tuple(_revived(method.plan, plan) for plan in made["plans"]), list(manifest.done.values())
     output.tidy()
     return plans, counts
 
@@ -285,6 +297,8 @@ def _lasting(plan: Plan) -> dict[str, Any]:
             return {key: rounded(other) for key, other in value.items()}
         if isinstance(value, list | tuple):
             return [rounded(other) for other in value]
+        if isinstance(value, Note):
+            return {"code": value.code, "text": value.text}
         if isinstance(value, float):
             return None if math.isnan(value) else float(f"{value:.5g}")  # NaN is not even itself
         return value
@@ -300,6 +314,6 @@ def _revived(kind: Any, value: Any) -> Any:
         return tuple(_revived(kinds[0] if kinds else Any, inner) for inner in value)
     if not isinstance(value, dict):
         return value
-    record: Any = kind if is_dataclass(kind) else kinds[0]
+    record: Any = kinds[0] if kinds else kind
     hints = get_type_hints(record)
     return record(**{name: _revived(hints[name], inner) for name, inner in value.items()})

@@ -13,7 +13,7 @@ import numpy as np
 from .._progress import Cancelled, Progress
 from ..formats.zarrs import ZarrSource
 from ..methods.recipe import Recipe
-from ..methods.region import Piece
+from ..methods.region import Pixels
 from ..pairwise.tiles import Tile
 from . import files
 from .blocks import Cut, Room, choose
@@ -237,7 +237,7 @@ def _trial(job: Job) -> tuple[float, float]:
     return max(much - each * large, 0), max(each, 0) + job.files.image.about.dtype.itemsize
 
 
-def _peak(job: Job, piece: Piece) -> int:
+def _peak(job: Job, piece: Pixels) -> int:
     """Return how many bytes it takes at most to denoise a piece."""
     tracing = tracemalloc.is_tracing()
     if not tracing:

@@ -15,13 +15,13 @@ from ..noise.fitted import FittedNoise
 from ..pairwise.run import pairwise_average
 from ..pairwise.spec import PairwiseSpec
 from ..pairwise.tiles import Tile, whole
-from ..plan.plan import GUESS, Pass, Plan, total
+from ..plan.averaging import GUESS, AveragingPlan, Pass, total
 from ..wiener.run import wiener
 
 
 def average(
     planes: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None = None,
     *,
@@ -49,7 +49,7 @@ def average(
     for k, step in enumerate(plan.passes):
         looking, averaging, shrinking = tells[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
-        spec = plan.recipe(step, len(features))
+        spec = plan.spec_of(step, len(features))
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
             looked = _look(planes, features, spec, factors, noise, missing, threads, looking)

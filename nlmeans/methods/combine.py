@@ -16,15 +16,12 @@ from ..noise.fitted import FittedNoise
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, moved, whole
 from .average import keep_noiseless, known_nearest
-from .scale import DARK, Units
+from .scale import Units
 
 SPAN = 256.0
 """Range of the image, in units of σ, up to which float32 holds the products of patches."""
 WIDEST = 1e30
 """The same, up to which float64 does."""
-DIMMED, FAINT = 0.024, 0.08
-"""Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
-from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 WORK = (1, 4)
 """About how long the two steps take beside each other."""
 
@@ -32,35 +29,20 @@ WORK = (1, 4)
 def in_image_units(
     counts: np.ndarray, averages: np.ndarray, noise: FittedNoise, units: Units
 ) -> tuple[np.ndarray, np.ndarray, FittedNoise]:
-    """Return photon counts, averages of stabilised ones, and their noise, in the image's units.
+    """Return an image, such as photon counts, averages of its stabilised pixels, and its noise, in the image's units.
 
-    Groups have a variance of their own, and need no transform, which at a few counts would stabilise little.
+    Each group has its own variance, and needs no transform, which at a few counts would stabilise little.
     """
     model = noise.model
     averages = noise.restore(averages, counts)
     if not units.noisy:
         return counts, averages, FittedNoise(model, units.channels)
-    gain, offset, sigma = (np.reshape(number, (-1, 1, 1, 1)) for number in (model.gain, model.offset, model.sigma))
-    signal = np.maximum(known_nearest(averages) - offset, 0)
-    variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
-    variance /= np.square(units.channels).reshape(-1, 1, 1, 1)
+    variance = model.variance(known_nearest(averages)) / np.square(units.channels).reshape(-1, 1, 1, 1)
     turn = units.turn
     if turn is not None:
         counts, averages, variance = turn.turned(counts), turn.turned(averages), turn.variance(variance)
     variance = variance.astype(averages.dtype)
     return counts, averages, FittedNoise(model, units.sigma, units.channels, variance, turn=turn)
-
-
-def brightened(averages: np.ndarray, noise: FittedNoise) -> np.ndarray:
-    """Return averages (C, Z, Y, X) of photon counts with the mean that groups took from them, in the image's units.
-
-    None is below what no light at all has, where the camera's numbers are known rather than fitted.
-    """
-    model = noise.model
-    gain, offset = (np.reshape(number, (-1, 1, 1, 1)) for number in (model.gain, model.offset))
-    counts = np.maximum((averages - offset) / gain, 0)
-    averages = averages + (DIMMED * gain * counts / (counts + FAINT)).astype(averages.dtype)
-    return averages if noise.estimated else np.maximum(averages, offset.astype(averages.dtype))
 
 
 def combine(

@@ -1,55 +1,84 @@
-"""Denoisers that other packages bring, by the entry-point group ``nlmeans.methods``.
-
-A method is a function ``f(image, noise, **options) -> (array, report)``: ``image`` is an array, ``noise`` a model of
-`nlmeans.noise` or "auto", ``options`` are those of `nlmeans.denoise` that the caller gave; the result has the image's
-shape.
-"""
+"""Methods by their names: those of this package, and those of others by the entry-point group ``nlmeans.methods``."""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .. import _checks
-from ..noise.models import Gaussian
-from ..plan.options import OWN
+from ..plan.options import SPECIAL
+
+if TYPE_CHECKING:
+    from .method import Method
 
 GROUP = "nlmeans.methods"
+DEFAULT = "nlm"
+OWN = {"nlm": "nlm:NonLocalMeans", "ridge": "ridge:Ridge"}
+"""Methods of this package: where their classes are, which bring what they compute with."""
 
 
 def names() -> tuple[str, ...]:
     """Return the methods that can be named."""
-    return (*OWN, *sorted(point.name for point in entry_points(group=GROUP)))
+    return (*OWN, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in OWN))
 
 
-def call(name: str, image: Any, sigma: Any, noise: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    """Run another package's method with the options that were given.
+def method_of(given: Any) -> Method:
+    """Return a method by its name, the default one for None; an object of the protocol is returned as it is.
 
     Raises
     ------
     ValueError
-        For a method that is not there.
+        For a name that no installed package has.
     TypeError
-        For an option that the method does not have, and for what is no image and report.
+        For what does not follow the protocol.
     """
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if not isinstance(name, str) or name not in found:
-        raise ValueError(f"method must be one of {', '.join(map(repr, names()))}; got {_checks.short(name)}")
-    if sigma is not None and noise is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
-    method = found[name].load()
-    array, given = _checks.image(image), {key: value for key, value in options.items() if value is not None}
-    taken = inspect.signature(method).parameters
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
-        unknown = sorted(set(given) - set(taken))
-        if unknown:
-            raise TypeError(f"method {name!r} has no option {', '.join(unknown)}")
-    found = method(array, Gaussian(sigma) if noise is None else noise, **given)
-    if not (isinstance(found, tuple) and len(found) == 2):
-        raise TypeError(f"method {name!r} must return an array and a report; got {_checks.called(found)}")
-    if np.shape(found[0]) != array.shape:
-        raise ValueError(f"method {name!r} must keep the image's shape, {array.shape}; got {np.shape(found[0])}")
-    return found
+    if not isinstance(given, str | None):
+        return _checked(given)
+    return _named(given or DEFAULT)
+
+
+@cache
+def _named(name: str) -> Method:
+    if name in OWN:
+        module, _, kind = OWN[name].partition(":")
+        method: Method = getattr(import_module(f".{module}", __package__), kind)()
+        return method
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return _checked(point.load())
+    raise ValueError(f"method must be one of {', '.join(map(repr, names()))}; got {_checks.short(name)}")
+
+
+def _checked(given: Any) -> Method:
+    """Return a method, of which the class may be given."""
+    from .method import Method
+
+    method = given() if isinstance(given, type) and issubclass(given, Method) else given
+    if not isinstance(method, Method):
+        raise TypeError(f"method must be a name, or a Method of nlmeans.extend; got {_checks.short(given)}")
+    return method
+
+
+def check(method: Method, options: Mapping[str, Any], *, whole: bool = True) -> None:
+    """Refuse options that a method does not honour; by regions (not ``whole``) what it can only do whole.
+
+    Raises
+    ------
+    TypeError
+        Naming the options.
+    ValueError
+        For a quality that it does not have, and for regions if it needs the whole image.
+    """
+    unknown = sorted(name for name, value in options.items() if value is not None and name in SPECIAL - method.options)
+    if unknown:
+        raise TypeError(f"method {method.name!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
+    _checks.choice(options.get("quality"), "quality", method.qualities)
+    if whole:
+        return
+    if method.whole is not None:
+        raise ValueError(f"method {method.name!r} takes images in memory only: {method.whole}")
+    if options.get("search_radius") == "image":
+        raise ValueError("search_radius must be whole numbers for an image that is denoised in pieces; got 'image'")

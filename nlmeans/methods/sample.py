@@ -1,29 +1,149 @@
-"""The recipe of an image that is too large to be looked at whole: decided once, from a sample."""
+"""Sample: what a method decides from. An image that is too large to be read whole is judged by crops of it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .. import _checks
 from .._axes import Layout
-from ..noise.fitted import FittedNoise
-from ..noise.image import fitted
-from ..noise.models import Gaussian, each, given
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from ..pixels.crops import crops, parts_of
-from ..plan.options import OWN, Options
-from .recipe import Recipe, prepare
+from ..pixels.crops import crops, cut, parts_of
+from ..pixels.missing import Measured, Rules
+from ..plan.options import Options
+from ..plan.plan import Plan
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .._notes import Note
+    from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
+    from .method import Method
 
 PLANES = Layout("CZYX")
 
+AnyPlan = TypeVar("AnyPlan", bound=Plan)
 Reader = Callable[[int, Sequence[Tile]], list[np.ndarray]]
 """Returns tiles, planes (C, Z, Y, X), of one of separate images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image, or crops of it on top of each other, and its noise.
+
+    Attributes
+    ----------
+    pixels : Measured
+        The pixels that count, as floating-point numbers.
+    planes : ndarray, shape (K, Z, Y, X)
+        The same with Gaussian noise, as `Region.planes`.
+    judged : ndarray, shape (K, Z, Y, X)
+        What of the planes an image is judged by: all of a small one, or crops.
+    measured : ndarray, shape (C, Z, Y, X)
+        The same of the pixels, in the image's units.
+    tiles : sequence of Tile
+        Where these crops lie.
+    noise : FittedNoise
+        The noise of the planes.
+    rules : Rules
+        Which pixels count.
+    sides : tuple of 3 int
+        The image's (Z, Y, X).
+    guide : ndarray, shape (F, Z, Y, X), or None
+        What is compared in place of the planes.
+    notes : tuple of Note
+        What a user should know of the pixels, besides the noise's own notes.
+    peak : float or None
+        White, where the image's type says what that is.
+    """
+
+    pixels: Measured
+    planes: np.ndarray
+    judged: np.ndarray
+    measured: np.ndarray
+    tiles: Sequence[Tile]
+    noise: FittedNoise
+    rules: Rules
+    sides: Radii
+    guide: np.ndarray | None
+    notes: tuple[Note, ...]
+    peak: float | None
+
+    @classmethod
+    def of(cls, source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> Sample:
+        """Judge the ``index``-th of separate images: which of its pixels count, and its noise.
+
+        ``source`` (C, Z, Y, X) are the pixels as they are stored; ``sides`` are those of the image, where they are
+        crops of it.
+        """
+        known = None if options.known is None else options.known[index]
+        limits, tiles = _checks.saturation(source.dtype), crops(source.shape[1:], len(source))
+
+        def visible(planes: np.ndarray) -> np.ndarray:
+            """Return what an image is judged by."""
+            return planes if len(tiles) == 1 else cut(planes[None], tiles)
+
+        rules = Rules.of(
+            visible(source), None if known is None else visible(known), options.nodata, options.padding,
+            sides or source.shape[1:],
+        )  # fmt: skip
+        measured, stays = rules.measure(source, known)
+        judged = visible(measured)
+        noise = options.fitted_noise(judged, index, limits)
+        if options.outliers == "fill" and noise.outliers is None:
+            from ..noise.patches import Evidence  # what estimates noise, `import nlmeans` does not bring
+
+            noise = replace(noise, outliers=Evidence.of(measured, None, limits).outliers)
+        if noise.outliers is not None:
+            rules = replace(rules, outliers=noise.outliers, fills=options.outliers == "fill")
+            if rules.fills:
+                measured = rules.measure(source, known).planes
+                judged = visible(measured)
+        if options.strength != "sure" or noise.bands is not None:  # its risk is that of the channels
+            noise = noise.turned(judged)
+        planes = noise.stabilise(measured)
+        stabilised = judged if planes is measured else visible(planes)
+        noise = noise.audible(stabilised)
+        return cls(
+            Measured(measured, stays), planes, stabilised, judged, tiles, noise, rules, rules.sides,
+            guide=None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype),
+            notes=(*rules.notes, *_striped(judged, options, noise)),
+            peak=limits[1] if limits is not None and limits[0] == 0 else None,
+        )  # fmt: skip
+
+    @property
+    def judged_noise(self) -> FittedNoise:
+        """The noise of what is judged, with its part of a map."""
+        noise = self.noise
+        if noise.variance is None or noise.variance.shape[1:] == self.judged.shape[1:]:
+            return noise
+        still = None if noise.still is None else cut(noise.still[None], self.tiles)
+        return replace(noise, variance=cut(noise.variance[None], self.tiles), still=still)
+
+    def plan(self, kind: type[AnyPlan], options: Options, **own: Any) -> AnyPlan:
+        """Return a plan of a class, with what it says of noise and pixels; ``own`` are its other fields."""
+        return kind.of(options, self.noise, notes=(*self.noise.notes, *self.notes), **own)
+
+    def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
+        """Return a method's decision; ``numbers`` are what it alone knows of."""
+        return Recipe(method, replace(self.noise, variance=None, still=None), self.rules, plan, numbers)
+
+
+def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
+    """Return a note on stripes, if there are any, where the noise is judged."""
+    from ..noise.stripes import stripes_in
+
+    if not options.fits_noise or not noise.plain:
+        return ()
+    if noise.outliers is not None:
+        planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
+    pairs = zip(planes[:, planes.shape[1] // 2], noise.channels, strict=True)
+    return tuple(note for plane, sigma in pairs if (note := stripes_in(plane, sigma)))[:1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +174,27 @@ class Parts:
 
 
 def recipe_of(
-    parts: Parts, index: int, layout: Layout, *, sigma: Any, noise: Any, **others: Any
+    parts: Parts, index: int, layout: Layout, method: Method, *, sigma: Any, noise: Any, **others: Any
 ) -> tuple[Recipe, bool]:
-    """Decide for the ``index``-th of separate images, from a sample.
+    """Decide for the ``index``-th of separate images, from crops of it.
 
     Parameters
     ----------
     parts : Parts
-        What to look at.
+        What to read.
     index : int
         Which image.
     layout : Layout
         The names of its axes.
+    method : Method
+        Who decides.
     sigma, noise, **others
         As `denoise` takes them, but for those that the parts hold.
 
     Returns
     -------
     Recipe
-        Without the sample's own map of σ.
+        What it decided.
     bool
         Whether pixels of the sample are missing.
 
@@ -81,6 +203,9 @@ def recipe_of(
     TypeError, ValueError
         As `denoise`.
     """
+    from ..noise.arguments import each, model_of, models_of
+    from ..noise.models import Gaussian
+
     tiles = crops(parts.sides, parts.channels)
 
     def stacked(reader: Reader | None) -> np.ndarray | None:
@@ -90,21 +215,19 @@ def recipe_of(
     assert image is not None
     known = _checks.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
-    model = Gaussian(sigma) if noise is None else noise
-    if deviations is not None:
-        model = Gaussian(deviations)
-    elif len(models := each(model, parts.count, parts.channels)) > 1:
-        model = models[index]
+    models = each(model_of(sigma, noise), parts.count, parts.channels)
+    model = models[index % len(models)] if deviations is None else Gaussian(deviations)
     ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
-    model = given(None, model, image, PLANES, *ends, layout)
+    models = models_of(model, image, PLANES, *ends, layout)
     guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
-    options = Options.parsed(layout, None if known is None else known[None], model, guide, **others)
-    *_, recipe = prepare(image, options, 0, parts.sides)
-    return replace(recipe, noise=replace(recipe.noise, variance=None, still=None)), known is not None
+    options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
+    return method.decide(Sample.of(image, options, 0, parts.sides), options), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: Any, nodata: float | None = None) -> FittedNoise:
+def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
     """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
+    from ..noise.image import fitted
+
     depth, rows, columns = parts.sides
     tiles = crops((count * depth, rows, columns), parts.channels)
     places = [place for tile in tiles for place in parts_of(tile, depth)]
@@ -129,22 +252,6 @@ def map_of(sigma: Any, noise: Any) -> Any:
     """
     if sigma is not None and noise is not None:
         raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
-    if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-        return noise.sigma
+    if (sigmas := getattr(noise, "map", None)) is not None:
+        return sigmas
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None
-
-
-def check_pieces(options: dict[str, Any]) -> None:
-    """Refuse options with which no piece of an image can be denoised by itself, or that there are not.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming the option.
-    """
-    Options.check_names(options)
-    method, search = options.get("method") or "nlm", options.get("search_radius")
-    if method not in OWN:
-        raise ValueError(f"an image is denoised in pieces by method {' or '.join(map(repr, OWN))}; got {method!r}")
-    if isinstance(search, str) and search == "image":
-        raise ValueError("search_radius must be whole numbers for an image that is denoised in pieces; got 'image'")

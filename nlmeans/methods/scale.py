@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._notes import Note
 from ..noise.colour import colour_basis
 from ..noise.fitted import FittedNoise
-from ..noise.models import PoissonGaussian
+from ..noise.model import NoiseModel
 from ..noise.shared import Turn
 
 SAMPLE = 1 << 16
 """Pixels that the grey scale and the colours are judged by."""
-DARK = 0.05
-"""Least variance of counted photons, in counts: no pixel is taken to be without noise."""
-FEWEST = 0.5
-"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
-FEW = "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +23,12 @@ class Units:
     Attributes
     ----------
     sigma : tuple of float
-        Standard deviation of the noise, one a plane, in its units; of counted photons the root of the mean variance,
-        or 0 where there are too few to group patches.
+        Standard deviation of the noise, one a plane, in its units; where pixels have a variance of their own, the root
+        of the mean one, or 0 where groups of patches would do worse than averages.
     channels : tuple of float
         The same of the image's channels.
     turn : Turn or None
-        Of counted photons: what makes the noise of channels that share some independent.
+        Where pixels have a variance of their own: what makes the noise of channels that share some independent.
     deviations : ndarray
         What the channels with noise are divided by.
     parting : ndarray
@@ -41,6 +37,8 @@ class Units:
         A grey value in the middle of each of these channels, whatever its brightest one is.
     span : float
         The largest range of a channel, in units of its noise.
+    notes : tuple of Note
+        What a user should know.
     """
 
     sigma: tuple[float, ...]
@@ -50,17 +48,20 @@ class Units:
     parting: np.ndarray
     middles: np.ndarray
     span: float
+    notes: tuple[Note, ...] = ()
 
     @classmethod
     def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float) -> Units:
-        """Choose them for planes (C, Z, Y, X), or a sample of them; of counted photons not stabilised.
+        """Choose them for planes (C, Z, Y, X), or a sample of them.
 
-        ``correlated`` is what the σ of correlated noise is multiplied by.
+        Where pixels have a variance of their own, the planes are not stabilised. ``correlated`` is what the σ of
+        correlated noise is multiplied by.
         """
         samples = [_sample(plane) for plane in planes]
-        sigma, channels, turn = noise.sigma, noise.channels, None
-        if isinstance(noise.model, PoissonGaussian):
-            sigma = channels = _of_photons(samples, noise.model)
+        sigma, channels, turn, notes = noise.sigma, noise.channels, None, tuple[Note, ...]()
+        if noise.grouped:
+            channels, notes = _mean_deviations(samples, noise.model)
+            sigma = channels
             if noise.turn is not None and any(channels):
                 sigma, turn = noise.sigma, noise.turn.over(channels)
                 planes = turn.turned(planes)
@@ -72,7 +73,7 @@ class Units:
         middles = np.asarray([float(np.median(_known(samples[c]))) for c in noisy])
         return cls(
             sigma, channels, turn, deviations, _parting([samples[c] for c in noisy], deviations), middles,
-            max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0),
+            max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0), notes,
         )  # fmt: skip
 
     @property
@@ -96,14 +97,12 @@ def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
     return min((parted, plain), key=left)
 
 
-def _of_photons(samples: list[np.ndarray], noise: PoissonGaussian) -> tuple[float, ...]:
-    """Return the root of the mean variance of counted photons in each channel, 0 where these are too few."""
-    gain, offset, sigma = (np.broadcast_to(n, len(samples)) for n in (noise.gain, noise.offset, noise.sigma))
-    signal = np.maximum([float(_known(sample).mean(dtype=np.float64)) for sample in samples] - offset, 0)
-    variance = np.maximum(gain * signal + np.square(sigma), DARK * np.square(gain))
-    if np.mean(variance / np.square(gain)) < FEWEST:
-        return (0.0,) * len(samples)
-    return tuple(np.sqrt(variance).tolist())
+def _mean_deviations(samples: list[np.ndarray], model: NoiseModel) -> tuple[tuple[float, ...], tuple[Note, ...]]:
+    """Return the root of the mean variance in each channel; 0, and why, where groups would do worse than averages."""
+    means = np.asarray([float(_known(sample).mean(dtype=np.float64)) for sample in samples])
+    variance = model.variance(means.reshape(-1, 1, 1, 1)).ravel()
+    reason = model.against_groups(variance)
+    return (tuple(np.sqrt(variance).tolist()), ()) if reason is None else ((0.0,) * len(samples), (reason,))
 
 
 def _known(pixels: np.ndarray) -> np.ndarray:

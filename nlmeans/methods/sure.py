@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._notes import Note
 from .._progress import Progress, shares_of
 from ..noise.estimate import estimate_planes
 from ..noise.fitted import FittedNoise
-from ..noise.models import Gaussian
 from ..pairwise.tiles import Tile, whole
-from ..plan.plan import Plan
+from ..plan.averaging import AveragingPlan
 from .average import average
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
@@ -33,21 +33,28 @@ CLIPPED = 0.002
 """Share of pixels at an extreme beyond which noise is taken as clipped."""
 FAR = 1.15
 """Ratio of the σ that was given and the estimated one from which on a note says so."""
-NO_RISK = "strength 'sure' expects no error at all, so that sigma must be too large: the table's strength was taken"
-NO_ERROR = "the predicted MSE is below 0, so that sigma must be too large"
-AT_THE_END = "strength 'sure' is at the end of what was tried: the best may lie beyond, or sigma be wrong"
+COLOURED = Note("sure-coloured", "strength 'sure' is for white noise: the table's was taken")
+CLIPS = Note("sure-clipped", "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
+NO_RISK = Note(
+    "sure-no-risk",
+    "strength 'sure' expects no error at all, so that sigma must be too large: the table's strength was taken",
+)
+NO_ERROR = Note("sure-no-error", "the predicted MSE is below 0, so that sigma must be too large")
+AT_THE_END = Note(
+    "sure-end", "strength 'sure' is at the end of what was tried: the best may lie beyond, or sigma be wrong"
+)
 PROBE = 0.01
 """Standard deviation of the added noise, in units of σ."""
 
 
 def tuned(
     planes: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Plan:
+) -> AveragingPlan:
     """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
 
     Raises
@@ -64,12 +71,12 @@ def tuned(
     S. Ramani, T. Blu, M. Unser, "Monte-Carlo SURE: a black-box optimization of regularization parameters for general
     denoising algorithms", IEEE TIP 2008, doi:10.1109/TIP.2008.2001404; see `pairwise.risk` for the closed form.
     """
-    if not isinstance(noise.model, Gaussian):
+    if not noise.plain:
         raise ValueError(f"strength='sure' needs Gaussian noise; got {noise.text}: give a number, or none")
     if not any(noise.sigma):
         return plan
     if noise.bands is not None:
-        return replace(plan, notes=(*plan.notes, "strength 'sure' is for white noise: the table's was taken"))
+        return replace(plan, notes=(*plan.notes, COLOURED))
     if _plain(planes, plan, noise):
         factors, risks = FACTORS, _closed(planes, plan, noise, threads, progress)
     else:
@@ -77,7 +84,7 @@ def tuned(
     far = _far_off(planes, plan, noise)
     notes = plan.notes + far
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
-        notes = (*notes, "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
+        notes = (*notes, CLIPS)
     factor, risk = _lowest(factors, risks)
     if risk <= 0:
         return replace(plan, predicted_mse=math.nan, notes=(*notes, NO_RISK))
@@ -89,12 +96,12 @@ def tuned(
 def refined(
     planes: np.ndarray,
     result: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Plan:
+) -> AveragingPlan:
     """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
     if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, noise):
         return plan
@@ -104,19 +111,21 @@ def refined(
     return replace(plan, predicted_mse=total / count)
 
 
-def _far_off(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> tuple[str, ...]:
+def _far_off(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note where the σ that was given is not the one that the image shows."""
     if plan.estimated or noise.variance is not None:
         return ()
-    found = estimate_planes(planes, None).sigma
-    pairs = [(given, own) for given, own in zip(noise.sigma, found, strict=True) if given > 0 and own > 0]
+    shown = estimate_planes(planes, None).sigma
+    pairs = [(given, own) for given, own in zip(noise.sigma, shown, strict=True) if given > 0 and own > 0]
     far = [(given, own) for given, own in pairs if max(given / own, own / given) > FAR]
     if not far:
         return ()
-    return (f"sigma was given as {far[0][0]:.4g}, but the image looks like {far[0][1]:.4g}: 'sure' needs the true one",)
+    given, own = far[0]
+    text = f"sigma was given as {given:.4g}, but the image looks like {own:.4g}: 'sure' needs the true one"
+    return (Note("sure-far-off", text),)
 
 
-def _plain(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> bool:
+def _plain(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> bool:
     """Return whether the closed form holds."""
     step = plan.passes[0]
     pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
@@ -124,7 +133,7 @@ def _plain(planes: np.ndarray, plan: Plan, noise: FittedNoise) -> bool:
 
 
 def _closed(
-    planes: np.ndarray, plan: Plan, noise: FittedNoise, threads: int | None, progress: Progress | None
+    planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise, threads: int | None, progress: Progress | None
 ) -> list[float]:
     from ..pairwise.risk import pairwise_risk
 
@@ -139,7 +148,7 @@ def _closed(
 
 def _monte_carlo(
     planes: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     threads: int | None,
@@ -165,7 +174,7 @@ def _monte_carlo(
 def _risk(
     noisy: np.ndarray,
     result: np.ndarray,
-    plan: Plan,
+    plan: AveragingPlan,
     noise: FittedNoise,
     guide: np.ndarray | None,
     rng: np.random.Generator,

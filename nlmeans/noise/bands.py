@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FLATTEST: Final = 0.01
 LEAST_PATCHES: Final = 300
 SHADED: Final = 3
-# Least power of a band beside the mean one: a filter would otherwise divide nothing by nothing.
+# Least power of a band relative to the mean one: a filter would otherwise divide nothing by nothing.
 QUIETEST: Final = 2.0**-20
 # Bounds time and memory: 40,000 patches of three channels take 30 MB.
 SAMPLE: Final = 40_000
@@ -132,29 +132,29 @@ def _coefficients(planes: Array, mask: Flags | None, saturation: tuple[float, fl
     first = np.ravel_multi_index((z[chosen], y[chosen], x[chosen]), known.shape)
     inside = np.add.outer(np.arange(PATCH) * known.shape[2], np.arange(PATCH)).ravel()
     basis = np.kron(cosines(PATCH), cosines(PATCH)).T.astype(np.float32)
-    found = np.empty((len(first), len(planes), PATCH * PATCH), np.float32)
+    bands = np.empty((len(first), len(planes), PATCH * PATCH), np.float32)
     for start in range(0, len(first), CHUNK):
         for c, channel in enumerate(unit):
-            found[start : start + CHUNK, c] = channel.ravel()[first[start : start + CHUNK, None] + inside] @ basis
-    return found, scale
+            bands[start : start + CHUNK, c] = channel.ravel()[first[start : start + CHUNK, None] + inside] @ basis
+    return bands, scale
 
 
 def _counting(unit: Array, known: Flags, clipped: Flags) -> Flags:
-    """Return which patches (by their first pixel) can tell of noise.
+    """Return which patches (by their first pixel) show noise.
 
     Softer than `estimate.usable_in`: a picture that is clipped here and there in different channels must not be left
     with its textured corners. Clipped pixels are counted over all channels together, and a patch that is constant
     along an axis is left out alone, without its neighbours.
     """
-    found, shares = [], []
+    slices, shares = [], []
     for z in range(known.shape[0]):
         whole = all_in(known[z], PATCH, PATCH)
         for plane in unit[:, z]:
             whole &= ~all_in(plane[1:] == plane[:-1], PATCH - 1, PATCH)
             whole &= ~all_in(plane[:, 1:] == plane[:, :-1], PATCH, PATCH - 1)
-        found.append(whole)
+        slices.append(whole)
         shares.append(np.mean([share_in(flags) for flags in clipped[:, z]], axis=0))
-    usable, share = np.stack(found), np.stack(shares)
+    usable, share = np.stack(slices), np.stack(shares)
     if not usable.any():
         return usable
     return usable & (share <= max(CLIPPED_SHARE, np.quantile(share[usable], 0.1)))

@@ -60,8 +60,8 @@ def bins_of(patches: Patches) -> Bins:
         flattest = members[estimate.flattest_of(patches.texture[members])]
         variances = _quiet(patches.noise[flattest], patches.z[flattest], patches.y[flattest], patches.x[flattest])
         variance = patches.scale**2 * max(float(variances[DIRECTIONS - 1]), 0.0)
-        found = len(np.unique(blocks[flattest]))
-        error = math.hypot(math.sqrt(2 / (DIRECTIONS * found)), TRUST)
+        count = len(np.unique(blocks[flattest]))
+        error = math.hypot(math.sqrt(2 / (DIRECTIONS * count)), TRUST)
         rows.append((patches.mean[flattest].mean(dtype=np.float64), variance, error))
         white.append(estimate.uneven(variances) < estimate.CORRELATED)
     means, noises, errors = np.array(rows, np.float64).reshape(-1, 3).T
@@ -69,7 +69,7 @@ def bins_of(patches: Patches) -> Bins:
 
 
 def _quiet(noise: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the variances in the quietest directions, found in one half of the patches and measured in the other."""
+    """Return the variances in the quietest directions, taken from one half of the patches and measured in the other."""
     half = (z + y // estimate.PIECE + x // estimate.PIECE) % 2
     parts = [noise[half == side].astype(np.float64) for side in (0, 1)]
     moments = np.stack([part.T @ part for part in parts])

@@ -4,8 +4,8 @@ Patches are rotated into the orthonormal cosine basis, where white noise stays w
 The patches with the least energy in the middle frequencies are the least textured ones. Their high frequencies
 hold noise and the little texture that is left, and texture lives in few directions: the variance in the quietest
 principal directions is the noise's. Patches are chosen by one band and measured in another, so the choice cannot
-favour patches whose noise happens to be small; directions are found in one half of the patches and measured in the
-other, so they cannot fit the noise either.
+favour patches whose noise happens to be small; directions are taken from one half of the patches and measured in
+the other, so they cannot fit the noise either.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ BLOCKED: Final = 0.03
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """Noise found in an image, one number a channel.
+    """The noise of an image, one number a channel.
 
     Attributes
     ----------
@@ -91,8 +91,8 @@ def _of(channel: Channel) -> tuple[float, float, float]:
     """Return sigma, correlation and blocking of a channel."""
     if channel.constant:
         return 0.0, 0.0, 0.0
-    if (found := sparse(channel)) is not None:
-        return found.sigma, 0.0, 0.0
+    if (counts := sparse(channel)) is not None:
+        return counts.sigma, 0.0, 0.0
     patches = channel.patches
     if len(patches) == 0:
         return patches.scale * _from_differences(channel.unit[0], channel.known), 0.0, 0.0
@@ -132,10 +132,10 @@ def _quietest(noise: Array, z: Indices, y: Indices, x: Indices) -> tuple[float, 
             counts[side] += len(part)
         variances = quietest_variances(moments, counts)
         for count in DIRECTIONS:
-            found = math.sqrt(max(variances[count - 1], 0.0))
-            bound = found * (1 + CAUTION / math.sqrt(2 * blocks[stop - 1] * count))
+            deviation = math.sqrt(max(variances[count - 1], 0.0))
+            bound = deviation * (1 + CAUTION / math.sqrt(2 * blocks[stop - 1] * count))
             if 0 < bound < least:  # one half's directions can miss the other's noise, where it is far from normal
-                least, sigma = bound, found
+                least, sigma = bound, deviation
                 correlation = uneven(variances)
     return sigma, correlation
 
@@ -151,8 +151,8 @@ def quietest_variances(moments: Array, counts: Array) -> Array:
     if not counts.all():
         return np.full(size, np.trace(moments.sum(0)) / (size * counts.sum()))
     total = np.zeros(size)
-    for found, measured in ((0, 1), (1, 0)):
-        directions = np.linalg.eigh(moments[found])[1]
+    for half, measured in ((0, 1), (1, 0)):
+        directions = np.linalg.eigh(moments[half])[1]
         total += np.einsum("ij,ij->j", directions, moments[measured] @ directions)
     return np.cumsum(total) / (np.arange(1, size + 1) * counts.sum())
 
@@ -184,14 +184,14 @@ def _censored(share: float) -> float:
 def _from_differences(volume: Array, known: Flags) -> float:
     """Return sigma where no patch can be had: from the median of second differences, or of first ones."""
     for order, gain in ((2, math.sqrt(6)), (1, math.sqrt(2))):
-        found = []
+        parts = []
         for axis in (1, 2):
             whole = known
             for _ in range(order):
                 last = whole.shape[axis] - 1
                 whole = np.take(whole, range(1, last + 1), axis) & np.take(whole, range(last), axis)
-            found.append(np.abs(np.diff(volume, order, axis)[whole]))
-        differences = np.concatenate(found)
+            parts.append(np.abs(np.diff(volume, order, axis)[whole]))
+        differences = np.concatenate(parts)
         if differences.size:
             return float(np.median(differences)) / (gain * NORMAL_QUARTILE)
     return 0.0

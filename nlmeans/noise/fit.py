@@ -1,31 +1,25 @@
-"""Fit of noise that depends on brightness, and the choice of a model, from one image."""
+"""Fit of noise that grows with brightness, from one image."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from . import curves, estimate
 from .bins import Bins, bins_of
-from .magnitude import background
-from .models import Gaussian, PoissonGaussian, Rician
 from .patches import Channel, Evidence, spread
 from .sparse import sparse
 
-if TYPE_CHECKING:
-    from .patches import Limits
-
-__all__ = ["PlanesFit", "choose", "fit", "fit_planes", "grows"]
+__all__ = ["fit", "grows"]
 
 # Texture that goes with brightness looks like noise that grows. With Gaussian noise of σ = 5 in BSD68 and Set12 the
 # lines that beat a level by so many squared errors a bin grow less than this; Poisson noise of 5 to 64 counts in white
 # beats it by 5, and grows more in all but photographs of one brightness.
 GAIN_A_BIN: Final = 3.5
 GROWTH: Final = 3.0  # of the variance, from the darkest bin to the brightest
-# Bins that hold noise and nothing else are forgiven nothing: two brightnesses are enough to tell. Of Gaussian noise in
+# Bins that hold noise and nothing else are forgiven nothing: two brightnesses suffice. Of Gaussian noise in
 # 80 photographs of BSD's training set that grew more than this, none won more than 25.
 WHITE_GROWTH: Final = 5.0
 WHITE_GAIN_A_BIN: Final = 40.0
@@ -37,44 +31,13 @@ ZEROS: Final = 0.02
 STEP_AGREES: Final = 0.3
 
 
-@dataclass(frozen=True)
-class PlanesFit:
-    """Poisson-Gaussian noise of planes, one number a channel.
-
-    Attributes
-    ----------
-    gain : tuple of float
-        0 where the variance does not grow with brightness.
-    offset, sigma : tuple of float
-        As in `PoissonGaussian`.
-    grows : bool
-        Whether the variance grows with brightness beyond doubt, in most channels.
-    """
-
-    gain: tuple[float, ...]
-    offset: tuple[float, ...]
-    sigma: tuple[float, ...]
-    grows: bool
-
-    def model(self, evidence: Evidence) -> PoissonGaussian:
-        """Return the model, with a gain too small to matter where it is 0."""
-        unit = evidence.factor
-        each = zip(self.gain, evidence.channels, self.sigma, strict=True)
-        least = float(np.finfo(np.float64).tiny)
-        gains = [gain or max(unit * _flat_gain(channel.values, sigma / unit), least) for gain, channel, sigma in each]
-        return PoissonGaussian(tuple(gains), self.offset, self.sigma)
-
-
-def fit_planes(planes: np.ndarray, mask: np.ndarray | None, saturation: Limits = None) -> PlanesFit:
-    """Fit gain, offset and σ to planes (C, Z, Y, X) of floating-point numbers, ``mask`` where a pixel counts."""
-    return fit(Evidence.of(planes, mask, saturation))
-
-
-def fit(evidence: Evidence) -> PlanesFit:
-    """Fit gain, offset and σ to each channel."""
-    gain, offset, sigma, grows = zip(*map(_fit_channel, evidence.channels), strict=True)
-    gain, offset, sigma = (tuple(evidence.factor * n for n in each) for each in (gain, offset, sigma))
-    return PlanesFit(gain, offset, sigma, 2 * sum(grows) > len(grows))
+def fit(evidence: Evidence) -> tuple[tuple[float, ...], ...]:
+    """Return gain, offset and σ of each channel; where the variance does not grow, a gain too small to matter."""
+    unit, least = evidence.factor, float(np.finfo(np.float64).tiny)
+    gain, offset, sigma, _ = zip(*map(_fit_channel, evidence.channels), strict=True)
+    each = zip(gain, sigma, evidence.channels, strict=True)
+    gains = tuple(unit * g or max(unit * _flat_gain(channel.values, s), least) for g, s, channel in each)
+    return gains, tuple(unit * number for number in offset), tuple(unit * number for number in sigma)
 
 
 def grows(evidence: Evidence) -> bool:
@@ -83,19 +46,8 @@ def grows(evidence: Evidence) -> bool:
     return 2 * sum(_fit_channel(channel)[3] for channel in some) > len(some)
 
 
-def choose(evidence: Evidence) -> Gaussian | PoissonGaussian | Rician:
-    """Choose the model that an image speaks for, and fit it if it is not Gaussian.
-
-    Rician noise needs data without a negative value and a background of nothing else, Poisson-Gaussian noise a
-    variance that grows with brightness beyond doubt; all else is Gaussian.
-    """
-    if (found := background(evidence)) is not None:
-        return found
-    return fit(evidence).model(evidence) if grows(evidence) else Gaussian()
-
-
 def _flat_gain(values: np.ndarray, sigma: float) -> float:
-    """Return a gain above 0 whose noise is nothing beside σ."""
+    """Return a gain above 0 whose noise is negligible against σ."""
     largest = float(np.abs(values).max()) if values.size else 0.0
     return max(FLAT * sigma**2 / largest if largest else 0.0, float(np.finfo(np.float32).tiny))
 
@@ -104,8 +56,8 @@ def _fit_channel(channel: Channel) -> tuple[float, float, float, bool]:
     """Return gain, offset, σ, and whether the variance grows."""
     if channel.constant:
         return 0.0, 0.0, 0.0, False
-    if (found := sparse(channel)) is not None:
-        return (found.gain, 0.0, 0.0, True) if found.gain else (0.0, 0.0, found.sigma, False)
+    if (counts := sparse(channel)) is not None:
+        return (counts.gain, 0.0, 0.0, True) if counts.gain else (0.0, 0.0, counts.sigma, False)
     if channel.low == 0 and np.count_nonzero(channel.values == 0) > ZEROS * channel.values.size:
         line, grows = _line(bins_of(channel.apart_from(channel.volume >= channel.high)))
         if grows and abs(line[0] / float(channel.values[channel.values > 0].min()) - 1) < STEP_AGREES:
@@ -116,25 +68,25 @@ def _fit_channel(channel: Channel) -> tuple[float, float, float, bool]:
     return *_folded(*line), grows
 
 
-def _line(found: Bins) -> tuple[tuple[float, float], bool]:
+def _line(bins: Bins) -> tuple[tuple[float, float], bool]:
     """Return slope and intercept of the variance, and whether the slope is beyond doubt; zeros if nothing is known."""
-    if len(found) < LEAST_BINS or found.variance.min() == 0:
+    if len(bins) < LEAST_BINS or bins.variance.min() == 0:
         return (0.0, 0.0), False
-    white = found.where(found.white)
-    if len(white) >= max(LEAST_BINS, len(found) / 2) and _rises(white, math.inf, WHITE_GROWTH, WHITE_GAIN_A_BIN):
+    white = bins.where(bins.white)
+    if len(white) >= max(LEAST_BINS, len(bins) / 2) and _rises(white, math.inf, WHITE_GROWTH, WHITE_GAIN_A_BIN):
         slope, intercept = curves.fit_line(white).numbers
         return (slope, intercept), True
-    slope, intercept = curves.fit_line(found).numbers
-    return (slope, intercept), _rises(found, curves.ABOVE, GROWTH, GAIN_A_BIN)
+    slope, intercept = curves.fit_line(bins).numbers
+    return (slope, intercept), _rises(bins, curves.ABOVE, GROWTH, GAIN_A_BIN)
 
 
-def _rises(found: Bins, above: float, growth: float, gain: float) -> bool:
+def _rises(bins: Bins, above: float, growth: float, gain: float) -> bool:
     """Whether a line through the bins grows so much, and beats a level by so many squared errors a bin."""
-    if found.variance.max() < growth / 2 * found.variance.min():
+    if bins.variance.max() < growth / 2 * bins.variance.min():
         return False  # as of most images: no line need be drawn
-    level, line = curves.fit_level(found, above), curves.fit_line(found, above)
+    level, line = curves.fit_level(bins, above), curves.fit_line(bins, above)
     steep = line.numbers[0] > 0 and line.variance[-1] > growth * line.variance[0]
-    return bool(steep and level.cost - line.cost > gain * len(found))
+    return bool(steep and level.cost - line.cost > gain * len(bins))
 
 
 def _folded(slope: float, intercept: float) -> tuple[float, float, float]:

@@ -1,24 +1,22 @@
-"""From a noise model and an image to what the filter works with: Gaussian noise of known strength."""
+"""The noise of one image, with all its numbers: what the filter works with is Gaussian noise of known strength."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..pixels.outliers import Outliers
-from . import estimate, fit, magnitude, vst
-from .bands import measure_bands
-from .models import Gaussian, PoissonGaussian, Rician
-from .patches import Evidence
 from .shared import Turn, correlation, turn_of
 
 if TYPE_CHECKING:
+    from .._notes import Note
     from ..pairwise.tiles import Tile
+    from .model import NoiseModel
+    from .vst import Stabiliser
 
-CORRELATED = "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency"
 UNEVEN = 4096.0
 """Ratio of variances in one image up to which float32 holds the scores of all."""
 MOST_TURNED = 16
@@ -26,7 +24,6 @@ MOST_TURNED = 16
 FAINT = 2.0**-32
 """Standard deviation of noise, in units of the range, that counts as none, as a weight of so much does."""
 SAMPLE = 1 << 12
-GROWS = "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class FittedNoise:
 
     Attributes
     ----------
-    model : Gaussian, PoissonGaussian or Rician
+    model : NoiseModel
         The model, its numbers filled in.
     sigma : tuple of float
         Standard deviation a plane that the filter takes, after ``stabiliser`` and ``turn``; of a map, the root of the
@@ -59,11 +56,11 @@ class FittedNoise:
         Whether a number was estimated from the image.
     outliers : Outliers or None
         What stood out where the noise was estimated, and did not count.
-    notes : tuple of str
+    notes : tuple of Note
         What a user should know.
     """
 
-    model: Any
+    model: NoiseModel
     sigma: tuple[float, ...]
     channels: tuple[float, ...] = ()
     variance: np.ndarray | None = None
@@ -72,10 +69,10 @@ class FittedNoise:
     bands: np.ndarray | None = None
     turn: Turn | None = None
     mixed: tuple[float, ...] = ()
-    stabiliser: vst.Stabiliser | None = None
+    stabiliser: Stabiliser | None = None
     estimated: bool = False
     outliers: Outliers | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.channels:
@@ -89,15 +86,17 @@ class FittedNoise:
     @property
     def text(self) -> str:
         """The model with its numbers, short."""
+        return self.model.text
 
-        def short(value: Any) -> str:
-            if isinstance(value, np.ndarray):
-                return f"map of {value.min():.4g} to {value.max():.4g}"
-            numbers = dict.fromkeys(value if isinstance(value, tuple) else (value,))
-            return " ".join(f"{number:.4g}" for number in numbers)
+    @property
+    def plain(self) -> bool:
+        """Whether the noise is Gaussian in the image's units, and the filter takes the image as it is."""
+        return self.stabiliser is None
 
-        values = ", ".join(f"{field.name} {short(getattr(self.model, field.name))}" for field in fields(self.model))
-        return f"{type(self.model).__name__}, {values}"
+    @property
+    def grouped(self) -> bool:
+        """Whether groups of similar patches take the image as it is, each pixel with a variance of its own."""
+        return self.model.grouped
 
     def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
         """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
@@ -113,9 +112,9 @@ class FittedNoise:
         return replace(self, variance=variance, still=still if still.any() else None, uneven=self.uneven or uneven)
 
     def audible(self, planes: np.ndarray) -> FittedNoise:
-        """Return this noise without what is nothing beside what planes, as the filter takes them, hold.
+        """Return this noise without what is negligible in planes, as the filter takes them.
 
-        Nor is it beside a constant whose type has no numbers so close.
+        So it is on a constant whose type has no numbers so close.
         """
         most = float(np.finfo(planes.dtype).max) ** 0.75  # its inverse is a number, too; all weights are 1 before that
         pairs = zip(self.sigma, planes, strict=True)
@@ -154,7 +153,7 @@ class FittedNoise:
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
         noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
-        if not noisy or (self.variance is not None and len(self.model.sigma) > 1):
+        if not noisy or (self.model.map is not None and len(self.model.map) > 1):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
         if turn is None and len(live) == len(planes):
@@ -173,65 +172,6 @@ class FittedNoise:
         if not 1 < len(planes) <= MOST_TURNED or _partly(planes):  # a mix would miss what any of its channels misses
             return None, np.empty(0)
         return turn_of(correlation(planes, sigma), np.asarray(sigma), planes) or (None, np.empty(0))
-
-    @classmethod
-    def of(
-        cls, planes: np.ndarray, noise: Any, known: np.ndarray | None, saturation: tuple[float, float] | None
-    ) -> FittedNoise:
-        """Fill in what is left to the image: planes (C, Z, Y, X), ``known`` (Z, Y, X) where they are not missing.
-
-        ``noise`` is a model, whose map of σ has the shape (1 or C, Z, Y, X), or "auto".
-        """
-        if not isinstance(noise, str) and noise.complete:
-            return cls._given(planes, noise)
-        return cls.fitted(Evidence.of(planes, known, saturation), noise)
-
-    @classmethod
-    def fitted(cls, evidence: Evidence, noise: Any) -> FittedNoise:
-        """Fit a model without numbers, or the one of all that suits best if it is "auto"."""
-        chosen = fit.choose(evidence) if isinstance(noise, str) else noise
-        if isinstance(chosen, Gaussian):
-            return replace(cls._white_or_not(evidence), outliers=evidence.outliers)
-        if not chosen.complete:
-            chosen = (
-                magnitude.fit(evidence, chosen.coils)
-                if isinstance(chosen, Rician)
-                else fit.fit(evidence).model(evidence)
-            )
-        return replace(cls._given(evidence.planes, chosen), estimated=True, outliers=evidence.outliers)
-
-    @classmethod
-    def _given(cls, planes: np.ndarray, noise: Any) -> FittedNoise:
-        """Return the noise of a model that has its numbers."""
-        if isinstance(noise, PoissonGaussian):
-            transform = vst.anscombe(noise.gain, noise.offset, noise.sigma)
-            return cls(noise, (1.0,) * len(planes), stabiliser=transform)
-        if isinstance(noise, Rician):
-            if not np.min(noise.sigma) > 0:
-                return cls(Gaussian(0.0), (0.0,) * len(planes))
-            return cls(noise, (1.0,) * len(planes), stabiliser=vst.rician(noise.sigma, noise.coils))
-        if not isinstance(noise.sigma, np.ndarray):
-            return cls(noise, noise.sigma if isinstance(noise.sigma, tuple) else (noise.sigma,) * len(planes))
-        square = np.square(noise.sigma, dtype=np.float64)
-        power = square.mean(axis=(1, 2, 3))
-        sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
-        return cls(noise, sigma).mapped(square, planes.dtype)
-
-    @classmethod
-    def _white_or_not(cls, evidence: Evidence) -> FittedNoise:
-        """Fit Gaussian noise: one number a channel, and its power in each band where it is correlated."""
-        found = estimate.estimate(evidence)
-        bands = None
-        if found.correlated:
-            bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
-        if bands is not None:
-            sigma = tuple(evidence.factor * s for s in bands.sigma)
-            return cls(
-                Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed, estimated=True,
-                notes=(CORRELATED,),
-            )  # fmt: skip
-        notes = (GROWS,) if fit.grows(evidence) else ()
-        return cls(Gaussian(found.sigma), found.sigma, estimated=True, notes=notes)
 
 
 def _partly(planes: np.ndarray) -> bool:

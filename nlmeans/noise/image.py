@@ -10,6 +10,7 @@ from .. import _checks, _containers
 from ..pixels.crops import crops, cut
 from ..pixels.missing import Rules
 from .fitted import FittedNoise
+from .model import NoiseModel
 from .models import Gaussian, PoissonGaussian
 from .patches import Evidence
 
@@ -42,9 +43,9 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
 
     Notes
     -----
-    Parts without any variation and clipped parts tell nothing of the noise and are left out. Where the noise is
-    correlated, its power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up
-    to about 500 × 500, from where on an even sample is looked at.
+    Parts without any variation and clipped parts show no noise and are left out. Where the noise is correlated, its
+    power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up to about
+    500 × 500, from where on an even sample is taken.
 
     References
     ----------
@@ -59,8 +60,8 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
     >>> round(nlmeans.estimate_sigma(noisy))
     10
     """
-    found, coloured = _fitted(image, Gaussian(), axes, channel_axis, mask)
-    return np.array(found.sigma) if coloured else found.sigma[0]
+    noise, coloured = _fitted(image, Gaussian(), axes, channel_axis, mask)
+    return np.array(noise.sigma) if coloured else noise.sigma[0]
 
 
 def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | None = None, mask: Any = None) -> Any:
@@ -89,13 +90,13 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
 
     Notes
     -----
-    The variance tells gain · mean + b, and b = σ² − gain · offset is all it tells of the two: a b of 0 or more is given
+    The variance shows gain · mean + b, and of the two others only b = σ² − gain · offset: a b of 0 or more is given
     as σ = sqrt(b) with offset 0, a negative one as the offset −b / gain with σ = 0. Know the camera's offset? Then
     subtract it first. Where the variance does not grow, the gain is as good as 0 and σ holds the noise.
 
     Measured in the flattest patches of each brightness. Saturated pixels are left out; so are zeros, unless they are
     those of a count. Bins that are textured throughout weigh little. Time grows with the pixels up to about 500 × 500,
-    from where on an even sample is looked at.
+    from where on an even sample is taken.
 
     References
     ----------
@@ -111,12 +112,12 @@ def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | N
     >>> round(estimate_noise(noisy).gain, 1)
     2.0
     """
-    found, coloured = _fitted(image, PoissonGaussian(), axes, channel_axis, mask)
-    model = found.model
+    noise, coloured = _fitted(image, PoissonGaussian(), axes, channel_axis, mask)
+    model: Any = noise.model
     return model if coloured else PoissonGaussian(model.gain[0], model.offset[0], model.sigma[0])
 
 
-def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> tuple[FittedNoise, bool]:
+def _fitted(image: Any, model: NoiseModel, axes: Any, channel_axis: Any, mask: Any) -> tuple[FittedNoise, bool]:
     """Return the noise of all images in a stack together, and whether there are channels."""
     image, of = _containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
@@ -130,7 +131,7 @@ def _fitted(image: Any, model: Any, axes: Any, channel_axis: Any, mask: Any) -> 
     return fitted(cut(stack, tiles), known, model), layout.channel_axis is not None
 
 
-def fitted(source: np.ndarray, known: np.ndarray | None, model: Any, nodata: float | None = None) -> FittedNoise:
+def fitted(source: np.ndarray, known: np.ndarray | None, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
     """Return the noise of planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
     measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
-    return FittedNoise.fitted(Evidence.of(measured, None, _checks.saturation(source.dtype)), model)
+    return model.fit(Evidence.of(measured, None, _checks.saturation(source.dtype)))

@@ -10,16 +10,17 @@ import numpy as np
 
 from . import curves, estimate
 from .bins import Bins, bins_of
-from .models import MOST_COILS, Rician
 from .patches import PATCH, Channel, Evidence
 
 if TYPE_CHECKING:
     from .patches import Array, Flags
 
-__all__ = ["background", "estimate_rician", "fit"]
+__all__ = ["background", "fit"]
 
+MOST_COILS: Final = 128
+"""For more, tables would grow and nothing would change: their noise is as good as Gaussian, on a pedestal."""
 # Of a patch of noise alone, relative: its mean over its standard deviation is as it should be within this, and its mean
-# within this for one coil, less for more, whose magnitudes scatter less beside their mean.
+# within this for one coil, less for more, whose magnitudes scatter less about their mean.
 NEAR: Final = 0.25
 ROUNDS: Final = 5
 # A background is noise of magnitudes where it fills this share of the pixels, its patches have the ratio of such noise,
@@ -36,35 +37,29 @@ ZEROS: Final = 0.03  # more would be clipped noise
 GREYS: Final = 10  # fewer below the middle would be counts, whose distribution at a mean of 3.7 is much like Rayleigh's
 # With more coils than one, noise alone comes close to a normal variable far above 0, as any dark ground may. But where
 # the signal is, magnitudes have almost twice the variance that they have without: it must agree this well with what
-# the ground tells, in patches this much brighter than it.
+# the ground shows, in patches this much brighter than it.
 AGREES: Final = (0.75, 1.35)
 BRIGHTER: Final = 1.5
 DOUBT: Final = 2.5  # standard errors of the skewness that it must be above 0
 
 
-def estimate_rician(planes: Array, mask: Flags | None, coils: int = 1) -> tuple[float, ...]:
-    """Return the σ of magnitudes in planes (C, Z, Y, X), one a channel; ``mask`` where a pixel counts."""
-    found: tuple[float, ...] = fit(Evidence.of(planes, mask), coils).sigma
-    return found
+def fit(evidence: Evidence, coils: int = 1) -> tuple[float, ...]:
+    """Return σ of each channel's magnitudes of so many coils; a background set to 0 is left out.
 
-
-def fit(evidence: Evidence, coils: int = 1) -> Rician:
-    """Fit the noise of magnitudes of so many coils; a background set to 0 is left out.
-
-    A background of noise tells σ by its mean square, even if the noise is correlated.
+    A background of noise gives σ by its mean square, even if the noise is correlated.
     """
     channels = [_without_blanks(channel) for channel in evidence.channels]
     sigmas = (_background(channel, coils) or _by_brightness(channel, coils) for channel in channels)
-    return Rician(tuple(evidence.factor * sigma for sigma in sigmas), coils)
+    return tuple(evidence.factor * sigma for sigma in sigmas)
 
 
-def background(evidence: Evidence) -> Rician | None:
-    """Return the noise where every channel has a background of nothing else, of one coil or several."""
+def background(evidence: Evidence) -> tuple[tuple[float, ...], int] | None:
+    """Return σ of each channel, and of how many coils, where every one has a background of nothing else."""
     channels = [_without_blanks(channel) for channel in evidence.channels]
     for coils in (1, _coils(channels[0])):
         sigmas = tuple(_background(channel, coils, DOUBT) for channel in channels)
         if all(sigmas) and (coils == 1 or all(_agrees(c, s, coils) for c, s in zip(channels, sigmas, strict=True))):
-            return Rician(tuple(evidence.factor * sigma for sigma in sigmas), coils)
+            return tuple(evidence.factor * sigma for sigma in sigmas), coils
     return None
 
 
@@ -146,13 +141,13 @@ def _coils(channel: Channel) -> int:
 
 
 def _agrees(channel: Channel, sigma: float, coils: int) -> bool:
-    """Whether the noise where the signal is has the σ that the background tells."""
-    found = bins_of(channel.apart_from(channel.volume >= channel.high))
-    bright = found.white & (found.mean > BRIGHTER * _ground(coils).mean * sigma)
+    """Whether the noise where the signal is has the σ that the background shows."""
+    bins = bins_of(channel.apart_from(channel.volume >= channel.high))
+    bright = bins.white & (bins.mean > BRIGHTER * _ground(coils).mean * sigma)
     if not bright.any():
         return False
-    expected = curves.rician_variance(found.mean[bright], sigma, coils)
-    ratio = float(np.min(found.variance[bright] / expected))
+    expected = curves.rician_variance(bins.mean[bright], sigma, coils)
+    ratio = float(np.min(bins.variance[bright] / expected))
     return AGREES[0] < ratio < AGREES[1]
 
 
@@ -160,11 +155,11 @@ def _by_brightness(channel: Channel, coils: int) -> float:
     """Return σ from the noise at each brightness."""
     if channel.constant:
         return 0.0
-    found = bins_of(channel.apart_from(channel.volume >= channel.high))
-    if len(found) == 0 or found.variance.min() == 0:
+    bins = bins_of(channel.apart_from(channel.volume >= channel.high))
+    if len(bins) == 0 or bins.variance.min() == 0:
         sigma = estimate.sigma_of(channel)
-        found = Bins(np.array([channel.values.mean()]), np.array([sigma**2]), np.ones(1), np.ones(1, bool))
-    return curves.fit_rician(found, coils).numbers[0] if found.variance.max() > 0 else 0.0
+        bins = Bins(np.array([channel.values.mean()]), np.array([sigma**2]), np.ones(1), np.ones(1, bool))
+    return curves.fit_rician(bins, coils).numbers[0] if bins.variance.max() > 0 else 0.0
 
 
 def _blank(volume: Array) -> Flags:

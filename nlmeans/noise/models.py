@@ -5,26 +5,42 @@ A number left out (``None``) is to be estimated from the image.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _checks
-from .._containers import unit_of
+from .._notes import Note
+from . import estimate, fit, magnitude, vst
+from .bands import measure_bands
+from .fitted import FittedNoise
+from .model import NoiseModel
+from .numbers import numbers
+from .patches import Evidence
 
 __all__ = ["Gaussian", "PoissonGaussian", "Rician"]
 
-MOST_COILS = 128
-"""For more, tables would grow and nothing would change: their noise is as good as Gaussian, on a pedestal."""
+CORRELATED = Note(
+    "correlated",
+    "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency",
+)
+GROWS = Note("grows", "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'")
+FEW = Note(
+    "few-photons",
+    "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done",
+)
+DARK = 0.05
+"""Least variance of counted photons, in counts: no pixel is taken to be without noise."""
+FEWEST = 0.5
+"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
+DIMMED, FAINT = 0.024, 0.08
+"""Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
+from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian:
+class Gaussian(NoiseModel):
     """Additive noise with a normal distribution: x = y + σ·N(0, 1).
 
     Parameters
@@ -38,7 +54,7 @@ class Gaussian:
     TypeError
         For what is no number.
     ValueError
-        For a number that is negative or not finite. Whether a map fits the image is seen where both are known.
+        For a number that is negative or not finite. Whether a map fits the image is checked where both are known.
 
     See Also
     --------
@@ -53,15 +69,11 @@ class Gaussian:
     Gaussian(sigma=(5.0, 10.0, 5.0))
     """
 
+    name: ClassVar[str] = "gaussian"
     sigma: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma", maps=True))
-
-    @property
-    def complete(self) -> bool:
-        """Whether its numbers are there, not left to the image."""
-        return self.sigma is not None
+        object.__setattr__(self, "sigma", numbers(self.sigma, "sigma", maps=True))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Gaussian):
@@ -77,9 +89,45 @@ class Gaussian:
         shape = " x ".join(map(str, self.sigma.shape))
         return f"Gaussian(sigma=<map of {shape}, {self.sigma.min():.4g} to {self.sigma.max():.4g}>)"
 
+    @property
+    def largest(self) -> float | None:
+        """The largest σ."""
+        return None if self.sigma is None else float(np.max(self.sigma))
+
+    @property
+    def map(self) -> np.ndarray | None:
+        """The σ of each pixel, if that is what it is."""
+        return self.sigma if isinstance(self.sigma, np.ndarray) else None
+
+    def given(self, planes: np.ndarray) -> FittedNoise:
+        """Return noise that needs no stabiliser."""
+        if self.map is None:
+            return FittedNoise(self, self.sigma if isinstance(self.sigma, tuple) else (self.sigma,) * len(planes))
+        square = np.square(self.map, dtype=np.float64)
+        power = square.mean(axis=(1, 2, 3))
+        sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
+        return FittedNoise(self, sigma).mapped(square, planes.dtype)
+
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Fit one number a channel, and where the noise is correlated its power in each band."""
+        white = estimate.estimate(evidence)
+        bands = None
+        if white.correlated:
+            bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
+        if bands is None:
+            notes = (GROWS,) if fit.grows(evidence) else ()
+            return FittedNoise(
+                Gaussian(white.sigma), white.sigma, estimated=True, outliers=evidence.outliers, notes=notes
+            )
+        sigma = tuple(evidence.factor * s for s in bands.sigma)
+        return FittedNoise(
+            Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed, estimated=True,
+            outliers=evidence.outliers, notes=(CORRELATED,),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
-class PoissonGaussian:
+class PoissonGaussian(NoiseModel):
     """Counted photons, amplified, and noise of reading them out: x = gain · Poisson(y) + offset + σ·N(0, 1).
 
     The variance grows with brightness, gain · (mean − offset) + σ², as in fluorescence microscopy, low light and
@@ -125,15 +173,17 @@ class PoissonGaussian:
     PoissonGaussian(gain=2.5, offset=0.0, sigma=4.0)
     """
 
+    name: ClassVar[str] = "poisson"
+    grouped: ClassVar[bool] = True
     gain: Any = None
     offset: Any = None
     sigma: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", _numbers(self.gain, "gain"))
+        object.__setattr__(self, "gain", numbers(self.gain, "gain"))
         for name in ("offset", "sigma"):
             value = getattr(self, name)
-            object.__setattr__(self, name, 0.0 if value is None else _numbers(value, name))
+            object.__setattr__(self, name, 0.0 if value is None else numbers(value, name))
         if self.gain is None and (self.offset, self.sigma) != (0.0, 0.0):
             raise ValueError(
                 "offset and sigma must be left out where gain is, since all three are fitted to the image together; "
@@ -144,13 +194,41 @@ class PoissonGaussian:
             raise ValueError(f"gain, offset and sigma must have one number a channel each; got {self!r}")
 
     @property
-    def complete(self) -> bool:
-        """Whether its numbers are there, not left to the image."""
-        return self.gain is not None
+    def largest(self) -> float:
+        """The largest σ of the read noise."""
+        return float(np.max(self.sigma))
+
+    def stabiliser(self) -> vst.Stabiliser:
+        """Return the generalised Anscombe transform."""
+        return vst.anscombe(self.gain, self.offset, self.sigma)
+
+    def estimate(self, evidence: Evidence) -> PoissonGaussian:
+        """Return gain, offset and σ of each channel."""
+        return PoissonGaussian(*fit.fit(evidence))
+
+    def variance(self, signal: np.ndarray) -> np.ndarray:
+        """Return gain · (signal − offset) + σ²."""
+        gain, offset, sigma = (_along(number) for number in (self.gain, self.offset, self.sigma))
+        light = np.maximum(signal - offset, 0)
+        return np.maximum(gain * light + np.square(sigma), DARK * np.square(gain))
+
+    def against_groups(self, variance: np.ndarray) -> Note | None:
+        """Say where photons are too few."""
+        return FEW if np.mean(variance / np.square(self.gain)) < FEWEST else None
+
+    def brightened(self, result: np.ndarray, known: bool) -> np.ndarray:
+        """Return a result with the mean that groups took from it.
+
+        None is below what no light at all has, where the camera's numbers are known.
+        """
+        gain, offset = _along(self.gain), _along(self.offset)
+        counts = np.maximum((result - offset) / gain, 0)
+        brighter = result + (DIMMED * gain * counts / (counts + FAINT)).astype(result.dtype)
+        return np.maximum(brighter, offset.astype(brighter.dtype)) if known else brighter
 
 
 @dataclass(frozen=True)
-class Rician:
+class Rician(NoiseModel):
     """Noise of magnitude images, as MRI makes them: x = |y + σ·N(0, 1) + i·σ·N(0, 1)|.
 
     Bright pixels have almost normal noise of σ; the darkest have the mean 1.25 σ and only 0.66 σ of noise, so what was
@@ -186,196 +264,71 @@ class Rician:
     Rician(sigma=12.0, coils=1)
     """
 
+    name: ClassVar[str] = "rician"
     sigma: Any = None
     coils: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sigma", _numbers(self.sigma, "sigma"))
+        object.__setattr__(self, "sigma", numbers(self.sigma, "sigma"))
         object.__setattr__(self, "coils", _coils(self.coils))
 
     @property
+    def largest(self) -> float | None:
+        """The largest σ."""
+        return None if self.sigma is None else float(np.max(self.sigma))
+
+    def check(self, planes: np.ndarray) -> None:
+        """Refuse negative pixels, of those that count."""
+        if (low := float(np.fmin.reduce(planes, axis=None))) < 0:
+            raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
+
+    def stabiliser(self) -> vst.Stabiliser:
+        """Return the transform that is tabulated for so many coils."""
+        return vst.rician(self.sigma, self.coils)
+
+    def estimate(self, evidence: Evidence) -> Rician:
+        """Return σ of each channel, from a background of noise or the noise at each brightness."""
+        return Rician(magnitude.fit(evidence, self.coils), self.coils)
+
+    def given(self, planes: np.ndarray) -> FittedNoise:
+        """Return the noise, or none at all where a channel has none: there is no transform for it."""
+        return super().given(planes) if np.min(self.sigma) > 0 else Gaussian(0.0).given(planes)
+
+
+@dataclass(frozen=True)
+class Auto(NoiseModel):
+    """The model that an image speaks for: what ``noise="auto"`` means.
+
+    Rician noise needs data without a negative value and a background of nothing else, Poisson-Gaussian noise a
+    variance that grows with brightness beyond doubt; all else is Gaussian.
+    """
+
+    name: ClassVar[str] = "auto"
+
+    @property
     def complete(self) -> bool:
-        """Whether its numbers are there, not left to the image."""
-        return self.sigma is not None
-
-
-TOO_STRONG = "sigma is more than the image's range: unless it is in other units, the image is noise and little else"
-SAMPLE, BEYOND = 1 << 16, 0.001
-"""Pixels that are looked at to see whether an image is one of −1 to 1, and the share of them that may be beyond."""
-FEW = 1 << 10
-"""Pixels that mostly have a wider range than σ already."""
-_series: ContextVar[bool] = ContextVar("series", default=False)
-
-
-@contextmanager
-def in_series(several: bool) -> Iterator[None]:
-    """Say whether images of the calls inside are some of several: a dark frame among them is no mistake of units."""
-    token = _series.set(several)
-    try:
-        yield
-    finally:
-        _series.reset(token)
-
-
-def given(
-    sigma: Any,
-    model: Any,
-    array: np.ndarray,
-    layout: _checks.Layout,
-    low: float,
-    high: float,
-    of: _checks.Layout | None = None,
-) -> Any:
-    """Return a noise model whose numbers fit the image, a tuple with one for each separate image, or "auto".
-
-    A map of σ comes as planes (N, C or 1, Z, Y, X). ``of`` is the layout of the image that the array is a sample of.
-    """
-    if sigma is not None and model is not None:
-        raise ValueError(
-            "give sigma or noise, not both: sigma=s means noise=Gaussian(s); "
-            f"got {_checks.short(sigma)} and {_checks.short(model)}"
-        )
-    if isinstance(model, str) and model == "auto":
-        return model
-    if model is None:
-        model = Gaussian(list(sigma) if isinstance(sigma, tuple) else sigma)
-    if not isinstance(model, Gaussian | PoissonGaussian | Rician):
-        raise TypeError(
-            f"noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, or 'auto'; got {_checks.short(model)}"
-        )
-    _check_units(model, array, of or layout, low, high)
-    if isinstance(model, Gaussian) and isinstance(model.sigma, np.ndarray):
-        return Gaussian(_checks.like(model.sigma, "sigma", array, layout))
-    sides = dict(zip(layout.axes, array.shape, strict=True))
-    models = each(model, sides.get("N", 1), sides.get("C", 1))
-    return models[0] if len(models) == 1 else models
-
-
-def check_magnitudes(model: Any, planes: np.ndarray) -> None:
-    """Refuse negative pixels, of those that count, where the noise is said to be Rician."""
-    if isinstance(model, Rician) and (low := float(np.fmin.reduce(planes, axis=None))) < 0:
-        raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
-
-
-def each(model: Any, images: int, channels: int) -> tuple[Any, ...]:
-    """Return the models of separate images; one alone where it serves all of them.
-
-    Raises
-    ------
-    ValueError
-        For numbers that are as many as neither images nor channels, or as both.
-    """
-    if not isinstance(model, Gaussian | PoissonGaussian | Rician):
-        return (model,)
-    apart = {}
-    for name, value in ((field.name, getattr(model, field.name)) for field in fields(model)):
-        if not isinstance(value, tuple):
-            continue
-        if len(value) not in (1, channels, images):
-            rule = f"one for each of {channels} channels" + (f" or {images} images" if images > 1 else "")
-            raise ValueError(f"{name} must be one number, or {rule}; got {len(value)}")
-        if len(value) == images == channels > 1:
-            raise ValueError(
-                f"{name} could be one for each of {channels} channels or one for each of {images} images: give an "
-                f"array with all axes, of length 1 where it is the same; got {len(value)} numbers"
-            )
-        if len(value) == images > 1:
-            apart[name] = value
-        elif len(value) == 1 and isinstance(model, Gaussian):
-            model = replace(model, **{name: value[0]})
-    if not apart:
-        return (model,)
-    return tuple(replace(model, **{name: value[k] for name, value in apart.items()}) for k in range(images))
-
-
-def _check_units(model: Any, array: np.ndarray, layout: _checks.Layout, low: float, high: float) -> None:
-    """Refuse a σ that can only be meant for the same image in other units."""
-    if model.sigma is None or not high > low:
-        return
-    top, limits = float(np.max(model.sigma)), _checks.saturation(array.dtype)
-    alone = not (_series.get() or set(layout.axes) & set("NT"))
-    if (alone and top > 1 and _within_one(array)) if limits is None else top > limits[1] - limits[0]:
-        raise ValueError(
-            f"sigma is in the image's units and cannot exceed its range; got {top:g} for an image that spans "
-            f"{low:g} to {high:g}. If sigma was meant for 0 to 255, scale it as the image was"
-        )
-
-
-def _within_one(array: np.ndarray) -> bool:
-    """Whether an image is one of −1 to 1, where a hot pixel or two may be more."""
-    few = _few(array)
-    return bool(np.count_nonzero(np.abs(few) > 1) <= BEYOND * few.size)
-
-
-def _few(array: np.ndarray, most: int = SAMPLE) -> np.ndarray:
-    """Return an even sample of an image's pixels; all of a small one's."""
-    return array.ravel()[:: array.size // most | 1] if array.size > most else array.ravel()
-
-
-def above_range(model: Any, planes: np.ndarray) -> bool:
-    """Whether a model's σ is more than the range of an image, planes in which NaN marks what is missing."""
-    if not isinstance(model, Gaussian | PoissonGaussian | Rician) or model.sigma is None:
+        """Whether its numbers are there: they never are."""
         return False
-    top = float(np.max(model.sigma))
 
-    def spans(pixels: np.ndarray) -> float:
-        low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
-        return high - low if math.isfinite(high) else 0.0
-
-    return top > spans(_few(planes, FEW)) and top > spans(planes) > 0
-
-
-def _numbers(value: Any, name: str, *, maps: bool = False) -> Any:
-    """Return None, a float, a tuple of floats with one a channel, or a read-only map, all within the rules."""
-    if value is None:
-        return None
-    if unit_of(value) is not None:
-        raise TypeError(
-            f"{name} must be plain numbers in the image's units; got {_checks.short(value)}: only sigma of denoise() "
-            "may have a unit, with an image that has one"
-        )
-    if isinstance(value, np.ndarray) and value.ndim > 1:
-        if not maps:
-            raise ValueError(f"{name} must be one number, or one a channel; got an array of shape {value.shape}")
-        return _map(value, name)
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value):
-        if len(value) == 0:
-            raise ValueError(f"{name} must be one number, or one a channel; got none")
-        return tuple(_number(v, name) for v in value)
-    return _number(value, name)
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Choose, and fit what was chosen."""
+        ground = magnitude.background(evidence)
+        if ground is not None:
+            return Rician(*ground).fit(evidence)
+        return (PoissonGaussian() if fit.grows(evidence) else Gaussian()).fit(evidence)
 
 
-def _number(value: Any, name: str) -> float:
-    number = _checks.real(value, name)
-    if name == "sigma" and number < 0:
-        raise ValueError(f"sigma must be at least 0; got {number:g}")
-    if name == "gain" and number <= 0:
-        raise ValueError(f"gain is in image units a count and must be above 0; got {number:g}")
-    return number
+MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician)}
+"""The models that can be named on the command line."""
+
+
+def _along(number: Any) -> np.ndarray:
+    """Return one number, or one a channel, along the channels of planes (C, Z, Y, X)."""
+    return np.reshape(number, (-1, 1, 1, 1))
 
 
 def _coils(value: Any) -> int:
     number = _checks.real(value, "coils")
-    if not 1 <= number <= MOST_COILS or number != int(number):
-        raise ValueError(f"coils must be a whole number from 1 to {MOST_COILS}; got {number:g}")
+    if not 1 <= number <= magnitude.MOST_COILS or number != int(number):
+        raise ValueError(f"coils must be a whole number from 1 to {magnitude.MOST_COILS}; got {number:g}")
     return int(number)
-
-
-def check_map(value: np.ndarray, name: str = "sigma") -> None:
-    """Refuse a map, or a piece of one, that does not hold standard deviations."""
-    if value.dtype.kind not in "fiu":
-        raise TypeError(f"a map of {name} must hold real numbers; got dtype {value.dtype}")
-    if value.size == 0 or not np.isfinite(value).all():
-        raise ValueError(f"a map of {name} must be finite everywhere; got shape {value.shape}")
-    if value.min() < 0:
-        raise ValueError(f"a map of {name} must be at least 0 everywhere; got {float(value.min()):g}")
-
-
-def _map(value: np.ndarray, name: str) -> np.ndarray:
-    if type(value) is np.ndarray and value.dtype == np.float64 and 0 in value.strides and not value.flags.writeable:
-        return value  # one image's, spread along all: it was checked before
-    value = _checks.beside(value, f"a map of {name}")
-    check_map(value, name)
-    result = value.astype(np.float64)
-    result.flags.writeable = False
-    return result

@@ -1,4 +1,4 @@
-"""Patches that can tell of the noise in a channel, and what they hold: all that is fitted is fitted to these."""
+"""Patches that show the noise in a channel, and what they hold: all that is fitted is fitted to these."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATCH: Final = 8  # also JPEG's block, which lets a patch coincide with one
 TEXTURE_BAND: Final = range(4, 9)
 NOISE_BAND: Final = range(9, 15)
 # Bounds on time and memory. Every patch of a 400 x 400 picture; of larger ones an even sample. An image of more pixels
-# than so many tiles of this side hold, in so many slices, is looked at in that many; with more than four channels,
+# than so many tiles of this side hold, in so many slices, is judged by that many; with more than four channels,
 # their number divides patches and tiles.
 PATCH_BUDGET: Final = 160_000
 SLICE_BUDGET: Final = 16
@@ -45,7 +45,7 @@ EVEN: Final = (0.7548776662466927, 0.5698402909980532)
 
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """Patches that can tell of noise.
+    """Patches that show noise.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Channel:
     low, high : float
         Where values were cut off; infinite if nowhere.
     budget : int
-        How many patches are looked at.
+        How many patches are taken.
     """
 
     volume: Array
@@ -108,7 +108,7 @@ class Channel:
 
     @property
     def constant(self) -> bool:
-        """Whether there is nothing to tell of."""
+        """Whether all of it is one value."""
         return self.values.size == 0 or float(self.values.min()) == float(self.values.max())
 
     @cached_property
@@ -163,18 +163,18 @@ class Evidence:
     @classmethod
     def of(cls, planes: Array, known: Flags | None, saturation: Limits = None) -> Evidence:
         """Look at planes (C, Z, Y, X) of floating-point numbers, or at a sample of them that `crops` chose."""
-        found, there = _view(*_sampled(planes, known))
+        sample, there = _view(*_sampled(planes, known))
         if known is not None and there is not None and not there.all() and np.count_nonzero(there) < LEAST_KNOWN:
-            found, there = _view(*_sampled(*_around(planes, known)))
-        found = found.astype(np.float64)
-        stray = Outliers.of(found if there is None else np.where(there, found, np.nan))
+            sample, there = _view(*_sampled(*_around(planes, known)))
+        sample = sample.astype(np.float64)
+        stray = Outliers.of(sample if there is None else np.where(there, sample, np.nan))
         if stray is not None:
-            found = np.where(stray.counting(found, None), found, np.nan)
-        largest = float(np.abs(found).max(initial=0.0, where=np.isfinite(found)))
+            sample = np.where(stray.counting(sample, None), sample, np.nan)
+        largest = float(np.abs(sample).max(initial=0.0, where=np.isfinite(sample)))
         if largest == 0 or MODERATE[0] < largest < MODERATE[1]:
-            return cls(found, there, saturation, outliers=stray)
+            return cls(sample, there, saturation, outliers=stray)
         exponent = math.frexp(largest)[1] - 1
-        return cls(np.ldexp(found, -exponent), there, saturation, math.ldexp(1.0, exponent), stray)
+        return cls(np.ldexp(sample, -exponent), there, saturation, math.ldexp(1.0, exponent), stray)
 
     @cached_property
     def channels(self) -> list[Channel]:
@@ -209,10 +209,10 @@ def _around(planes: Array, known: Flags) -> tuple[Array, Flags]:
 def _view(planes: Array, mask: Flags | None) -> tuple[Array, Flags | None]:
     """Return evenly spread parts of planes (C, Z, Y, X), and of the mask, on top of each other; small ones as they are.
 
-    Not to be looked at again: parts are as many as slices never are.
+    Not to be sampled again: parts are as many as slices never are.
     """
     slices = spread(planes.shape[1], SLICE_BUDGET)
-    # A slice that repeats another tells nothing new, and what is found in one could not be measured in the other.
+    # A slice that repeats another shows nothing new, and what is taken from one could not be measured in the other.
     slices = np.array(list({planes[:, k].tobytes(): k for k in slices[::-1]}.values())[::-1])
     if len(slices) < planes.shape[1]:
         planes, mask = planes[:, slices], None if mask is None else mask[slices]
@@ -256,7 +256,7 @@ def _heaped(values: Array, end: float, neighbour: float) -> bool:
 
 
 def usable_in(volume: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array]:
-    """Return which patches (by their first pixel) can tell of noise, and the share of clipped pixels around each."""
+    """Return which patches (by their first pixel) show noise, and the share of clipped pixels around each."""
     shape = (len(volume), *(max(n - PATCH + 1, 0) for n in volume.shape[1:]))
     if 0 in shape:
         return np.zeros(shape, bool), np.zeros(shape)

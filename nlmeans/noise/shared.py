@@ -14,7 +14,7 @@ import numpy as np
 from .colour import mix
 
 CROP = (16, 64)
-"""Rows and columns of the parts that are looked at, ..."""
+"""Rows and columns of the parts that are compared, ..."""
 CROPS = 16
 """... and how many there are."""
 SCALES = (1, 2, 4)
@@ -59,7 +59,7 @@ class Turn:
         return bool(np.count_nonzero(self.shared) > len(self.shared))
 
     def within(self, channels: Sequence[int], live: Sequence[int], planes: np.ndarray) -> Turn:
-        """Return this turn of some channels of planes (C, Z, Y, X), beside ``live`` ones that stay as they are."""
+        """Return this turn of some channels of planes (C, Z, Y, X), next to ``live`` ones that stay as they are."""
         count, mixes = len(planes), len(self.forward)
         forward = np.zeros((mixes + len(live), count))
         back, rest, shared = forward.T.copy(), np.zeros(count), np.eye(count)
@@ -111,32 +111,32 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     scale; so the least of what follows from the scales errs towards independent noise. Sums of channels say so of noise
     with opposite signs. ``sigma`` is believed as an upper bound of each channel's own.
     """
-    count, seen = len(planes), 0
+    count, most = len(planes), 0
     alike, opposite = np.ones((2, count, count))
     pairs = ~np.eye(count, dtype=bool)
     parts = _parts(planes) / np.reshape(sigma, (-1, 1, 1, 1))
     for side in SCALES:
         details = _details(parts, side)
-        if details.shape[1] < max(min(FEWEST, seen), 1):
+        if details.shape[1] < max(min(FEWEST, most), 1):
             continue
-        seen = max(seen, details.shape[1])
+        most = max(most, details.shape[1])
         own = np.minimum([_variance(detail) for detail in details], 1.0)
         for i in range(count):
             for j in range(i):
                 scale = 2 * float(np.sqrt(own[i] * own[j]))
-                for found, sign in ((alike, 1), (opposite, -1)):
+                for matrix, sign in ((alike, 1), (opposite, -1)):
                     apart = _variance(details[i] - sign * details[j])
                     same = scale == 0 and np.array_equal(parts[i], sign * parts[j])
                     shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(same)
-                    found[i, j] = found[j, i] = min(found[i, j], max(shared, 0.0))
+                    matrix[i, j] = matrix[j, i] = min(matrix[i, j], max(shared, 0.0))
         if np.maximum(alike, opposite)[pairs].max() < LEAST:  # a coarser scale can only lessen it
             break
-    if not seen:
+    if not most:
         return np.eye(count)
-    chance = LEAST + 3 / np.sqrt(seen)
+    chance = LEAST + 3 / np.sqrt(most)
     opposite = np.where(alike < opposite, opposite, 0.0)  # the diagonal is alike
-    found = np.maximum(alike, opposite)
-    return np.where((found >= chance) | (found > 1 - NONE), np.where(opposite > 0, -found, found), 0.0)
+    shared = np.maximum(alike, opposite)
+    return np.where((shared >= chance) | (shared > 1 - NONE), np.where(opposite > 0, -shared, shared), 0.0)
 
 
 def turn_of(shared: np.ndarray, sigma: np.ndarray, planes: np.ndarray) -> tuple[Turn, np.ndarray] | None:
@@ -170,8 +170,8 @@ def _parts(planes: np.ndarray) -> np.ndarray:
         shares = [(k * factor % CROPS + 0.5) / CROPS for factor in (5, 1, 11)]
         sides = [n - m + 1 for n, m in zip((depth, height, width), (1, rows, columns), strict=True)]
         places.append(tuple(int(share * side) for share, side in zip(shares, sides, strict=True)))
-    found = [planes[:, z, y : y + rows, x : x + columns] for z, y, x in dict.fromkeys(places)]
-    return np.stack(found, axis=1).astype(np.float64)
+    parts = [planes[:, z, y : y + rows, x : x + columns] for z, y, x in dict.fromkeys(places)]
+    return np.stack(parts, axis=1).astype(np.float64)
 
 
 def _details(parts: np.ndarray, side: int) -> np.ndarray:

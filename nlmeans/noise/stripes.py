@@ -1,6 +1,6 @@
 """Stripes: rows or columns that are brighter or darker as a whole, as some sensors and scanners make them.
 
-What a line shares along its whole length, beyond what it has in common with the lines beside it, shows in each of its
+What a line shares along its whole length, beyond what it has in common with its neighbours, shows in each of its
 parts alike. The content of a picture does not.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+
+from .._notes import Note
 
 PARTS = 4
 """Parts of a line that are compared."""
@@ -24,16 +26,17 @@ WIDEST = 3.0
 """Bound of what one line counts, in units of the usual: an edge along a line is no stripe."""
 
 
-def stripes_in(plane: np.ndarray, sigma: float) -> str | None:
-    """Return words about stripes in a plane (Y, X) with noise of ``sigma``; None where there are none."""
+def stripes_in(plane: np.ndarray, sigma: float) -> Note | None:
+    """Return a note on stripes in a plane (Y, X) with noise of ``sigma``; None where there are none."""
     if not sigma > 0:
         return None
     for name, lines in (("rows", plane), ("columns", plane.T)):
         spread = _shared(lines)
         if spread > VISIBLE * sigma:
-            return (
+            return Note(
+                "stripes",
                 f"{name} differ as a whole, by a standard deviation of about {spread:.3g}: averaging does not remove "
-                "such stripes"
+                "such stripes",
             )
     return None
 

@@ -241,12 +241,12 @@ def _rician(sigma: float, coils: int) -> tuple[Curve, Curve]:
         unit = values.astype(np.float64)
         # The curve leaves the ground with an infinite slope, that makes signal of what noise an average has left.
         above = unit - means[0]
-        found = np.interp(np.where(above < 3 * GROUND, 1.5 * (above - GROUND), above) + means[0], means, signals)
+        signal = np.interp(np.where(above < 3 * GROUND, 1.5 * (above - GROUND), above) + means[0], means, signals)
         far = unit > means[-1]
         # There the curve is a line of slope 1.
         mean = unit[far] - means[-1] + signals[-1] + lift / signals[-1]
-        found[far] = mean * (1 + np.sqrt(1 - 4 * lift / mean / mean)) / 2
-        return sigma * found
+        signal[far] = mean * (1 + np.sqrt(1 - 4 * lift / mean / mean)) / 2
+        return sigma * signal
 
     return forward, inverse
 
@@ -282,7 +282,7 @@ def magnitudes(levels: np.ndarray, signals: np.ndarray, coils: int) -> np.ndarra
 
     order, signals, levels = coils - 1, np.maximum(signals, 1e-6)[:, None], np.maximum(levels, 1e-9)
     argument = levels * signals
-    with np.errstate(divide="ignore", under="ignore"):  # of orders that are large beside the argument
+    with np.errstate(divide="ignore", under="ignore"):  # of orders that are large for the argument
         bessel = np.log(ive(order, argument))
         first = order * np.log(argument / 2) - gammaln(coils) - argument  # of the series
         log = np.where(np.isfinite(bessel), bessel, first) - np.square(levels - signals) / 2

@@ -1,4 +1,4 @@
-"""Evenly spread parts of an image that is too large to be looked at whole, and stacks of images as one volume."""
+"""Evenly spread parts of an image that is too large to be judged whole, and stacks of images as one volume."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
 
 CROPS, PIXELS, SLICES = 16, 1 << 17, 16
-"""How many crops are looked at, and how many pixels and slices each has; an image of as many pixels is taken whole."""
+"""How many crops are taken, and how many pixels and slices each has; an image of as many pixels is taken whole."""
 LEAST = 1 << 13
 """Pixels of a crop where there are very many channels: with more than four, their number divides the pixels."""
 GRID = 8

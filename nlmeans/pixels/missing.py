@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._notes import Note
 from ..pairwise.spec import Radii
 from .outliers import Outliers
+from .padding import SIDE, Padding, padding_of
 
 FAR = 2.0**20
 """Beyond so many times the spread of the others, a value swallows their noise in sums of float32."""
@@ -26,30 +28,6 @@ SAMPLE = 1 << 12
 """Pixels of a channel from which bounds are taken."""
 HEAP = 0.01
 """Share of pixels of one value at an end of the range from which they are left aside for the bounds."""
-SIDE, BORDER = 7, 3
-"""Padding is made of squares of so many pixels of one value; at the image's border this many rows may be beyond it."""
-SHARE = 0.005
-"""Least share of the image, and of what is not padding, that each of the two fills."""
-CHANCE = 0.5
-"""Share of padding's value close to its areas from which these come by chance: in counts, most of which are 0."""
-GAP, STEPS = 0.05, 5
-"""Share of the others' usual distance from padding's value, and smallest steps between them, that no pixel is within
-where the value is padding's alone: so are single pixels of it then, such as the tips of a slanted border."""
-
-
-class Padding(NamedTuple):
-    """What areas are padded with.
-
-    Attributes
-    ----------
-    value : tuple of float
-        One number a channel.
-    alone : bool
-        Whether no pixel of the picture would have it.
-    """
-
-    value: tuple[float, ...]
-    alone: bool
 
 
 class Measured(NamedTuple):
@@ -78,7 +56,7 @@ class Rules:
     low, high : tuple of float
         Bounds of each channel; empty where none are needed.
     beyond : int
-        Values beyond these among those that were looked at.
+        Values beyond these among those it was judged by.
     padding : tuple of Padding
         What areas are padded with, at either end of the range.
     outliers : Outliers or None
@@ -124,30 +102,32 @@ class Rules:
             if beyond is not None:
                 there = ~beyond if there is None else there & ~beyond
                 rules = replace(rules, beyond=int(beyond.sum()))
-        values = _padding(source, there, sides) if padding else ()
+        values = padding_of(source, there, sides) if padding else ()
         return replace(rules, padding=values) if values else rules
 
     @property
     def reach(self) -> int:
-        """How far around a pixel it is looked at to tell whether it counts."""
+        """How far around a pixel lies what decides whether it counts."""
         return max(SIDE - 1 if any(not one.alone for one in self.padding) else 0, 1 if self.fills else 0)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """What a user should know."""
         notes = []
         if self.beyond:
             ends = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True))
-            notes.append(f"values beyond {ends} cannot be averaged with the others: they stay as they are")
+            text = f"values beyond {ends} cannot be averaged with the others: they stay as they are"
+            notes.append(Note("beyond", text))
         if self.padding:
             values = " and ".join(" ".join(f"{v:g}" for v in dict.fromkeys(one.value)) for one in self.padding)
-            notes.append(
+            text = (
                 f"areas of the one value {values} are taken for padding, or for clipped: they stay as they are, and "
                 "out of averages (padding=False: they are denoised)"
             )
+            notes.append(Note("padding", text))
         if self.outliers is not None:
-            says = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
-            notes.append(f"{self.outliers.text}: {says}")
+            advice = "they count as missing" if self.fills else "outliers='fill' takes them as missing"
+            notes.append(Note("outliers", f"{self.outliers.text}: {advice}"))
         return tuple(notes)
 
     def measure(self, source: np.ndarray, known: np.ndarray | None, origin: Radii = (0, 0, 0)) -> Measured:
@@ -156,9 +136,9 @@ class Rules:
         ``known`` (C, Z, Y, X) is False where a pixel is missing, ``origin`` where the planes begin in the image.
         """
         planes, stays = as_float(source, self.wide), self._void(source, known)
-        padded = self._padded(source, origin)
-        if padded is not None:
-            stays = np.broadcast_to(padded, source.shape) if stays is None else stays | padded
+        for one in self.padding:
+            if (area := one.area(source, origin, self.sides)).any():
+                stays = np.broadcast_to(area, source.shape) if stays is None else stays | area
         counts = known
         if stays is not None:
             counts = ~stays if known is None else known & ~stays
@@ -181,8 +161,8 @@ class Rules:
         if self.nodata is None:
             return None
         with np.errstate(over="ignore"):  # a number that the type cannot hold
-            found = np.isnan(source) if math.isnan(self.nodata) else source == self.nodata
-        return found if found.any() else None
+            void = np.isnan(source) if math.isnan(self.nodata) else source == self.nodata
+        return void if void.any() else None
 
     def _beyond(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         """Return which values are beyond the bounds; None if none is."""
@@ -192,32 +172,16 @@ class Rules:
         if all(low <= float(plane.min()) and float(plane.max()) <= high for low, plane, high in ends):  # and no NaN
             return None
         low, high = (np.reshape(ends, (-1, 1, 1, 1)) for ends in (self.low, self.high))
-        found = np.isfinite(source) & ((source < low) | (source > high))
+        beyond = np.isfinite(source) & ((source < low) | (source > high))
         if known is not None:
-            found &= known
-        return found if found.any() else None
+            beyond &= known
+        return beyond if beyond.any() else None
 
     def _known(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         void = self._void(source, known)
         if void is None:
             return known
         return ~void if known is None else known & ~void
-
-    def _padded(self, source: np.ndarray, origin: Radii) -> np.ndarray | None:
-        """Return which pixels (Z, Y, X) are padding; None if none is."""
-        found = None
-        for value, alone in self.padding:
-            area = same = _same(source, value)
-            if not same.any():
-                continue
-            if not alone:
-                edges = [
-                    (first == 0, first + length == side)
-                    for first, length, side in zip(origin[1:], same.shape[1:], self.sides[1:], strict=True)
-                ]
-                area = opened(same, edges)
-            found = area if found is None else found | area
-        return found if found is not None and found.any() else None
 
 
 def as_float(planes: np.ndarray, wide: bool = False) -> np.ndarray:
@@ -303,101 +267,3 @@ def _check_squares(channels: list[Ordinary]) -> None:
                 f"an image's values must be numbers that can be squared, {1 / LARGEST:g} to {LARGEST:g}; got about "
                 f"{one.middle:g}, varying by {one.spread:g}: multiply it by a power of ten"
             )
-
-
-def _same(source: np.ndarray, value: tuple[float, ...]) -> np.ndarray:
-    """Return where all channels have the value."""
-    same: np.ndarray = source[0] == value[0]
-    for plane, number in zip(source[1:], value[1:], strict=True):
-        same = same & (plane == number)
-    return same
-
-
-def _padding(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tuple[Padding, ...]:
-    """Return what areas of the image are padded with: values at the ends of the range."""
-    found = []
-    whole = source.shape[1:] == sides
-    there = None if known is None else np.logical_and.reduce(known)
-    few = _few(source, there)
-    for least in (True, False):
-        value = tuple(float(plane.min() if least else plane.max()) for plane in few) if few.size else ()
-        if not value or (few == np.reshape(value, (-1, 1))).all(axis=0).mean() < SHARE:
-            continue
-        same = _same(source, value) if there is None else _same(source, value) & there
-        size = same.size if there is None else int(there.sum())
-        if not SHARE * size < np.count_nonzero(same) < size or not _at_end(source, there, value, least):
-            continue
-        if not _may_hold(same, SHARE * size):
-            continue
-        area = opened(same, [(whole, whole)] * 2)
-        if not SHARE * size < np.count_nonzero(area) < (1 - SHARE) * size:
-            continue
-        close = ~area if there is None else ~area & there
-        close &= ~_all(_all(np.pad(~area, [(0, 0), (BORDER, BORDER), (BORDER, BORDER)], constant_values=True), 1), 2)
-        if np.count_nonzero(same & close) <= CHANCE * np.count_nonzero(close):
-            found.append(Padding(value, any(map(_alone, few, value))))
-    return tuple(found)
-
-
-def _alone(pixels: np.ndarray, value: float) -> bool:
-    """Whether no noise reaches a value: all else is far from it, in steps that are smaller."""
-    others = np.unique(pixels[pixels != value]).astype(np.float64)
-    if others.size < 2:
-        return False
-    distances = np.abs(others - value)
-    gap = distances.min()
-    return bool(gap >= max(GAP * np.median(distances), STEPS * np.diff(others).min()))
-
-
-def _few(source: np.ndarray, there: np.ndarray | None) -> np.ndarray:
-    """Return a sample (C, pixels) of the pixels that are there in all channels."""
-    steps = [max(n // math.isqrt(SAMPLE), 1) for n in source.shape[2:]]
-    z = max(source.shape[1] // 8, 1)
-    cut = (slice(None, None, z), slice(None, None, steps[0]), slice(None, None, steps[1]))
-    few = source[:, *cut].reshape(len(source), -1)
-    return few if there is None else few[:, there[cut].ravel()]
-
-
-def _at_end(source: np.ndarray, there: np.ndarray | None, value: tuple[float, ...], least: bool) -> bool:
-    """Whether no pixel is beyond a value."""
-    for plane, number in zip(source, value, strict=True):
-        pixels = plane if there is None else plane[there]
-        if (pixels.min() < number) if least else (pixels.max() > number):
-            return False
-    return True
-
-
-def _may_hold(flags: np.ndarray, pixels: float) -> bool:
-    """Whether squares of flags within a slice (Z, Y, X), and beyond its border, may hold more than so many pixels.
-
-    Few rows can tell: each square has one of every ``SIDE`` rows, or the last, and all that share a run of flags in one
-    row lie within less than twice their height.
-    """
-    rows = flags[:, [*range(BORDER, flags.shape[1] - 1, SIDE), -1]]
-    runs = _all(np.pad(rows, [(0, 0), (0, 0), (BORDER, BORDER)], constant_values=True), 2)
-    return bool((2 * SIDE - 1) * SIDE * np.count_nonzero(runs) > pixels)
-
-
-def opened(flags: np.ndarray, edges: list[tuple[bool, bool]]) -> np.ndarray:
-    """Return the pixels (Z, Y, X) that lie in a square of flags within a slice.
-
-    Flags go on for a few pixels beyond those ``edges`` (before and behind along y and x) that are the image's.
-    """
-    pads = [(BORDER * before, BORDER * behind) for before, behind in edges]
-    area = np.pad(flags, [(0, 0), *pads], constant_values=True)
-    for axis in (1, 2):
-        area = _all(area, axis)
-    area = np.pad(area, [(0, 0), (SIDE - 1, SIDE - 1), (SIDE - 1, SIDE - 1)])
-    for axis in (1, 2):
-        area = ~_all(~area, axis)
-    (top, _), (left, _) = pads
-    return flags & area[:, top : top + flags.shape[1], left : left + flags.shape[2]]
-
-
-def _all(flags: np.ndarray, axis: int) -> np.ndarray:
-    """Return whether all of each run of ``SIDE`` flags along an axis are set."""
-    moved, done = np.moveaxis(flags, axis, 0), 1
-    while done < SIDE and len(moved) > 1:  # runs double
-        step = min(done, SIDE - done, len(moved) - 1)
-        moved, done = moved[step:] & moved[:-step], done + step
-    return np.moveaxis(moved if done == SIDE else moved[:0], 0, axis)

@@ -1,7 +1,7 @@
 """Outliers: single pixels that stand out from all around them, as hot and dead ones do, and salt and pepper.
 
 An outlier is beyond all but one of its eight neighbours, by much more than noise would be and than these differ. So
-edges, lines and textures have none, and a pair of outliers side by side is seen.
+edges, lines and textures have none, and a pair of outliers next to each other is noticed.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class Limits(NamedTuple):
 
     def flags(self, plane: np.ndarray) -> np.ndarray:
         """Return which pixels (Z, Y, X) are outliers; NaN is none."""
-        found = np.isin(plane, self.always)
+        flags = np.isin(plane, self.always)
         if self.ends or math.isfinite(self.far):
             standing = Standing.of(plane)
-            found |= standing.out(self.far)
+            flags |= standing.out(self.far)
             if self.ends:
-                found |= np.isin(plane, self.ends) & standing.out(self.near)
-        return found
+                flags |= np.isin(plane, self.ends) & standing.out(self.near)
+        return flags
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def _limits_of(plane: np.ndarray) -> tuple[Limits, int]:
         alone, every = np.count_nonzero(weaker & same), np.count_nonzero(same)
         if end in always or alone < max(FEWEST, HEAP * known):
             continue
-        beside = np.count_nonzero(np.abs(plane - end) <= 2 * level) - every
-        (always if alone >= ALONE * every > beside else ends).append(end)
+        near_end = np.count_nonzero(np.abs(plane - end) <= 2 * level) - every
+        (always if alone >= ALONE * every > near_end else ends).append(end)
         flags |= same if end in always else weaker & same
     flags |= np.isin(plane, always)
     return Limits(far, near, tuple(ends), tuple(always)), int(flags.sum())

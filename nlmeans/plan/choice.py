@@ -1,4 +1,4 @@
-"""The choice of parameters: from an image, its noise and what the caller asked for to a plan."""
+"""The choice of averages: from an image, its noise and what the caller asked for to the plan of non-local means."""
 
 from __future__ import annotations
 
@@ -9,28 +9,16 @@ import numpy as np
 
 from .. import _checks
 from .._axes import Layout
-from ..groups.spec import GroupSpec, RidgeSpec
+from .._notes import Note
 from ..pairwise.spec import Radii
-from .defaults import (
-    COLOUR,
-    EFFORT,
-    GREY,
-    RIDGE_COLOUR,
-    RIDGE_CORRELATED,
-    RIDGE_FRAMES,
-    RIDGE_GREY,
-    RIDGE_PILOT,
-    VIDEO,
-    VOLUME,
-    Averaging,
-    Defaults,
-)
-from .plan import Pass, Plan
+from .averaging import AveragingPlan, Pass
+from .defaults import COLOUR, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
+CAPPED = Note("capped", "the search radius is capped to the image")
 SAMPLE = 1 << 16
 """Pixels of a channel from which the signal's variance is taken."""
 STRAY = 30.0
@@ -41,15 +29,24 @@ PATCHWISE = 3.0
 """How much longer a pass takes that averages patches."""
 
 
-def make(planes: np.ndarray, options: Options, noise: FittedNoise, whole: Radii) -> Plan:
+def averaging(
+    planes: np.ndarray,
+    options: Options,
+    noise: FittedNoise,
+    whole: Radii,
+    quality: Quality | None = None,
+    notes: tuple[Note, ...] = (),
+    peak: float | None = None,
+) -> AveragingPlan:
     """Choose what the caller left open, for one image of sides ``whole``.
 
-    ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised.
+    ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised; ``quality`` is that of the averages
+    alone, where another than the caller's leads the method.
     """
     layout = options.layout
-    sides, space = whole[-len(layout.space) :], _space(layout, whole)
+    sides, space = whole[-len(layout.space) :], space_of(layout, whole)
+    quality = quality or options.quality
     row = _row(planes, noise.sigma, space)
-    quality = RIDGE_PILOT[options.quality] if options.method == "ridge" else options.quality
     steps = [row.fast] if quality == "fast" else [row.pilot]
     if options.guide is not None:
         steps = [row.guided]
@@ -83,57 +80,20 @@ def make(planes: np.ndarray, options: Options, noise: FittedNoise, whole: Radii)
             f"guide_sigma must be at most {_checks.STRONGEST:g} times sigma; got {options.guide_sigma:g} for a sigma "
             f"of {_level(noise.sigma):g}"
         )
-    ridge = _ridge(planes, noise, options, whole) if options.method == "ridge" else None
-    seconds = _seconds(passes, math.prod(sides), len(planes))
-    if ridge is not None:
-        seconds += sum(_step_seconds(step, math.prod(sides), len(planes)) for step in (ridge.first, ridge.second))
-    return Plan(
-        axes=layout.axes,
-        quality=options.quality,
-        noise=noise.text,
-        sigma=noise.channels,
-        estimated=noise.estimated,
+    return AveragingPlan.of(
+        options,
+        noise,
         passes=tuple(passes),
         bias=options.bias,
         guide_noise=guide_noise,
         centre=options.centre or "max",
-        seconds=seconds,
-        notes=noise.notes + (("the search radius is capped to the image",) if capped else ()),
-        ridge=ridge,
+        seconds=_seconds(passes, math.prod(sides), len(planes)),
+        notes=(*noise.notes, *[CAPPED] * capped, *notes),
+        peak=peak,
     )
 
 
-def _ridge(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
-    """Choose the steps of method "ridge" as the table has them."""
-    ratio, effort = _noise_ratio(planes, noise.sigma), EFFORT[options.quality]
-    rows = RIDGE_GREY if len(noise.sigma) == 1 else RIDGE_COLOUR
-    row = next(row for row in rows if ratio <= row.noise)
-    space = _space(options.layout, whole)
-    spacing = None if options.spacing is None else options.spacing[-len(space) :]
-
-    def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
-        patch, stride, search = [side] * len(space), [apart] * len(space), [reach] * len(space)
-        if len(space) == 3:
-            patch[0] = stride[0] = 1
-            frames, within = RIDGE_FRAMES[space[0]]
-            search = [frames, *(min(r, within) for r in search[1:])]
-        if spacing is not None:
-            finest = min(spacing)
-            search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
-        z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
-        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
-
-    first = step(*row.first, *effort.first, sparse=False)
-    second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
-    return RidgeSpec(first, second, row.share, RIDGE_CORRELATED)
-
-
-def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
-    z, y, x = [absent, *numbers][-3:]
-    return z, y, x
-
-
-def _space(layout: Layout, whole: Radii) -> str:
+def space_of(layout: Layout, whole: Radii) -> str:
     """Return the axes of space; one of length 1 before the picture's two is none: a single slice is a picture."""
     return layout.space[-2:] if whole[0] == 1 else layout.space
 
@@ -156,11 +116,11 @@ def _default_radii(
 
 def _row(planes: np.ndarray, sigma: tuple[float, ...], space: str) -> Defaults:
     rows = VOLUME if space[0] == "Z" else GREY if len(sigma) == 1 else COLOUR
-    ratio = _noise_ratio(planes, sigma)
+    ratio = noise_ratio(planes, sigma)
     return next(row for row in rows if ratio <= row.noise)
 
 
-def _noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
+def noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
     """Return σ over the standard deviation of the signal."""
     variance = np.asarray([_variance(channel) for channel in planes])
     noise = np.square(sigma)
@@ -186,14 +146,6 @@ def _variance(channel: np.ndarray) -> float:
 def _level(sigma: tuple[float, ...]) -> float:
     """Return one number for the noise of all channels, the least that is none."""
     return min((s for s in sigma if s > 0), default=1.0)
-
-
-def _step_seconds(step: GroupSpec, pixels: int, channels: int) -> float:
-    """Return what matching and products of a step take: multiplications over how many a second are usual."""
-    groups = pixels / math.prod(step.stride)
-    patch = math.prod(step.patch)
-    compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
-    return groups * channels * (compared / 1.5e10 + step.size**2 * (2 * patch + step.size) / 8e10)
 
 
 def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:

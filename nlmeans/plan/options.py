@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,25 @@ from .defaults import Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
+    from ..noise.model import NoiseModel
 
 
-OWN = ("nlm", "ridge")
-"""Methods that are not another package's."""
+SPECIAL = frozenset(
+    {
+        "aggregation", "bias", "centre", "guide", "guide_sigma", "passes", "patch_radius", "search_radius", "spacing",
+        "strength", "wiener",
+    }
+)  # fmt: skip
+"""Options that a method may not honour."""
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
     """Checked arguments that `denoise`, `plan` and `weight_map` share."""
 
-    method: str
     layout: Layout
     known: np.ndarray | None
-    noise: Any
+    noise: tuple[NoiseModel, ...]
     quality: Quality
     guide: np.ndarray | None
     guide_sigma: float
@@ -61,14 +66,15 @@ class Options:
         **others: Any,
     ) -> Options:
         """Refuse what is wrong, and return the rest parsed."""
-        from ..noise.models import given
+        from ..noise.arguments import model_of, models_of
 
         cls.check_names(others)
         layout = _checks.layout(image, axes, channel_axis)
         known = _checks.known(image, mask, layout)
-        model = given(sigma, noise, image, layout, *_checks.limits(image, known, _checks.nodata(others.get("nodata"))))
+        limits = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
+        models = models_of(model_of(sigma, noise), image, layout, *limits)
         planes = None if known is None else layout.planes(known)
-        return cls.parsed(layout, planes, model, _checks.guide(guide, image, layout), **others)
+        return cls.parsed(layout, planes, models, _checks.guide(guide, image, layout), **others)
 
     @classmethod
     def check_names(cls, options: Iterable[str]) -> None:
@@ -81,10 +87,9 @@ class Options:
         cls,
         layout: Layout,
         known: np.ndarray | None,
-        noise: Any,
+        noise: tuple[NoiseModel, ...],
         guide: np.ndarray | None,
         *,
-        method: Any = None,
         quality: Any = None,
         guide_sigma: Any = None,
         strength: Any = None,
@@ -101,20 +106,10 @@ class Options:
         outliers: Any = None,
     ) -> Options:
         """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
-        own = _checks.choice(method, "method", OWN) or "nlm"
-        if own != "nlm":
-            averaging = dict(
-                guide=guide, strength=strength, patch_radius=patch_radius, search_radius=search_radius, centre=centre,
-                aggregation=aggregation, passes=passes, wiener=wiener, guide_sigma=guide_sigma, bias=bias,
-            )  # fmt: skip
-            unknown = sorted(name for name, value in averaging.items() if value is not None)
-            if unknown:
-                raise TypeError(f"method {own!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
         guide_noise = 0.0 if guide_sigma is None else _checks.real(guide_sigma, "guide_sigma")
         if guide_noise < 0 or (guide_noise and guide is None):
             raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
         return cls(
-            method=own,
             layout=layout,
             known=known,
             noise=noise,
@@ -135,23 +130,18 @@ class Options:
             outliers=_checks.choice(outliers, "outliers", ("keep", "fill")),
         )
 
+    def map_of(self, index: int) -> np.ndarray | None:
+        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
+        return self.noise[index % len(self.noise)].map
+
     @property
     def fits_noise(self) -> bool:
         """Whether a number of the noise is left to the image."""
-        model = self.noise[0] if isinstance(self.noise, tuple) else self.noise
-        return isinstance(model, str) or model.sigma is None or getattr(model, "gain", 1.0) is None
+        return not self.noise[0].complete
 
     def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> FittedNoise:
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
-        from ..noise.fitted import FittedNoise
-        from ..noise.models import TOO_STRONG, Gaussian, above_range, check_magnitudes
-
-        noise = self.noise[index] if isinstance(self.noise, tuple) else self.noise
-        if isinstance(noise, Gaussian) and isinstance(noise.sigma, np.ndarray):
-            noise = Gaussian(noise.sigma[index])
-        check_magnitudes(noise, planes)
-        found = FittedNoise.of(planes, noise, None, saturation)
-        return replace(found, notes=(*found.notes, TOO_STRONG)) if above_range(noise, planes) else found
+        return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
 
 
 @cache

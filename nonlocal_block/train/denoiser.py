@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from .. import _checks
 from .. import weights as files
 from .._device import chosen_device, half_precision
-from ..network import MULTIPLE, NonLocalDenoiser, Weights
+from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
 from .loop import FittedNoise, Watcher, train
 from .muon import Muon

@@ -18,7 +18,7 @@ import nlmeans  # noqa: E402
 import nonlocal_block  # noqa: E402
 from nlmeans.cli import app  # noqa: E402
 from nlmeans.methods.region import SHADES  # noqa: E402
-from nonlocal_block import _image, _planes, weights  # noqa: E402
+from nonlocal_block import _planes, method, weights  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -70,13 +70,12 @@ def test_flat_noise_becomes_flat():
 
 
 @pytest.mark.parametrize("sigma", [3, 25, 75])
-def test_tiles_do_not_show(picture, monkeypatch, sigma):
+def test_tiles_do_not_show(picture, sigma):
     clean, axis = picture
     clean = np.concatenate([clean[:40], clean[40:80], clean[80:120]], axis=1)  # so wide that no tile sees all
     image = noisy(clean, sigma)
     whole = nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1)
-    monkeypatch.setattr(_planes, "TILE", 200)
-    parts = nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1)
+    parts = nlmeans.denoise(image, sigma, method=method.Learned(tile=200), channel_axis=axis, threads=1)
     assert np.abs(whole - parts).max() <= 0.01
 
 
@@ -169,5 +168,5 @@ def test_a_tile_is_stopped_between_layers(monkeypatch):
     event = threading.Event()
     with pytest.raises(nlmeans.Cancelled):
         nlmeans.denoise(image, 10, method="learned", progress=lambda *_: event.set(), cancel=event, threads=1)
-    network = _image._loaded(1, torch.device("cpu"))
+    network = method._loaded(1, torch.device("cpu"))
     assert not any(layer._forward_pre_hooks for layer in network.modules())

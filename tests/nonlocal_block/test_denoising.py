@@ -11,10 +11,12 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 import nlmeans  # noqa: E402
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
-from nlmeans.noise.fitted import CORRELATED, FittedNoise  # noqa: E402
-from nonlocal_block import _image, _planes, denoise, denoising  # noqa: E402
-from nonlocal_block._planes import reach  # noqa: E402
-from nonlocal_block.network import NonLocalDenoiser  # noqa: E402
+from nlmeans.noise.fitted import FittedNoise  # noqa: E402
+from nlmeans.noise.models import CORRELATED  # noqa: E402
+from nlmeans.plan.options import Options  # noqa: E402
+from nonlocal_block import denoise, method  # noqa: E402
+from nonlocal_block._planes import Scale, extremes  # noqa: E402
+from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
 
 
 def lively(channels):
@@ -32,8 +34,8 @@ def lively(channels):
 def small(monkeypatch):
     """Put small networks in place of those that are shipped."""
     nets = {channels: lively(channels) for channels in (1, 3)}
-    monkeypatch.setattr(_image, "_loaded", lambda channels, device: nets[channels])
-    monkeypatch.setattr(denoising.weights, "digest", lambda name: "0123456789")
+    monkeypatch.setattr(method, "_loaded", lambda channels, device: nets[channels])
+    monkeypatch.setattr(method.weights, "digest", lambda name: "0123456789")
     return nets
 
 
@@ -165,11 +167,12 @@ def test_the_network_is_told_the_map(monkeypatch):
             told.append(sigma)
             return x
 
-    monkeypatch.setattr(_image, "_loaded", lambda channels, device: Network())
+    monkeypatch.setattr(method, "_loaded", lambda channels, device: Network())
     image, ramp = noisy(), np.linspace(2, 18, 52) * np.ones((40, 1))
     np.testing.assert_array_equal(call(image, ramp), image)
     largest = float(np.sqrt(np.quantile(ramp.astype(np.float32) ** 2, 0.99)))
-    np.testing.assert_allclose(told[0][0, 0].numpy() * reach(image[None], largest)[1], ramp, rtol=1e-4)
+    span = Scale.of(*extremes(image[None], [largest]), largest).span
+    np.testing.assert_allclose(told[0][0, 0].numpy() * span, ramp, rtol=1e-4)
 
 
 def test_planes_without_noise_beside_noisy_ones():
@@ -186,7 +189,7 @@ def test_planes_without_noise_beside_noisy_ones():
 @pytest.mark.parametrize("noise", [PoissonGaussian(gain=2.0, sigma=3.0), Rician(5.0)])
 def test_other_noise_goes_through_its_transform(noise):
     counts = np.abs(2.0 * np.random.default_rng(0).poisson(np.linspace(5, 90, 64) * np.ones((64, 1))))
-    transform = FittedNoise.of(counts[None, None], noise, None, None).stabiliser
+    transform = noise.fitted(counts[None, None]).stabiliser
     ref = transform.inverse(denoise(transform.forward(counts[None, None])[0, 0], 1.0, threads=1)[None, None])[0, 0]
     found, report = denoise(counts, noise=noise, threads=1, full_output=True)
     np.testing.assert_allclose(found, ref, atol=1e-6)
@@ -208,18 +211,16 @@ def test_the_report():
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 70), (65, 33), (30, 260)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_tiles_change_nothing(monkeypatch, small, shape, channels):
+def test_tiles_change_nothing(shape, channels):
     image = np.random.default_rng(0).uniform(50, 200, (channels, *shape)).astype(np.float32)
     for level in (20.0, np.random.default_rng(1).uniform(5, 30, shape)):
-        whole = call(image if channels == 3 else image[0], level, channel_axis=0 if channels == 3 else None)
-        monkeypatch.setattr(_planes, "TILE", 24)
+        picture, options = (image, {"channel_axis": 0}) if channels == 3 else (image[0], {})
+        whole = call(picture, level, **options)
         done = []
-        found = call(
-            image if channels == 3 else image[0], level, channel_axis=0 if channels == 3 else None,
+        found = nlmeans.denoise(
+            picture, level, method=method.Learned(tile=24), threads=1, **options,
             progress=lambda k, total, done=done: done.append(total - k),
         )  # fmt: skip
-        monkeypatch.undo()
-        monkeypatch.setattr(_image, "_loaded", lambda channels, device: small[channels])
         assert np.abs(found - whole).max() <= 0.01
         assert done == list(range(len(done)))[::-1]
         assert len(done) >= (shape[0] // 24) * (shape[1] // 24)
@@ -281,20 +282,20 @@ def test_every_image_has_its_noise_in_the_report():
     _, report = call(stack, None, axes="NYX", full_output=True)
     assert [image.sigma[0] for image in report.images] == pytest.approx([10, 22], rel=0.3)
     assert report.sigma == report.images[0].sigma
-    assert "2 (above: the first one's noise)" in str(report)
+    assert "2 (above: the first one's plan)" in str(report)
 
 
 def test_correlated_noise_is_named_once(monkeypatch):
     noise = FittedNoise(Gaussian(3.0), (3.0,), estimated=True, notes=(CORRELATED,))
-    monkeypatch.setattr(denoising.Options, "fitted_noise", lambda *_: noise)
+    monkeypatch.setattr(Options, "fitted_noise", lambda *_: noise)
     _, report = call(noisy(), None, full_output=True)
     assert report.correlated
-    assert report.notes == (denoising.UNTRAINED,)
+    assert report.notes == (method.UNTRAINED,)
     assert str(report).count("correlated") == 1
 
 
 def test_the_callers_torch_is_left_as_it_was(monkeypatch):
-    monkeypatch.setattr(_image, "_loaded", lambda channels, device: _image.load_denoiser(channels)[0].to(device))
+    monkeypatch.setattr(method, "_loaded", lambda channels, device: method.load_denoiser(channels)[0].to(device))
     image = noisy()
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -344,15 +345,15 @@ def test_refusals(image, options, error, words):
         denoise(image, **options)
 
 
-def test_the_best_quality_is_the_mean_over_positions_in_tiles_too(monkeypatch):
+def test_the_best_quality_is_the_mean_over_positions_in_tiles_too():
     image = noisy((90, 140))
     plain, best = (denoise(image, 10.0, quality=quality) for quality in ("balanced", "best"))
     turned, best_turned = (denoise(image.T.copy(), 10.0, quality=quality).T for quality in ("balanced", "best"))
     assert np.abs(turned - plain).max() > 1
     assert np.abs(best_turned - best).max() < 1e-2
-    monkeypatch.setattr(_planes, "TILE", 64)
-    assert np.abs(denoise(image, 10.0, quality="best") - best).max() < 0.01
+    tiled = nlmeans.denoise(image, 10.0, method=method.Learned(tile=64), quality="best")
+    assert np.abs(tiled - best).max() < 0.01
     _, report = denoise(image, 10.0, quality="best", full_output=True)
     assert "best" in str(report)
-    with pytest.raises(ValueError, match="quality must be one of 'balanced', 'best'; got 'fast'"):
+    with pytest.raises(ValueError, match="quality must be 'balanced' or 'best'; got 'fast'"):
         denoise(image, 10.0, quality="fast")

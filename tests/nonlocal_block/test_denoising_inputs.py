@@ -190,12 +190,12 @@ def test_a_range_beyond_the_floats_is_refused():
 
 
 def test_what_is_not_finite_never_becomes_whole_numbers(monkeypatch):
-    from nonlocal_block import _image
+    from nonlocal_block import method
 
-    def broken(network, plane, *_, **__):
-        return np.full_like(plane, np.nan)
+    def broken(network, plane, *_, inner, **__):
+        return np.nan
 
-    monkeypatch.setattr(_image, "denoised", broken)
+    monkeypatch.setattr(method, "denoised", broken)
     for image in (NOISY, NOISY.astype(np.uint8)):
         with pytest.raises((ValueError, ArithmeticError), match="a finite image must have a finite result"):
             call(image)

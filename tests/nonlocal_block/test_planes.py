@@ -6,8 +6,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
 from nonlocal_block import _planes  # noqa: E402
-from nonlocal_block._planes import reach  # noqa: E402
-from nonlocal_block.network import NonLocalDenoiser  # noqa: E402
+from nonlocal_block._planes import Scale, extremes  # noqa: E402
+from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
 
 
 def noisy(shape=(40, 52), seed=0):
@@ -15,6 +15,12 @@ def noisy(shape=(40, 52), seed=0):
     y, x = np.mgrid[: shape[0], : shape[1]]
     picture = 120 + 60 * np.sin(x / 6) + 40 * (y > 20)
     return (picture + rng.normal(0, 10, shape)).astype(np.float32)
+
+
+def reach(plane, sigma):
+    """Return what is in the middle, and how far it is from black to white."""
+    scale = Scale.of(*extremes(plane, [sigma]), sigma)
+    return scale.middle, scale.span
 
 
 def test_the_reach_of_grey_levels():
@@ -39,11 +45,10 @@ def test_the_reach_of_grey_levels():
         assert reach(step, 0.01)[1] == 125
 
 
-def test_tiles_cover_everything_once(monkeypatch):
-    monkeypatch.setattr(_planes, "TILE", 40)
+def test_tiles_cover_everything_once():
     for height, width in ((1, 1), (40, 41), (100, 333), (8, 79)):
         count = np.zeros((height, width), int)
-        for inner, outer, part in _planes.tiles(height, width, 16):
+        for inner, outer, part in _planes.tiles(((0, height), (0, width)), (0, 0), 16, 40):
             count[inner] += 1
             for cut, around, where, side in zip(inner, outer, part, (height, width), strict=True):
                 assert around.start == max(cut.start - 16, 0)
@@ -52,6 +57,18 @@ def test_tiles_cover_everything_once(monkeypatch):
                 assert (where.start, where.stop) == (cut.start - around.start, cut.stop - around.start)
                 assert cut.stop - cut.start <= 40
         assert (count == 1).all()
+
+
+def test_tiles_of_a_part_lie_on_the_images_grid():
+    for top, left in ((3, 0), (8, 21), (30, 17)):
+        count = np.zeros((120, 150), int)
+        for inner, outer, part in _planes.tiles(((40, 95), (33, 141)), (top, left), 24, 40):
+            count[inner] += 1
+            assert [(around.start + first) % 8 for around, first in zip(outer, (top, left), strict=True)] == [0, 0]
+            assert all(cut.start - around.start >= 16 for cut, around in zip(inner, outer, strict=True))
+            assert [where.start for where in part] == [c.start - a.start for c, a in zip(inner, outer, strict=True)]
+        assert (count[40:95, 33:141] == 1).all()
+        assert count.sum() == 55 * 108
 
 
 @pytest.mark.parametrize(

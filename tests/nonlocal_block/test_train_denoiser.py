@@ -12,7 +12,7 @@ from PIL import Image  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from nonlocal_block import weights  # noqa: E402
-from nonlocal_block.network import NonLocalDenoiser  # noqa: E402
+from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
 from nonlocal_block.train import __main__ as command  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 from nonlocal_block.train.denoiser import Recipe, train_denoiser  # noqa: E402

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app, console, main
-from nlmeans.cli.options import noise_text
 from nlmeans.noise import PoissonGaussian
+from nlmeans.noise.text import text as noise_text
 
 ROOT = Path(nlmeans.__file__).parents[1]
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)

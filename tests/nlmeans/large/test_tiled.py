@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import nlmeans
 from nlmeans.large import lazy
-from nlmeans.methods import region as pieces
 from nlmeans.methods import sample
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.pairwise.tiles import Tile
@@ -156,8 +155,8 @@ def test_nothing_is_computed_but_a_sample(monkeypatch):
 
 
 def test_a_block_has_one_thread_unless_told(monkeypatch, small_blocks):
-    seen, real = [], pieces.estimate
-    monkeypatch.setattr(pieces, "estimate", lambda *of, **given: seen.append(given["threads"]) or real(*of, **given))
+    seen, real = [], lazy.denoised
+    monkeypatch.setattr(lazy, "denoised", lambda *of, **given: seen.append(given["threads"]) or real(*of, **given))
     for told in ({}, {"threads": 2}):
         nlmeans.denoise(da.from_array(GREY, chunks=50), 10, **told).compute(scheduler="threads")
     assert set(seen[: len(seen) // 2]) == {1}
@@ -165,8 +164,8 @@ def test_a_block_has_one_thread_unless_told(monkeypatch, small_blocks):
 
 
 def test_one_recipe_serves_all_blocks(monkeypatch, small_blocks):
-    made, real = [], sample.prepare
-    monkeypatch.setattr(sample, "prepare", lambda *given: made.append(given) or real(*given))
+    made, real = [], sample.Sample.of
+    monkeypatch.setattr(sample.Sample, "of", lambda *given: made.append(given) or real(*given))
     nlmeans.denoise(da.from_array(GREY, chunks=20)).compute(scheduler="threads")
     assert len(made) == 1
 
@@ -207,7 +206,7 @@ def test_a_tile_grows_only_within_the_image():
         (dict(search_radius="image"), ValueError, "for an image that is denoised in pieces; got 'image'"),
         (dict(progress=True), TypeError, "lazily, without progress"),
         (dict(out=GREY, full_output=True), TypeError, "without out, full_output"),
-        (dict(method="learned"), ValueError, "by method 'nlm' or 'ridge'; got 'learned'"),
+        (dict(method="bm3d"), ValueError, "method must be one of"),
         (dict(mask=GREY), ValueError, "mask must be boolean"),
         (dict(mask=MASK[1:]), ValueError, "mask must have the image's shape"),
         (dict(guide=GREY[1:]), ValueError, "guide must have the image's shape"),

@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from importlib.metadata import EntryPoint
 from multiprocessing import get_context
 
 import numpy as np
@@ -12,8 +11,8 @@ import pytest
 from tolerances import assert_averages_equal
 
 import nlmeans
-from nlmeans.methods import registry as methods
-from nlmeans.methods.recipe import prepare
+from nlmeans.methods import registry
+from nlmeans.methods.sample import Sample
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.patches import cosines
 from nlmeans.pairwise import naive
@@ -31,14 +30,14 @@ VOLUME = RNG.normal(0, 10, (6, 12, 14)) + 30 * (np.arange(14) > 6)
 def by_definition(image, sigma=None, **options):
     """Denoise a float64 image by the plan, with the oracles alone."""
     parsed = Options.check(image, sigma=sigma, **options)
-    measured, planes, recipe = prepare(parsed.layout.planes(image)[0], parsed, 0)
-    noise, plan = recipe.noise, recipe.plan
+    sample = Sample.of(parsed.layout.planes(image)[0], parsed, 0)
+    planes, noise, plan = sample.planes, sample.noise, registry.method_of("nlm").decide(sample, parsed).plan
     sigmas = np.asarray(noise.sigma).reshape(-1, 1, 1, 1)
     pilot = None if parsed.guide is None else parsed.guide[0].astype(float)
     for step in plan.passes:
         units = sigmas if pilot is None or len(pilot) == len(planes) else max(noise.channels)
         features = (planes if pilot is None else pilot) / units
-        spec = plan.recipe(step, len(features))
+        spec = plan.spec_of(step, len(features))
         if step.aggregation == "patch":
             pilot = naive.patchwise_average(features, planes, spec, noise.variance)
         else:
@@ -49,7 +48,7 @@ def by_definition(image, sigma=None, **options):
             share = np.ones(x.shape[1:]) if noise.variance is None else noise.variance[0]
             clean = [wiener_naive.wiener(*c, share, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]
             pilot += step.wiener * (np.tensordot(np.linalg.inv(matrix), clean, 1) - pilot)
-    return parsed.layout.array(noise.restore(pilot, measured.planes)[None])
+    return parsed.layout.array(noise.restore(pilot, sample.pixels.planes)[None])
 
 
 MAP = np.linspace(5, 15, 34) * np.ones((26, 1))
@@ -325,24 +324,6 @@ def test_worker_processes_give_the_same_bits(start):
     with ProcessPoolExecutor(2, mp_context=get_context(start)) as pool:
         for result in pool.map(work, [0, 0]):
             np.testing.assert_array_equal(result, ref)
-
-
-def test_other_methods_plug_in(monkeypatch):
-    def invert(image, noise, *, quality="balanced", threads=None):
-        return -image, f"{noise} {quality}"
-
-    point = EntryPoint("invert", "somewhere:invert", methods.GROUP)
-    monkeypatch.setattr(methods, "entry_points", lambda group: [point])
-    monkeypatch.setattr(EntryPoint, "load", lambda self: invert)
-    result, report = nlmeans.denoise(NOISY, 7, method="invert", quality="best", full_output=True)
-    np.testing.assert_array_equal(result, -NOISY)
-    assert report == "Gaussian(sigma=7.0) best"
-    with pytest.raises(TypeError, match="no option patch_radius"):
-        nlmeans.denoise(NOISY, 7, method="invert", patch_radius=2)
-    with pytest.raises(ValueError, match="'nlm', 'ridge', 'invert'; got 'bm3d'"):
-        nlmeans.denoise(NOISY, method="bm3d")
-    with pytest.raises(ValueError, match="not both"):
-        nlmeans.denoise(NOISY, 7, noise=Gaussian(7), method="invert")
 
 
 BAD = [

@@ -11,17 +11,16 @@ from skimage import data
 import nlmeans
 from nlmeans._checks import DTYPES
 from nlmeans.groups import naive
-from nlmeans.methods import combine as ridge
-from nlmeans.methods import scale as units
+from nlmeans.methods import combine, ridge
 from nlmeans.methods.average import average
-from nlmeans.methods.recipe import prepare
-from nlmeans.methods.region import Piece, estimate
+from nlmeans.methods.region import Pixels, denoised
+from nlmeans.methods.sample import Sample
 from nlmeans.methods.scale import Units
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.colour import colour_basis
 from nlmeans.noise.fitted import FittedNoise
+from nlmeans.noise.models import FEW
 from nlmeans.pairwise.tiles import Tile
-from nlmeans.plan.defaults import EFFORT, RIDGE_COLOUR, RIDGE_GREY
 from nlmeans.plan.options import Options
 
 RNG = np.random.default_rng(0)
@@ -57,7 +56,7 @@ def test_equals_the_definition():
     planes = np.ascontiguousarray(COLOUR.transpose(2, 0, 1)[:, None, 40:70, 60:94])
     noise = FittedNoise(Gaussian(15.0), (15.0,) * 3)
     averages = average(planes, plan, noise)[0]
-    comp = ridge.combine(planes, averages, plan.ridge, noise, Units.of(planes, noise, 1.0))
+    comp = combine.combine(planes, averages, plan.ridge, noise, Units.of(planes, noise, 1.0))
     basis = colour_basis(noise.sigma)
     features, pilot = (np.tensordot(basis, a.astype(np.float64), 1) for a in (planes, averages))
     first = naive.step(features, features, None, plan.ridge.first)
@@ -102,7 +101,7 @@ def test_noise_that_is_nothing_beside_the_range_is_none(image):
 
 
 def test_a_wide_range_is_computed_in_float64():
-    assert ridge.SPAN < 255 / 0.8
+    assert combine.SPAN < 255 / 0.8
     result = run(COLOUR, 0.8, channel_axis=-1)  # patches of 9 pixels, where a vector has 8
     assert np.abs(result - COLOUR).max() < 10
 
@@ -143,7 +142,7 @@ def test_photons(gain):
     result, report = run(noisy, None, noise=noise, full_output=True)
     assert error(result, CLEAN) < 0.98 * error(nlmeans.denoise(noisy, noise=noise), CLEAN)
     assert result.mean() == pytest.approx(CLEAN.mean(), rel=0.02)
-    assert units.FEW not in report.notes
+    assert FEW not in report.notes
 
 
 def test_hardly_a_photon():
@@ -151,7 +150,7 @@ def test_hardly_a_photon():
     told = []
     given = dict(noise=PoissonGaussian(800.0), progress=lambda done, total: told.append(done / total))
     result, report = run(noisy, None, full_output=True, **given)
-    assert units.FEW in report.notes
+    assert FEW in report.notes
     assert told[-1] == 1
     np.testing.assert_array_equal(result, nlmeans.denoise(noisy, noise=PoissonGaussian(800.0), quality="best"))
 
@@ -287,7 +286,6 @@ def test_the_plan_says_what_is_done():
     assert "pilot: pass 1: averages" in text
     assert f"{plan.ridge.second.size} patches of 7 × 7 (YX), in windows of 37 × 37 (YX), every 6 × 6 (YX)" in text
     assert f"{plan.ridge.share:.0%} of the pilot above" in text
-    assert nlmeans.plan(NOISY, 15).ridge is None
     assert "combines" not in str(nlmeans.plan(NOISY, 15))
     assert run(NOISY, full_output=True)[1].plan == plan
 
@@ -312,13 +310,13 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo(method, quality):
     assert (before != after).any()
 
 
-@pytest.mark.parametrize("rows", [RIDGE_GREY, RIDGE_COLOUR])
+@pytest.mark.parametrize("rows", [ridge.GREY, ridge.COLOUR])
 def test_a_first_group_has_no_more_patches_than_pixels(rows):
     assert [row.noise for row in rows] == sorted(row.noise for row in rows)
     for row in rows:
         assert row.first[1] <= row.first[0] ** 2
-        assert max(effort.second[0] for effort in EFFORT.values()) <= row.second[0]
-        assert max(effort.first[0] for effort in EFFORT.values()) <= row.first[0]
+        assert max(effort.second[0] for effort in ridge.EFFORT.values()) <= row.second[0]
+        assert max(effort.first[0] for effort in ridge.EFFORT.values()) <= row.first[0]
 
 
 BAD = [
@@ -348,8 +346,6 @@ def test_what_is_for_non_local_means_alone():
         run(NOISY, full_output="maps")
     with pytest.raises(ValueError, match="method 'nlm'; got 'ridge'"):
         nlmeans.weight_map(NOISY, (3, 4), 15, method="ridge")
-    with pytest.raises(ValueError, match="method must be 'nlm' or 'ridge'; got 'learned'"):
-        nlmeans.plan(NOISY, 15, method="learned")
 
 
 @pytest.mark.parametrize(
@@ -390,10 +386,11 @@ def test_a_mirrored_image_has_the_mirrored_result(shape):
 @pytest.mark.parametrize("core", [((0, 1), (130, 160), (80, 119)), ((0, 1), (150, 201), (0, 30))])
 def test_a_piece_gathers_groups_where_the_image_does(core):
     noisy = np.random.default_rng(5).normal(100, 10, (201, 190)).astype(np.float32)
-    source, options = noisy[None, None], Options.check(noisy, sigma=10, method="ridge")
-    recipe, tile, sides = prepare(source, options, 0)[2], Tile(*core), (1, *noisy.shape)
+    source, options = noisy[None, None], Options.check(noisy, sigma=10)
+    recipe = ridge.Ridge().decide(Sample.of(source, options, 0), options)
+    tile, sides = Tile(*core), (1, *noisy.shape)
     around = tile.grown(recipe.plan.reach(False), sides)
     assert around.sides[1] < 201
-    piece = Piece(around.of(source), core=tile.moved(around.origin), origin=around.origin, sides=sides)
-    apart = np.abs(estimate(piece, recipe).pixels - tile.of(run(noisy, 10)[None, None]))
+    piece = Pixels(around.of(source), core=tile.moved(around.origin), origin=around.origin, sides=sides)
+    apart = np.abs(denoised(piece, recipe).pixels - tile.of(run(noisy, 10)[None, None]))
     assert apart.max() < 2e-3

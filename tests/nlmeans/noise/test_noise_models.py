@@ -10,9 +10,10 @@ from skimage import io as skio
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician, estimate_noise
 from nlmeans.noise.bins import Bins
 from nlmeans.noise.curves import fit_level, fit_line, fit_rician, rician_moments
-from nlmeans.noise.fit import fit_planes
-from nlmeans.noise.fitted import FittedNoise
-from nlmeans.noise.magnitude import estimate_rician
+from nlmeans.noise.fit import grows
+from nlmeans.noise.magnitude import fit as fit_magnitudes
+from nlmeans.noise.models import Auto
+from nlmeans.noise.patches import Evidence
 
 WHOLE = data.camera().astype(np.float64)
 CAMERA = WHOLE[::2, ::2]
@@ -34,7 +35,7 @@ def magnitude(clean, sigma, seed=0):
 
 
 def choose(image, mask, saturation=None):
-    return FittedNoise.of(image, "auto", mask, saturation).model
+    return Auto().fitted(image, mask, saturation).model
 
 
 def phantom(size=256):
@@ -154,8 +155,8 @@ def test_images_that_tell_nothing_still_give_a_model(image):
 
 def test_noise_that_does_not_grow_is_read_noise():
     noisy = CAMERA + np.random.default_rng(0).normal(0, 10, CAMERA.shape)
-    fitted = fit_planes(planes(noisy), None)
-    assert not fitted.grows
+    assert not grows(Evidence.of(planes(noisy), None))
+    assert grows(Evidence.of(planes(counted(4)), None))
     flat = estimate_noise(np.random.default_rng(0).normal(50, 3, (200, 200)))
     assert flat.sigma == pytest.approx(3, rel=0.06)
 
@@ -169,14 +170,14 @@ def test_rician_sigma_of_a_phantom(sigma, background):
     image = magnitude(clean, sigma)
     if background == "zeroed":
         image[~inside] = 0
-    assert estimate_rician(planes(image), None)[0] == pytest.approx(sigma, rel=0.03)
+    assert fit_magnitudes(Evidence.of(planes(image), None))[0] == pytest.approx(sigma, rel=0.03)
 
 
 def test_rician_sigma_where_there_is_little_or_nothing():
-    assert estimate_rician(np.zeros((1, 1, 30, 30), np.float32), None) == (0,)
+    assert fit_magnitudes(Evidence.of(np.zeros((1, 1, 30, 30), np.float32), None)) == (0,)
     tiny = magnitude(np.full((6, 7), 50.0), 4)
-    assert 1 < estimate_rician(planes(tiny), None)[0] < 10
-    assert estimate_rician(planes(np.full((40, 40), np.nan)), None) == (0,)
+    assert 1 < fit_magnitudes(Evidence.of(planes(tiny), None))[0] < 10
+    assert fit_magnitudes(Evidence.of(planes(np.full((40, 40), np.nan)), None)) == (0,)
 
 
 def test_the_model_is_chosen():
@@ -204,7 +205,7 @@ def test_correlated_magnitudes_are_known_by_their_background():
     noise = np.random.default_rng(0).normal(0, 10, (2, 256, 256))
     noise = (noise + np.roll(noise, 1, 2)) / 2**0.5
     image = np.hypot(phantom()[0] + noise[0], noise[1])
-    assert estimate_rician(planes(image), None)[0] == pytest.approx(10, rel=0.03)
+    assert fit_magnitudes(Evidence.of(planes(image), None))[0] == pytest.approx(10, rel=0.03)
 
 
 def test_a_dark_ground_that_is_no_rayleigh_noise_is_not_taken_for_it():

@@ -18,8 +18,8 @@ from nlmeans import large
 from nlmeans.cli import app
 from nlmeans.compat.skimage import estimate_sigma
 from nlmeans.noise import PoissonGaussian, Rician, estimate_noise
-from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.image import fitted
+from nlmeans.noise.models import Auto
 from nlmeans.noise.patches import Evidence
 from nlmeans.pixels import crops
 
@@ -237,9 +237,9 @@ def test_magnitudes_of_several_coils_are_seen_and_their_ground_removed(coils):
     assert result[clean == 0].mean() < 0.5 < 0.4 * noisy[clean == 0].mean()
     assert np.sqrt(np.mean((result - clean) ** 2)) < 0.7
     fitted = nlmeans.noise.magnitude.fit(Evidence.of(noisy[None, None], None), coils)
-    assert fitted.sigma[0] == pytest.approx(1, rel=0.02)
+    assert fitted[0] == pytest.approx(1, rel=0.02)
     without = nlmeans.noise.magnitude.fit(Evidence.of(noisy[None, None, 44:84, 44:84], None), coils)  # no background
-    assert without.sigma[0] == pytest.approx(1, rel=0.1)
+    assert without[0] == pytest.approx(1, rel=0.1)
 
 
 @pytest.mark.parametrize("ratio", [3.9, 7, 11.3])
@@ -301,7 +301,7 @@ def test_sure_says_where_sigma_cannot_be_right():
 @given(
     st.sampled_from([(1, 1, 1, 5), (3, 1, 9, 30), (1, 3, 24, 33), (2, 2, 40, 17)]), st.integers(0, 999),
     st.sampled_from(["normal", "counts", "dots", "constant", "ramp", "two"]), st.sampled_from([1e-300, 1e-30, 1e290]),
-    st.sampled_from(["auto", nlmeans.noise.Gaussian(), PoissonGaussian(), Rician(), Rician(coils=4)]),
+    st.sampled_from([Auto(), nlmeans.noise.Gaussian(), PoissonGaussian(), Rician(), Rician(coils=4)]),
 )  # fmt: skip
 def test_any_image_has_finite_noise_that_scales_with_it(shape, seed, kind, unit, model):
     rng = np.random.default_rng(seed)
@@ -312,7 +312,7 @@ def test_any_image_has_finite_noise_that_scales_with_it(shape, seed, kind, unit,
     }[kind]  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, plain = (FittedNoise.of(planes * scale, model, None, None) for scale in (unit, 1.0))
+        found, plain = (model.fitted(planes * scale) for scale in (unit, 1.0))
     assert np.isfinite(found.sigma).all()
     assert type(found.model) is type(plain.model)
     scaled = np.multiply(plain.model.sigma, unit)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nlmeans
 from nlmeans.noise.stripes import stripes_in
-from nlmeans.pixels import missing
+from nlmeans.pixels import missing, padding
 from nlmeans.pixels.missing import Rules
 from nlmeans.pixels.outliers import Outliers
 
@@ -154,7 +154,7 @@ def test_a_footprint_stays_to_its_tips(method):
     image = np.random.default_rng(0).normal(6000, 400, (4, *X.shape)).round().astype("u2") * inside.astype("u2")
     result, report = nlmeans.denoise(image, channel_axis=0, method=method, full_output=True)
     ref = nlmeans.denoise(image, report.sigma, channel_axis=0, method=method, nodata=0)
-    assert not missing.opened(~inside[None], [(True, True)] * 2)[0][~inside].all()
+    assert not padding.opened(~inside[None], [(True, True)] * 2)[0][~inside].all()
     np.testing.assert_array_equal(result, ref)
 
 
@@ -200,15 +200,15 @@ def test_padding_is_the_same_in_any_piece():
 def test_opened_equals_the_definition(height, width, share, ends, seed):
     flags = np.random.default_rng(seed).random((2, height, width)) < share
     edges = [ends[:2], ends[2:]]
-    pads = [(0, 0), *((missing.BORDER * a, missing.BORDER * b) for a, b in edges)]
+    pads = [(0, 0), *((padding.BORDER * a, padding.BORDER * b) for a, b in edges)]
     wide = np.pad(flags, pads, constant_values=True)
-    area, side = np.zeros_like(wide), missing.SIDE
+    area, side = np.zeros_like(wide), padding.SIDE
     for y in range(wide.shape[1] - side + 1):
         for x in range(wide.shape[2] - side + 1):
             window = (slice(None), slice(y, y + side), slice(x, x + side))
             area[window] |= wide[window].all(axis=(1, 2), keepdims=True)
     ref = area[:, pads[1][0] : pads[1][0] + height, pads[2][0] : pads[2][0] + width] & flags
-    np.testing.assert_array_equal(missing.opened(flags, edges), ref)
+    np.testing.assert_array_equal(padding.opened(flags, edges), ref)
 
 
 def test_a_channel_that_is_missing_keeps_what_others_say():
@@ -369,10 +369,10 @@ def test_few_rows_never_rule_out_squares(whole):
         flags = rng.random(sides) < rng.choice([0.3, 0.9, 0.98])
         top, left = (rng.integers(0, max(n - 6, 1)) for n in sides[1:])
         flags[0, top : top + 7, left : left + 7] = True
-        area = np.count_nonzero(missing.opened(flags, [(whole, whole)] * 2))
-        assert area == 0 or missing._may_hold(flags, area - 1), sides
+        area = np.count_nonzero(padding.opened(flags, [(whole, whole)] * 2))
+        assert area == 0 or padding._may_hold(flags, area - 1), sides
     few = rng.random((1, 256, 256)) < 0.1
-    assert not missing._may_hold(few, 0.005 * few.size)
+    assert not padding._may_hold(few, 0.005 * few.size)
 
 
 @pytest.mark.parametrize("value", ["-9999", b"0", True, 1j, np.complex64(1), object(), [1, 2], 10**400])

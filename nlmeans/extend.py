@@ -1,0 +1,45 @@
+"""What other packages build on: methods, and what they are given and return.
+
+A method is a class with two functions. Everything around it is done for it: arrays, stacks, dask arrays, files by
+blocks, masks, maps of σ, types, plan, report, progress and cancelling. It is named by the entry-point group
+``nlmeans.methods``, or given as an object:
+
+>>> import numpy as np, nlmeans
+>>> from nlmeans.extend import Method, Outcome, Plan
+>>> class Mean(Method):
+...     name = "mean"
+...     options = frozenset({"search_radius"})
+...     def decide(self, sample, options, progress=None):
+...         radius = max(options.search_radius or (1,))
+...         return sample.recipe(self, sample.plan(Plan, options, method="mean", depends=(0, radius, radius)), radius)
+...     def run(self, region, recipe, *, threads=None, progress=None):
+...         from scipy.ndimage import uniform_filter
+...         clean = uniform_filter(region.planes, (1, 1, *[2 * recipe.numbers + 1] * 2))
+...         return Outcome(region.restored(region.core.of(clean)))
+>>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+>>> clean = nlmeans.denoise(noisy, method=Mean(), search_radius=2)
+>>> bool(clean.std() < 3)
+True
+"""
+
+from ._progress import Cancelled, Progress
+from .methods.method import Method
+from .methods.recipe import Recipe
+from .methods.region import Outcome, Region
+from .methods.sample import Sample
+from .plan.options import Options
+from .plan.plan import Plan
+from .plan.report import Report
+
+__all__ = [
+    "Cancelled",
+    "Method",
+    "Options",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "Recipe",
+    "Region",
+    "Report",
+    "Sample",
+]

@@ -1,0 +1,99 @@
+"""Method: what every way to denoise is to all that call it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from ..plan.plan import Plan
+from ..plan.report import Report
+
+if TYPE_CHECKING:
+    from .._progress import Progress
+    from ..plan.options import Options
+    from .recipe import Recipe
+    from .region import Outcome, Region
+    from .sample import Sample
+
+
+class Method(ABC):
+    """A way to denoise: it decides once for an image, and runs on any region of it.
+
+    A method that has these two functions takes arrays, stacks, dask arrays and files by blocks, masks and maps of σ,
+    and has a plan, a report, progress and cancelling: the package does all of that around it. Instances are sent to
+    other processes, so they hold nothing that cannot be pickled.
+
+    Attributes
+    ----------
+    name : str
+        What ``method=`` calls it.
+    options : frozenset of str
+        Options of `nlmeans.denoise` that it honours besides those that all methods have (the noise, the axes, which
+        pixels count, the quality, and the work itself). Others are refused. "maps" stands for ``full_output="maps"``.
+    qualities : tuple of str
+        The qualities that there are.
+    whole : str or None
+        Why it cannot run by regions, as half a sentence; None where it can. Dask arrays and files by blocks are then
+        refused with these words.
+    plan, report : type
+        The classes of its plans and reports.
+    """
+
+    name: ClassVar[str]
+    options: ClassVar[frozenset[str]] = frozenset()
+    qualities: ClassVar[tuple[str, ...]] = ("fast", "balanced", "best")
+    whole: ClassVar[str | None] = None
+    plan: ClassVar[type[Plan]] = Plan
+    report: ClassVar[type[Report]] = Report
+
+    @abstractmethod
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Decide for a whole image, from all of it or from a sample.
+
+        Parameters
+        ----------
+        sample : Sample
+            The image, or what a large one is judged by, and its noise.
+        options : Options
+            What the caller asked for; None in what was left open.
+        progress : callable, optional
+            Is told of the work that the decision takes, if it takes any.
+
+        Returns
+        -------
+        Recipe
+            As `Sample.recipe` makes it: with the plan, which says how far around a pixel the method looks, and numbers
+            of the method's own.
+
+        Raises
+        ------
+        ValueError
+            For an image or an option that the method cannot take.
+        """
+
+    @abstractmethod
+    def run(
+        self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Denoise a region.
+
+        Parameters
+        ----------
+        region : Region
+            Planes with Gaussian noise, NaN where pixels are missing, and all that belongs to them.
+        recipe : Recipe
+            What `decide` returned for the image.
+        threads : int, optional
+            Threads to use; the result must not depend on it.
+        progress : callable, optional
+            Called as ``progress(done, total)`` from time to time; it stops the work by raising.
+
+        Returns
+        -------
+        Outcome
+            The region's core in the image's units (`Region.restored`).
+        """
+
+    def threads(self, asked: int) -> int:
+        """Return how many threads it uses where so many may be."""
+        return asked

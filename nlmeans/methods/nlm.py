@@ -1,0 +1,75 @@
+"""Method "nlm": non-local means, its passes and Wiener steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._progress import Progress, shares_of
+from ..plan.averaging import AveragingPlan
+from ..plan.choice import averaging
+from ..plan.options import Options
+from .average import average, gains_of
+from .method import Method
+from .recipe import Recipe
+from .region import Outcome, Region
+from .sample import Sample
+
+
+class NonLocalMeans(Method):
+    """Every pixel becomes a weighted average of those around it, by how alike their patches are."""
+
+    name = "nlm"
+    options = frozenset(
+        {
+            "aggregation", "bias", "centre", "guide", "guide_sigma", "maps", "passes", "patch_radius", "search_radius",
+            "spacing", "strength", "wiener",
+        }
+    )  # fmt: skip
+    plan = AveragingPlan
+
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Choose patches, windows and strengths: by the table, and the strength by its risk if that is asked for."""
+        plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
+        if options.strength == "sure":
+            from .sure import tuned
+
+            plan = tuned(sample.planes, plan, sample.noise, sample.guide, progress=progress)
+        return sample.recipe(self, plan)
+
+    def run(
+        self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Average a region, pass by pass."""
+        plan, noise, last = recipe.plan, region.noise, None
+        again = region.complete and plan.predicted_mse is not None
+        if again:
+            progress, last = shares_of(progress, (1, 1))
+        averages, maps = average(
+            region.planes, plan, noise, region.guide,
+            threads=threads, progress=progress, maps=region.maps, region=region.core,
+        )  # fmt: skip
+        if again:
+            from .sure import refined
+
+            plan = refined(region.planes, averages, plan, noise, region.guide, threads, last)
+            if last is not None:
+                last(1, 1)
+        return Outcome(region.restored(averages), plan, maps)
+
+
+def weights_at(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -> np.ndarray:
+    """Return the weights (Z, Y, X) of the last pass's average at one pixel of a whole image."""
+    from ..pairwise.weights import pixel_weights
+
+    *before, last = plan.passes
+    planes, noise, guide = sample.planes, sample.noise, sample.guide
+    features = planes if guide is None else guide
+    if before:
+        features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
+    gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
+    return pixel_weights(
+        np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), plan.spec_of(last, len(features)), place,
+        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
+    )  # fmt: skip

@@ -1,0 +1,219 @@
+"""Method "ridge": linear combinations of similar patches, led by non-local means."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._axes import Layout
+from .._progress import Progress, shares_of
+from ..groups.spec import GroupSpec, RidgeSpec
+from ..pairwise.spec import Radii
+from ..pairwise.tiles import moved
+from ..plan.averaging import AveragingPlan, farther, total
+from ..plan.choice import averaging, noise_ratio, space_of
+from ..plan.defaults import Quality
+from ..plan.options import Options
+from .average import average
+from .combine import combine, in_image_units
+from .method import Method
+from .nlm import NonLocalMeans
+from .recipe import Recipe
+from .region import Outcome, Region
+from .sample import Sample
+from .scale import Units
+
+if TYPE_CHECKING:
+    from ..noise.fitted import FittedNoise
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table, up to ``noise`` as in `nlmeans.plan.defaults.Defaults`.
+
+    ``share`` is that of non-local means in the pilot; each step has the side of a patch and the size of a group.
+    """
+
+    noise: float
+    share: float
+    first: tuple[int, int]
+    second: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a quality spends: in each step, how far apart groups are gathered and from how far.
+
+    ``most`` bounds the size of the second step's groups.
+    """
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    most: int
+
+
+# Tuned on training pictures only (`python -m benchmarks tune-ridge`; every score is in benchmarks/results).
+GREY = (
+    Row(0.20, 0.60, (7, 16), (7, 64)),
+    Row(0.45, 0.55, (8, 16), (7, 80)),
+    Row(0.80, 0.50, (8, 16), (7, 96)),
+    Row(1.30, 0.45, (9, 32), (8, 128)),
+    Row(math.inf, 0.40, (9, 32), (8, 128)),
+)
+COLOUR = (
+    Row(0.20, 0.50, (9, 16), (8, 64)),
+    Row(0.45, 0.50, (9, 16), (7, 80)),
+    Row(0.80, 0.50, (9, 16), (7, 96)),
+    Row(1.30, 0.50, (9, 24), (7, 112)),
+    Row(math.inf, 0.45, (9, 24), (8, 128)),
+)
+EFFORT: dict[Quality, Effort] = {
+    "fast": Effort((7, 12), (6, 15), 48),
+    "balanced": Effort((6, 15), (6, 18), 80),
+    "best": Effort((4, 18), (3, 23), 128),
+}
+CORRELATED = 2.0
+"""What the σ of correlated noise is multiplied by."""
+PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
+"""How well non-local means is done that leads the second step."""
+FRAMES = {"T": (2, 12), "Z": (1, 12)}
+"""How far groups of a video or a volume reach along its first axis, and at most within a frame or a slice."""
+PILOT_AND_STEPS = (3, 5)
+"""About how long non-local means and the steps that follow take beside each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgePlan(AveragingPlan):
+    """The plan of method "ridge": passes of non-local means, which make its pilot, and two steps.
+
+    Attributes
+    ----------
+    ridge : RidgeSpec
+        The steps.
+    grouped : bool
+        Whether groups have a variance of their own, so that the pilot says the first step's noise too.
+    """
+
+    ridge: RidgeSpec
+    grouped: bool = False
+
+    def reach(self, missing: bool = False) -> Radii:
+        """Return the halo along (z, y, x)."""
+        pilot = super().reach(missing)
+        first, second = (farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
+        if missing or self.grouped:  # averages fill holes, and say the noise
+            return total([pilot, first, second])
+        z, y, x = map(max, pilot, first)
+        return total([(z, y, x), second])
+
+    def margin(self, missing: bool = False) -> Radii:
+        """Return how far the steps look around a pixel."""
+        return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)])
+
+
+class Ridge(Method):
+    """Groups of similar patches are replaced by linear combinations of them, of the least expected error."""
+
+    name = "ridge"
+    options = frozenset({"spacing"})
+    plan = RidgePlan
+
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Choose the pilot's averages and both steps by the tables, and the units that the steps take an image in."""
+        judged, noise = sample.judged, sample.noise
+        pilot = averaging(
+            judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
+        )
+        spec = _steps(judged, noise, options, sample.sides)
+        units = Units.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
+        pixels = math.prod(sample.sides)
+        seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
+        own = {field.name: getattr(pilot, field.name) for field in fields(pilot)} | {
+            "method": "ridge: linear combinations of similar patches",
+            "seconds": pilot.seconds + seconds,
+            "details": _rows(spec, options.layout),
+            "notes": (*pilot.notes, *units.notes),
+        }
+        plan = RidgePlan(**own, ridge=spec, grouped=noise.grouped)
+        return sample.recipe(self, plan, units)
+
+    def run(
+        self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Average a region and what surrounds its core, and combine patches of the core."""
+        plan, noise, units, core, planes = recipe.plan, region.noise, recipe.numbers, region.core, region.planes
+        if not any(noise.sigma):  # there may be pixels to fill
+            return NonLocalMeans().run(region, recipe, threads=threads, progress=progress)
+        near = core.grown(plan.margin(region.missing), planes.shape[1:])
+        first, steps = shares_of(progress, PILOT_AND_STEPS)
+        averages, _ = average(planes, plan, noise, threads=threads, progress=first, region=near)
+        planes, noise = near.of(planes), noise.within(near)
+        if plan.grouped:
+            planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, units)
+        averages = combine(
+            planes, averages, plan.ridge, noise, units, origin=moved(region.origin, near.origin), sides=region.sides,
+            region=core.moved(near.origin), threads=threads, progress=steps,
+        )  # fmt: skip
+        averages = noise.restore(averages, core.of(region.measured))
+        if any(noise.sigma):
+            averages = noise.model.brightened(averages, known=not recipe.noise.estimated)
+        return Outcome(averages)
+
+
+def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
+    """Choose the steps as the table has them."""
+    ratio, effort = noise_ratio(planes, noise.sigma), EFFORT[options.quality]
+    rows = GREY if len(noise.sigma) == 1 else COLOUR
+    row = next(row for row in rows if ratio <= row.noise)
+    space = space_of(options.layout, whole)
+    spacing = None if options.spacing is None else options.spacing[-len(space) :]
+
+    def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
+        patch, stride, search = [side] * len(space), [apart] * len(space), [reach] * len(space)
+        if len(space) == 3:
+            patch[0] = stride[0] = 1
+            frames, within = FRAMES[space[0]]
+            search = [frames, *(min(r, within) for r in search[1:])]
+        if spacing is not None:
+            finest = min(spacing)
+            search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
+        z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
+        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
+
+    first = step(*row.first, *effort.first, sparse=False)
+    second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
+    return RidgeSpec(first, second, row.share, CORRELATED)
+
+
+def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
+    z, y, x = [absent, *numbers][-3:]
+    return z, y, x
+
+
+def _seconds(step: GroupSpec, pixels: int, channels: int) -> float:
+    """Return what matching and products of a step take: multiplications over how many a second are usual."""
+    groups = pixels / math.prod(step.stride)
+    patch = math.prod(step.patch)
+    compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
+    return groups * channels * (compared / 1.5e10 + step.size**2 * (2 * patch + step.size) / 8e10)
+
+
+def _rows(spec: RidgeSpec, layout: Layout) -> tuple[tuple[str, str], ...]:
+    """Return what is printed of the steps."""
+    space = layout.space
+
+    def sides(numbers: tuple[int, ...]) -> str:
+        return f"{' × '.join(map(str, numbers[-len(space) :]))} ({space})"
+
+    def step(group: GroupSpec) -> str:
+        window = sides(tuple(2 * r + 1 for r in group.search_radius))
+        return f"{group.size} patches of {sides(group.patch)}, in windows of {window}, every {sides(group.stride)}"
+
+    return (
+        ("step 1: combines", step(spec.first)),
+        ("step 2: combines", step(spec.second)),
+        ("step 2: led by", f"{spec.share:.0%} of the pilot above, {1 - spec.share:.0%} of step 1"),
+    )

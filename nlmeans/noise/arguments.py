@@ -1,0 +1,91 @@
+"""The arguments ``sigma`` and ``noise``: from what a caller gives to models whose numbers fit the image."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _checks
+from .model import NoiseModel
+from .models import Auto, Gaussian
+from .units import check_units
+
+
+def model_of(sigma: Any, noise: Any) -> NoiseModel:
+    """Return the model that the arguments mean.
+
+    Raises
+    ------
+    TypeError
+        For what is no model, and no number.
+    ValueError
+        If both are given, or numbers break a rule.
+    """
+    if sigma is not None and noise is not None:
+        raise ValueError(
+            "give sigma or noise, not both: sigma=s means noise=Gaussian(s); "
+            f"got {_checks.short(sigma)} and {_checks.short(noise)}"
+        )
+    if noise is None:
+        return Gaussian(sigma)
+    if isinstance(noise, str) and noise == Auto.name:
+        return Auto()
+    if not isinstance(noise, NoiseModel):
+        raise TypeError(
+            "noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, another NoiseModel, or 'auto'; "
+            f"got {_checks.short(noise)}"
+        )
+    return noise
+
+
+def models_of(
+    model: NoiseModel,
+    array: np.ndarray,
+    layout: _checks.Layout,
+    low: float,
+    high: float,
+    of: _checks.Layout | None = None,
+) -> tuple[NoiseModel, ...]:
+    """Return models whose numbers fit an image: one for each separate image, or one for all.
+
+    A map of σ comes as planes (C or 1, Z, Y, X). ``low`` and ``high`` are the least and the greatest pixel, ``of`` is
+    the layout of the image that the array is a sample of.
+    """
+    if model.largest is not None:
+        check_units(model.largest, array, of or layout, low, high)
+    if model.map is not None:
+        planes = _checks.like(model.map, "sigma", array, layout)
+        return tuple(Gaussian(one) for one in (planes if planes.strides[0] else planes[:1]))
+    sides = dict(zip(layout.axes, array.shape, strict=True))
+    return each(model, sides.get("N", 1), sides.get("C", 1))
+
+
+def each(model: NoiseModel, images: int, channels: int) -> tuple[NoiseModel, ...]:
+    """Return the models of separate images; one alone where it serves all of them.
+
+    Raises
+    ------
+    ValueError
+        For numbers that are as many as neither images nor channels, or as both.
+    """
+    apart = {}
+    for name, value in [(field.name, getattr(model, field.name)) for field in fields(model)]:
+        if not isinstance(value, tuple):
+            continue
+        if len(value) not in (1, channels, images):
+            rule = f"one for each of {channels} channels" + (f" or {images} images" if images > 1 else "")
+            raise ValueError(f"{name} must be one number, or {rule}; got {len(value)}")
+        if len(value) == images == channels > 1:
+            raise ValueError(
+                f"{name} could be one for each of {channels} channels or one for each of {images} images: give an "
+                f"array with all axes, of length 1 where it is the same; got {len(value)} numbers"
+            )
+        if len(value) == images > 1:
+            apart[name] = value
+        elif len(value) == 1:
+            model = replace(model, **{name: value[0]})
+    if not apart:
+        return (model,)
+    return tuple(replace(model, **{name: value[k] for name, value in apart.items()}) for k in range(images))

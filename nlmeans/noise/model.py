@@ -1,0 +1,110 @@
+"""What a noise model answers: the protocol that this library's models and other packages' share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._notes import Note
+from .fitted import FittedNoise
+from .patches import Evidence
+from .units import TOO_STRONG, above_range
+from .vst import Stabiliser
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseModel:
+    """Noise that an image may have.
+
+    A model is a frozen dataclass that derives from this class. Its fields are its numbers, each a float, a tuple with
+    one a channel, or None, which leaves it to the image. It must have a `stabiliser`, and if its numbers can be
+    estimated from an image, `estimate`; the rest is as below unless it says otherwise. Planes are arrays (C, Z, Y, X)
+    in the image's units where NaN marks what is missing.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    grouped : bool
+        Whether groups of similar patches take the image as it is, each pixel with its own `variance`, and only averages
+        need the stabiliser.
+    """
+
+    name: ClassVar[str] = ""
+    grouped: ClassVar[bool] = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether its numbers are there, not left to the image."""
+        return all(getattr(self, field.name) is not None for field in fields(self))
+
+    @property
+    def largest(self) -> float | None:
+        """The largest σ that it names in the image's units, by which mistakes of units are noticed; None without."""
+        return None
+
+    @property
+    def map(self) -> np.ndarray | None:
+        """The σ of each pixel, if that is what it is: noise as of ``Gaussian(map)``."""
+        return None
+
+    @property
+    def text(self) -> str:
+        """The model with its numbers, short."""
+
+        def short(value: Any) -> str:
+            if isinstance(value, np.ndarray):
+                return f"map of {value.min():.4g} to {value.max():.4g}"
+            each = dict.fromkeys(value if isinstance(value, tuple) else (value,))
+            return " ".join(f"{number:.4g}" for number in each)
+
+        values = (f"{field.name} {short(getattr(self, field.name))}" for field in fields(self))
+        return f"{type(self).__name__}, {', '.join(values)}"
+
+    def check(self, planes: np.ndarray) -> None:
+        """Refuse an image that cannot have this noise."""
+
+    def stabiliser(self) -> Stabiliser:
+        """Return what makes the noise Gaussian with σ = 1, and back."""
+        raise NotImplementedError(f"{type(self).__name__} must have a stabiliser")
+
+    def estimate(self, evidence: Evidence) -> NoiseModel:
+        """Return the model with the numbers that an image shows."""
+        raise ValueError(f"{type(self).__name__} noise cannot be estimated from an image: give its numbers")
+
+    def given(self, planes: np.ndarray) -> FittedNoise:
+        """Return the noise of an image by the numbers that the model has."""
+        return FittedNoise(self, (1.0,) * len(planes), stabiliser=self.stabiliser())
+
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Return the noise of an image by what it shows."""
+        model = self if self.complete else self.estimate(evidence)
+        return replace(model.given(evidence.planes), estimated=True, outliers=evidence.outliers)
+
+    def fitted(
+        self, planes: np.ndarray, known: np.ndarray | None = None, saturation: tuple[float, float] | None = None
+    ) -> FittedNoise:
+        """Return the noise of an image: by the model's numbers, or by what the pixels that are ``known`` show."""
+        self.check(planes)
+        if not self.complete:
+            return self.fit(Evidence.of(planes, known, saturation))
+        noise = self.given(planes)
+        strong = self.largest is not None and above_range(self.largest, planes)
+        return replace(noise, notes=(*noise.notes, TOO_STRONG)) if strong else noise
+
+    def variance(self, signal: np.ndarray) -> np.ndarray:
+        """Return the variance of the noise at each pixel of a signal (C, Z, Y, X), if the model is ``grouped``."""
+        raise NotImplementedError(f"{type(self).__name__} has no variance of its own for each pixel")
+
+    def against_groups(self, variance: np.ndarray) -> Note | None:
+        """Return why groups do worse than averages at a mean variance of each channel (C,); None where they do not."""
+        return None
+
+    def brightened(self, result: np.ndarray, known: bool) -> np.ndarray:
+        """Return what groups made of an image without the bias that this noise gives them.
+
+        ``known`` says whether the model's numbers were given, rather than estimated.
+        """
+        return result

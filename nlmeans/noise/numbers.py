@@ -1,0 +1,60 @@
+"""The rules for a noise model's numbers: one, one a channel, or a map with one a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _checks
+from .._containers import unit_of
+
+
+def numbers(value: Any, name: str, *, maps: bool = False) -> Any:
+    """Return None, a float, a tuple of floats with one a channel, or a read-only map, all within the rules."""
+    if value is None:
+        return None
+    if unit_of(value) is not None:
+        raise TypeError(
+            f"{name} must be plain numbers in the image's units; got {_checks.short(value)}: only sigma of denoise() "
+            "may have a unit, with an image that has one"
+        )
+    if isinstance(value, np.ndarray) and value.ndim > 1:
+        if not maps:
+            raise ValueError(f"{name} must be one number, or one a channel; got an array of shape {value.shape}")
+        return _map(value, name)
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value):
+        if len(value) == 0:
+            raise ValueError(f"{name} must be one number, or one a channel; got none")
+        return tuple(_number(v, name) for v in value)
+    return _number(value, name)
+
+
+def check_map(value: np.ndarray, name: str = "sigma") -> None:
+    """Refuse a map, or a piece of one, that does not hold standard deviations."""
+    if value.dtype.kind not in "fiu":
+        raise TypeError(f"a map of {name} must hold real numbers; got dtype {value.dtype}")
+    if value.size == 0 or not np.isfinite(value).all():
+        raise ValueError(f"a map of {name} must be finite everywhere; got shape {value.shape}")
+    if value.min() < 0:
+        raise ValueError(f"a map of {name} must be at least 0 everywhere; got {float(value.min()):g}")
+
+
+def _number(value: Any, name: str) -> float:
+    number = _checks.real(value, name)
+    if name == "sigma" and number < 0:
+        raise ValueError(f"sigma must be at least 0; got {number:g}")
+    if name == "gain" and number <= 0:
+        raise ValueError(f"gain is in image units a count and must be above 0; got {number:g}")
+    return number
+
+
+def _map(value: np.ndarray, name: str) -> np.ndarray:
+    if type(value) is np.ndarray and value.dtype == np.float64 and 0 in value.strides and not value.flags.writeable:
+        return value  # one image's, spread along all: it was checked before
+    value = _checks.beside(value, f"a map of {name}")
+    check_map(value, name)
+    result = value.astype(np.float64)
+    result.flags.writeable = False
+    return result

@@ -1,0 +1,187 @@
+"""AveragingPlan: the patches, search windows and strengths that an image is averaged with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+from .._axes import Layout
+from ..pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
+from .plan import Plan
+
+_WINDOW: Radii = (3, 7, 7)
+"""How far a Wiener step looks: its windows are of 4 slices and 8 × 8 pixels."""
+GUESS: Radii = (0, 3, 3)
+"""How far the pixels are from which a channel is guessed that misses one which others have."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of averaging over the image.
+
+    Attributes
+    ----------
+    patch_radius, search_radius : tuple of int
+        Half-widths along the spatial axes, in pixels.
+    strength : float
+        h/σ: the larger, the smoother.
+    aggregation : {"pixel", "patch"}
+        Whether pixels are averaged, or patches and then their overlaps.
+    guided : bool
+        Whether weights come from a guide (the pass before, or the caller's) rather than from the noisy image.
+    wiener : float
+        Share of the Wiener step in the result: 0 for none.
+    """
+
+    patch_radius: tuple[int, ...]
+    search_radius: tuple[int, ...]
+    strength: float
+    aggregation: Aggregation
+    guided: bool
+    wiener: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragingPlan(Plan):
+    """The plan of non-local means, or of a method that it leads.
+
+    Attributes
+    ----------
+    passes : tuple of Pass
+        What is averaged, and how.
+    bias : bool
+        Whether the noise's own share is taken from the distances of noisy patches.
+    guide_noise : float
+        Standard deviation of the noise in a guide, in units of σ.
+    centre : {"max", "one", "zero"}
+        Rule for a pixel's own weight.
+    predicted_mse : float or None
+        With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared. NaN
+        where that cannot be: the σ that was given is not the image's.
+    peak : float or None
+        White, where the image's type says what that is (uint8, uint16, uint32).
+    """
+
+    passes: tuple[Pass, ...]
+    bias: bool
+    guide_noise: float
+    centre: Centre
+    predicted_mse: float | None = None
+    peak: float | None = None
+
+    @property
+    def patch_radius(self) -> tuple[int, ...]:
+        """The first pass's half-widths of patches."""
+        return self.passes[0].patch_radius
+
+    @property
+    def search_radius(self) -> tuple[int, ...]:
+        """The first pass's half-widths of the search window."""
+        return self.passes[0].search_radius
+
+    @property
+    def strength(self) -> float:
+        """The first pass's h/σ."""
+        return self.passes[0].strength
+
+    @property
+    def predicted_psnr(self) -> float | None:
+        """The peak signal-to-noise ratio in dB that follows from the predicted error, where white is known."""
+        if not self.predicted_mse or math.isnan(self.predicted_mse) or self.peak is None:
+            return None
+        return 10 * math.log10(self.peak**2 / self.predicted_mse)
+
+    def reach(self, missing: bool = False) -> Radii:
+        """Return the halo along (z, y, x).
+
+        Where pixels are ``missing``, holes may be wider than a window. What follows an average sees the nearest pixels
+        repeated in them, which are no farther from a pixel of the hole than the one that looks at it.
+        """
+        return total(self.reaches(missing))
+
+    def reaches(self, missing: bool = False) -> list[Radii]:
+        """Return how far each average, and the Wiener step that follows it or not, looks around a pixel."""
+        reaches = []
+        for step in self.passes:
+            window = farther(_WINDOW, missing) if step.wiener else (0, 0, 0)
+            halo = self.spec_of(step, len(self.sigma)).halo
+            reaches += [total([halo, GUESS]) if missing else halo, window]
+        return reaches
+
+    @property
+    def spec(self) -> PairwiseSpec:
+        """The core's spec for the first pass."""
+        return self.spec_of(self.passes[0], len(self.sigma))
+
+    def spec_of(self, step: Pass, channels: int) -> PairwiseSpec:
+        """Return the core's spec for a pass over features in units of σ."""
+        layout = Layout(self.axes)
+        spec = PairwiseSpec(
+            layout.radii(step.patch_radius),
+            layout.radii(step.search_radius),
+            scale=1.0,
+            centre=self.centre,
+            aggregation=step.aggregation,
+        )
+        terms = spec.patch_size * channels
+        noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
+        return replace(spec, scale=1 / (step.strength**2 * terms), bias=2.0 * terms * noise)
+
+    def times(self, factor: float) -> Self:
+        """Return the plan with every strength multiplied."""
+        return replace(self, passes=tuple(replace(step, strength=step.strength * factor) for step in self.passes))
+
+    def chosen(self) -> list[tuple[str, str]]:
+        """Return names and values of the passes, and of the steps that follow them."""
+        pilot = "pilot: " if self.method else ""
+        rows = []
+        for k, step in enumerate(self.passes):
+            rows += self._pass_rows(step, pilot + (f"pass {k + 1}: " if len(self.passes) > 1 else ""))
+        return [
+            *rows,
+            *self.details,
+            ("bias 2σ²", "taken off" if self.bias else "left in"),
+            ("centre weight", self.centre),
+        ]
+
+    def predicted(self) -> list[tuple[str, str]]:
+        """Return the error that strength "sure" expects."""
+        if self.predicted_mse is None:
+            return []
+        psnr = "" if self.predicted_psnr is None else f" (PSNR {self.predicted_psnr:.2f} dB)"
+        return [("predicted MSE", f"{self.predicted_mse:.4g}{psnr}")]
+
+    def _pass_rows(self, step: Pass, name: str) -> list[tuple[str, str]]:
+        space = Layout(self.axes).space
+
+        def widths(radii: tuple[int, ...]) -> str:
+            size = " × ".join(str(2 * r + 1) for r in radii)
+            return f"{size} ({space}; radius {', '.join(map(str, dict.fromkeys(radii)))})"
+
+        what = "patches" if step.aggregation == "patch" else "pixels"
+        weights = ", weights from the guide" if step.guided else ""
+        share = (
+            ""
+            if not step.wiener
+            else ", then a Wiener step" + ("" if step.wiener == 1 else f", taken at {step.wiener:.0%}")
+        )
+        return [
+            (f"{name}averages", what + weights + share),
+            (f"{name}patch", widths(step.patch_radius)),
+            (f"{name}search window", widths(step.search_radius)),
+            (f"{name}strength h/σ", f"{step.strength:.3g}"),
+        ]
+
+
+def farther(reach: Radii, missing: bool) -> Radii:
+    """Return how far a step looks that sees the nearest pixels in holes, where some are ``missing``."""
+    more = math.ceil(math.hypot(*reach)) if missing else 0
+    z, y, x = (r + more for r in reach)
+    return z, y, x
+
+
+def total(reaches: list[Radii]) -> Radii:
+    """Return how far steps look that follow each other."""
+    z, y, x = (sum(reach[axis] for reach in reaches) for axis in range(3))
+    return z, y, x

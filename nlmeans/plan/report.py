@@ -1,0 +1,91 @@
+"""Report: what `denoise` did, to be read and printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .plan import Plan, table
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Where the image was averaged, and how much: the last pass's weights w, at every pixel.
+
+    Attributes
+    ----------
+    effective : ndarray
+        (Σ w)² / Σ w²: how many equally weighted pixels would average as much noise away; in the image's shape without
+        channels.
+    residual : ndarray
+        σ · sqrt(Σ w²) / Σ w: a lower bound of the noise that is left, as a standard deviation in the image's shape and
+        units (of a stabilised image, in units of its noise). It is what independent weights would leave in a pixelwise
+        average; but weights follow the noise that they are to average away, and a Wiener step keeps more than this of
+        what looks like signal. Over repeated noise the result varied by 1.3 to 1.7 times as much on an even image, and
+        by 1.1 to 3 times as much, in the mean square, on textured ones: no factor would be right for both.
+    """
+
+    effective: np.ndarray
+    residual: np.ndarray
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `denoise` did.
+
+    Attributes
+    ----------
+    plans : tuple of Plan
+        What the method chose, one plan for each separate image (one, unless there is an axis N).
+    seconds : float
+        Wall time of the whole call.
+    threads : int
+        Threads that were used at most.
+    missing : int
+        Pixels that were masked, NaN or infinite.
+    unfilled : int
+        Those of them that had no valid neighbour and kept their value.
+    kept : int
+        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
+    maps : Maps or None
+        With ``full_output="maps"``.
+    """
+
+    plans: tuple[Plan, ...]
+    seconds: float
+    threads: int
+    missing: int = 0
+    unfilled: int = 0
+    kept: int = 0
+    maps: Maps | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, of the first image where there are several."""
+        return self.plans[0]
+
+    @property
+    def sigma(self) -> tuple[float, ...]:
+        """The first plan's σ, one a channel."""
+        return self.plan.sigma
+
+    @property
+    def correlated(self) -> bool:
+        """Whether spatially correlated noise was noticed in any image."""
+        return any(plan.correlated for plan in self.plans)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know, of all images."""
+        return tuple(dict.fromkeys(note for plan in self.plans for note in plan.notes))
+
+    def __str__(self) -> str:
+        rows = self.plan.rows()
+        if len(self.plans) > 1:
+            rows.append(("images", f"{len(self.plans)} (above: the first one's plan)"))
+        if self.missing:
+            rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
+        if self.kept:
+            rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
+        return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])

@@ -1,0 +1,324 @@
+"""Method "learned": trained networks, one plane at a time, on any region of an image."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from nlmeans._notes import Note
+from nlmeans._progress import Progress, part
+from nlmeans.methods.average import average, known_nearest
+from nlmeans.methods.method import Method
+from nlmeans.methods.recipe import Recipe
+from nlmeans.methods.region import Outcome, Region
+from nlmeans.methods.sample import Sample
+from nlmeans.noise.fitted import FittedNoise
+from nlmeans.pairwise.spec import Radii
+from nlmeans.plan.averaging import AveragingPlan, farther, total
+from nlmeans.plan.choice import averaging
+from nlmeans.plan.options import Options
+from nlmeans.plan.plan import Plan
+from nlmeans.plan.report import Report
+
+from . import weights
+from ._device import chosen_device
+from ._planes import TILE, Scale, denoised, extremes, loudest
+from .denoiser import NAMES, NonLocalDenoiser, load_denoiser
+
+TURNS = {"balanced": 1, "best": 8}
+"""Positions of the image that the results are averaged over."""
+UNEQUAL = 4.0
+"""Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
+RATE = {1: 5e5, 3: 4e5}
+"""Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
+UNTRAINED = Note(
+    "correlated",
+    "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
+    "method='nlm' measures its power in each frequency",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedPlan(Plan):
+    """The plan of method "learned".
+
+    Attributes
+    ----------
+    weights : tuple of str
+        The networks that are used, with the beginning of the SHA-256 of their parameters.
+    device : str
+        Where they run.
+    filling : tuple of 3 int
+        How far the image reaches that a pixel depends on where some are missing, which averages fill first.
+    """
+
+    weights: tuple[str, ...]
+    device: str
+    filling: Radii
+
+    def reach(self, missing: bool = False) -> Radii:
+        """Return the halo along (z, y, x)."""
+        return self.filling if missing else self.depends
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and values as text, for printing."""
+        return [
+            ("method", f"learned, {', '.join(self.weights) or 'nothing to do'}"),
+            ("quality", self.quality),
+            ("axes", self.axes),
+            ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
+            *[("note", note) for note in self.notes],
+            ("device", self.device),
+            ("expected", f"{self.seconds:.2g} s on one thread"),
+        ]
+
+
+@dataclass(frozen=True)
+class LearnedReport(Report):
+    """What the learned denoiser did: a report with the networks that were used, and where."""
+
+    @property
+    def images(self) -> tuple[Plan, ...]:
+        """The plan of each image, with its noise."""
+        return self.plans
+
+    @property
+    def axes(self) -> str:
+        """The names of the image's axes."""
+        return self.plan.axes
+
+    @property
+    def quality(self) -> str:
+        """As it was asked for."""
+        return self.plan.quality
+
+    @property
+    def noise(self) -> str:
+        """The noise model with its numbers, of the first image where there are several."""
+        return self.plan.noise
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the noise of the first image was estimated from it."""
+        return self.plan.estimated
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The networks that were used, with the beginning of the SHA-256 of their parameters."""
+        return tuple(dict.fromkeys(name for plan in self.plans for name in getattr(plan, "weights", ())))
+
+    @property
+    def device(self) -> str:
+        """Where they ran."""
+        return str(getattr(self.plan, "device", "cpu"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Planes that are denoised together.
+
+    Attributes
+    ----------
+    planes : tuple of int
+        Which.
+    scales : tuple of Scale or None
+        What is black and white to the network: one for each slice, or one for all. None where a slice has no noise.
+    """
+
+    planes: tuple[int, ...]
+    scales: tuple[Scale | None, ...]
+
+    def scale(self, z: int) -> Scale | None:
+        """Return that of a slice of the image."""
+        return self.scales[z if len(self.scales) > 1 else 0]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is decided once for an image.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+        The planes that have noise; none where there is nothing to do.
+    constant : tuple of bool
+        Which channels hold one value, and stay as they are.
+    fill : AveragingPlan
+        How missing pixels are filled first.
+    """
+
+    groups: tuple[Group, ...]
+    constant: tuple[bool, ...]
+    fill: AveragingPlan
+
+
+@dataclass(frozen=True)
+class Learned(Method):
+    """A trained network with a non-local stage at its heart (`NonLocalDenoiser`).
+
+    Parameters
+    ----------
+    device : str, default "cpu"
+        Where it runs: "cpu", "cuda", "mps" or "auto".
+    tile : int, default 1024
+        Side of what a network sees at once: the smaller, the less memory, and the more is computed twice.
+    """
+
+    device: str = "cpu"
+    tile: int = TILE
+
+    name: ClassVar[str] = "learned"
+    qualities: ClassVar[tuple[str, ...]] = tuple(TURNS)
+    plan: ClassVar[type[Plan]] = LearnedPlan
+    report: ClassVar[type[Report]] = LearnedReport
+
+    def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
+        """Choose which planes go together, and what is black and white to the networks."""
+        place, noise = chosen_device(self.device), sample.noise
+        fill = averaging(sample.judged, replace(options, quality="fast"), noise, sample.sides, notes=sample.notes)
+        groups = self._groups(sample, fill)
+        channels = sorted({len(group.planes) for group in groups})
+        margin = max((_loaded(count, place).margin for count in channels), default=0)
+        sees: Radii = (0, margin, margin)
+        pixels = math.prod(sample.sides)
+        plan = LearnedPlan.of(
+            options, noise, notes=tuple(UNTRAINED if note.code == "correlated" else note for note in fill.notes),
+            seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
+            weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
+            device=str(place), depends=sees, filling=total([fill.reach(True), farther(sees, True)]),
+        )  # fmt: skip
+        return sample.recipe(self, plan, Numbers(groups, tuple(not _varies(c) for c in sample.measured), fill))
+
+    def _groups(self, sample: Sample, fill: AveragingPlan) -> tuple[Group, ...]:
+        """Return the planes that are denoised together; those without noise are in none."""
+        planes, noise = sample.judged, sample.noise
+        sigma = noise.sigma
+        colours = len(planes) == 3 <= len(sample.measured) <= 4 and not noise.mixes  # perhaps with alpha
+        together: list[tuple[int, ...]] = [(c,) for c, own in enumerate(sigma) if own > 0 and _varies(planes[c])]
+        if colours and 0 < max(sigma) <= UNEQUAL * min(sigma):
+            together = [(0, 1, 2)]
+        if not together:
+            return ()
+        noise = sample.judged_noise
+        visible = known_nearest(_filled(planes, fill, noise, None, None))
+        return tuple(Group(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
+
+    def _scales(
+        self, planes: np.ndarray, chosen: tuple[int, ...], noise: FittedNoise, sample: Sample
+    ) -> tuple[Scale | None, ...]:
+        """Return what is black and white: of each slice of an image that is seen whole, or of all crops together."""
+        sigma = [noise.sigma[c] for c in chosen]
+        ends, most = [], []
+        for z in range(planes.shape[1]):
+            ends.append(extremes(planes[list(chosen), z], sigma))
+            most.append(loudest(sigma, None if noise.variance is None else noise.variance[0, z]))
+        if len(sample.tiles) > 1:
+            ends = [(min(low for low, _ in ends), max(high for _, high in ends))]
+            most = [max(most)]
+        return tuple(Scale.of(*end, level) if level > 0 else None for end, level in zip(ends, most, strict=True))
+
+    def run(
+        self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
+    ) -> Outcome:
+        """Fill what is missing by non-local means, and let the networks denoise the core, slice by slice."""
+        numbers, plan = recipe.numbers, recipe.plan
+        place, count = torch.device(plan.device), threads or os.cpu_count() or 1
+        alive: Progress | None = None if progress is None else lambda *_: progress(0, 1)
+        near = region.core.grown(farther(plan.depends, region.missing), region.planes.shape[1:])
+        near = replace(near, z=region.core.z)
+        filled = _filled(region.planes, numbers.fill, region.noise, near, alive, threads)
+        noise, core = region.noise.within(near), region.core.moved(near.origin)
+        visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
+        work = [(group, z) for group in numbers.groups for z in range(*core.z)]
+        if not work and progress is not None:
+            progress(1, 1)
+        first = tuple(a + b for a, b in zip(region.origin, near.origin, strict=True))
+        with _threads(count, alive):
+            for k, (group, z) in enumerate(work):
+                chosen, scale = list(group.planes), group.scale(first[0] + z)
+                if scale is None:
+                    continue
+                clean[chosen, z - core.z[0]] = denoised(
+                    _loaded(len(chosen), place), visible[chosen, z], [noise.sigma[c] for c in chosen],
+                    None if noise.variance is None else noise.variance[0, z], scale, place,
+                    part(progress, k, len(work)), TURNS[plan.quality], inner=(core.y, core.x), origin=first[1:],
+                    tile=self.tile,
+                )  # fmt: skip
+        inner = core.of(filled)
+        if noise.still is not None:
+            clean = np.where(core.of(noise.still), inner, clean)
+        clean[np.isnan(inner)] = np.nan
+        clean = region.restored(clean)
+        for channel, target, constant in zip(region.core.of(region.measured), clean, numbers.constant, strict=True):
+            if not work or constant:  # the way through a transform and back would change it
+                np.copyto(target, channel, where=np.isfinite(channel))
+        return Outcome(clean)
+
+    def threads(self, asked: int) -> int:
+        """Return as many threads as may be, but one in a process that was forked: OpenMP's do not survive."""
+        return 1 if _forked else asked
+
+
+def _filled(
+    planes: np.ndarray,
+    fill: AveragingPlan,
+    noise: FittedNoise,
+    region: Any,
+    progress: Progress | None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Return the planes of a region with missing pixels filled; NaN where there is no valid neighbour."""
+    here = planes if region is None else region.of(planes)
+    if not np.isnan(here.min()):  # the least of numbers with NaN is NaN
+        return here
+    averages, _ = average(planes, fill, noise, threads=threads, progress=progress, region=region)
+    return np.where(np.isnan(here), averages, here)
+
+
+def _varies(plane: np.ndarray) -> bool:
+    """Whether the pixels that are there have more than one value."""
+    return bool(np.fmax.reduce(plane, axis=None) > np.fmin.reduce(plane, axis=None))
+
+
+@lru_cache(maxsize=4)
+def _loaded(channels: int, device: torch.device) -> NonLocalDenoiser:
+    """Return the network that comes with the package."""
+    return load_denoiser(channels)[0].to(device)
+
+
+_lock = threading.RLock()  # a progress function may denoise, too
+_forked = False
+
+
+def _after_fork() -> None:
+    """Take note: another thread may have held the lock, and no thread of OpenMP's has survived."""
+    global _lock, _forked
+    _lock, _forked = threading.RLock(), True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def _threads(count: int, alive: Progress | None) -> Iterator[None]:
+    """Give torch so many threads for a while; one caller at a time, since they are the process's."""
+    while not _lock.acquire(timeout=0.1):
+        if alive is not None:
+            alive(0, 1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _lock.release()

@@ -1,0 +1,127 @@
+"""A method that another package brings: one small class goes every way that ours do."""
+
+import threading
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+from scipy.ndimage import median_filter
+
+import nlmeans
+from nlmeans import large
+from nlmeans.extend import Method, Outcome, Plan
+from nlmeans.methods import registry
+
+RNG = np.random.default_rng(0)
+NOISY = (100 + 50 * (np.mgrid[:70, :90].sum(0) % 60 > 30) + RNG.normal(0, 10, (70, 90))).astype(np.float32)
+
+
+class Median(Method):
+    """The median of the pixels in a window."""
+
+    name = "median"
+    options = frozenset({"search_radius"})
+
+    def decide(self, sample, options, progress=None):
+        radius = (options.search_radius or (1,))[-1]
+        plan = sample.plan(
+            Plan, options, method="median", depends=(0, radius, radius), details=(("radius", f"{radius}"),)
+        )
+        return sample.recipe(self, plan, radius)
+
+    def run(self, region, recipe, *, threads=None, progress=None):
+        side = 2 * recipe.numbers + 1
+        clean = median_filter(np.nan_to_num(region.planes), size=(1, 1, side, side))
+        if progress is not None:
+            progress(1, 1)
+        return Outcome(region.restored(region.core.of(clean)))
+
+
+class Whole(Median):
+    """The same, said to need all pixels."""
+
+    name = "whole"
+    whole = "its transform is of the whole image"
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    points = [EntryPoint(kind.name, f"{__name__}:{kind.__name__}", registry.GROUP) for kind in (Median, Whole)]
+    points.append(EntryPoint("function", "math:sqrt", registry.GROUP))
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: {"median": Median, "whole": Whole}.get(self.name, np.sqrt))
+    registry._named.cache_clear()
+    yield
+    registry._named.cache_clear()
+
+
+def by_hand(image, radius=1):
+    return median_filter(image.astype(np.float64), size=2 * radius + 1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float16", "float32", "float64"])
+def test_arrays_stacks_and_types(dtype):
+    image = NOISY.astype(dtype)
+    comp = nlmeans.denoise(image, 10, method="median")
+    assert comp.dtype == image.dtype
+    np.testing.assert_array_equal(comp, by_hand(image))
+    stack = np.stack([image, image[::-1]])
+    np.testing.assert_array_equal(nlmeans.denoise(stack, 10, method=Median(), axes="NYX")[1], by_hand(image[::-1]))
+    colour = np.stack([image, image[:, ::-1]], axis=-1)
+    np.testing.assert_array_equal(
+        nlmeans.denoise(colour, 10, method="median", channel_axis=-1, search_radius=2)[..., 0], by_hand(image, 2)
+    )
+
+
+def test_plan_report_progress_and_cancel():
+    plan = nlmeans.plan(NOISY, method="median", search_radius=3)
+    assert plan.halo == (3, 3)
+    for line in ("method            median", "radius            3", "(estimated)"):
+        assert line in str(plan)
+    calls = []
+    _, report = nlmeans.denoise(
+        NOISY, 10, method="median", full_output=True, progress=lambda *at: calls.append(at), threads=1
+    )
+    assert report.plan == nlmeans.plan(NOISY, 10, method="median")
+    assert "median" in str(report)
+    assert calls == [(1, 1)]
+    event = threading.Event()
+    event.set()
+    with pytest.raises(nlmeans.Cancelled):
+        nlmeans.denoise(NOISY, 10, method="median", cancel=event)
+
+
+def test_missing_pixels_and_padding_stay_ours_to_handle():
+    image = np.where(RNG.random(NOISY.shape) < 0.01, np.nan, NOISY)
+    comp = nlmeans.denoise(image, 10, method="median", fill=False)
+    np.testing.assert_array_equal(np.isnan(comp), np.isnan(image))
+
+
+@pytest.mark.parametrize("chunks", [(70, 90), (31, 40), 16])
+def test_dask(chunks):
+    da = pytest.importorskip("dask.array", reason="dask is not installed: pip install 'nlmeans[scale]'")
+    comp = nlmeans.denoise(da.from_array(NOISY, chunks=chunks), 10, method="median", search_radius=2)
+    np.testing.assert_array_equal(comp.compute(scheduler="threads"), by_hand(NOISY, 2))
+    with pytest.raises(ValueError, match="method 'whole' takes images in memory only: its transform is of the whole"):
+        nlmeans.denoise(da.from_array(NOISY, chunks=chunks), 10, method="whole")
+
+
+def test_blocks_of_files(tmp_path):
+    np.save(tmp_path / "noisy.npy", NOISY)
+    report = large.denoise(tmp_path / "noisy.npy", tmp_path / "clean.npy", 10, method="median")
+    np.testing.assert_array_equal(np.load(tmp_path / "clean.npy"), by_hand(NOISY))
+    assert "median" in str(report)
+    with pytest.raises(ValueError, match="takes images in memory only"):
+        large.denoise(tmp_path / "noisy.npy", tmp_path / "other.npy", 10, method="whole")
+
+
+def test_what_it_does_not_have_is_refused():
+    with pytest.raises(TypeError, match="method 'median' has no option patch_radius, wiener"):
+        nlmeans.denoise(NOISY, 10, method="median", patch_radius=2, wiener=True)
+    with pytest.raises(ValueError, match="full_output='maps' is for method='nlm'; for 'median'"):
+        nlmeans.denoise(NOISY, 10, method="median", full_output="maps")
+    with pytest.raises(ValueError, match="'nlm', 'ridge', 'function', 'median', 'whole'; got 'bm3d'"):
+        nlmeans.denoise(NOISY, 10, method="bm3d")
+    for given in ("function", np.sqrt, 3):
+        with pytest.raises(TypeError, match=r"method must be a name, or a Method of nlmeans\.extend; got"):
+            nlmeans.denoise(NOISY, 10, method=given)
