@@ -20,18 +20,25 @@ blocks, masks, maps of σ, types, plan, report, progress and cancelling. It is n
 >>> clean = nlmeans.denoise(noisy, method=Mean(), search_radius=2)
 >>> bool(clean.std() < 3)
 True
+
+Arguments are refused in the same words everywhere (`choice`, `flag`, `integer`, `real`). Long work has `available_cpus`
+threads, reports to a ``progress`` some times a second, every `TICK` seconds, to that of a `part` where it is one, and
+is `Cancelled` on demand.
 """
 
-from ._progress import Cancelled, Progress
+from ._checks import choice, flag, integer, real
+from ._progress import Cancelled, Progress, part
 from .methods.method import Method
 from .methods.recipe import Recipe
 from .methods.region import Outcome, Region
 from .methods.sample import Sample
+from .pairwise.tiles import TICK, available_cpus
 from .plan.options import Options
 from .plan.plan import Plan
 from .plan.report import Report
 
 __all__ = [
+    "TICK",
     "Cancelled",
     "Method",
     "Options",
@@ -42,4 +49,10 @@ __all__ = [
     "Region",
     "Report",
     "Sample",
+    "available_cpus",
+    "choice",
+    "flag",
+    "integer",
+    "part",
+    "real",
 ]

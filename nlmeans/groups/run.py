@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, shares_of
-from ..pairwise.spec import Radii
+from ..pairwise import Radii
 from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from ..simd.lanes import aligned, lanes
 from . import kernels, kernels_match
@@ -24,7 +24,7 @@ ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
 PRODUCTS = 32
 """Multiplications of matrices that take about as long as one term of a sum over a window."""
 QUIETEST = 2.0**-20
-"""Least variance of the noise beside the mean one."""
+"""Least variance of the noise, relative to the mean one."""
 
 
 class Padded:
@@ -57,9 +57,9 @@ class Step:
     noisy : ndarray, shape (C, Z, Y, X)
         The image, in units of the noise's standard deviation; of the guide's type.
     pilot : ndarray, shape (C, Z, Y, X), or None
-        For a second step, what the first has found.
+        For a second step, the first one's result.
     spec : GroupSpec
-        The recipe.
+        How patches are grouped.
     variance : ndarray, shape (1 or C, Z, Y, X), or None
         The variance of each pixel's noise, if it is not 1 everywhere.
     origin : tuple of 3 int
@@ -242,7 +242,7 @@ def group_step(
     guide, noisy, pilot, spec, variance, origin, sides, region
         As for `Step`.
     threads, progress
-        As for `pairwise.run.pairwise_average`.
+        As for `nlmeans.pairwise.pairwise_average`.
 
     Returns
     -------
@@ -254,12 +254,25 @@ def group_step(
     Time grows with the number of groups: for each, its window times the pixels of a patch for matching, and for each
     channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
     inputs once more, and two copies of the image for the sums.
+
+    By S. Herbreteau, C. Kervrann, "Unified Patch-based Image Denoising with Linear Combinations of Noisy Patches", SIAM
+    J. Imaging Sci. 18(1), 2025, arXiv:2402.13816.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.groups import GroupSpec, group_step
+    >>> noisy = np.random.default_rng(0).normal(10, 1, (1, 1, 32, 32)).astype(np.float32)
+    >>> first = GroupSpec((1, 6, 6), 16, (1, 3, 3), (0, 6, 6))
+    >>> pilot = group_step(noisy, noisy, None, first)
+    >>> bool(group_step(pilot, noisy, pilot, first).std() < pilot.std() < 0.5)
+    True
     """
     step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
     turns, terms = step.tiles(), len(noisy) * spec.size**2 * (2 * step.pixels + spec.size) / PRODUCTS
-    for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
+    for tiles, notify in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(
-            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell,
+            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), notify,
             steps=2 * max(map(len, tiles)), terms=terms * sum(map(len, tiles)),
         )  # fmt: skip
     return step.result()

@@ -230,7 +230,7 @@ def slope_row(row, real, stats, rule, totals, size):
                 score = unless_nan(larger(score - bias, zero), score)
                 weight = exp2_minus(score, power)
                 own = load(stats.data, at + 3 * stats.plane) * share
-                # the largest weight is found again bit by bit: it came from the same operations
+                # the largest weight is met again bit by bit: it came from the same operations
                 gain = gain + (own - where_above(top, weight, own))
                 slope = zero - where_above(score, zero, gain * weight)
             elif kind == RELU:

@@ -49,7 +49,7 @@ class Rule(NamedTuple):
 
 
 class Partners(NamedTuple):
-    """Displacements: vectors on, columns on, a number above 0 to know it by, 1 or 0 for whether it is within a patch."""
+    """Displacements: vectors on, columns on, a number above 0 for a name, and 1 for those within a patch, else 0."""
 
     ahead: Any
     columns: Any

@@ -163,7 +163,7 @@ class Columns(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What `UnevenTile` holds as vectors, beside `Pair` and `Columns`: see `kernels_uneven.known_difference` and `weigh_uneven`."""
+    """What `UnevenTile` holds, as vectors: see `kernels_uneven.known_difference` and `weigh_uneven`."""
 
     data: Any
     valid: Any

@@ -1,7 +1,7 @@
 """Row functions for images that are not alike everywhere: pixels are missing, or the noise differs from place to place.
 
 A score is then the mean over the pixels that both patches have, in units of the noise that the two have on average.
-Sums stay the fixed-point integers of `kernels`; the number of pixels slides beside them.
+Sums stay the fixed-point integers of `kernels`; the number of pixels slides with them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, mirrored, pulse, run_tasks
 
 LEAST_ROWS = 16
-"""Rows that are looked at however small the share."""
+"""Rows that are sampled however small the share."""
 FLOAT = np.dtype(np.float32)
 PLACES = 17
 """Binary places of a weight's exponent."""
@@ -41,13 +41,13 @@ def pairwise_risk(
     values : ndarray, shape (C, Z, Y, X)
         The noisy image, features and values at once.
     spec : PairwiseSpec
-        The recipe, for features whose noise has variance 1.
+        What is computed, for features whose noise has variance 1.
     factors : sequence of float
-        Multiples of the recipe's strength h.
+        Multiples of the strength h in it.
     gains : sequence of float
         1 / σ of each channel.
     share : float
-        Share of the rows that are looked at, evenly spread; at least `LEAST_ROWS`, or all.
+        Share of the rows that are sampled, evenly spread; at least `LEAST_ROWS`, or all.
     threads, progress
         As for `pairwise_average`.
 
@@ -122,7 +122,7 @@ class _Row:
         self.buffers = Buffers()
 
     def __call__(self, place: tuple[int, int], out: np.ndarray) -> None:
-        """Look at the row y of the slice z."""
+        """Add up the row y of the slice z."""
         z, y = place
         (pz, py, _), (rz, ry, _) = self.spec.patch_radius, self.spec.window
         _, depth, height, _ = self.values.shape

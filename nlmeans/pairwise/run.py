@@ -29,7 +29,7 @@ both."""
 RESIDUE = 0.5
 """Least share of valid pixels in the patches that make a missing one, in units of the root of the type's precision."""
 QUIETEST = 2.0**-20
-"""Least variance of a patch beside the largest: keeps their ratio in the range of float32."""
+"""Least variance of a patch, relative to the largest: keeps their ratio in the range of float32."""
 
 
 def tile_sides(sides: Radii, spec: PairwiseSpec, wanted: Radii = TILE) -> Radii:
@@ -50,10 +50,10 @@ def _balanced(side: int, wanted: int) -> int:
 
 @dataclass(frozen=True)
 class Uneven:
-    """What the kernels are told of missing pixels and of noise that differs from place to place.
+    """Missing pixels, and noise that differs from place to place.
 
     ``known`` (2, Z, Y, X) is 1 where a feature is there, and the variance of each pixel's patch, at most 1; ``valid``
-    (1, Z, Y, X) is 1 where a value is there; ``values`` holds what stays where nothing is found. ``sigma`` is what
+    (1, Z, Y, X) is 1 where a value is there; ``values`` holds what stays where nothing is like it. ``sigma`` is what
     features are divided by, so that the variance is at most 1.
     """
 
@@ -64,7 +64,7 @@ class Uneven:
 
     @classmethod
     def of(cls, features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, variance: np.ndarray | None) -> Uneven:
-        """Find out what is missing (NaN), and average the variance (1, Z, Y, X) over patches."""
+        """Note what is missing (NaN), and average the variance (1, Z, Y, X) over patches."""
         known = np.ones((2, *values.shape[1:]), values.dtype)
         known[0] = np.isfinite(features).all(0)
         top = 1.0
@@ -220,7 +220,7 @@ def pairwise_average(
     region: Tile | None = None,
     tile: Radii = TILE,
 ) -> np.ndarray:
-    """Average the values around each pixel by the likeness of the features around it.
+    """Average the values around each pixel by the likeness of the features around it: the first two rows of the table.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def pairwise_average(
     values : ndarray, shape (C, Z, Y, X)
         What is averaged; of the features' type and sides.
     spec : PairwiseSpec
-        The recipe. A search radius that leaves the image is capped to it.
+        What to compute: a gaussian weight and a window; one that leaves the image is capped to it.
     gains : sequence of float, optional
         Factor of each feature channel, 1 by default.
     variance : ndarray, shape (1, Z, Y, X), optional
@@ -259,7 +259,22 @@ def pairwise_average(
     -----
     Time grows with pixels · window · channels and, save for slices, not with the patch. Missing pixels or a map of the
     noise take about three times as long. Memory beyond the output: a few megabytes a thread, growing with the search
-    radius.
+    radius. Nothing is checked but the spec, by itself: that arrays are C-contiguous, of one type, and finite unless
+    ``missing``, is up to the caller. A ``progress`` that raises ends the call with its error.
+
+    By A. Buades, B. Coll, J.-M. Morel, *A review of image denoising algorithms, with a new one*, 2005,
+    doi:10.1137/040616024; running sums over patches after J. Darbon et al., ISBI 2008, doi:10.1109/ISBI.2008.4541250.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.pairwise import PairwiseSpec, naive, pairwise_average
+    >>> steps = np.array([0.0, 0, 9, 9, 0]).reshape(1, 1, 1, 5)
+    >>> spec = PairwiseSpec(patch_radius=(0, 0, 0), search_radius=(0, 0, 4), scale=0.1)
+    >>> pairwise_average(steps, steps, spec).round(3).ravel().tolist()
+    [0.003, 0.003, 8.996, 8.996, 0.003]
+    >>> np.allclose(pairwise_average(steps, steps, spec), naive.pairwise_average(steps, steps, steps, spec), atol=1e-6)
+    True
     """
     out = np.empty_like(values) if out is None else out
     spec, sides = _capped(spec, values.shape[1:]), values.shape[1:]

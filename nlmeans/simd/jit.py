@@ -82,14 +82,14 @@ def _guard(dispatcher: Any, name: str) -> None:
 
     def load_or_compile(*args: Any) -> Any:
         try:
-            found = load(*args)
+            compiled = load(*args)
         except Exception as error:  # whatever a damaged file makes of unpickling
             logger.info("ignoring the cached %s: %s", name, error)
-            found = None
-        if found is None:
+            compiled = None
+        if compiled is None:
             logger.warning("compiling %s, once for this kind of input (a few seconds)", name)
             compiling.add(threading.get_ident())
-        return found
+        return compiled
 
     def save_if_possible(*args: Any) -> None:
         compiling.discard(threading.get_ident())

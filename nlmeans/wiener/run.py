@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from .._progress import Progress
+from ..pairwise import Radii
 from ..pairwise.kernels_types import Places
 from ..pairwise.layout import Buffers, segments
-from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, available_cpus, mirror, mirrored, run_tasks, whole
 from ..simd.lanes import lanes
 from . import kernels
@@ -104,10 +104,21 @@ def wiener(
     Returns
     -------
     ndarray, shape (C, Z, Y, X)
+        Of the region's sides, if there is one.
 
     Notes
     -----
-    About 2,000 operations a pixel and channel for step 1, a quarter for step 2; four times that for volumes.
+    About 2,000 operations a pixel and channel for step 1, a quarter for step 2; four times that for volumes. Windows
+    are those of `window_sides`. After K. Dabov et al., "Image denoising by sparse 3-D transform-domain collaborative
+    filtering", IEEE TIP 2007, doi:10.1109/TIP.2007.901238, of which this is the second step, of single windows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.wiener import wiener
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (1, 1, 32, 32)).astype(np.float32)
+    >>> bool(wiener(noisy, np.full_like(noisy, 100), 10.0**2).std() < 2)
+    True
     """
     out = np.empty_like(noisy)
     tiles = (region or whole(noisy.shape[1:])).cut(tile)
