@@ -150,7 +150,7 @@ def pairwise_map(
     Returns
     -------
     Tensor, shape (B, N, M)
-        f(s_ij) / C_i. Axis 1 is i, the pixels of the output, in the query's row-major order ((z, y, x), x fastest); axis
+        f(s_ij) / C_i. Axis 1 is i, the pixels of the output, in the query's row-major order (x fastest); axis
         2 is j, the pixels averaged, in the key's; pixels outside the window have weight 0. ``map[b, i].reshape(key's
         sides)`` is therefore the picture of what pixel i is made of. With the normaliser "sum" axis 2 sums to 1, with
         "count" it does not. ``map @ value`` is the average. float64 for float64, else float32.

@@ -234,7 +234,7 @@ class Learned(Method):
         place, count = torch.device(plan.device), threads or os.cpu_count() or 1
         alive: Progress | None = None if progress is None else lambda *_: progress(0, 1)
         near = region.core.grown(farther(plan.depends, region.missing), region.planes.shape[1:])
-        near = replace(near, z=region.core.z)
+        near = near._replace(z=region.core.z)
         filled = _filled(region.planes, numbers.fill, region.noise, near, alive, threads)
         noise, core = region.noise.within(near), region.core.moved(near.origin)
         visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are

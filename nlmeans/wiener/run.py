@@ -39,7 +39,8 @@ class _Channel:
     ) -> None:
         self.dtype = noisy.dtype
         self.image = kernels.Image(noisy[None], pilot[None], np.ones(1, self.dtype), out)
-        self.noise, variance = (noise, 0.0) if isinstance(noise, np.ndarray) else (None, noise)
+        self.noise = noise if isinstance(noise, np.ndarray) else None
+        variance = 0.0 if isinstance(noise, np.ndarray) else noise
         self.sides = window_sides(noisy.shape[0])
         ends = [math.cos(math.pi / 8) / math.sqrt(2), math.cos(3 * math.pi / 8) / math.sqrt(2), variance, 1.0]
         basis = np.asarray([*(np.cos(np.arange(8) * np.pi / 16) / 2), *ends], self.dtype)
