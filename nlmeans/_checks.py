@@ -1,22 +1,21 @@
-"""The one place that refuses bad arguments. Each check states the rule, then the value, and returns it normalised."""
+"""The one place that refuses bad arguments. Each check states the rule, then the value, and returns it normalised.
+
+What must fit an image (mask, guide, map of σ) is refused in `_companions`.
+"""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import operator
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ._axes import Layout
 
-P = ParamSpec("P")
-R = TypeVar("R")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
 """The search radius that takes in any image."""
@@ -117,12 +116,12 @@ def result_type(kind: Any, own: np.dtype) -> np.dtype:
     if kind is None:
         return own
     try:
-        found = np.dtype(kind)
+        dtype = np.dtype(kind)
     except TypeError:
         raise TypeError(f"dtype must be the image's, float32 or float64; got {short(kind)}") from None
-    if found != own and found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {found}")
-    return found
+    if dtype != own and dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {dtype}")
+    return dtype
 
 
 def fits(kind: np.dtype, array: np.ndarray) -> None:
@@ -139,61 +138,11 @@ def own_mask(value: Any) -> Any:
     return None if callable(mask) else mask
 
 
-def beside(value: Any, name: str) -> np.ndarray:
-    """Return an array that belongs to the image, whose own mask would be lost."""
+def unmasked(value: Any, name: str) -> np.ndarray:
+    """Return an array whose own mask would be lost."""
     if np.any(own_mask(value)):
         raise TypeError(f"{name} must have a value at each pixel; got {called(value)} with some of them masked")
     return np.asarray(value)
-
-
-def limits(array: np.ndarray, known: np.ndarray | None, nodata: float | None = None) -> tuple[float, float]:
-    """Return the least and the greatest pixel that counts; 0 for both where none does and NaN is declared no data."""
-    if known is None:
-        low, high = float(array.min()), float(array.max())
-    elif not known.any() and nodata is not None and np.isnan(nodata):  # a tile beside what was scanned
-        low = high = 0.0
-    elif not known.any():
-        raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")
-    else:
-        there = array[known]
-        low, high = float(there.min()), float(there.max())
-    return low, high
-
-
-def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
-    """Return where the image has values, in the image's shape: inside the mask, finite; None where it has all."""
-    channel = layout.channel_axis
-    there = None
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
-        there = np.isfinite(array)
-    if mask is not None:
-        given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel), layout)
-        if not given.all():
-            given = given if channel is None else np.broadcast_to(np.expand_dims(given, channel), array.shape)
-            there = given if there is None else there & given
-    return there
-
-
-def _mask(value: Any, sides: tuple[int, ...], layout: Layout) -> np.ndarray:
-    """Return a mask in an image's shape without channels; that of one image serves along N and T."""
-    array, of = beside(value, "mask"), Layout(layout.axes.replace("C", ""))
-    names = of.fitting("mask", array.shape, sides)
-    if array.dtype != np.bool_ or not names:
-        raise ValueError(
-            f"mask must be boolean, True where a pixel counts, of the image's shape without channels, {sides}; "
-            f"got {array.dtype}, shape {array.shape}"
-        )
-    return np.broadcast_to(of.aligned(array, only(names, "mask", array.shape)), sides)
-
-
-def only(names: list[str], name: str, shape: tuple[int, ...]) -> str:
-    """Return the one way in which an array belongs to an image."""
-    if len(names) > 1:
-        raise ValueError(
-            f"{name} could be meant for the axes {' or '.join(names)}: give it in all axes, of length 1 where it is "
-            f"the same; got shape {shape}"
-        )
-    return names[0]
 
 
 def saturation(dtype: np.dtype) -> tuple[float, float] | None:
@@ -210,6 +159,14 @@ def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
         raise ValueError(f"give axes or channel_axis, not both; got axes={axes!r} and channel_axis={channel_axis!r}")
     if axes is None:
         return Layout(_default_axes(array.shape, _channel(array, channel_axis)))
+    names = axis_names(axes)
+    if len(names) != array.ndim:
+        raise ValueError(f"axes must name each of the image's {array.ndim} dimensions; got {names!r}")
+    return Layout(names)
+
+
+def axis_names(axes: Any) -> str:
+    """Return the names of axes in capitals."""
     if not isinstance(axes, str):
         raise TypeError(f"axes must be a string such as 'YX', 'YXC' or 'ZYX'; got {short(axes)}")
     axes = axes.upper()
@@ -227,9 +184,7 @@ def layout(array: Any, axes: str | None, channel_axis: int | None) -> Layout:
         raise ValueError(
             f"axes can hold T or Z, not both; got {axes!r}: write N for the one along which images are separate"
         )
-    if len(axes) != array.ndim:
-        raise ValueError(f"axes must name each of the image's {array.ndim} dimensions; got {axes!r}")
-    return Layout(axes)
+    return axes
 
 
 def _channel(array: Any, channel_axis: int | None) -> int | None:
@@ -281,8 +236,8 @@ def short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def real(value: Any, name: str) -> float:
-    """Return a finite number."""
+def real(value: Any, name: str, least: float = -math.inf) -> float:
+    """Return a finite number that is not below ``least``."""
     try:
         if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
@@ -293,38 +248,16 @@ def real(value: Any, name: str) -> float:
         raise TypeError(f"{name} must be a number; got {short(value)}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite; got {number}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least:g}; got {number:g}")
     return number
-
-
-def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return a map of sigma or a guide as planes (N, C or 1, Z, Y, X); of one image or channel, spread over all."""
-    names, name = layout.fitting(what, value.shape, array.shape), "a map of sigma" if what == "sigma" else what
-    if not names:
-        channel = layout.channel_axis
-        space = tuple(n for k, n in enumerate(array.shape) if k != channel)
-        shapes = f"{array.shape}" if channel is None else f"{array.shape}, or without channels {space}"
-        raise ValueError(f"{name} must have the image's shape {shapes}; got {value.shape}")
-    planes = layout.planes(layout.aligned(value, only(names, name, value.shape)))
-    images, _, *sides = layout.planes(array).shape
-    return np.broadcast_to(planes, (images, planes.shape[1], *sides))
-
-
-def guide(value: Any, array: np.ndarray, layout: Layout) -> np.ndarray | None:
-    """Return the image that scores are taken from, as planes (N, C or 1, Z, Y, X)."""
-    if value is None:
-        return None
-    given = beside(value, "guide")
-    if given.dtype.newbyteorder("=").name not in DTYPES:
-        raise TypeError(f"the guide's dtype must be one of {', '.join(DTYPES)}; got {given.dtype}")
-    return like(given, "guide", array, layout)
 
 
 def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]:
     """Return a pixel's (z, y, x)."""
     axes = layout.axes.replace("C", "")
     sides = [n for axis, n in zip(layout.axes, array.shape, strict=True) if axis != "C"]
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
-    numbers = [integer(v, "at") for v in given]
+    numbers = [integer(v, "at") for v in _several(value)]
     inside = len(numbers) == len(sides) and all(-n <= v < n for v, n in zip(numbers, sides, strict=True))
     if not inside:
         raise ValueError(
@@ -334,17 +267,15 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
     return place.get("Z", place.get("T", 0)), place["Y"], place["X"]
 
 
-def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
-    """Return one radius a spatial axis; ``None`` stays."""
-    if value is None:
-        return None
-    count = len(layout.space)
+def radii(value: Any, name: str, layout: Layout | None) -> tuple[int, ...]:
+    """Return one radius a spatial axis, or as many as there are where no image is known yet."""
+    count = 1 if layout is None else len(layout.space)
     if name == "search_radius" and isinstance(value, str):
         if value == "image":
             return (WHOLE,) * count
         raise ValueError(f"search_radius must be whole numbers, or 'image' for all of it; got {short(value)}")
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
-    if len(given) != count:
+    given = _several(value, count)
+    if layout is not None and len(given) != count:
         raise ValueError(
             f"{name} must be a whole number, or one for each of the axes {', '.join(layout.space)}; got {short(value)}"
         )
@@ -354,9 +285,14 @@ def radii(value: Any, name: str, layout: Layout) -> tuple[int, ...] | None:
     return numbers
 
 
+def _several(value: Any, count: int = 1) -> list[Any]:
+    """Return what a sequence holds, or a value as often as it stands for."""
+    return list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
+
+
 def strength(value: Any) -> Any:
     """Return the decay h/σ, or "sure"."""
-    if value is None or (isinstance(value, str) and value == "sure"):
+    if isinstance(value, str) and value == "sure":
         return value
     number = real(value, "strength") if not isinstance(value, str) else None
     if number is None:
@@ -374,37 +310,14 @@ def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
     raise ValueError(f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}; got {short(value)}")
 
 
-def or_default(function: Callable[P, R]) -> Callable[P, R]:
-    """Let None stand for the default of each parameter that has one: as if it were left out."""
-    signature = inspect.signature(function)
-    defaults = {
-        name: parameter.default
-        for name, parameter in signature.parameters.items()
-        if parameter.default is not parameter.empty and parameter.default is not None
-    }
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if any(value is None for value in (*args, *kwargs.values())):
-            bound = signature.bind(*args, **kwargs)
-            left_out = {name for name, value in bound.arguments.items() if value is None and name in defaults}
-            bound.arguments.update((name, defaults[name]) for name in left_out)
-            return function(*bound.args, **bound.kwargs)
-        return function(*args, **kwargs)
-
-    return call
-
-
-def spacing(value: Any, layout: Layout) -> tuple[float, ...] | None:
-    """Return the distance of pixels along each spatial axis."""
-    if value is None:
-        return None
-    given = list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value]
-    numbers = tuple(real(v, "spacing") for v in given)
-    if len(numbers) != len(layout.space) or min(numbers) <= 0:
-        raise ValueError(
-            f"spacing must be above 0, one number for each of the axes {', '.join(layout.space)}; got {short(value)}"
+def spacing(value: Any, layout: Layout | None) -> tuple[float, ...]:
+    """Return the distance of pixels along each spatial axis, or of as many as there are where no image is known yet."""
+    numbers = tuple(real(v, "spacing") for v in _several(value))
+    if (layout is not None and len(numbers) != len(layout.space)) or min(numbers) <= 0:
+        axes = "one number for each " + (
+            "axis of space" if layout is None else f"of the axes {', '.join(layout.space)}"
         )
+        raise ValueError(f"spacing must be above 0, {axes}; got {short(value)}")
     return numbers
 
 

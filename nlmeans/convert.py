@@ -31,6 +31,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _checks
+from ._defaults import or_default
 
 __all__ = [
     "from_ffmpeg",
@@ -49,7 +50,7 @@ WIDEST = 1 << 20
 """The greatest width that is converted: no image is wider."""
 
 
-@_checks.or_default
+@or_default
 def from_skimage(
     h: float = 0.1,
     *,
@@ -97,7 +98,7 @@ def from_skimage(
     return _arguments(_above(h, "h") / unit, patch, search, bias=bool(_checks.flag(bias, "bias")))
 
 
-@_checks.or_default
+@or_default
 def to_skimage(strength: float, *, sigma: float, patch_size: int = 7, fast_mode: bool = True, ndim: int = 2) -> float:
     """Return scikit-image's h, in the units of ``sigma``; arguments as for `from_skimage`.
 
@@ -115,7 +116,7 @@ def _skimage(sigma: Any, patch_size: Any, fast_mode: Any, ndim: Any) -> float:
     return noise * (1 - 1 / width) ** (dimensions / 2) if _checks.flag(fast_mode, "fast_mode") else noise
 
 
-@_checks.or_default
+@or_default
 def from_opencv(
     h: float = 3, *, sigma: float, templateWindowSize: int = 7, searchWindowSize: int = 21
 ) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def from_opencv(
     return _arguments(_above(h, "h") / _above(sigma, "sigma"), patch, search)
 
 
-@_checks.or_default
+@or_default
 def to_opencv(strength: float, *, sigma: float) -> float:
     """Return OpenCV's h, in the units of ``sigma``.
 
@@ -156,7 +157,7 @@ def to_opencv(strength: float, *, sigma: float) -> float:
     return _above(strength, "strength") * _above(sigma, "sigma")
 
 
-@_checks.or_default
+@or_default
 def from_ffmpeg(s: float = 1.0, *, sigma: float, p: int = 7, r: int = 15) -> dict[str, Any]:
     """Return the arguments for what FFmpeg's filter ``nlmeans`` does with each plane.
 
@@ -186,7 +187,7 @@ def from_ffmpeg(s: float = 1.0, *, sigma: float, p: int = 7, r: int = 15) -> dic
     return _arguments(_above(s, "s") / unit, _radius(p, "p", 0), _radius(r, "r", 0))
 
 
-@_checks.or_default
+@or_default
 def to_ffmpeg(strength: float, *, sigma: float, p: int = 7) -> float:
     """Return FFmpeg's s, which the filter takes from 1 to 30; arguments as for `from_ffmpeg`.
 
@@ -202,7 +203,7 @@ def _ffmpeg(sigma: Any, p: Any) -> float:
     return _above(sigma, "sigma") * _width(p, "p", 0) / 10
 
 
-@_checks.or_default
+@or_default
 def from_knlmeanscl(
     h: float = 1.2, *, sigma: float, d: int = 1, a: int = 2, s: int = 4, wref: float = 1.0
 ) -> dict[str, Any]:
@@ -245,7 +246,7 @@ def from_knlmeanscl(
     return _arguments(strength, patch, search, centre=centre)
 
 
-@_checks.or_default
+@or_default
 def to_knlmeanscl(strength: float, *, sigma: float) -> float:
     """Return KNLMeansCL's h, with ``sigma`` in levels of 255.
 
@@ -257,7 +258,7 @@ def to_knlmeanscl(strength: float, *, sigma: float) -> float:
     return _above(strength, "strength") * _above(sigma, "sigma")
 
 
-@_checks.or_default
+@or_default
 def from_ipol(k: float, *, patch: int, search: int) -> dict[str, Any]:
     """Return the arguments for what Buades, Coll and Morel's program of 2011 does.
 
@@ -287,7 +288,7 @@ def from_ipol(k: float, *, patch: int, search: int) -> dict[str, Any]:
     return _arguments(_above(k, "k"), patch_radius, search_radius, bias=True, centre="max", aggregation="patch")
 
 
-@_checks.or_default
+@or_default
 def to_ipol(strength: float) -> float:
     """Return the k of the article's h = k · σ: the strength.
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from . import _checks
+from ._defaults import or_default
 
 TIMEOUT = 60  # seconds without a byte
 
@@ -60,7 +60,7 @@ MNIST = Source(
 _PREFIX = {"train": "train", "test": "t10k"}
 
 
-@_checks.or_default
+@or_default
 def mnist(
     split: Literal["train", "test"] = "train", folder: str | os.PathLike[str] | None = None, *, download: bool = True
 ) -> Labelled:
@@ -126,7 +126,7 @@ def cache_folder() -> Path:
     return parent / "nlmeans"
 
 
-@_checks.or_default
+@or_default
 def locate(
     source: Source, names: Sequence[str], folder: str | os.PathLike[str] | None = None, *, download: bool = True
 ) -> list[Path]:

@@ -19,7 +19,7 @@ from .methods.sample import Sample
 from .pairwise.spec import Aggregation, Centre
 from .plan.averaging import AveragingPlan
 from .plan.defaults import Quality
-from .plan.options import Options
+from .plan.options import WORK, Options
 from .plan.plan import Plan
 from .plan.report import Maps
 
@@ -237,7 +237,7 @@ def denoise(
     start = time.perf_counter()
     array = _checks.image(image)
     registry.check(chosen, options)
-    options = {name: value for name, value in options.items() if name not in ABOUT_THE_WORK}
+    options = {name: value for name, value in options.items() if name not in WORK}
     parsed = Options.check(array, sigma=sigma, noise=noise, **options)
     keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
     _checks.fits(kind, array)
@@ -287,10 +287,6 @@ def denoise(
         _joined([one.maps for one in results], parsed.layout),
     )  # fmt: skip
     return result, report
-
-
-ABOUT_THE_WORK = ("fill", "threads", "progress", "cancel", "out", "dtype")
-"""Options that no plan depends on."""
 
 
 def _joined(maps: Any, layout: Layout) -> Maps | None:

@@ -221,7 +221,7 @@ class Learned(Method):
         for z in range(planes.shape[1]):
             ends.append(extremes(planes[list(chosen), z], sigma))
             most.append(loudest(sigma, None if noise.variance is None else noise.variance[0, z]))
-        if len(sample.tiles) > 1:
+        if not sample.complete:
             ends = [(min(low for low, _ in ends), max(high for _, high in ends))]
             most = [max(most)]
         return tuple(Scale.of(*end, level) if level > 0 else None for end, level in zip(ends, most, strict=True))

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from nlmeans import formats
-from nlmeans.formats import exif, png
+from nlmeans.formats import exif
+from nlmeans.formats.own import png
 
 SHAPE = (19, 23)
 

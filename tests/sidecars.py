@@ -7,15 +7,17 @@ import pytest
 
 import nlmeans
 from nlmeans import formats, large
+from nlmeans.large.blocks import Sizes
 from nlmeans.large.output import Output
 
 GREY = np.random.default_rng(0).normal(1000, 50, (100, 110)).astype(np.uint16)
 OTHER = np.random.default_rng(1).normal(5000, 50, (100, 110)).astype(np.uint16)
 OPTIONS = dict(quality="fast", search_radius=1, threads=1)
+SIZES = Sizes((50 * 64, 64 * 64))
 
 
 def denoise(source="noisy.npy", target="clean.npy", sigma=50, **more):
-    return large.denoise(source, target, sigma, **OPTIONS | more)
+    return large.denoise(source, target, sigma, **OPTIONS | {"sizes": SIZES} | more)
 
 
 def right(pixels=GREY, sigma=50):

@@ -19,14 +19,15 @@ import typer
 import nlmeans
 
 from .. import formats
-from ..methods.registry import method_of
+from ..formats.table import by_name
 from ..noise.text import text as noise_text
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
-from .jobs import check_name, files, in_blocks, pairs
+from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
-from .options import Filtering, Reading, Sigma, method_name, place, size, with_flags
+from .options import Filtering, Reading, Working
+from .paths import check_name, files_of, in_blocks, pairs
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -40,10 +41,6 @@ app = typer.Typer(
 Inputs = Annotated[
     list[Path],
     typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI, Zarr), or folders of them."),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(min=1, metavar="INT", help="Threads; with nlm and ridge the result is the same. All CPUs by default."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -63,26 +60,8 @@ def denoise(
     *,
     inputs: Inputs,
     output: Annotated[str, typer.Argument(metavar="OUT", help="A file; for several pictures a folder.")],
-    asked: Filtering,
-    method: Annotated[
-        Any,
-        typer.Option(
-            parser=method_name,
-            metavar="NAME",
-            help="nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no "
-            "flag about averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a "
-            "trained network; or what another package brings.",
-        ),
-    ] = None,
-    fill: Annotated[
-        bool | None,
-        typer.Option(help="Give masked, NaN and infinite pixels the average of others (the default), or leave them."),
-    ] = None,
-    dtype: Annotated[
-        Literal["float32", "float64"] | None,
-        typer.Option(help="Type of the result's pixels; by default the picture's. TIFF, NPY, NIfTI and Zarr."),
-    ] = None,
-    threads: Threads = None,
+    filtering: Filtering,
+    working: Working,
     reading: Reading,
     max_memory: Annotated[
         Any,
@@ -111,54 +90,40 @@ def denoise(
     files are done block by block; what is unfinished is called OUT.part, and the same command goes on from there.
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
-        work, folder = pairs(inputs, output)
-        if jpeg_quality is not None and not any(
-            formats.FORMATS.get(formats.ending(target)) == "jpeg" for _, target in work
-        ):
+        tasks, folder = pairs(inputs, output)
+        takers = [fmt for _, target in tasks if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
+        if jpeg_quality is not None and not takers:
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
-        told = max_memory is not None or scheduler is not None or asked.in_zarr
-        apart = [told or in_blocks(source, target) for source, target in work]
-        beside = {} if all(apart) else asked.files(reading)
+        all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
+        by_blocks = [all_by_blocks or in_blocks(source, target) for source, target in tasks]
+        files = {} if all(by_blocks) else filtering.files(reading)
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        command = {
-            "asked": asked, "reading": reading, "method": method, "fill": fill, "dtype": dtype,
-            "jpeg_quality": jpeg_quality,
-        }  # fmt: skip
-        done = stack.enter_context(journal(folder, command, asked.given()))
-        for (source, target), blocks in zip(work, apart, strict=True):
-            with console.working_on(source), in_series(len(work) > 1):
+        command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
+        del command["threads"]  # no result depends on them
+        done = stack.enter_context(journal(folder, command))
+        for (source, target), blocks in zip(tasks, by_blocks, strict=True):
+            with console.working_on(source), in_series(len(tasks) > 1):
                 if not done.begins(source, target):
                     console.kept(target)
                     continue
                 if blocks:
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
-                            source, target, asked, reading, method=method, fill=fill, dtype=dtype, threads=threads,
-                            max_memory=max_memory, scheduler=scheduler, overwrite=overwrite, progress=progress,
+                            source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
+                            overwrite=overwrite, progress=progress, **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
                     console.done(target, report)
                     continue
                 formats.check_target(target, overwrite)  # before the work, not after it
-                picture = reading.read(source)
+                picture, dtype = reading.read(source), working.given["dtype"]
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
-                options = asked.options(picture, beside)
-                if "spacing" not in method_of(method).options:
-                    options["spacing"] = asked.spacing  # not that of the file
+                options = filtering.options(picture, files, working.given["method"]) | working.given
                 with console.bar(source.name) as progress:
-                    pixels, report = nlmeans.denoise(
-                        picture.pixels,
-                        method=method,
-                        fill=fill,
-                        dtype=dtype,
-                        threads=threads,
-                        progress=progress,
-                        full_output=True,
-                        **options,
-                    )
+                    pixels, report = nlmeans.denoise(picture.pixels, progress=progress, full_output=True, **options)
                 formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
                     placing=partial(done.ends, target),
@@ -183,7 +148,7 @@ def estimate(
     That is the standard deviation, a number a channel; or poisson:gain=G,offset=O,sigma=S, as --noise takes it.
     """
     with Console() as console:
-        for source in files(inputs):
+        for source in files_of(inputs):
             with console.working_on(source):
                 if in_blocks(source, source):
                     typer.echo(f"{source}\t{noise_in_blocks(source, model, reading)}")
@@ -206,22 +171,22 @@ def estimate(
 def plan(
     *,
     inputs: Inputs,
-    asked: Filtering,
+    filtering: Filtering,
     method: Annotated[Any, typer.Option(parser=method_name, metavar="NAME", help="As for denoise.")] = None,
     reading: Reading,
 ) -> None:
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
-        sources = list(files(inputs))
-        apart = [asked.in_zarr or in_blocks(source, source) for source in sources]
-        beside = {} if all(apart) else asked.files(reading)
-        for source, blocks in zip(sources, apart, strict=True):
+        sources = list(files_of(inputs))
+        by_blocks = [filtering.in_store or in_blocks(source, source) for source in sources]
+        files = {} if all(by_blocks) else filtering.files(reading)
+        for source, blocks in zip(sources, by_blocks, strict=True):
             with console.working_on(source):
                 if blocks:
-                    chosen = plan_in_blocks(source, asked, reading, method)
+                    chosen = plan_in_blocks(source, filtering, reading, method)
                 else:
                     picture = reading.read(source)
-                    chosen = nlmeans.plan(picture.pixels, method=method, **asked.options(picture, beside))
+                    chosen = nlmeans.plan(picture.pixels, method=method, **filtering.options(picture, files, method))
                 typer.echo(f"{source}\n{chosen}\n")
     raise typer.Exit(console.code)
 
@@ -240,7 +205,7 @@ def explain(
             "a comma before them in a file of several images.",
         ),
     ],
-    asked: Filtering,
+    filtering: Filtering,
     reading: Reading,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -252,17 +217,17 @@ def explain(
     """
     from .explaining import explained
 
-    check_name(output, "OUT")
-    if formats.format_of(output) == "nifti":
-        raise typer.BadParameter(f"{output}: a drawing has colours, which a NIfTI cannot hold", param_hint="OUT")
+    fmt = check_name(output, "OUT", "write")
+    if not fmt.colours:
+        raise typer.BadParameter(f"{output}: a drawing has colours, which a {fmt.name} cannot hold", param_hint="OUT")
     with Console(quiet, verbose) as console:
-        beside = asked.files(reading)
+        files = filtering.files(reading)
         with console.working_on(output):
             formats.check_target(output, overwrite)  # before the work, not after it
         if console.code:
             raise typer.Exit(console.code)
         with console.working_on(source):
-            drawing, summary, chosen = explained(reading.read(source), at, asked, beside)
+            drawing, summary, chosen = explained(reading.read(source), at, filtering, files)
             formats.write(output, drawing, overwrite=overwrite)
             console.drawn(output, summary, chosen)
     raise typer.Exit(console.code)
@@ -273,12 +238,12 @@ def explain(
 def compare(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A picture or a volume.")],
     out: Annotated[Path, typer.Option(metavar="PAGE", help="Where the page goes: a name that ends in .html or .htm.")],
-    sigma: Sigma = None,
+    sigma: Annotated[Any, flag("sigma")] = None,
     reference: Annotated[
         Path | None,
         typer.Option(metavar="CLEAN", help="The picture without noise: PSNR and SSIM are taken against it."),
     ] = None,
-    threads: Threads = None,
+    threads: Annotated[int | None, flag("threads")] = None,
     *,
     reading: Reading,
     overwrite: Overwrite = False,
@@ -293,11 +258,11 @@ def compare(
     from ..show.page import environment
     from .comparing import compared
 
-    if formats.ending(out) not in (".html", ".htm"):
+    if out.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"must end in .html or .htm; got {out}", param_hint="--out")
-    asked = Filtering(sigma=sigma)
+    filtering = Filtering(sigma=sigma)
     with Console(quiet) as console:
-        beside, clean = asked.files(reading), None
+        files, clean = filtering.files(reading), None
         with console.working_on(out):  # before the work, not after it
             formats.check_target(out, overwrite)
             used = [path for path in (source, reference, sigma) if isinstance(path, Path) and path.exists()]
@@ -310,18 +275,12 @@ def compare(
         if console.code:
             raise typer.Exit(console.code)
         with console.working_on(source):
-            found = compared(
-                source.name,
-                reading.read(source),
-                asked,
-                beside,
-                reference=clean,
-                threads=threads,
-                bar=console.bar,
+            result = compared(
+                source.name, reading.read(source), filtering, files, reference=clean, threads=threads, bar=console.bar
             )
             with formats.replacing(out, overwrite=overwrite) as part:
-                part.write_text(found.page, encoding="utf-8", errors="replace")  # a file may have any name
-            console.drawn(out, found.summary, found)
+                part.write_text(result.page, encoding="utf-8", errors="replace")  # a file may have any name
+            console.drawn(out, result.summary, result)
     raise typer.Exit(console.code)
 
 
@@ -332,7 +291,7 @@ def demo(
     ] = Path("nlmeans-demo"),
 ) -> None:
     """Make a noisy photograph, denoise it, and show both: four pictures and a table of what was gained."""
-    from .demo import run
+    from .demonstrating import run
 
     with Console() as console, console.working_on(out), console.bar("demo") as progress:
         typer.echo(run(out, progress))

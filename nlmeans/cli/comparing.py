@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -15,20 +15,13 @@ import nlmeans
 
 from .. import formats
 from ..formats import exif
-from ..methods.registry import method_of, names
+from ..methods.registry import DEFAULT, names
+from ..plan.options import OPTIONS
 from ..show import page
 from ..show.metrics import Score, score
 from .console import in_flags
 from .options import Filtering
 
-WAYS: dict[str, dict[str, Any]] = {
-    "Fast": {"quality": "fast"},
-    "Balanced": {"quality": "balanced"},
-    "Best": {"quality": "best"},
-    "Ridge": {"method": "ridge"},
-    "Learned": {"method": "learned"},
-}
-"""What is compared: arguments of `nlmeans.denoise` by the name on the page."""
 CORNER = {"N": 1, "T": 6, "Z": 6, "Y": 48, "X": 48, "C": None}
 """Pixels along each axis of what is denoised first, so that compiling is not timed."""
 TAILS = (0.1, 99.9)
@@ -41,25 +34,26 @@ Bar = Callable[[str], AbstractContextManager[Any]]
 class Result:
     """What a method made of the picture: its pixels (axes in rows), its time, and how close it is where that is known.
 
-    The noisy picture has no ``seconds``.
+    The noisy picture has no ``method`` and no ``seconds``.
     """
 
     name: str
     pixels: np.ndarray
+    method: str | None = None
     seconds: float | None = None
     score: Score | None = None
 
     @property
     def figures(self) -> list[str]:
         """What is said of it in a line."""
-        found = []
+        figures = []
         if self.score is not None:
-            found.append(f"{self.score.psnr:.2f} dB")
+            figures.append(f"{self.score.psnr:.2f} dB")
             if not math.isnan(self.score.ssim):
-                found.append(f"SSIM {self.score.ssim:.3f}")
+                figures.append(f"SSIM {self.score.ssim:.3f}")
         if self.seconds is not None:
-            found.append(f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.0f} ms")
-        return found
+            figures.append(f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.0f} ms")
+        return figures
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ class Comparison:
 def compared(
     name: str,
     picture: formats.Picture,
-    asked: Filtering,
+    filtering: Filtering,
     files: dict[str, formats.Picture],
     *,
     reference: formats.Picture | None,
@@ -88,26 +82,24 @@ def compared(
     ValueError
         If the reference does not fit the picture, or as the library does.
     """
-    options = asked.options(picture, files)
-    chosen = nlmeans.plan(picture.pixels, **options)  # refuses what cannot be denoised
+    chosen = nlmeans.plan(picture.pixels, **filtering.options(picture, files))  # refuses what cannot be denoised
     rows = picture.in_rows()
     truth = None if reference is None else _fitting(reference, rows)
-    results, notes, workers = _results(picture, asked, options, chosen, threads, bar)
+    results, notes, workers = _results(picture, filtering, files, chosen, threads, bar)
     if truth is not None:
         results = [replace(one, score=score(one.pixels, truth, rows.dimensions)) for one in results]
 
-    show, told = _showing(rows, rows.pixels if truth is None else truth)
+    show, facts = _showing(rows, rows.pixels if truth is None else truth)
     # Lines break between figures, not within one.
-    told_of = [" · ".join(figure.replace(" ", "\N{NO-BREAK SPACE}") for figure in one.figures) for one in results]
-    shots = [page.Shot(one.name, show(one.pixels), note) for one, note in zip(results, told_of, strict=True)]
+    captions = [" · ".join(figure.replace(" ", "\N{NO-BREAK SPACE}") for figure in one.figures) for one in results]
+    shots = [page.Shot(one.name, show(one.pixels), text) for one, text in zip(results, captions, strict=True)]
     clean = None if truth is None else page.Shot("Reference", show(truth), "what the others are compared with")
     size = " × ".join(str(side) for axis, side in zip(rows.dimensions, rows.pixels.shape, strict=True) if axis != "C")
     scene = page.Scene(f"{name}, {size} pixels", shots[0], tuple(shots[1:]), clean)
-    names_of = {"Ridge": "linear combinations of patches", "Learned": "a trained network"}
-    *others, last = ["non-local means", *(names_of[one.name] for one in results if one.name in names_of)]
-    what = f"{', '.join(others)} and {last} make" if others else f"{last} makes"
+    *others, last = dict.fromkeys(one.method for one in results if one.method is not None)
+    what = f"methods {', '.join(others)} and {last} make" if others else f"method {last} makes"
     sentences = [
-        f"What {what} of {name}.",
+        f"What the {what} of {name}.",
         f"Noise: Gaussian, sigma {' '.join(f'{s:.4g}' for s in chosen.sigma)} "
         f"({'estimated from the picture' if chosen.estimated else 'as given'}).",
         "PSNR and SSIM say how close a picture is to the reference: more is closer."
@@ -115,7 +107,7 @@ def compared(
         else "Without a reference (--reference) no figure says which of them is closest to the truth.",
         f"Times are of one run on {workers} thread{'s' * (workers != 1)}, after a short one that compiles"
         f"{', and include the estimate of the noise' if chosen.estimated else ''}.",
-        *told,
+        *facts,
         *notes,
     ]
     text = page.page([scene], f"{name}, denoised", sentences, [_row(one) for one in results])
@@ -125,37 +117,35 @@ def compared(
 
 def _results(
     picture: formats.Picture,
-    asked: Filtering,
-    options: dict[str, Any],
+    filtering: Filtering,
+    files: dict[str, formats.Picture],
     chosen: nlmeans.Plan,
     threads: int | None,
     bar: Bar,
 ) -> tuple[list[Result], tuple[str, ...], int]:
     """Return the noisy picture and what each way made of it, notes, and how many threads there were."""
-    found, notes, workers = [Result("Noisy", picture.in_rows().pixels)], [], 1
-    for name, way in WAYS.items():
-        given = options | {"quality": "balanced", "threads": threads, "full_output": True} | way
-        if "method" in way:
-            if way["method"] not in names():
-                notes.append(f"{name} is left out: it is not installed: pip install 'nlmeans[learned]'")
-                continue
-            if "spacing" not in method_of(way["method"]).options:
-                given["spacing"] = asked.spacing  # not that of the file
+    results, notes, workers = [Result("Noisy", picture.in_rows().pixels)], [], 1
+    quality = OPTIONS["quality"]
+    ways = [(choice, DEFAULT, choice) for choice in get_args(quality.kind)]
+    ways += [(method, method, quality.default) for method in names() if method != DEFAULT]
+    for title, method, choice in ways:
+        given = {"method": method, "quality": choice, "threads": threads, "full_output": True}
         try:
+            given = filtering.options(picture, files, method) | given
             _warm(picture, given, chosen)
-            with bar(name) as progress:
+            with bar(title) as progress:
                 start = time.perf_counter()
                 pixels, report = nlmeans.denoise(picture.pixels, progress=progress, **given)
                 seconds = time.perf_counter() - start
         except (ImportError, ValueError, TypeError) as error:
-            if "method" not in way:
+            if method == DEFAULT:
                 raise
-            notes.append(f"{name} is left out: {error}")
+            notes.append(f"{title.capitalize()} is left out: {error}")
             continue
         notes += [in_flags(note) for note in getattr(report, "notes", ())]
         workers = max(workers, getattr(report, "threads", 1))
-        found.append(Result(name, picture.with_pixels(pixels).in_rows().pixels, seconds))
-    return found, tuple(dict.fromkeys(notes)), workers
+        results.append(Result(title.capitalize(), picture.with_pixels(pixels).in_rows().pixels, method, seconds))
+    return results, tuple(dict.fromkeys(notes)), workers
 
 
 def _warm(picture: formats.Picture, given: dict[str, Any], chosen: nlmeans.Plan) -> None:
@@ -189,14 +179,14 @@ def _fitting(reference: formats.Picture, rows: formats.Picture) -> np.ndarray:
 
 def _showing(rows: formats.Picture, base: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
     """Return a function from pixels to an 8-bit picture, in one way for all, and sentences about it."""
-    axes, told = rows.dimensions, []
+    axes, facts = rows.dimensions, []
     slices = {axis: side // 2 for axis, side in zip(axes, rows.pixels.shape, strict=True) if axis in "NTZ"}
     if slices:
         where = ", ".join(f"{axis} {k} of {rows.pixels.shape[axes.index(axis)]}" for axis, k in slices.items())
-        told.append(f"Shown is the slice in the middle ({where}, counted from 0); denoised and judged was the whole.")
+        facts.append(f"Shown is the slice in the middle ({where}, counted from 0); denoised and judged was the whole.")
     mixed = "C" in axes and rows.pixels.shape[-1] not in (1, 3)
     if mixed:
-        told.append(f"Shown is the mean of the {rows.pixels.shape[-1]} channels.")
+        facts.append(f"Shown is the mean of the {rows.pixels.shape[-1]} channels.")
     turned = exif.orientation(rows.exif)
 
     def plain(pixels: np.ndarray) -> np.ndarray:
@@ -213,7 +203,7 @@ def _showing(rows: formats.Picture, base: np.ndarray) -> tuple[Callable[[np.ndar
         values = values[np.isfinite(values)]
         low, high = (float(v) for v in np.percentile(values, TAILS)) if values.size else (0.0, 1.0)
         high = high if high > low else low + 1
-        told.append(
+        facts.append(
             f"Pixels are {rows.pixels.dtype}, shown in 8 bits: black is {low:.6g}, white {high:.6g}, the range of "
             "nearly all pixels, for all pictures alike. Figures are of the pixels themselves."
         )
@@ -222,7 +212,7 @@ def _showing(rows: formats.Picture, base: np.ndarray) -> tuple[Callable[[np.ndar
         values = np.nan_to_num((plain(pixels).astype(float) - low) * (255 / (high - low)), nan=0, posinf=255, neginf=0)
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
-    return show, told
+    return show, facts
 
 
 def _row(result: Result) -> dict[str, Any]:

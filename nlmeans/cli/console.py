@@ -16,6 +16,7 @@ from typing import Any, Self
 import typer
 
 from ..formats import PictureError
+from ..plan.options import OPTIONS
 
 FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
 PATIENCE = 0.5  # seconds without a bar: pictures that are done by then never pay for importing rich
@@ -74,10 +75,10 @@ class Console:
     def done(self, path: Path, report: Any) -> None:
         """Say that a file was written, and what was done, as far as the method's report tells."""
         source = getattr(report, "plan", report)
-        told = [_noise(source)] if hasattr(source, "noise") else []
+        figures = [_noise(source)] if hasattr(source, "noise") else []
         if hasattr(report, "seconds"):
-            told.append(f"{report.seconds:.2f} s")
-        self._say(path, ", ".join(told) or "done", report)
+            figures.append(f"{report.seconds:.2f} s")
+        self._say(path, ", ".join(figures) or "done", report)
 
     def kept(self, path: Path) -> None:
         """Say that a file was written before the same command was interrupted."""
@@ -163,17 +164,16 @@ def _noise(plan: Any) -> str:
 def in_flags(text: str) -> str:
     """Return what the library says of its arguments as flags: ``noise='auto'`` as ``--noise auto``."""
     text = re.sub(r"\b([a-z_]+)=(?:'([^']*)'|(-?\d+)\b)", _flag, text)
-    return re.sub(r"\b(channel_axis|patch_radius|search_radius|guide_sigma)\b", lambda m: _spelled(m[0]), text)
+    return re.sub(rf"\b({'|'.join(name for name in OPTIONS if '_' in name)})\b", lambda match: spelled(match[0]), text)
 
 
-def _flag(found: re.Match[str]) -> str:
-    name, word, number = found.groups()
-    if name == "channel_axis" or word is not None:
-        return f"{_spelled(name)} {word or number}"
-    return found[0]
+def _flag(match: re.Match[str]) -> str:
+    name, word, number = match.groups()
+    return f"{spelled(name)} {word or number}" if name == "channel_axis" or word is not None else match[0]
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
+    """Return the flag of an option."""
     return "--" + name.replace("_", "-")
 
 

@@ -14,7 +14,7 @@ from .options import Filtering
 
 
 def explained(
-    picture: formats.Picture, at: tuple[int, ...], asked: Filtering, files: dict[str, formats.Picture]
+    picture: formats.Picture, at: tuple[int, ...], filtering: Filtering, files: dict[str, formats.Picture]
 ) -> tuple[formats.Picture, str, nlmeans.Plan]:
     """Draw the weights of the pixel ``at``, indices along N, T, Z, Y, X; say what they amount to, and their plan.
 
@@ -30,7 +30,7 @@ def explained(
         picture = replace(picture, pixels=pixels, axes=axes.replace("N", ""), channel_axis=None)
     axes = picture.dimensions
     plain = axes.replace("C", "")
-    options = asked.options(picture, files)
+    options = filtering.options(picture, files)
     chosen = nlmeans.plan(picture.pixels, **options)
     options["strength"] = chosen.strength  # so that "sure" does not search for it twice
     weights = nlmeans.weight_map(picture.pixels, tuple(index[axis] for axis in plain), **options)

@@ -10,7 +10,7 @@ from typing import Any
 import nlmeans
 
 from ..formats import PictureError
-from ..formats.store import identity_of
+from ..formats.arrays import identity_of
 from ..large.manifest import Record, differences
 from ..large.names import stamp
 
@@ -24,13 +24,13 @@ class Journal:
     ----------
     record : Record or None
         Where it is written; None to write nothing.
-    asked : dict
+    command : dict
         What the command is, besides its pictures.
     """
 
-    def __init__(self, record: Record | None, asked: Mapping[str, Any]) -> None:
-        self._record, self._asked = record, asked
-        self._same = record is not None and not record.differences(asked)
+    def __init__(self, record: Record | None, command: Mapping[str, Any]) -> None:
+        self._record, self._command = record, command
+        self._same = record is not None and not record.differences(command)
         self._done = {step.get("picture"): step for step in record.steps} if record is not None and self._same else {}
         self._source: Any = None
 
@@ -49,19 +49,19 @@ class Journal:
         if self._record is None:
             return
         if not self._same:
-            self._record.begin(self._asked)
+            self._record.begin(self._command)
             self._same = True
         self._record.add({"picture": target.name, "source": self._source, "output": stamp(finished.resolve())})
 
 
 @contextmanager
-def journal(folder: Path | None, asked: Mapping[str, Any], files: Mapping[str, Any]) -> Iterator[Journal]:
+def journal(folder: Path | None, command: Mapping[str, Any]) -> Iterator[Journal]:
     """Yield the journal of a folder, which vanishes when all has had its turn: only who is killed leaves it.
 
     Nothing is written where there is no folder, where another command is at work in it, or where it cannot be.
     """
-    beside = {name: _identity(path) for name, path in files.items() if isinstance(path, Path)}
-    identity = {"nlmeans": nlmeans.__version__, "asked": {name: repr(value) for name, value in asked.items()}}
+    files = {name: _identity(path) for name, path in command.items() if isinstance(path, Path)}
+    values = {name: repr(value) for name, value in command.items()}
     record = None
     if folder is not None:
         try:
@@ -72,7 +72,7 @@ def journal(folder: Path | None, asked: Mapping[str, Any], files: Mapping[str, A
         yield Journal(None, {})
         return
     with record:
-        yield Journal(record, identity | {"beside": beside})
+        yield Journal(record, {"nlmeans": nlmeans.__version__, "command": values, "files": files})
         record.forget()
 
 

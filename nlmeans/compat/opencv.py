@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
+from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
 
 __all__ = [
@@ -57,7 +58,7 @@ def _in_both_forms(function: Callable[..., np.ndarray]) -> Callable[..., np.ndar
 
 
 @_in_both_forms
-@_checks.or_default
+@or_default
 def fastNlMeansDenoising(
     src: Any,
     dst: np.ndarray | None = None,
@@ -117,7 +118,7 @@ def fastNlMeansDenoising(
     return _averaged([_picture(src, "src")], dst, h, normType, _radii(templateWindowSize, searchWindowSize))
 
 
-@_checks.or_default
+@or_default
 def fastNlMeansDenoisingColored(
     src: Any,
     dst: np.ndarray | None = None,
@@ -169,7 +170,7 @@ def fastNlMeansDenoisingColored(
 
 
 @_in_both_forms
-@_checks.or_default
+@or_default
 def fastNlMeansDenoisingMulti(
     srcImgs: Any,
     imgToDenoiseIndex: int,
@@ -225,7 +226,7 @@ def fastNlMeansDenoisingMulti(
     return _averaged(frames, dst, h, normType, _radii(templateWindowSize, searchWindowSize, even=False))
 
 
-@_checks.or_default
+@or_default
 def fastNlMeansDenoisingColoredMulti(
     srcImgs: Any,
     imgToDenoiseIndex: int,

@@ -15,6 +15,7 @@ import nlmeans
 
 from .. import _checks
 from .._axes import Layout
+from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
 
 __all__ = ["denoise_nl_means", "estimate_sigma"]
@@ -25,7 +26,7 @@ FARTHEST = 5.0
 """Distance, in units of h², from which scikit-image's weights are 0."""
 
 
-@_checks.or_default
+@or_default
 def denoise_nl_means(
     image: Any,
     patch_size: int = 7,
@@ -137,7 +138,7 @@ def denoise_nl_means(
     return np.ascontiguousarray(found if factor == 1 else found / found.dtype.type(factor))
 
 
-@_checks.or_default
+@or_default
 def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:
     """Estimate the noise, called as `skimage.restoration.estimate_sigma` and returning what that returns.
 
@@ -167,7 +168,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
     >>> round(estimate_sigma(np.random.default_rng(0).normal(0, 5, (99, 99))))
     5
     """
-    array = _checks.beside(image, "the image")
+    array = _checks.unmasked(image, "the image")
     if channel_axis is None and array.ndim and array.shape[-1] in (3, 4):
         warnings.warn(
             f"the last axis has {array.shape[-1]} pixels and channel_axis is None: it is taken for space, not colours",
@@ -182,7 +183,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
 
 def _floats(image: Any, preserve_range: bool) -> np.ndarray:
     """Return the image in floating-point numbers, as scikit-image scales them."""
-    array = _checks.beside(image, "the image")
+    array = _checks.unmasked(image, "the image")
     if array.dtype.kind == "b":
         return array.astype(np.float64)
     if array.dtype.kind not in "iu":

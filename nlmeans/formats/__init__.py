@@ -5,69 +5,20 @@ Importing this is cheap: Pillow, tifffile and nibabel are imported when a file n
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from .._checks import called
-from . import nifti
 from .atomic import check_target, replacing
-from .kinds import KNOWN, recognise
+from .format import Format
 from .picture import Picture, PictureError, Request, quoted
+from .table import to_read, to_write
 
-__all__ = [
-    "FORMATS",
-    "MAX_PIXELS",
-    "Picture",
-    "PictureError",
-    "check",
-    "check_target",
-    "ending",
-    "format_of",
-    "read",
-    "recognise",
-    "replacing",
-    "write",
-]
-
-#: File name endings and the module that reads and writes such files.
-FORMATS = {
-    ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".npy": "npy",
-    ".nii": "nifti",
-    ".nii.gz": "nifti",
-}
+__all__ = ["MAX_PIXELS", "Picture", "PictureError", "check", "check_target", "read", "replacing", "write"]
 
 #: Larger pictures are refused unless `read` has another limit. The largest cameras have about 150 million pixels.
 MAX_PIXELS = 2**28
-
-
-def ending(path: str | os.PathLike[str]) -> str:
-    """Return the end of a file name that says its format, in small letters: ``.png``, but ``.nii.gz``."""
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    return "".join(suffixes[-2:] if suffixes[-2:] == [".nii", ".gz"] else suffixes[-1:])
-
-
-def format_of(path: str | os.PathLike[str]) -> str:
-    """Return the format that a file name stands for.
-
-    Raises
-    ------
-    PictureError
-        If files with such a name cannot be written.
-    """
-    suffix = ending(path)
-    try:
-        return FORMATS[suffix]
-    except KeyError:
-        raise PictureError(f"{KNOWN}: the name ends in {suffix or 'nothing'}, not in {', '.join(FORMATS)}") from None
 
 
 def read(
@@ -107,14 +58,13 @@ def read(
     """
     path = Path(path)
     request = Request(path, axes, channel_axis, MAX_PIXELS if max_pixels is None else max_pixels, bool(bilevel))
-    reader = importlib.import_module(f"nlmeans.formats.{recognise(path)}")
+    fmt = to_read(path)
     try:
-        picture: Picture = reader.read(request)
+        return fmt.read(request)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # decoders meet damaged files with exceptions of every kind
         raise PictureError(f"the file is damaged or cut short: {quoted(error)}") from error
-    return picture
 
 
 def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = False) -> None:
@@ -131,8 +81,8 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
         As `write`.
     """
     path = Path(path)
-    name = format_of(path)
-    importlib.import_module(f"nlmeans.formats.{name}").check(_ordered(picture, name))
+    fmt = to_write(path, "write")
+    fmt.check(_ordered(picture, fmt))
     check_target(path, overwrite)
 
 
@@ -172,15 +122,14 @@ def write(
     if not isinstance(picture, Picture):
         raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
     path = Path(path)
-    name = format_of(path)
-    writer = importlib.import_module(f"nlmeans.formats.{name}")
-    option = ending(path) == ".nii.gz" if name == "nifti" else jpeg_quality
+    fmt, options = to_write(path, "write"), {"jpeg_quality": jpeg_quality}
+    given = {name: value for name, value in options.items() if name in fmt.write_options}
     with replacing(path, overwrite=overwrite) as part:
-        writer.write(part, _ordered(picture, name), option)
+        fmt.write(part, _ordered(picture, fmt), path, **given)
         if placing is not None:
             placing(part)
 
 
-def _ordered(picture: Picture, name: str) -> Picture:
-    """Return the picture as a format takes it: other formats than NIfTI have Y before X."""
-    return picture.in_rows() if isinstance(picture.native, nifti.Origin) and name != "nifti" else picture
+def _ordered(picture: Picture, fmt: Format) -> Picture:
+    """Return the picture as a format takes it: with Y before X, unless both it and the picture's own have X first."""
+    return picture.in_rows() if getattr(picture.native, "x_first", False) and not fmt.x_first else picture

@@ -38,7 +38,7 @@ def check_target(path: Path, overwrite: bool) -> Path:
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield a new, empty file beside ``path`` that takes its place when all went well, and else vanishes.
+    """Yield a new, empty file next to ``path`` that takes its place when all went well, and else vanishes.
 
     One that a process has left that was killed vanishes too, where the system can say so.
 
@@ -69,7 +69,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def _begun(target: Path) -> tuple[Path, int | None]:
-    """Make an empty file beside the target; return its name, and the lock that says that it is written."""
+    """Make an empty file next to the target; return its name, and the lock that says that it is written."""
     # Not `tempfile`: its files are private, and a picture is to have the rights that any new file gets.
     for number in count(OURS):
         part = target.with_name(f".{target.name[:100]}.{number:08x}.part")
@@ -100,3 +100,10 @@ def _remove_left(part: Path) -> None:
                 part.unlink()
         finally:
             os.close(file)
+
+
+def reserve(path: Path) -> None:
+    """Take the room on disk that a file says it has: a full disk is an error now, and no crash later."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, max(path.stat().st_size, 1))

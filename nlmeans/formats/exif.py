@@ -76,10 +76,10 @@ def directories(block: bytes | None) -> dict[int, dict[int, Any]]:
     if not block:
         return {}
     parsed = load(block)
-    found = {code: dict(parsed.get_ifd(code)) for code in (EXIF_IFD, GPS_IFD)}
-    for entries in found.values():
+    ifds = {code: dict(parsed.get_ifd(code)) for code in (EXIF_IFD, GPS_IFD)}
+    for entries in ifds.values():
         entries.pop(40965, None)  # a directory within the directory, of no use to a picture
-    return {code: entries for code, entries in found.items() if entries}
+    return {code: entries for code, entries in ifds.items() if entries}
 
 
 def append(part: Path, ifds: dict[int, dict[int, Any]]) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 
 
 class PictureError(ValueError):
-    """A file that cannot be read or written; the message states the rule, then what was found."""
+    """A file that cannot be read or written; the message states the rule, then the value."""
 
 
 #: Units of length that files name, and how many metres each is.
 LENGTHS = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "in": 0.0254}
 MOST_SHRUNK = 1100
-"""How many times smaller than its pixels a file may be, if its compression has no bound, before it is looked at twice.
+"""How many times smaller than its pixels a file may be, if its compression has no bound, before it is doubted.
 
 Deflate, which has one, gets at most 1032 to 1.
 """

@@ -10,12 +10,19 @@ from itertools import product
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
 
-MOST = {2: 1 << 22, 3: 1 << 25}
-"""Values of a block, by the number of axes of space, beyond which a halo costs little."""
 ENOUGH = 1.6
 """Pixels read over pixels written from which more memory for each block is worth more than more blocks at a time."""
 TOO_MUCH = 4.0
 """The same from which the work would take too long."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large blocks are, of pictures and of volumes."""
+
+    most: tuple[int, int] = (1 << 22, 1 << 25)  # values of a block beyond which a halo costs little
+    # sides of the two pieces that are denoised first, to see what memory a value takes
+    trial: tuple[tuple[Radii, Radii], ...] = (((1, 192, 192), (1, 512, 512)), ((12, 48, 48), (32, 112, 112)))
 
 
 @dataclass(frozen=True)
@@ -29,25 +36,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Cut:
-    """How an image is cut.
+    """How an image is cut."""
 
-    Attributes
-    ----------
-    sides : tuple of 3 int
-        Of a block.
-    images : int
-        Separate images that are written together, since they share chunks.
-    workers, threads : int
-        Blocks that are computed beside each other, and threads for each.
-    needed : int
-        Bytes of all blocks that are computed beside each other.
-    """
-
-    sides: Radii
-    images: int
-    workers: int
-    threads: int
-    needed: int
+    sides: Radii  # of a block
+    images: int  # separate images that are written together, since they share chunks
+    workers: int  # blocks that are computed at the same time
+    threads: int  # for each of them
+    needed: int  # bytes of all blocks that are computed at the same time
 
     def blocks(self, count: int, sides: Radii) -> list[Block]:
         """Return the blocks of ``count`` images."""
@@ -58,34 +53,17 @@ class Cut:
 
 @dataclass(frozen=True)
 class Room:
-    """What blocks of an image take.
+    """What blocks of an image take."""
 
-    Attributes
-    ----------
-    sides : tuple of 3 int
-        The image's.
-    chunks : tuple of 4 int
-        What can only be written whole: separate images, Z, Y, X.
-    halo : tuple of 3 int
-        How far around itself a block reads.
-    channels : int
-        Of a pixel.
-    fixed, each : float
-        Bytes that a block takes, whatever its size, and those of each of its values, with its halo.
-    source : tuple of 3 int
-        What can only be read whole.
-    itemsize : int
-        Bytes of a stored value.
-    """
-
-    sides: Radii
-    chunks: tuple[int, int, int, int]
-    halo: Radii
-    channels: int
-    fixed: float
-    each: float
-    source: Radii
-    itemsize: int
+    sides: Radii  # the image's
+    chunks: tuple[int, int, int, int]  # what can only be written whole: separate images, Z, Y, X
+    halo: Radii  # how far around itself a block reads
+    channels: int  # of a pixel
+    fixed: float  # bytes that a block takes, whatever its size
+    each: float  # and those of each of its values, with its halo
+    source: Radii  # what can only be read whole
+    itemsize: int  # bytes of a stored value
+    most: int  # pixels of the largest block
 
     def read(self, block: Sequence[int]) -> int:
         """Return how many pixels a block reads."""
@@ -94,18 +72,13 @@ class Room:
     def bytes(self, block: Sequence[int]) -> float:
         """Return how many bytes a block takes.
 
-        Chunks are packed and unpacked beside it, those that it only touches too; and results wait for images that share
+        Chunks are packed and unpacked meanwhile, those that it only touches too; and results wait for images that share
         their chunks.
         """
         touched = (b + 2 * c if h else b for b, h, c in zip(block, self.halo, self.source, strict=True))
         packed = 2 * math.prod(min(t, n) for t, n in zip(touched, self.sides, strict=True))
         stored = packed + math.prod(block) * (self.chunks[0] + 1)
         return self.fixed + self.channels * (self.each * self.read(block) + self.itemsize * stored)
-
-    @property
-    def most(self) -> int:
-        """Pixels of the largest block."""
-        return MOST[3 if self.sides[0] > 1 else 2] // self.channels
 
     def largest(self, room: float) -> list[int]:
         """Return the block that fits into ``room`` bytes, grown by whole chunks where that spares most of the halo."""
@@ -123,7 +96,7 @@ class Room:
 
 
 def choose(room: Room, budget: float, cpus: int, given: Sequence[int] | None = None) -> Cut:
-    """Choose blocks, and how many are computed beside each other, for a budget of bytes.
+    """Choose blocks, and how many are computed at the same time, for a budget of bytes.
 
     Raises
     ------

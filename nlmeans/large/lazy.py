@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks, _containers
+from .. import _checks, _companions, _containers
 from .._axes import Layout
 from ..methods import registry
 from ..methods.recipe import Recipe
@@ -170,7 +170,7 @@ def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
     """Return what belongs to the image's pixels as planes (N, C or 1, Z, Y, X) in the image's chunks."""
     import dask.array as da
 
-    there = part if _checks.is_dask(part) else _checks.beside(part, name)
+    there = part if _checks.is_dask(part) else _checks.unmasked(part, name)
     if there.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers; got dtype {there.dtype}")
     lazy = da.asarray(there)
@@ -182,7 +182,7 @@ def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
     if not names:
         plain = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis != "C")
         raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {lazy.shape}")
-    whole = of.aligned(lazy, _checks.only(names, name, lazy.shape))
+    whole = of.aligned(lazy, _companions.only(names, name, lazy.shape))
     wide = zip(of.axes, whole.shape, sides, strict=True)
     spread = da.broadcast_to(whole, tuple(1 if axis == "C" and n == 1 else side for axis, n, side in wide))
     chunks = zip(of.axes, spread.shape, strict=True)

@@ -1,6 +1,6 @@
-"""The sidecar file that tells which blocks of an unfinished output are done, and of what it is made.
+"""The sidecar file that records which blocks of an unfinished output are done, and of what it is made.
 
-That a chunk is not there tells nothing: Zarr leaves out chunks that hold the fill value alone.
+That a chunk is not there means nothing: Zarr leaves out chunks that hold the fill value alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HEAD = b'{"made of": {"nlmeans": '
 START = "nlmeans"
 """What the first line's sum is taken with; those of the others, with its sum."""
 OPAQUE = {"modified": "{} is another: the file was written since", "sample": "the pixels of a {} are others"}
-"""How to say that numbers differ that tell a reader nothing."""
+"""How to say that numbers differ that mean nothing to a reader."""
 _LINE = re.compile(rb'(\{.*), "sum": "([0-9a-f]{16})"\}')
 
 
@@ -161,7 +161,7 @@ def _opened(path: Path) -> IO[bytes]:
             locks.lock(file.fileno())
         except BlockingIOError:
             file.close()
-            raise PictureError(f"another process is at work on what {path} tells of: wait until it has ended") from None
+            raise PictureError(f"another process is at work on what {path} records: wait until it has ended") from None
         if locks.is_still(file.fileno(), path):
             return file
         file.close()

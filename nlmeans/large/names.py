@@ -1,4 +1,4 @@
-"""Names of what lies beside an output while it is made: all are made from its own, and none is read from a file."""
+"""Names of what lies next to an output while it is made: all are made from its own, and none is read from a file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Names:
-    """What belongs to an output.
+    """What belongs to an output."""
 
-    Attributes
-    ----------
-    output : Path
-        What is asked for.
-    """
-
-    output: Path
+    output: Path  # what is asked for
 
     @property
     def part(self) -> Path:
@@ -28,7 +22,7 @@ class Names:
     @property
     def packed(self) -> Path:
         """A packed copy of them, which is made at the end where the input was packed."""
-        return packed_beside(self.part)
+        return self._with(".part.packed")
 
     @property
     def old(self) -> Path:
@@ -41,23 +35,18 @@ class Names:
         return self._with(".part.manifest")
 
     @property
-    def beside(self) -> tuple[Path, ...]:
+    def companions(self) -> tuple[Path, ...]:
         """All of these."""
         return self.part, self.packed, self.old, self.manifest
 
     def check_free(self) -> None:
         """Refuse what has one of the names though no manifest says that it is ours."""
-        for place in self.beside:
+        for place in self.companions:
             if os.path.lexists(place):
                 raise FileExistsError(f"{place} is there without its manifest: move it away")
 
     def _with(self, ending: str) -> Path:
         return self.output.with_name(self.output.name + ending)
-
-
-def packed_beside(part: Path) -> Path:
-    """Return the name of a file that is packed from an unpacked one."""
-    return part.with_name(part.name + ".packed")
 
 
 def remove(place: Path) -> None:

@@ -1,6 +1,6 @@
-"""An output and what lies beside it while it is made, from its first byte to its last, over any number of runs.
+"""An output and its companions while it is made, from its first byte to its last, over any number of runs.
 
-What a run that was killed has left is told by the manifest (`Names` says what is called how), which is locked:
+What a run that was killed has left is said by the manifest (`Names` says what is called how), which is locked:
 
 ======================  ==================================  ======================================================
 the manifest            what else there may be              what a run does
@@ -38,19 +38,12 @@ from .names import Names, remove, stamp
 
 
 class Output:
-    """An output under way, which no other process works on. It is a context.
-
-    Parameters
-    ----------
-    path : Path
-        Of the output, links followed.
+    """An output under way, by its path with links followed, which no other process works on. It is a context.
 
     Raises
     ------
-    FileExistsError
-        If something else has a name that is needed.
-    PictureError
-        If its manifest is none, or another process is at work on it.
+    FileExistsError, PictureError
+        If something else has a name that is needed, or another process is at work on it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -14,8 +14,9 @@ from typing import Any, get_args, get_type_hints
 from .. import __version__, _checks
 from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
+from ..formats.arrays import ArrayInfo
 from ..formats.picture import PictureError
-from ..formats.store import About, Axes
+from ..formats.table import to_write
 from ..methods import registry
 from ..methods.method import Method
 from ..methods.recipe import Recipe
@@ -27,8 +28,10 @@ from ..plan.options import Options
 from ..plan.plan import Plan
 from ..plan.report import Report
 from . import files
-from .job import COUNTED, Files, Watch
+from .blocks import Sizes
+from .inputs import Axes, Inputs, Watch
 from .output import Output
+from .task import COUNTED
 from .work import Resources, carry_out
 from .workers import Cluster
 
@@ -53,6 +56,7 @@ def denoise(
     overwrite: bool | None = None,
     progress: bool | Progress | None = None,
     cancel: Any = None,
+    sizes: Sizes | None = None,
     **options: Any,
 ) -> Report:
     """Denoise a file into another, block by block: in little memory, on this machine or on a cluster.
@@ -89,6 +93,8 @@ def denoise(
         Replace an output that exists.
     progress, cancel
         As for `nlmeans.denoise`; progress counts blocks. On a cluster, blocks that were begun are ended.
+    sizes : Sizes, optional
+        Of blocks; the default suits the machines of today.
 
     Returns
     -------
@@ -128,7 +134,7 @@ def denoise(
     start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
     keep, cpus = _checks.flag(fill, "fill") is False, _checks.threads(threads) or available_cpus()
     replacing = bool(_checks.flag(overwrite, "overwrite"))
-    told, event = _checks.progress(progress), _checks.cancel(cancel)
+    shown_to, event = _checks.progress(progress), _checks.cancel(cancel)
     memory = None if max_memory is None else _checks.real(max_memory, "max_memory")
     if memory is not None and memory <= 0:
         raise ValueError(f"max_memory is in bytes and must be above 0; got {memory:g}")
@@ -138,17 +144,18 @@ def denoise(
             raise Cancelled("stopped by the cancel event; the same call goes on from there")
 
     def check(over: bool = replacing) -> None:
-        files.check_target(path, (source, mask, guide, sigma), over)
+        files.check_target(fmt, path, (source, mask, guide, sigma), over)
 
     stop()
+    fmt = to_write(path, "create")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
             check()
         method = registry.method_of(options.pop("method", None))
-        beside, options = {"mask": mask, "guide": guide}, options | {"nodata": nodata}
-        of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, method, options)
-        kind = _checks.result_type(dtype, of.image.about.dtype)
+        companions, options = {"mask": mask, "guide": guide}, options | {"nodata": nodata}
+        of, options = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, options)
+        kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
         identity |= {"axes": of.axes.names, "dtype": kind.name} | watch.identity
@@ -156,18 +163,19 @@ def denoise(
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
         if counts is None:
-            seen, layout = sha256(), of.axes.layout
-            decided = [recipe_of(of.parts(seen), k, layout, method, **options) for k in range(of.count)]
+            sample, layout = sha256(), of.axes.layout
+            decided = [recipe_of(of.parts(sample), k, layout, method, **options) for k in range(of.count)]
             recipes = [recipe for recipe, _ in decided]
             plans = tuple(recipe.plan for recipe in recipes)
-            identity |= {"sample": seen.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
+            identity |= {"sample": sample.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
             counts = output.done_before(identity, check)
         if counts is None:
             cluster = None if scheduler is None else stack.enter_context(closing(Cluster(scheduler)))
-            shown = stack.enter_context(bar(told))
-            by = Resources(cpus, cluster, memory, held, stoppable(shown, event), stop, check)
-            missing = "mask" in of.beside or any(lost for _, lost in decided)
-            counts = carry_out(watch, output, recipes, identity, missing=missing, keep=keep, kind=kind, by=by)
+            shown = stack.enter_context(bar(shown_to))
+            by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
+            missing = "mask" in of.companions or any(lost for _, lost in decided)
+            destination = files.Destination.of(fmt, of.image, of.axes.names, kind)
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
@@ -188,10 +196,10 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
     Recipe
         With attributes ``plan``, which prints as a small table, and ``noise``, whose ``model`` has the numbers.
     """
-    beside = {name: options.pop(name, None) for name in ("mask", "guide")}
+    companions = {name: options.pop(name, None) for name in ("mask", "guide")}
     noise, max_pixels = (options.pop(name, None) for name in ("noise", "max_pixels"))
     method = registry.method_of(options.pop("method", None))
-    of, options = _opened(source, axes, channel_axis, beside, sigma, noise, max_pixels, method, options)
+    of, options = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, options)
     return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **options)[0]
 
 
@@ -210,59 +218,52 @@ def _opened(
     source: Any,
     axes: str | None,
     channel_axis: int | None,
-    beside: dict[str, Any],
+    companions: dict[str, Any],
     sigma: Any,
     noise: Any,
     max_pixels: int | None,
     method: Method | None,
     options: dict[str, Any],
-) -> tuple[Files, dict[str, Any]]:
+) -> tuple[Inputs, dict[str, Any]]:
     """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
     wide, given = map_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
     Options.check_names(given)
     if method is not None:
-        registry.check(method, given | {"guide": beside.get("guide")}, whole=False)
+        registry.check(method, given | {"guide": companions.get("guide")}, whole=False)
     image = files.open_source(source, max_pixels)
-    _checks.dtype(image.about.dtype)
-    _checks.shape(image.about.shape)
-    named = image.about.axes if axes is None and channel_axis is None else axes
-    advice = getattr(image, "advice", None)
-    if named is None and channel_axis is None and advice is not None and image.about.ndim > 2:
-        raise PictureError(f"a stack must say what its axes are, or else you must: {advice}")
-    axes_of = _axes(image.about, named, channel_axis, from_file=axes is None)
+    _checks.dtype(image.info.dtype)
+    _checks.shape(image.info.shape)
+    named = image.info.axes if axes is None and channel_axis is None else axes
+    if named is None and channel_axis is None and image.advice is not None and image.info.ndim > 2:
+        raise PictureError(f"a stack must say what its axes are, or else you must: {image.advice}")
+    axes_of = _axes(image.info, named, channel_axis, from_file=axes is None)
     if wide is not None:
-        beside, sigma, noise = beside | {"sigma": wide}, None, None
-    found = Files(
-        image,
-        axes_of,
-        {
-            name: files.open_source(other, max_pixels, bilevel=name == "mask")
-            for name, other in beside.items()
-            if other is not None
-        },
-    )
-    found.check()
-    declared = {} if image.about.nodata is None else {"nodata": image.about.nodata}
-    spacing = _spacing(found) if method is None or "spacing" in method.options else None
-    return found, {"sigma": sigma, "noise": noise, "spacing": spacing} | declared | given
+        companions, sigma, noise = companions | {"sigma": wide}, None, None
+    given_files = {name: other for name, other in companions.items() if other is not None}
+    opened = {name: files.open_source(of, max_pixels, bilevel=name == "mask") for name, of in given_files.items()}
+    inputs = Inputs(image, axes_of, opened)
+    inputs.check()
+    spacing = _spacing(inputs) if method is None or "spacing" in method.options else None
+    declared = {} if image.info.nodata is None else {"nodata": image.info.nodata}
+    return inputs, {"sigma": sigma, "noise": noise, "spacing": spacing} | declared | given
 
 
-def _axes(about: About, names: str | None, channel_axis: int | None, from_file: bool) -> Axes:
+def _axes(info: ArrayInfo, names: str | None, channel_axis: int | None, from_file: bool) -> Axes:
     """Return the axes; if the file names them, without T and Z where they have length 1."""
     if names is None or not from_file:
-        return Axes(_checks.layout(about, names, channel_axis).axes)
-    kept = "".join("_" if axis in "TZ" and side == 1 else axis for axis, side in zip(names, about.shape, strict=True))
-    shape = tuple(side for axis, side in zip(kept, about.shape, strict=True) if axis != "_")
-    _checks.layout(About(shape, about.dtype, None, None, shape), kept.replace("_", ""), None)
+        return Axes(_checks.layout(info, names, channel_axis).axes)
+    kept = "".join("_" if axis in "TZ" and side == 1 else axis for axis, side in zip(names, info.shape, strict=True))
+    shape = tuple(side for axis, side in zip(kept, info.shape, strict=True) if axis != "_")
+    _checks.layout(ArrayInfo(shape, info.dtype, None, None, shape), kept.replace("_", ""), None)
     return Axes(kept)
 
 
-def _spacing(of: Files) -> tuple[float, ...] | None:
+def _spacing(of: Inputs) -> tuple[float, ...] | None:
     """Return the sides of a pixel that the file names, where they differ."""
-    about, space = of.image.about, of.axes.layout.space
-    if about.spacing is None or about.axes is None or "T" in space:
+    info, space = of.image.info, of.axes.layout.space
+    if info.spacing is None or info.axes is None or "T" in space:
         return None
-    named = dict(zip((axis for axis in "ZYX" if axis in about.axes), about.spacing, strict=True))
+    named = dict(zip((axis for axis in "ZYX" if axis in info.axes), info.spacing, strict=True))
     sides = tuple(named[axis] for axis in space if axis in named)
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
 
@@ -303,8 +304,8 @@ def _lasting(plan: Plan) -> dict[str, Any]:
             return None if math.isnan(value) else float(f"{value:.5g}")  # NaN is not even itself
         return value
 
-    found: dict[str, Any] = rounded(asdict(replace(plan, seconds=0.0)))
-    return found
+    numbers: dict[str, Any] = rounded(asdict(replace(plan, seconds=0.0)))
+    return numbers
 
 
 def _revived(kind: Any, value: Any) -> Any:

@@ -8,29 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from .._progress import Cancelled, Progress
-from ..formats.zarrs import ZarrSource
 from ..methods.recipe import Recipe
 from ..methods.region import Pixels
+from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
-from . import files
-from .blocks import Cut, Room, choose
-from .job import Changed, Job, Watch
+from .blocks import Cut, Room, Sizes, choose
+from .files import Destination, most_memory, physical_memory, reason, resident_memory
+from .inputs import Changed, Watch
 from .manifest import Manifest
 from .output import Output
+from .task import BlockTask
 from .workers import Cluster, Threads
 
 logger = logging.getLogger("nlmeans")
 
-TRIAL = {2: ((1, 192, 192), (1, 512, 512)), 3: ((12, 48, 48), (32, 112, 112))}
-"""Sides of the pieces that are denoised first, to see what memory a value takes."""
 SHARE = 0.5
-"""Of the machine's memory, what is used unless told."""
-SLACK, THREADS, CODECS = 0.85, 48 << 20, 64 << 20
+"""Of the machine's memory, what is used by default."""
+SLACK, THREADS = 0.85, 48 << 20
 """Of what a budget leaves, what is planned with, since an allocator does not give back all at once; and bytes that
-threads take besides, and Zarr's."""
+threads take besides."""
 
 
 class Unfinished(OSError):
@@ -39,33 +36,16 @@ class Unfinished(OSError):
 
 @dataclass(frozen=True)
 class Resources:
-    """What the work is done with.
+    """What the work is done with."""
 
-    Attributes
-    ----------
-    cpus : int
-        Threads of this process.
-    cluster : Cluster or None
-        Who does the work in its place.
-    memory : float or None
-        Bytes that the caller allows.
-    held : int
-        The most bytes that the process had held before.
-    tell : Progress or None
-        The caller's progress.
-    stop : callable
-        Raises when the work is to stop.
-    check : callable
-        Raises if the output may not be written.
-    """
-
-    cpus: int
-    cluster: Cluster | None
-    memory: float | None
-    held: int
-    tell: Progress | None
-    stop: Callable[..., None]
-    check: Callable[[], None]
+    cpus: int  # threads of this process
+    cluster: Cluster | None  # who does the work in its place
+    memory: float | None  # bytes that the caller allows
+    held: int  # the most bytes that the process had held before
+    sizes: Sizes  # of blocks
+    progress: Progress | None  # the caller's
+    stop: Callable[..., None]  # raises when the work is to stop
+    check: Callable[[], None]  # raises if the output may not be written
 
 
 def carry_out(
@@ -73,10 +53,9 @@ def carry_out(
     output: Output,
     recipes: list[Recipe],
     identity: dict[str, Any],
-    *,
+    destination: Destination,
     missing: bool,
     keep: bool,
-    kind: np.dtype,
     by: Resources,
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
@@ -90,28 +69,27 @@ def carry_out(
     Unfinished
         If something goes wrong half-way.
     """
-    of, path, manifest = watch.files, output.names.output, output.manifest
-    about = files.described(of.image, of.axes.names, path, kind)
+    of, manifest, names = watch.inputs, output.manifest, output.names
     reaches = [recipe.reach(missing) for recipe in recipes]
     z, y, x = (max(reach[axis] for reach in reaches) for axis in range(3))
-    job = Job(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop, kind)
+    task = BlockTask(of, None, recipes, (z, y, x), keep, 1, None if by.cluster else by.stop, destination.info.dtype)
     going_on = output.goes_on
     if going_on:
         manifest.check(identity)
-    cut = _cut(job, about.chunks, by, manifest.identity if going_on else None)
+    cut = _cut(task, destination, by, manifest.identity if going_on else None)
     if going_on:
-        target = files.reopen(output.names.part, path, about, of.image)
+        target = destination.reopen(names.part, names.manifest.name)
     else:
         begun = identity | {"block": [cut.images, *cut.sides]}
-        target = output.begin(begun, lambda part: files.create(part, path, about, of.image))
-    job = replace(job, target=target, threads=cut.threads)
-    stages = list(_stages(job, cut.blocks(of.count, of.sides)))
+        target = output.begin(begun, destination.create)
+    task = replace(task, target=target, threads=cut.threads)
+    stages = list(_stages(task, cut.blocks(of.count, of.sides)))
     total = sum(len(tasks) for _, tasks in stages)
-    told, raised = _watched(by.tell)
+    progress, raised = _watched(by.progress)
     _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
     try:
-        _run(stages, by.cluster or Threads(cut.workers), manifest, watch, told, total)
-        finished = target.finish(by.stop)
+        _run(stages, by.cluster or Threads(cut.workers), manifest, watch, progress, total)
+        finished = target.finish(by.stop, names.packed)
         if changed := watch.changed():
             raise changed
     except Cancelled:
@@ -122,7 +100,7 @@ def carry_out(
         if changed := error if isinstance(error, Changed) else watch.changed():
             output.abandon()  # who knows which blocks are of what was read before
             raise changed from (None if changed is error else error)
-        text = files.reason(error)
+        text = reason(error)
         raise Unfinished(
             f"{text}; {len(manifest.done)} of {total} blocks are done, and the same call goes on from there"
         ) from error
@@ -132,12 +110,12 @@ def carry_out(
     return counts
 
 
-def _stages(job: Job, blocks: list[Any]) -> Iterator[tuple[Callable[[Any], Any], list[tuple[int, Any]]]]:
+def _stages(task: BlockTask, blocks: list[Any]) -> Iterator[tuple[Callable[[Any], Any], list[tuple[int, Any]]]]:
     """Yield what is done to which tasks, one after the other: blocks, and then the levels that are made of them."""
-    yield job, list(enumerate(blocks))
+    yield task, list(enumerate(blocks))
     first = len(blocks)
-    for level, regions in enumerate(job.target.coarser(), 1):
-        yield Shrink(job.target, level), list(enumerate(regions, first))
+    for level, regions in enumerate(task.target.coarser(), 1):
+        yield ShrinkTask(task.target, level), list(enumerate(regions, first))
         first += len(regions)
 
 
@@ -146,38 +124,38 @@ def _run(
     workers: Threads | Cluster,
     manifest: Manifest,
     watch: Watch,
-    tell: Progress | None,
+    progress: Progress | None,
     total: int,
 ) -> None:
     def note(number: int, counts: dict[str, int]) -> None:
-        watch.look()
+        watch.check()
         manifest.add({"block": number} | counts)
 
     for work, tasks in stages:
         done = manifest.done
         left, before = [(number, task) for number, task in tasks if number not in done], len(done)
-        told = None if tell is None else lambda done, _, before=before: tell(before + done, total)
+        counted = None if progress is None else lambda done, _, before=before: progress(before + done, total)
         if left:
-            workers.run(work, left, note, told)
+            workers.run(work, left, note, counted)
 
 
-def _watched(tell: Progress | None) -> tuple[Progress | None, list[BaseException]]:
+def _watched(progress: Progress | None) -> tuple[Progress | None, list[BaseException]]:
     """Return a progress function that puts what it raises into the list."""
     raised: list[BaseException] = []
-    if tell is None:
+    if progress is None:
         return None, raised
 
-    def told(done: int, total: int) -> None:
+    def noting(done: int, total: int) -> None:
         try:
-            tell(done, total)
+            progress(done, total)
         except BaseException as error:
             raised.append(error)
             raise
 
-    return told, raised
+    return noting, raised
 
 
-class Shrink:
+class ShrinkTask:
     """Makes regions of a coarser level of the one before."""
 
     def __init__(self, target: Any, level: int) -> None:
@@ -189,55 +167,47 @@ class Shrink:
         return {}
 
 
-def _cut(trial: Job, chunks: Sequence[int], by: Resources, before: Any) -> Cut:
+def _cut(trial: BlockTask, destination: Destination, by: Resources, before: Any) -> Cut:
     """Return how the image is cut: as it was ``before``, or else as the memory has it."""
-    of = trial.files
-    (fixed, each), cpus = _trial(trial), by.cpus
+    of, sides = trial.inputs, trial.inputs.axes.along(destination.info.chunks)
+    (fixed, each), cpus = _trial(trial, by.sizes.trial), by.cpus
     if by.cluster is not None:
         budget, cpus = by.memory or by.cluster.memory, 1
     else:
-        asked, most = by.memory or SHARE * files.physical_memory(), files.most_memory()
-        taken = max(files.resident_memory(), most if most > by.held else 0)
+        asked, peak = by.memory or SHARE * physical_memory(), most_memory()
+        taken = max(resident_memory(), peak if peak > by.held else 0)
         if taken > asked:
             raise ValueError(
                 f"max_memory must be more than the {taken / 2**20:.0f} MiB that the program has taken for itself and "
                 f"to look at a sample; got {asked / 2**20:.0f} MiB"
             )
-        zarr = any(isinstance(file, ZarrSource) for file in (of.image, *of.beside.values())) or max(chunks) > 1
-        budget = asked - files.resident_memory() - THREADS - zarr * CODECS
-    sides = of.axes.along(chunks)
+        codecs = max(source.codec_memory for source in (of.image, *of.companions.values()))
+        budget = asked - resident_memory() - THREADS - max(codecs, destination.format.codec_memory)
     least = (sides["N"], sides["Z"], sides["Y"], sides["X"])
     given = None if before is None else before["block"][1:]
-    read = of.axes.along(of.image.about.chunks)
-    room = Room(
-        of.sides,
-        least,
-        trial.halo,
-        of.channels,
-        fixed,
-        each,
-        (read["Z"], read["Y"], read["X"]),
-        of.image.about.dtype.itemsize,
-    )
+    read = of.axes.along(of.image.info.chunks)
+    whole, most = (read["Z"], read["Y"], read["X"]), by.sizes.most[of.sides[0] > 1] // of.channels
+    itemsize = of.image.info.dtype.itemsize
+    room = Room(of.sides, least, trial.halo, of.channels, fixed, each, whole, itemsize, most)
     return choose(room, SLACK * budget, cpus, given)
 
 
-def _trial(job: Job) -> tuple[float, float]:
+def _trial(task: BlockTask, trial: Sequence[Sequence[Radii]]) -> tuple[float, float]:
     """Denoise two pieces in the middle of the image; return the bytes that any piece takes, and each of its values."""
-    sides = job.files.sides
-    found: list[tuple[int, int]] = []
-    for wanted in TRIAL[3 if sides[0] > 1 else 2]:
+    sides = task.inputs.sides
+    measured: list[tuple[int, int]] = []
+    for wanted in trial[sides[0] > 1]:
         z, y, x = (((n - min(w, n)) // 2, (n + min(w, n)) // 2) for w, n in zip(wanted, sides, strict=True))
-        piece = job.piece(0, Tile(z, y, x))
-        if not found:
-            job.denoised(piece, 0)  # compiles, or loads what was compiled
-        found.append((piece.source.size, _peak(job, piece)))
-    (small, little), (large, much) = found
+        piece = task.piece(0, Tile(z, y, x))
+        if not measured:
+            task.denoised(piece, 0)  # compiles, or loads what was compiled
+        measured.append((piece.source.size, _peak(task, piece)))
+    (small, little), (large, much) = measured
     each = (much - little) / (large - small) if large > small else much / large
-    return max(much - each * large, 0), max(each, 0) + job.files.image.about.dtype.itemsize
+    return max(much - each * large, 0), max(each, 0) + task.inputs.image.info.dtype.itemsize
 
 
-def _peak(job: Job, piece: Pixels) -> int:
+def _peak(task: BlockTask, piece: Pixels) -> int:
     """Return how many bytes it takes at most to denoise a piece."""
     tracing = tracemalloc.is_tracing()
     if not tracing:
@@ -245,7 +215,7 @@ def _peak(job: Job, piece: Pixels) -> int:
     try:
         tracemalloc.reset_peak()
         start = tracemalloc.get_traced_memory()[0]
-        job.denoised(piece, 0)
+        task.denoised(piece, 0)
         return tracemalloc.get_traced_memory()[1] - start
     finally:
         if not tracing:

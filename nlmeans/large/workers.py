@@ -11,7 +11,7 @@ from ..pairwise.tiles import run_tasks
 Done = Callable[[int, dict[str, int]], None]
 
 SHARE, UNKNOWN = 0.6, 4 << 30
-"""Of a worker's memory, what its blocks may take; and what a thread of one is taken to have that does not tell."""
+"""Of a worker's memory, what its blocks may take; and what a thread of one is taken to have that does not say."""
 PATIENCE = 10
 """Seconds to wait for an answer of the scheduler."""
 
@@ -22,7 +22,7 @@ class Threads:
     Parameters
     ----------
     count : int
-        How many blocks are done beside each other.
+        How many blocks are done at the same time.
     """
 
     def __init__(self, count: int) -> None:
@@ -58,7 +58,7 @@ class Cluster:
             raise ImportError("a cluster needs the extra 'scale': pip install 'nlmeans[scale]'") from None
         self.address = address
         self.client = Client(address, timeout=PATIENCE, set_as_default=False)
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()  # all: some versions tell of five
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()  # all: some versions list five
         self.threads = max(sum(worker["nthreads"] for worker in workers), 1)
         rooms = [worker["memory_limit"] / worker["nthreads"] for worker in workers if worker["memory_limit"]]
         self.memory = SHARE * min(rooms, default=UNKNOWN)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from .._notes import Note
 from .._progress import Progress
@@ -67,7 +67,7 @@ class Pixels:
         Each is planes (channels, Z, Y, X); ``origin`` is where they begin in an image of these ``sides``.
         """
         mask = parts.get("mask")
-        known = _checks.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
+        known = _companions.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
         return cls(parts["image"], known, parts.get("sigma"), parts.get("guide"), core, origin, sides)
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, cut, parts_of
 from ..pixels.missing import Measured, Rules
-from ..plan.options import Options
+from ..plan.options import Options, check_together
 from ..plan.plan import Plan
 from .recipe import Recipe
 
@@ -117,6 +117,11 @@ class Sample:
         )  # fmt: skip
 
     @property
+    def complete(self) -> bool:
+        """Whether what is judged is the image itself, not crops of it."""
+        return self.judged.shape[1:] == self.sides
+
+    @property
     def judged_noise(self) -> FittedNoise:
         """The noise of what is judged, with its part of a map."""
         noise = self.noise
@@ -213,13 +218,13 @@ def recipe_of(
 
     image, mask = stacked(parts.image), stacked(parts.mask)
     assert image is not None
-    known = _checks.known(image, None if mask is None else mask[0], PLANES)
+    known = _companions.known(image, None if mask is None else mask[0], PLANES)
     deviations = _like(stacked(parts.sigma), image)
     models = each(model_of(sigma, noise), parts.count, parts.channels)
     model = models[index % len(models)] if deviations is None else Gaussian(deviations)
-    ends = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
+    ends = _companions.limits(image, known, _checks.nodata(others.get("nodata")))
     models = models_of(model, image, PLANES, *ends, layout)
-    guide = _checks.guide(_like(stacked(parts.guide), image), image, PLANES)
+    guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
     return method.decide(Sample.of(image, options, 0, parts.sides), options), known is not None
 
@@ -232,8 +237,8 @@ def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None =
     tiles = crops((count * depth, rows, columns), parts.channels)
     places = [place for tile in tiles for place in parts_of(tile, depth)]
     image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
-    known = _checks.known(image, None, PLANES)
-    _checks.limits(image, known)
+    known = _companions.known(image, None, PLANES)
+    _companions.limits(image, known)
     return fitted(image, known, model, nodata)
 
 
@@ -250,8 +255,7 @@ def map_of(sigma: Any, noise: Any) -> Any:
     ValueError
         If both arguments are given.
     """
-    if sigma is not None and noise is not None:
-        raise ValueError("give sigma or noise, not both: sigma=s means noise=Gaussian(s)")
+    check_together({"sigma": sigma, "noise": noise})
     if (sigmas := getattr(noise, "map", None)) is not None:
         return sigmas
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None

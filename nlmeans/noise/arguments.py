@@ -7,27 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .model import NoiseModel
 from .models import Auto, Gaussian
 from .units import check_units
 
 
 def model_of(sigma: Any, noise: Any) -> NoiseModel:
-    """Return the model that the arguments mean.
+    """Return the model that the arguments mean, of which one is None.
 
     Raises
     ------
     TypeError
         For what is no model, and no number.
     ValueError
-        If both are given, or numbers break a rule.
+        If numbers break a rule.
     """
-    if sigma is not None and noise is not None:
-        raise ValueError(
-            "give sigma or noise, not both: sigma=s means noise=Gaussian(s); "
-            f"got {_checks.short(sigma)} and {_checks.short(noise)}"
-        )
     if noise is None:
         return Gaussian(sigma)
     if isinstance(noise, str) and noise == Auto.name:
@@ -56,7 +51,7 @@ def models_of(
     if model.largest is not None:
         check_units(model.largest, array, of or layout, low, high)
     if model.map is not None:
-        planes = _checks.like(model.map, "sigma", array, layout)
+        planes = _companions.like(model.map, "sigma", array, layout)
         return tuple(Gaussian(one) for one in (planes if planes.strides[0] else planes[:1]))
     sides = dict(zip(layout.axes, array.shape, strict=True))
     return each(model, sides.get("N", 1), sides.get("C", 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _checks, _containers
+from .. import _checks, _companions, _containers
 from ..pixels.crops import crops, cut
 from ..pixels.missing import Rules
 from .fitted import FittedNoise
@@ -122,8 +122,8 @@ def _fitted(image: Any, model: NoiseModel, axes: Any, channel_axis: Any, mask: A
     image, of = _containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
     layout = _checks.layout(array, of["axes"], of["channel_axis"])
-    there = _checks.known(array, of["mask"], layout)
-    _checks.limits(array, there)
+    there = _companions.known(array, of["mask"], layout)
+    _companions.limits(array, there)
     stack = layout.planes(array)
     images, channels, depth, *sides = stack.shape
     tiles = crops((images * depth, sides[0], sides[1]), channels)

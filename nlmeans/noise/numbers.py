@@ -53,7 +53,7 @@ def _number(value: Any, name: str) -> float:
 def _map(value: np.ndarray, name: str) -> np.ndarray:
     if type(value) is np.ndarray and value.dtype == np.float64 and 0 in value.strides and not value.flags.writeable:
         return value  # one image's, spread along all: it was checked before
-    value = _checks.beside(value, f"a map of {name}")
+    value = _checks.unmasked(value, f"a map of {name}")
     check_map(value, name)
     result = value.astype(np.float64)
     result.flags.writeable = False

@@ -1,16 +1,16 @@
-"""Options: the arguments that `denoise`, `plan` and `weight_map` share, checked and parsed once."""
+"""Options: the arguments of `denoise`, each known in one place, checked and parsed once.
 
-from __future__ import annotations
+A field of `Options` says all that the library and the command line know of an argument: to add one is to write it here
+and into the signature of `denoise`, and to honour it in a method.
+"""
 
-import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
 
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _companions
 from .._axes import Layout
 from ..pairwise.spec import Aggregation, Centre
 from .defaults import Quality
@@ -20,66 +20,207 @@ if TYPE_CHECKING:
     from ..noise.model import NoiseModel
 
 
-SPECIAL = frozenset(
-    {
-        "aggregation", "bias", "centre", "guide", "guide_sigma", "passes", "patch_radius", "search_radius", "spacing",
-        "strength", "wiener",
-    }
-)  # fmt: skip
-"""Options that a method may not honour."""
+class Option(NamedTuple):
+    """What is known of an argument of `denoise`, but for its value.
+
+    Attributes
+    ----------
+    help : str
+        What its flag says of it; without, there is no flag.
+    check : callable (value, name, layout), optional
+        Returns a value normalised, or refuses it; the layout is None where no image is known yet. By default what the
+        kind asks for.
+    parse : callable (text), optional
+        Returns a value of text; raises ValueError with a rule that follows the option's name.
+    metavar : str, optional
+        What stands for its value in the help.
+    default : object
+        What None stands for.
+    special : bool
+        Whether a method need not honour it: then it is refused, where it was given.
+    file : bool
+        Whether it may be a file of the picture's shape.
+    least, most : int, optional
+        Bounds of a number.
+    short_for : str
+        What it stands for, and cannot be given with.
+    needs : str
+        What it says nothing without.
+    name : str
+        Its name, where it is parsed with the image to a field of another one.
+    kind : type, optional
+        What it is: bool, int, float, a Literal; by default as the field has it.
+    """
+
+    help: str = ""
+    check: Callable[[Any, str, Layout | None], Any] | None = None
+    parse: Callable[[str], Any] | None = None
+    metavar: str | None = None
+    default: Any = None
+    special: bool = False
+    file: bool = False
+    least: int | None = None
+    most: int | None = None
+    short_for: str = ""
+    needs: str = ""
+    name: str = ""
+    kind: Any = None
+
+    def checked(self, value: Any, name: str, layout: Layout | None) -> Any:
+        """Return a value normalised, the default for None, or refuse it."""
+        if value is None:
+            return self.default
+        if self.check is not None:
+            return self.check(value, name, layout)
+        if self.kind is bool:
+            return _checks.flag(value, name)
+        return _checks.choice(value, name, get_args(self.kind)) if get_origin(self.kind) is Literal else value
+
+
+def _numbers(kind: type, rule: str, *words: str, alone: bool = True) -> Callable[[str], Any]:
+    """Return a parser of numbers with commas between, or of certain words; one ``alone`` comes without a list."""
+
+    def parse(text: str) -> Any:
+        if text in words:
+            return text
+        try:
+            values = [kind(part) for part in text.split(",")]
+        except ValueError:
+            raise ValueError(f"must be {rule}; got {text!r}") from None
+        return values[0] if alone and len(values) == 1 else values
+
+    return parse
+
+
+def _sigma(value: Any, *_: Any) -> Any:
+    from ..noise.models import Gaussian
+
+    return Gaussian(value).sigma
+
+
+def _noise(text: str) -> Any:
+    from ..noise.text import parse
+
+    return parse(text)
+
+
+RADII = "a whole number, or one an axis, such as 3 or 1,3,3"
 
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Checked arguments that `denoise`, `plan` and `weight_map` share."""
+    """Checked arguments that `denoise`, `plan` and `weight_map` share, in the order of the flags.
 
-    layout: Layout
-    known: np.ndarray | None
-    noise: tuple[NoiseModel, ...]
-    quality: Quality
-    guide: np.ndarray | None
-    guide_sigma: float
-    strength: float | str | None
-    patch_radius: tuple[int, ...] | None
-    search_radius: tuple[int, ...] | None
-    spacing: tuple[float, ...] | None
-    bias: bool
-    centre: Centre | None
-    aggregation: Aggregation | None
-    passes: int | None
-    wiener: bool | None
-    nodata: float | None
-    padding: bool
-    outliers: str | None
+    What belongs to the image is parsed with it: ``axes`` and ``channel_axis`` become the ``layout``, ``sigma`` and
+    ``noise`` the ``noise``, ``mask`` and what is no number say where pixels are ``known``.
+    """
+
+    # fmt: off
+    layout: Annotated[Layout, Option(
+        "What the dimensions are, where files don't say so: Y, X, C channels, Z depth, T time, N separate images; for "
+        "instance ZYX.",
+        lambda value, *_: _checks.axis_names(value), str, "LETTERS", name="axes",
+    ), Option(
+        "Short for --axes: the dimension of the channels; the others are space.",
+        metavar="INDEX", short_for="axes", name="channel_axis", kind=int,
+    )]
+    noise: Annotated["tuple[NoiseModel, ...]", Option(
+        "Standard deviation of the noise in the units of the pixels (0 to 255, to 65535, ...): one number, one a "
+        "channel, or a file of the picture's shape with one a pixel. Estimated by default.",
+        _sigma, _numbers(float, "a number, one a channel such as 9.5,8,11, or a file that exists"),
+        "NUMBER[,...]|FILE", file=True, short_for="noise", name="sigma",
+    ), Option(
+        "gaussian (the default), poisson (photon counts: cameras, microscopes), rician (MRI), or auto, which decides. "
+        "Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4,coils=8 or "
+        "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated.",
+        parse=_noise, metavar="MODEL", name="noise",
+    )]
+    quality: Annotated[Quality, Option(
+        "fast is one pass, balanced (the default) lets a Wiener step follow, best makes two passes and takes two to "
+        "four times as long. Method ridge takes more and larger groups for each.",
+        default="balanced",
+    )]
+    strength: Annotated[float | str | None, Option(
+        "h/sigma: larger smooths more. Chosen from the noise by default; with sure for this very picture, by Stein's "
+        "estimate of the error.",
+        lambda value, *_: _checks.strength(value), _numbers(float, "a number, or sure", "sure"), "NUMBER|sure",
+        special=True,
+    )]
+    patch_radius: Annotated[tuple[int, ...] | None, Option(
+        "Half-width in pixels of the patches compared: one, or one for each of Z (or T), Y, X. Chosen from the noise "
+        "by default.",
+        _checks.radii, _numbers(int, RADII), "INT[,...]", special=True,
+    )]
+    search_radius: Annotated[tuple[int, ...] | None, Option(
+        "Half-width in pixels of the window averaged: likewise; or image, for all of it.",
+        _checks.radii, _numbers(int, f"{RADII}, or image", "image"), "INT[,...]|image", special=True,
+    )]
+    spacing: Annotated[tuple[float, ...] | None, Option(
+        "Distance of pixels along Z (or T), Y, X in any unit: default radii shrink along coarse axes. By default what "
+        "a NIfTI, OME-TIFF, ImageJ or OME-Zarr file says.",
+        lambda value, _, layout: _checks.spacing(value, layout),
+        _numbers(float, "one number for each axis of space, such as 3,1,1", alone=False), "NUMBER[,...]", special=True,
+    )]
+    nodata: Annotated[float | None, Option(
+        "The value that stands for no data: such pixels stay as they are and count for no other. By default what a "
+        "GeoTIFF or Zarr file declares.",
+        lambda value, *_: _checks.nodata(value), metavar="VALUE",
+    )]
+    padding: Annotated[bool, Option(
+        "Leave large areas of one exact value at an end of the range as they are, the default, or not.", default=True
+    )]
+    outliers: Annotated[Literal["keep", "fill"] | None, Option(
+        "Single pixels that stand out from all around them: keep them, or fill them as missing ones."
+    )]
+    known: Annotated[np.ndarray | None, Option(
+        "A picture of the same shape: only pixels where it is not 0 count.", metavar="FILE", file=True, name="mask"
+    )]
+    guide: Annotated[np.ndarray | None, Option(
+        "A picture, aligned and in the same units, whose patches are compared instead of the noisy ones.",
+        metavar="FILE", special=True, file=True, name="guide",
+    )]
+    guide_sigma: Annotated[float, Option(
+        "Standard deviation of the guide's own noise, in its units; 0 by default.",
+        lambda value, name, _: _checks.real(value, name, least=0), None, "NUMBER", default=0.0, special=True,
+        least=0, needs="guide",
+    )]
+    bias: Annotated[bool, Option(
+        "Take the noise's own share off the distance of patches (the default), or leave it in.",
+        default=True, special=True,
+    )]
+    centre: Annotated[Centre | None, Option(
+        "Weight of the pixel itself: the largest of the others (the default), 1 or 0.", special=True
+    )]
+    aggregation: Annotated[Aggregation | None, Option(
+        "Average pixels, or patches and then their overlaps. By default as --quality has it.", special=True
+    )]
+    passes: Annotated[int | None, Option(
+        "How often to average, the second time with weights from the first result. By default as --quality has it.",
+        lambda value, name, _: _checks.choice(value, name, (1, 2)), None, "1|2", special=True, least=1, most=2,
+    )]
+    wiener: Annotated[bool | None, Option(
+        "Let a Wiener step follow each pass. By default as --quality has it.", special=True
+    )]
+    # fmt: on
 
     @classmethod
-    def check(
-        cls,
-        image: np.ndarray,
-        *,
-        sigma: Any = None,
-        noise: Any = None,
-        axes: Any = None,
-        channel_axis: Any = None,
-        mask: Any = None,
-        guide: Any = None,
-        **others: Any,
-    ) -> Options:
+    def check(cls, image: np.ndarray, **given: Any) -> Self:
         """Refuse what is wrong, and return the rest parsed."""
         from ..noise.arguments import model_of, models_of
 
-        cls.check_names(others)
-        layout = _checks.layout(image, axes, channel_axis)
-        known = _checks.known(image, mask, layout)
-        limits = _checks.limits(image, known, _checks.nodata(others.get("nodata")))
-        models = models_of(model_of(sigma, noise), image, layout, *limits)
-        planes = None if known is None else layout.planes(known)
-        return cls.parsed(layout, planes, models, _checks.guide(guide, image, layout), **others)
+        cls.check_names(given)
+        check_together(given)
+        layout = _checks.layout(image, given.get("axes"), given.get("channel_axis"))
+        known = _companions.known(image, given.get("mask"), layout)
+        limits = _companions.limits(image, known, _checks.nodata(given.get("nodata")))
+        models = models_of(model_of(given.get("sigma"), given.get("noise")), image, layout, *limits)
+        guide = _companions.guide(given.pop("guide", None), image, layout)
+        return cls.parsed(layout, None if known is None else layout.planes(known), models, guide, **given)
 
-    @classmethod
-    def check_names(cls, options: Iterable[str]) -> None:
+    @staticmethod
+    def check_names(given: Iterable[str]) -> None:
         """Refuse options that there are not."""
-        if unknown := sorted(set(options) - _names()):
+        if unknown := sorted(set(given) - set(OPTIONS)):
             raise TypeError(f"there is no option {', '.join(unknown)} here")
 
     @classmethod
@@ -87,48 +228,17 @@ class Options:
         cls,
         layout: Layout,
         known: np.ndarray | None,
-        noise: tuple[NoiseModel, ...],
+        noise: "tuple[NoiseModel, ...]",
         guide: np.ndarray | None,
-        *,
-        quality: Any = None,
-        guide_sigma: Any = None,
-        strength: Any = None,
-        patch_radius: Any = None,
-        search_radius: Any = None,
-        spacing: Any = None,
-        bias: Any = None,
-        centre: Any = None,
-        aggregation: Any = None,
-        passes: Any = None,
-        wiener: Any = None,
-        nodata: Any = None,
-        padding: Any = None,
-        outliers: Any = None,
-    ) -> Options:
+        /,
+        **given: Any,
+    ) -> Self:
         """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
-        guide_noise = 0.0 if guide_sigma is None else _checks.real(guide_sigma, "guide_sigma")
-        if guide_noise < 0 or (guide_noise and guide is None):
-            raise ValueError(f"guide_sigma must be at least 0, and comes with a guide; got {guide_noise:g}")
-        return cls(
-            layout=layout,
-            known=known,
-            noise=noise,
-            quality=_checks.choice(quality, "quality", ("fast", "balanced", "best")) or "balanced",
-            guide=guide,
-            guide_sigma=guide_noise,
-            strength=_checks.strength(strength),
-            patch_radius=_checks.radii(patch_radius, "patch_radius", layout),
-            search_radius=_checks.radii(search_radius, "search_radius", layout),
-            spacing=_checks.spacing(spacing, layout),
-            bias=_checks.flag(bias, "bias") is not False,
-            centre=_checks.choice(centre, "centre", ("max", "one", "zero")),
-            aggregation=_checks.choice(aggregation, "aggregation", ("pixel", "patch")),
-            passes=_checks.choice(passes, "passes", (1, 2)),
-            wiener=_checks.flag(wiener, "wiener"),
-            nodata=_checks.nodata(nodata),
-            padding=_checks.flag(padding, "padding") is not False,
-            outliers=_checks.choice(outliers, "outliers", ("keep", "fill")),
-        )
+        given["guide"] = guide
+        check_together(given)
+        own = {name: option for name, option in OPTIONS.items() if not option.name}
+        values = {name: option.checked(given.get(name), name, layout) for name, option in own.items()}
+        return cls(layout=layout, known=known, noise=noise, guide=guide, **values)
 
     def map_of(self, index: int) -> np.ndarray | None:
         """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
@@ -139,13 +249,62 @@ class Options:
         """Whether a number of the noise is left to the image."""
         return not self.noise[0].complete
 
-    def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> FittedNoise:
+    def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> "FittedNoise":
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
         return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
 
 
-@cache
-def _names() -> set[str]:
-    """Return the names of the options that do not depend on the image, which take long to look up."""
-    parameters = inspect.signature(Options.parsed).parameters.values()
-    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+def _kind(hint: Any) -> Any:
+    """Return the type of a field's value where it is not None."""
+    return hint if get_origin(hint) is Literal else next(iter(get_args(hint)), hint)
+
+
+OPTIONS = {
+    option.name or name: option._replace(kind=option.kind or _kind(hint.__origin__))
+    for name, hint in Options.__annotations__.items()
+    for option in getattr(hint, "__metadata__", ())
+}
+"""What a plan may depend on, by the names of the arguments."""
+WORK = {
+    "method": Option(
+        "nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no flag "
+        "about averaging (strength, radii, guide, bias, centre, aggregation, passes, wiener); learned, a trained "
+        "network; or what another package brings.",
+        metavar="NAME",
+    ),
+    "fill": Option(
+        "Give masked, NaN and infinite pixels the average of others (the default), or leave them.", kind=bool
+    ),
+    "dtype": Option(
+        "Type of the result's pixels; by default the picture's. TIFF, NPY, NIfTI and Zarr.",
+        kind=Literal["float32", "float64"],
+    ),
+    "threads": Option(
+        "Threads; with nlm and ridge the result is the same. All CPUs by default.", metavar="INT", least=1, kind=int
+    ),
+    "progress": Option(),
+    "cancel": Option(),
+    "out": Option(),
+}
+"""Who does the work, and how: arguments that are no options of a plan, by their names."""
+SPECIAL = frozenset(name for name, option in OPTIONS.items() if option.special)
+"""What a method need not honour."""
+
+
+def clash(given: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return an option that cannot be given so, the other one that is or is not given, and a rule that names it {}."""
+    for name, option in OPTIONS.items():
+        value = given.get(name)
+        if value is not None and given.get(option.short_for) is not None:
+            return name, option.short_for, "is short for {}: give one of them, not both"
+        if value is not None and option.needs and given.get(option.needs) is None and option.checked(value, name, None):
+            return name, option.needs, "comes with a {}"
+    return None
+
+
+def check_together(given: Mapping[str, Any]) -> None:
+    """Refuse options that exclude each other, and one that says nothing without another."""
+    if (pair := clash(given)) is not None:
+        name, other, rule = pair
+        values = " and ".join(f"{key}={_checks.short(given[key])}" for key in (name, other) if key in given)
+        raise ValueError(f"{name} {rule.format(other)}; got {values}")

@@ -89,10 +89,12 @@ def sources(place: Path) -> None:
 def denoise(kind: str, sigma: int, overwrite: bool) -> None:
     """Make a call in the folder that this process is in."""
     from nlmeans import cli, large
+    from nlmeans.large.blocks import Sizes
 
     source, target = NAMES[kind]
     if kind != "folder":
-        large.denoise(source, target, sigma, quality="fast", search_radius=1, threads=1, overwrite=overwrite)
+        options = dict(quality="fast", search_radius=1, threads=1, sizes=Sizes((40 * 40, 1)))
+        large.denoise(source, target, sigma, overwrite=overwrite, **options)
         return
     flags = ["--quality", "fast", "--search-radius", "1", "--threads", "1", "--quiet", *["--overwrite"] * overwrite]
     with contextlib.redirect_stderr(StringIO()) as said:
@@ -396,10 +398,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not hasattr(os, "fork"):
         print("the system has no fork: nothing was killed")
         return 0
-    from nlmeans.formats import zarrs
-    from nlmeans.large import blocks
+    from nlmeans.formats.own import zarr
 
-    blocks.MOST, zarrs.CHUNK = {2: 40 * 40, 3: 1}, {"Y": 32, "X": 32}
+    zarr.FORMAT.chunk = {"Y": 32, "X": 32}
     start, before, counts, runs, wrong = time.monotonic(), os.getcwd(), Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as place:
         try:

@@ -208,7 +208,7 @@ def tasks(path, deep):
 
     def denoise(picture):
         pixels = nlmeans.denoise(picture.pixels, 5, quality="fast", threads=1, **asked(picture))
-        formats.write(path.with_name("out" + formats.ending(path)), picture.with_pixels(pixels), overwrite=True)
+        formats.write(path.with_name(f"out-{path.name}"), picture.with_pixels(pixels), overwrite=True)
 
     if path.suffix in (".zarr", ".tif", ".npy"):
         yield "sample", lambda _: large.sampled(path)

@@ -9,6 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
+import networks  # noqa: E402
+from networks import noisy  # noqa: E402
+
 import nlmeans  # noqa: E402
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
 from nlmeans.noise.fitted import FittedNoise  # noqa: E402
@@ -16,34 +19,11 @@ from nlmeans.noise.models import CORRELATED  # noqa: E402
 from nlmeans.plan.options import Options  # noqa: E402
 from nonlocal_block import denoise, method  # noqa: E402
 from nonlocal_block._planes import Scale, extremes  # noqa: E402
-from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
-
-
-def lively(channels):
-    """Return a small network that changes what it sees."""
-    torch.manual_seed(channels)
-    net = NonLocalDenoiser(channels, widths=(16, 16, 16), blocks=(1, 1, 1), last=1, search_radius=2)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            if parameter.ndim == 4 and not parameter.any():
-                parameter.normal_(0, 0.02)
-    return net.eval()
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Put small networks in place of those that are shipped."""
-    nets = {channels: lively(channels) for channels in (1, 3)}
-    monkeypatch.setattr(method, "_loaded", lambda channels, device: nets[channels])
-    monkeypatch.setattr(method.weights, "digest", lambda name: "0123456789")
-    return nets
-
-
-def noisy(shape=(40, 52), seed=0):
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    picture = 120 + 60 * np.sin(x / 6) + 40 * (y > 20)
-    return (picture + rng.normal(0, 10, shape)).astype(np.float32)
+    return networks.install(monkeypatch)
 
 
 def call(image, sigma=10.0, **options):

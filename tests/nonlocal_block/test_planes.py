@@ -5,16 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
+from networks import noisy  # noqa: E402
+
 from nonlocal_block import _planes  # noqa: E402
 from nonlocal_block._planes import Scale, extremes  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
-
-
-def noisy(shape=(40, 52), seed=0):
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    picture = 120 + 60 * np.sin(x / 6) + 40 * (y > 20)
-    return (picture + rng.normal(0, 10, shape)).astype(np.float32)
 
 
 def reach(plane, sigma):

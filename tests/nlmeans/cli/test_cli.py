@@ -32,7 +32,8 @@ class Report(SimpleNamespace):
 
 
 def report(noise="Gaussian, sigma 1.5 2", notes=()):
-    return Report(plan=SimpleNamespace(noise=noise, sigma=(1.5, 2.0)), notes=notes, seconds=0.5)
+    plan = SimpleNamespace(noise=noise, sigma=(1.5, 2.0), plain=noise.startswith("Gaussian"))
+    return Report(plan=plan, notes=notes, seconds=0.5)
 
 
 @pytest.fixture

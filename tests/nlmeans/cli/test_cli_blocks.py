@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import nlmeans
 from nlmeans.cli import app
-from nlmeans.cli.options import size
+from nlmeans.cli.flags import size
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 
@@ -81,7 +81,7 @@ def test_plan_and_estimate(source):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["noisy.zarr", "clean.png"], "must end in .zarr, .tif, .tiff or .npy; got clean.png"),
+        (["noisy.zarr", "clean.png"], "the name ends in .png, not in .npy, .tif, .tiff, .zarr"),
         (["noisy.zarr", "noisy.zarr", "--overwrite"], "another store than the input"),
         (["nothing.zarr", "clean.zarr"], "there is no"),
         (["noisy.npy", "clean.npy", "--max-memory", "1M"], "max_memory must be more than the"),
@@ -117,7 +117,8 @@ def test_an_interrupted_run_says_how_to_go_on(kind):
     source = zarr.create_array("large.zarr", shape=(1500, 1500), dtype="float32", chunks=(100, 100), overwrite=True)
     source[...] = np.random.default_rng(1).normal(100, 10, source.shape)
     code = (
-        "from nlmeans.large import blocks\nblocks.MOST = {2: 100 * 100, 3: 1}\n"
+        "from functools import partial\nfrom nlmeans.large import run\nfrom nlmeans.large.blocks import Sizes\n"
+        "run.denoise = partial(run.denoise, sizes=Sizes((100 * 100, 1)))\n"
         "import sys\nsys.argv = ['nlmeans', 'denoise', 'large.zarr', 'clean.zarr', '--quality', 'best']\n"
         "from nlmeans.cli import main\nmain()"
     )

@@ -4,6 +4,7 @@ import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from typer.testing import CliRunner
 
 import nlmeans
 from nlmeans import formats
+from nlmeans._axes import Layout
 from nlmeans.cli import app, explaining, options
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
+from nlmeans.plan.options import OPTIONS, WORK
 from nlmeans.show.explain import draw
 
 RNG = np.random.default_rng(0)
@@ -43,7 +46,7 @@ PLAIN = {
     "threads": None,
     "dtype": None,
 }
-WORK = {"method", "fill", "threads", "dtype"}
+WITH_WORK = {"method", "fill", "threads", "dtype"}
 
 
 @pytest.fixture
@@ -93,27 +96,35 @@ COMMANDS = {
 }
 
 
-def test_every_option_of_denoise_has_a_flag():
+def test_signature_record_and_flags_agree():
+    """An option is known by the signature of `denoise`, by the record or as one about the work, and by its flag."""
     parameters = inspect.signature(nlmeans.denoise).parameters
-    names = set(parameters) - {"image", "progress", "out", "full_output", "cancel"}
-    assert set(PLAIN) | {"axes", "channel_axis"} == names
+    assert not set(OPTIONS) & set(WORK)
+    assert {*OPTIONS, *WORK} == set(parameters) - {"image", "full_output"}
+    assert {parameters[name].default for name in (*OPTIONS, *WORK)} == {None}
+    flags = {name for name, option in (OPTIONS | WORK).items() if option.help}
+    assert flags == set(parameters) - {"image", "full_output", "progress", "cancel", "out"}
+    assert set(PLAIN) | {"axes", "channel_axis"} == flags
     for command in COMMANDS:
         shown = nl(command, "--help").stdout
-        expected = names if command == "denoise" else names - WORK
+        expected = flags if command == "denoise" else flags - WITH_WORK
         assert {name for name in expected if f"--{name.replace('_', '-')} " not in shown} == set(), command
 
 
-def test_the_defaults_are_those_of_denoise():
-    parameters = inspect.signature(nlmeans.denoise).parameters
-    assert {name: parameters[name].default for name in PLAIN} == PLAIN
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if not option.name])
+def test_every_option_has_a_check_and_none_stands_for_the_default(name):
+    option = OPTIONS[name]
+    assert option.checked(None, name, Layout("YX")) == option.default
+    with pytest.raises((TypeError, ValueError), match=name):
+        option.checked(object(), name, Layout("YX"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_flags(folder, given, command):
     done = nl(*COMMANDS[command])
     assert done.stderr == "nlmeans: colour.png: seen\n"
-    taken = {"denoise": WORK, "plan": {"method"}, "explain": set()}[command]
-    wanted = {name: value for name, value in PLAIN.items() if name in taken or name not in WORK}
+    taken = {"denoise": WITH_WORK, "plan": {"method"}, "explain": set()}[command]
+    wanted = {name: value for name, value in PLAIN.items() if name in taken or name not in WITH_WORK}
     assert given == wanted | {"axes": "YXC", "channel_axis": None}
 
 
@@ -176,9 +187,9 @@ def test_flags_about_the_work(folder, given, flags, expected):
     ("flags", "message"),
     [
         (["--sigma", "loud"], "'--sigma': must be a number, one a channel such as 9.5,8,11, or a file that exists"),
-        (["--sigma", "-1"], "must be at least 0; got '-1'"),
-        (["--sigma", "1,nan"], "must be finite; got '1,nan'"),
-        (["--sigma", "3", "--noise", "auto"], "--sigma: is short for --noise gaussian: give one of them"),
+        (["--sigma", "-1"], "must be at least 0; got -1"),
+        (["--sigma", "1,nan"], "must be finite; got nan"),
+        (["--sigma", "3", "--noise", "auto"], "--sigma: is short for --noise: give one of them, not both"),
         (["--noise", "pink"], "must be auto, gaussian, poisson, rician, or one with numbers such as"),
         (["--noise", "rician:gain=2"], "rician has sigma, coils; got 'gain'"),
         (["--noise", "gaussian:"], "must give each of its numbers once, as sigma=2.5; got 'gaussian:'"),
@@ -188,23 +199,23 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--noise", "gaussian:sigma=-3"], "sigma must be at least 0; got -3"),
         (["--noise", "poisson:gain=1,sigma=inf"], "must be finite"),
         (["--quality", "good"], "--quality"),
-        (["--axes", "QX"], "axes must be made of N (separate images)"),
-        (["--axes", "TZYX"], "axes can hold T or Z, not both"),
+        (["--axes", "QX"], "must be made of N (separate images)"),
+        (["--axes", "TZYX"], "can hold T or Z, not both"),
         (["--axes", "YXC", "--channel-axis", "2"], "is short for --axes: give one of them"),
         (["--mask", "none.png"], "'--mask': must be a file that exists; got 'none.png'"),
         (["--guide", "none.png"], "'--guide': must be a file that exists; got 'none.png'"),
-        (["--mask", "text.png"], "--mask: text.png: PNG, JPEG, TIFF, NPY and NIfTI files can be read and written"),
-        (["--sigma", "text.png"], "--sigma: text.png: PNG, JPEG"),
+        (["--mask", "text.png"], "--mask: text.png: JPEG, NIfTI, NPY, PNG and TIFF files can be read and written"),
+        (["--sigma", "text.png"], "--sigma: text.png: JPEG, NIfTI"),
         (["--guide-sigma", "2"], "--guide-sigma: comes with a --guide"),
         (["--guide-sigma", "-2"], "--guide-sigma"),
-        (["--strength", "0"], "must be one number above 0; got '0'"),
-        (["--strength", "1,2"], "must be one number above 0; got '1,2'"),
+        (["--strength", "0"], "is h/σ and must be 1e-06 to 1e+06; got 0"),
+        (["--strength", "1,2"], "must be a number; got [1.0, 2.0]"),
         (["--strength", "some"], "must be a number, or sure; got 'some'"),
         (["--patch-radius", "1.5"], "must be a whole number, or one an axis, such as 3 or 1,3,3; got '1.5'"),
         (["--patch-radius", "image"], "must be a whole number"),
-        (["--search-radius", "3,-1"], "must be at least 0; got '3,-1'"),
+        (["--search-radius", "3,-1"], "is a radius (the width is 2·radius + 1) and must be at least 0; got [3, -1]"),
         (["--search-radius", "all"], "or image; got 'all'"),
-        (["--spacing", "1,0"], "must be above 0; got '1,0'"),
+        (["--spacing", "1,0"], "must be above 0, one number for each axis of space; got [1.0, 0.0]"),
         (["--centre", "left"], "--centre"),
         (["--aggregation", "line"], "--aggregation"),
         (["--passes", "3"], "--passes"),
@@ -304,6 +315,7 @@ def test_spacing_from_nifti(folder, given):
 def test_another_method_need_not_know_of_spacing(folder, given, monkeypatch):
     pytest.importorskip("nibabel")
     monkeypatch.setattr("nlmeans.methods.registry.names", lambda: ("nlm", "other"))
+    monkeypatch.setattr(options, "method_of", lambda _: SimpleNamespace(options=frozenset()))
     formats.write("volume.nii", formats.Picture(VOLUME, "ZYX", spacing=(4.0, 1.0, 0.5)))
     nl("denoise", "volume.nii", "out.nii", "--method", "other")
     assert (given["method"], given["spacing"]) == ("other", None)

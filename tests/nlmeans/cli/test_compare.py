@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app
+from nlmeans.methods import registry
 from nlmeans.show.metrics import score
 
 pytest.importorskip("jinja2")
@@ -53,7 +54,7 @@ def calls(monkeypatch):
         return image + np.asarray(whole, image.dtype), SimpleNamespace(threads=2, notes=("mind noise='auto'",))
 
     monkeypatch.setattr(nlmeans, "denoise", denoise)
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("learned", "nlm", "ridge"))
+    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "learned"))
     return made
 
 
@@ -123,7 +124,7 @@ def test_each_way_is_run_on_a_corner_and_on_the_whole(folder, calls):
     assert nl("large.png", "--out", "page.html", "--threads", "2").exit_code == 0
     assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 5
     assert [(call.get("method"), call["quality"]) for call in calls[1::2]] == [
-        (None, "fast"), (None, "balanced"), (None, "best"), ("ridge", "balanced"), ("learned", "balanced")
+        ("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "balanced"), ("learned", "balanced")
     ]  # fmt: skip
     assert all(call["threads"] == 2 for call in calls)
     assert [call["sigma"] for call in calls[1::2]] == [None] * 5
@@ -142,6 +143,7 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
     for name in [name for name in sys.modules if name.split(".")[0] == "nonlocal_block"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
+    registry._named.cache_clear()
     done = nl("in.png", "--sigma", "10", "--out", "page.html")
     assert done.exit_code == 0, done.output
     (line,) = (line for line in told(done) if "learned" in line)
@@ -152,11 +154,15 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
     assert list(shown(text)) == ["Noisy", "Fast", "Balanced", "Best", "Ridge"]
 
 
-def test_a_method_that_is_not_there_is_left_out(folder, calls, monkeypatch):
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge"))
-    done = nl("in.png", "--out", "page.html")
-    assert "note: page.html: Learned is left out: it is not installed: pip install 'nlmeans[learned]'" in told(done)
-    assert len(calls) == 8
+def test_the_methods_are_those_that_are_installed(folder, calls, monkeypatch):
+    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "other"))
+    monkeypatch.setattr("nlmeans.cli.options.method_of", lambda _: SimpleNamespace(options=frozenset()))
+    assert nl("in.png", "--out", "page.html").exit_code == 0
+    assert list(shown(text_of())) == ["Noisy", "Fast", "Balanced", "Best", "Ridge", "Other"]
+    assert "What the methods nlm, ridge and other make of in.png." in text_of()
+    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm",))
+    assert nl("in.png", "--out", "one.html").exit_code == 0
+    assert "What the method nlm makes of in.png." in text_of("one.html")
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
@@ -219,12 +225,12 @@ def test_a_map_of_sigma_arrives_whole_and_at_the_corner(folder, calls):
     [
         (["in.png", "--out", "page.png"], 2, "must end in .html or .htm; got page.png"),
         (["in.png"], 2, "Missing option '--out'"),
-        (["in.png", "--out", "page.html", "--sigma", "-1"], 2, "must be at least 0; got '-1'"),
+        (["in.png", "--out", "page.html", "--sigma", "-1"], 2, "must be at least 0; got -1"),
         (["in.png", "--out", "there.html"], 1, "nlmeans: there.html: exists already; --overwrite"),
         (["in.png", "--out", "no/page.html"], 1, "does not exist"),
         (["in.html", "--out", "in.html", "--overwrite"], 1, "the page must be a file of its own: it is read from"),
         (["no.png", "--out", "page.html"], 1, "nlmeans: no.png: No such file or directory"),
-        (["there.html", "--out", "page.html"], 1, "nlmeans: there.html: PNG, JPEG, TIFF"),
+        (["there.html", "--out", "page.html"], 1, "nlmeans: there.html: JPEG, NIfTI, NPY"),
         (["in.png", "--out", "page.html", "--reference", "no.png"], 1, "nlmeans: no.png: No such file or directory"),
         (
             ["in.png", "--out", "page.html", "--reference", "small.png"],

@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nlmeans import formats
-from nlmeans.cli import app, demo
+from nlmeans.cli import app
+from nlmeans.cli import demonstrating as demo
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlmeans import formats, large
-from nlmeans.formats import codecs, zarr_metadata
+from nlmeans.formats.own.tiff import codecs
+from nlmeans.formats.own.zarr import metadata
 from nlmeans.formats.picture import PictureError, Request
 from nlmeans.large import files
 
@@ -247,7 +248,7 @@ def test_a_sparse_tiff_is_read_as_its_format_says(text):
     np.testing.assert_array_equal(formats.read("a.tif").pixels, array)
     source = files.open_source(Path("a.tif"))
     np.testing.assert_array_equal(source.read((slice(0, 64), slice(0, 64))), array)
-    assert source.about.nodata == formats.read("a.tif").nodata == nodata
+    assert source.info.nodata == formats.read("a.tif").nodata == nodata
 
 
 def test_gzip_is_read_no_further_than_customary_padding(monkeypatch, caplog):
@@ -299,11 +300,12 @@ def test_a_store_that_claims_absurdities_is_refused_at_once(fields, match):
         large.sampled("a.zarr")
 
 
-def test_chunks_are_not_counted_one_by_one(monkeypatch):
-    monkeypatch.setattr(zarr_metadata, "MOST_CHUNKS", 100)
-    zarr.create_array("a.zarr", shape=(480, 600), chunks=(2, 2), dtype="u1")[:12, :12] = 7
+def test_chunks_are_not_counted_one_by_one():
+    array = zarr.create_array("a.zarr", shape=(480, 600), chunks=(2, 2), dtype="u1")
+    request = Request(Path("a.zarr"), None, None, 1 << 28, whole=False)
     with pytest.raises(PictureError, match="72,000 chunks, and 36 are there"):
-        large.sampled("a.zarr")
+        metadata.check_size(array, 36, 12 * 12, request, most=100)
+    assert metadata.check_size(array, 36, 12 * 12, request) == 72_000
 
 
 def ome(*levels):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats, large
 from nlmeans.cli import app
-from nlmeans.formats import zarrs
+from nlmeans.formats.own.zarr import regions
 from nlmeans.formats.picture import PictureError, declared
 from nlmeans.large import files
 
@@ -125,7 +125,7 @@ def test_attributes_declare_it(attributes):
     if "_FillValue" in attributes and attributes["_FillValue"] is not None:
         for said in (-9999.0, base64.b64encode(struct.pack("<d", -9999.0)).decode()):
             zarr.create_array("b.zarr", data=pixels, chunks=(32, 32), attributes={"_FillValue": said}, overwrite=True)
-            assert files.open_source("b.zarr").about.nodata == -9999
+            assert files.open_source("b.zarr").info.nodata == -9999
     zarr.create_array("a.zarr", data=pixels, chunks=(32, 32), attributes=attributes)
     nl("denoise", "a.zarr", "out.zarr", "--quality", "fast")
     assert (zarr.open("out.zarr")[ROWS] == -9999).all()
@@ -145,13 +145,13 @@ def test_chunks_that_are_not_there_are_missing(dtype, fill):
 def test_a_fill_value_that_nobody_chose_declares_nothing():
     """Dark pixels have it too; and where all chunks are there, nothing is missing."""
     zarr.create_array("a.zarr", shape=(96, 64), chunks=(32, 64), dtype="u2")[:64] = GREY.round()
-    assert files.open_source("a.zarr").about.nodata is None
+    assert files.open_source("a.zarr").info.nodata is None
     zarr.create_array("b.zarr", shape=(64, 64), chunks=(32, 64), dtype="u2", fill_value=100)[...] = GREY.round()
-    assert files.open_source("b.zarr").about.nodata is None
+    assert files.open_source("b.zarr").info.nodata is None
     attributes = {"_ARRAY_DIMENSIONS": ["y", "x"]}  # here xarray keeps _FillValue so
     options = {"zarr_format": 2, "attributes": attributes, "fill_value": 100}
     zarr.create_array("c.zarr", shape=(64, 64), chunks=(32, 64), dtype="u2", **options)[...] = GREY.round()
-    assert files.open_source("c.zarr").about.nodata == 100
+    assert files.open_source("c.zarr").info.nodata == 100
 
 
 @pytest.mark.parametrize("nodata", [-9999.0, np.nan])
@@ -160,7 +160,7 @@ def test_it_is_declared_in_the_other_format_too(nodata):
     pixels[ROWS] = nodata
     tifffile.imwrite("in.tif", pixels, **nodata_tag(f"{nodata}"))
     large.denoise("in.tif", "out.zarr", quality="fast", fill=False)
-    np.testing.assert_equal(files.open_source("out.zarr").about.nodata, nodata)
+    np.testing.assert_equal(files.open_source("out.zarr").info.nodata, nodata)
     large.denoise("out.zarr", "back.tif", quality="fast", fill=False)
     np.testing.assert_equal(formats.read("back.tif").nodata, nodata)
 
@@ -169,9 +169,9 @@ def test_levels_are_made_without_it():
     pixels = np.full((4, 4), 100, np.int16)
     pixels[0, 0] = pixels[2:, 2:] = -32768
     ends = [np.array([0, 2, 4])] * 2
-    np.testing.assert_array_equal(zarrs.means(pixels, ends, -32768.0), [[100, 100], [100, -32768]])
+    np.testing.assert_array_equal(regions.means(pixels, ends, -32768.0), [[100, 100], [100, -32768]])
     floats = np.where(pixels == -32768, np.nan, pixels).astype("f4")
-    np.testing.assert_array_equal(zarrs.means(floats, ends), [[100, 100], [100, np.nan]])
+    np.testing.assert_array_equal(regions.means(floats, ends), [[100, 100], [100, np.nan]])
 
 
 # --- what 0 means ---
@@ -194,7 +194,7 @@ def test_where_0_is_white_models_see_light(dtype, more):
 
 def test_no_data_is_turned_round_with_the_pixels():
     tifffile.imwrite("a.tif", GREY.astype("u1"), photometric="miniswhite", **nodata_tag("255"))
-    assert formats.read("a.tif").nodata == files.open_source("a.tif").about.nodata == 0
+    assert formats.read("a.tif").nodata == files.open_source("a.tif").info.nodata == 0
 
 
 # --- a pixel's size ---
@@ -210,7 +210,7 @@ def test_the_size_that_ome_metadata_tell(compression):
         metadata={"axes": "ZYX"} | SIZE,
         compression=compression,
     )
-    picture, about = formats.read("a.ome.tif"), files.open_source("a.ome.tif").about
+    picture, about = formats.read("a.ome.tif"), files.open_source("a.ome.tif").info
     assert picture.spacing == about.spacing == pytest.approx((2.0, 0.5, 0.5))
     assert picture.unit == about.unit == "µm"
     nl("denoise", "a.ome.tif", "a.zarr", "--sigma", 9, "--quality", "fast")
@@ -324,7 +324,7 @@ def test_damaged_ome_metadata_are_refused_before_they_are_followed(change, match
 def test_names_of_axes_are_understood(names, axes, version):
     options = {"dimension_names": names} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": names}}
     zarr.create_array("a.zarr", data=RNG.normal(0, 1, (6, 32, 32)), chunks=(1, 32, 32), zarr_format=version, **options)
-    assert files.open_source("a.zarr").about.axes == axes
+    assert files.open_source("a.zarr").info.axes == axes
 
 
 def test_names_of_axes_that_are_not_known_are_never_guessed():

@@ -3,6 +3,7 @@
 import gzip
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from typer.testing import CliRunner
 
 from nlmeans import formats
 from nlmeans.cli import app
-from nlmeans.cli.jobs import pairs
+from nlmeans.cli.paths import pairs
+from nlmeans.formats import table
 
 nib = pytest.importorskip("nibabel", reason="nibabel is not installed: pip install 'nlmeans[medical]'")
 
@@ -232,15 +234,10 @@ def test_without_nibabel(tmp_path, monkeypatch):
 
 
 def test_names_and_folders(tmp_path):
-    assert [formats.ending(name) for name in ("a.NII.gz", "b.x.nii", "c.tar.gz", "d", "e.nii.png")] == [
-        ".nii.gz",
-        ".nii",
-        ".gz",
-        "",
-        ".png",
-    ]
+    known = [table.by_name(Path(name)) for name in ("a.NII.gz", "b.x.nii", "c.tar.gz", "d", "e.nii.png")]
+    assert [fmt and fmt.name for fmt in known] == ["NIfTI", "NIfTI", None, None, "PNG"]
     with pytest.raises(formats.PictureError, match=r"ends in \.gz"):
-        formats.format_of("a.tar.gz")
+        table.to_write(Path("a.tar.gz"), "write")
     make(tmp_path / "a.nii.gz", noise("int16", 4, 5, 6))
     (tmp_path / "b.tar.gz").write_bytes(b"")
     work, _ = pairs([tmp_path], str(tmp_path / "out"))

@@ -11,7 +11,8 @@ from pictures import SHAPE, block, noise, opened, png_file, profile, through
 from PIL import Image, PngImagePlugin
 
 from nlmeans import formats
-from nlmeans.formats import exif, png
+from nlmeans.formats import exif
+from nlmeans.formats.own import png
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -40,10 +41,9 @@ def test_png_that_others_can_read(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 3), (40, 1, 3), (3, 5, 1)])
-def test_png_of_odd_shapes_in_bands(tmp_path, shape, monkeypatch):
-    monkeypatch.setattr(png, "BAND", 64)  # several bands, the last one shorter
-    pixels = noise("uint16", *shape)
-    formats.write(tmp_path / "a.png", formats.Picture(pixels, "YXC"))
+def test_png_of_odd_shapes_in_bands(tmp_path, shape):
+    pixels, path = noise("uint16", *shape), tmp_path / "a.png"
+    png.Png(band=64).write(path, formats.Picture(pixels, "YXC"), path)  # several bands, the last one shorter
     np.testing.assert_array_equal(np.atleast_3d(formats.read(tmp_path / "a.png").pixels), pixels)
 
 

@@ -11,7 +11,8 @@ from pictures import SHAPE, block, noise, profile, through, with_path
 from PIL import Image
 
 from nlmeans import formats
-from nlmeans.formats import codecs, exif
+from nlmeans.formats import exif
+from nlmeans.formats.own.tiff import codecs
 
 LAYOUTS = {
     "grey": (SHAPE, {"photometric": "minisblack"}, "YX"),

@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
 def test_a_picture_that_a_killed_process_left_goes_with_the_next():
     code = (
         "import os, numpy as np\nfrom nlmeans import io\nos.replace = lambda *_: os._exit(9)\n"
-        "io.write('clean.png', formats.Picture(np.zeros((8, 8), np.uint8), 'YX'))"
+        "io.write('clean.png', io.Picture(np.zeros((8, 8), np.uint8), 'YX'))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=os.getcwd()).returncode == 9
     (left,) = Path().glob(".clean.png.*.part")

@@ -1,5 +1,6 @@
 """Files larger than memory: what comes out is the whole image's result, and all that files say is kept."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import tifffile
 
 import nlmeans
 from nlmeans import formats, large
-from nlmeans.formats import PictureError, zarrs
-from nlmeans.large import blocks, files, work
+from nlmeans.formats import PictureError
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.large import files
+from nlmeans.large.blocks import Sizes
 from nlmeans.methods import sample
 from nlmeans.pixels import crops
 
@@ -22,13 +25,13 @@ GREY = (
 GREY = GREY.clip(0, 255).round().astype(np.uint16)
 COLOUR = np.stack([GREY, GREY[::-1], GREY // 2], axis=-1).astype(np.uint8)
 VOLUME = (RNG.normal(0, 10, (12, 50, 60)) + 60 * (np.arange(60) > 30)).astype(np.float32)
+denoise = partial(large.denoise, sizes=Sizes((60 * 60, 6 * 30 * 30)))
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """Work in an empty folder, in small blocks."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 60 * 60, 3: 6 * 30 * 30})
     return tmp_path
 
 
@@ -70,7 +73,7 @@ def ome(path, levels, axes, scale, version="0.4"):
 @pytest.mark.parametrize("target", ["clean.npy", "clean.tif", "clean.zarr"])
 def test_from_npy_to_any(target):
     np.save("noisy.npy", GREY)
-    report = large.denoise("noisy.npy", target)
+    report = denoise("noisy.npy", target)
     ref, told = nlmeans.denoise(GREY, full_output=True)
     found = zarr.open(target)["0"][...] if target.endswith("zarr") else formats.read(target).pixels
     assert_is(ref, found)
@@ -91,7 +94,7 @@ def test_from_npy_to_any(target):
 )
 def test_tiff_is_read_and_written_by_regions(options):
     tifffile.imwrite("noisy.tif", GREY, **{"photometric": "minisblack"} | options)
-    large.denoise("noisy.tif", "clean.tif", sigma=10)
+    denoise("noisy.tif", "clean.tif", sigma=10)
     assert_is(nlmeans.denoise(GREY, 10, spacing=formats.read("noisy.tif").spacing), tifffile.imread("clean.tif"))
     with tifffile.TiffFile("noisy.tif") as before, tifffile.TiffFile("clean.tif") as after:
         assert after.series[0].axes == before.series[0].axes == "YX"
@@ -110,7 +113,7 @@ def test_tiff_is_read_and_written_by_regions(options):
 def test_tiff_in_colour(planar, options):
     pixels = COLOUR if planar == "contig" else COLOUR.transpose(2, 0, 1)
     tifffile.imwrite("noisy.tif", pixels, photometric="rgb", planarconfig=planar, **options)
-    large.denoise("noisy.tif", "clean.tif", sigma=10, quality="fast")
+    denoise("noisy.tif", "clean.tif", sigma=10, quality="fast")
     axes = "YXC" if planar == "contig" else "CYX"
     assert_is(nlmeans.denoise(pixels, 10, axes=axes, quality="fast"), tifffile.imread("clean.tif"))
     assert formats.read("clean.tif").axes == formats.read("noisy.tif").axes
@@ -119,12 +122,12 @@ def test_tiff_in_colour(planar, options):
 @pytest.mark.parametrize("options", [{}, dict(compression="zlib"), dict(tile=(16, 32))])
 def test_tiff_of_many_pages(options):
     tifffile.imwrite("noisy.tif", VOLUME, metadata={"axes": "ZYX"}, photometric="minisblack", **options)
-    large.denoise("noisy.tif", "clean.tif", sigma=10)
+    denoise("noisy.tif", "clean.tif", sigma=10)
     assert_is(nlmeans.denoise(VOLUME, 10, axes="ZYX"), tifffile.imread("clean.tif"))
     tifffile.imwrite("unnamed.tif", VOLUME, photometric="minisblack", metadata=None)
     with pytest.raises(PictureError, match="--axes ZYX for a volume, TYX for a video"):
-        large.denoise("unnamed.tif", "other.tif")
-    large.denoise("unnamed.tif", "other.tif", sigma=10, axes="TYX", quality="fast")
+        denoise("unnamed.tif", "other.tif")
+    denoise("unnamed.tif", "other.tif", sigma=10, axes="TYX", quality="fast")
     assert_is(nlmeans.denoise(VOLUME, 10, axes="TYX", quality="fast"), tifffile.imread("other.tif"))
 
 
@@ -140,7 +143,7 @@ def test_tiff_of_many_pages(options):
 def test_zarr_arrays(array):
     source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, **array)
     source[...] = GREY
-    large.denoise("noisy.zarr", "clean.zarr", sigma=10)
+    denoise("noisy.zarr", "clean.zarr", sigma=10)
     found = zarr.open("clean.zarr")
     assert_is(nlmeans.denoise(GREY, 10), found[...])
     assert found.metadata.to_dict() == source.metadata.to_dict()
@@ -155,7 +158,7 @@ def test_ome_zarr_keeps_its_metadata_and_makes_its_levels_anew(version):
         (coarse[:, :13, :15], {"chunks": (2, 9, 9)}),
     ]
     before = ome("noisy.zarr", levels, "zyx", [2.0, 0.5, 0.5], version)
-    report = large.denoise("noisy.zarr", "clean.zarr", sigma=10)
+    report = denoise("noisy.zarr", "clean.zarr", sigma=10)
     after = zarr.open("clean.zarr")
     assert dict(after.attrs) == dict(before.attrs)
     assert after.metadata.zarr_format == before.metadata.zarr_format
@@ -176,14 +179,14 @@ def test_gathered_metadata_stay_gathered(caplog):
     group = ome("noisy.zarr", [(GREY, dict(chunks=(64, 64)))], "yx", [1, 1])
     group.create_group("labels")
     zarr.consolidate_metadata("noisy.zarr")
-    large.denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
+    denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
     assert zarr.open("clean.zarr").metadata.consolidated_metadata is not None
     assert "labels in it are not copied" in caplog.text
 
 
 def test_a_big_tiff_stays_one(caplog):
     tifffile.imwrite("noisy.tif", GREY, photometric="minisblack", bigtiff=True, tile=(64, 64), compression="zlib")
-    large.denoise("noisy.tif", "clean.tif", sigma=10, quality="fast")
+    denoise("noisy.tif", "clean.tif", sigma=10, quality="fast")
     with tifffile.TiffFile("clean.tif") as after:
         assert after.is_bigtiff
         assert after.pages[0].tile == (64, 64)
@@ -194,15 +197,15 @@ def test_a_level_is_made_of_pieces(monkeypatch):
     coarse = np.zeros((6, 25, 30), np.float32)
     levels = [(VOLUME, dict(chunks=(4, 16, 16))), (coarse, dict(chunks=(6, 25, 30)))]
     ome("noisy.zarr", levels, "zyx", [1, 1, 1])
-    large.denoise("noisy.zarr", "whole.zarr", sigma=10, quality="fast")
-    monkeypatch.setattr(zarrs, "PIECE", 500)
-    large.denoise("noisy.zarr", "pieces.zarr", sigma=10, quality="fast")
+    denoise("noisy.zarr", "whole.zarr", sigma=10, quality="fast")
+    monkeypatch.setattr(zarr_format.FORMAT, "piece", 500)
+    denoise("noisy.zarr", "pieces.zarr", sigma=10, quality="fast")
     np.testing.assert_array_equal(zarr.open("pieces.zarr")["s1"][...], zarr.open("whole.zarr")["s1"][...])
 
 
 def test_a_store_of_five_axes_and_what_it_says_of_them():
     ome("noisy.zarr", [(GREY[None, None, None], dict(chunks=(1, 1, 1, 64, 64)))], "tczyx", [1, 1, 1, 0.1, 0.1])
-    large.denoise("noisy.zarr", "clean.zarr", sigma=10)
+    denoise("noisy.zarr", "clean.zarr", sigma=10)
     assert_is(nlmeans.denoise(GREY, 10), zarr.open("clean.zarr")["s0"][0, 0, 0])
     ome(
         "two.zarr",
@@ -211,8 +214,8 @@ def test_a_store_of_five_axes_and_what_it_says_of_them():
         [1] * 5,
     )
     with pytest.raises(ValueError, match="T or Z, not both"):
-        large.denoise("two.zarr", "three.zarr")
-    large.denoise("two.zarr/s0", "three.zarr", sigma=10, axes="NCZYX", quality="fast")
+        denoise("two.zarr", "three.zarr")
+    denoise("two.zarr/s0", "three.zarr", sigma=10, axes="NCZYX", quality="fast")
     ref = nlmeans.denoise(np.stack([GREY] * 4).reshape(2, 2, 150, 170), 10, axes="NZYX", quality="fast")
     assert_is(ref, zarr.open("three.zarr")[:, 0])
 
@@ -221,7 +224,7 @@ def test_images_that_share_chunks():
     stack = np.stack([GREY, GREY[::-1], GREY // 2])
     source = zarr.create_array("noisy.zarr", shape=stack.shape, dtype=stack.dtype, chunks=(2, 64, 64))
     source[...] = stack
-    large.denoise("noisy.zarr", "clean.zarr", axes="NYX", quality="fast")
+    denoise("noisy.zarr", "clean.zarr", axes="NYX", quality="fast")
     assert_is(nlmeans.denoise(stack, axes="NYX", quality="fast"), zarr.open("clean.zarr")[...])
 
 
@@ -235,14 +238,14 @@ def test_what_belongs_to_the_pixels(kind):
     np.save("sigma.npy", levels)
     paths = kind == "paths"
     given = dict(mask="mask.npy" if paths else mask, guide="guide.npy" if paths else guide)
-    report = large.denoise("noisy.npy", "a.npy", sigma=10, **given)
+    report = denoise("noisy.npy", "a.npy", sigma=10, **given)
     ref, told = nlmeans.denoise(GREY, 10, mask=mask, guide=guide, full_output=True)
     assert_is(ref, np.load("a.npy"))
     assert (report.missing, report.unfilled) == (told.missing, told.unfilled)
-    large.denoise("noisy.npy", "b.npy", sigma="sigma.npy" if paths else levels, method="ridge", quality="fast")
+    denoise("noisy.npy", "b.npy", sigma="sigma.npy" if paths else levels, method="ridge", quality="fast")
     assert_is(nlmeans.denoise(GREY, levels, method="ridge", quality="fast"), np.load("b.npy"))
     with pytest.raises(ValueError, match="mask must have the image's shape"):
-        large.denoise("noisy.npy", "c.npy", mask=mask[1:])
+        denoise("noisy.npy", "c.npy", mask=mask[1:])
 
 
 def test_a_sample_is_enough_to_plan():
@@ -253,18 +256,18 @@ def test_a_sample_is_enough_to_plan():
 
 def test_a_map_that_is_wrong_outside_the_sample_is_an_error(monkeypatch):
     monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
-    monkeypatch.setattr(work, "TRIAL", {2: ((1, 10, 10), (1, 20, 20))})
+    sizes = Sizes((60 * 60, 6 * 30 * 30), (((1, 10, 10), (1, 20, 20)),))
     levels = np.full(GREY.shape, 10.0)
     np.save("noisy.npy", GREY)
     for value, message in ((np.nan, "finite everywhere"), (-1, "at least 0 everywhere; got -1")):
         levels[140, 160] = value
         with pytest.raises(large.Unfinished, match=message):
-            large.denoise("noisy.npy", "clean.npy", levels)
+            denoise("noisy.npy", "clean.npy", levels, sizes=sizes)
         Path("clean.npy.part").unlink()
     levels[...] = 10
     levels[:50, :70] = 0
     with pytest.raises(ValueError, match="above 0 somewhere in the sample"):
-        large.denoise("noisy.npy", "clean.npy", levels)
+        denoise("noisy.npy", "clean.npy", levels)
 
 
 def test_many_channels_are_sampled_by_fewer_pixels():
@@ -277,14 +280,14 @@ def test_progress_counts_blocks_and_an_event_stops_them():
 
     np.save("noisy.npy", GREY)
     seen, event = [], threading.Event()
-    large.denoise("noisy.npy", "clean.npy", sigma=10, progress=lambda done, total: seen.append((done, total)))
+    denoise("noisy.npy", "clean.npy", sigma=10, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] == len(seen) > 5
 
     def stop(done, total):
         event.set()
 
     with pytest.raises(nlmeans.Cancelled):
-        large.denoise("noisy.npy", "other.npy", sigma=10, progress=stop, cancel=event)
+        denoise("noisy.npy", "other.npy", sigma=10, progress=stop, cancel=event)
     assert not Path("other.npy").exists()
     assert Path("other.npy.part").exists()
 
@@ -292,8 +295,8 @@ def test_progress_counts_blocks_and_an_event_stops_them():
 @pytest.mark.parametrize(
     ("source", "target", "given", "error", "message"),
     [
-        ("noisy.npy", "clean.png", {}, PictureError, r"must end in .zarr, .tif, .tiff or .npy; got clean.png"),
-        ("noisy.png", "clean.npy", {}, PictureError, r"only Zarr, TIFF and NPY .*noisy\.png is PNG"),
+        ("noisy.npy", "clean.png", {}, PictureError, r"the name ends in \.png, not in \.npy, \.tif, \.tiff, \.zarr"),
+        ("noisy.png", "clean.npy", {}, PictureError, r"only NPY, TIFF and Zarr .*noisy\.png is PNG"),
         ("nothing.npy", "clean.npy", {}, FileNotFoundError, "nothing.npy"),
         ("nothing.zarr", "clean.npy", {}, FileNotFoundError, r"there is no .*nothing\.zarr"),
         ("foreign.zarr", "clean.npy", {}, PictureError, "no Zarr array or group that can be read"),
@@ -348,14 +351,14 @@ def test_bad_input_writes_nothing(source, target, given, error, message):
     zarr.create_group("odd.zarr").attrs["multiscales"] = [{"datasets": [{"path": "7"}]}]
     before = sorted(item.name for item in Path().iterdir())
     with pytest.raises(error, match=message):
-        large.denoise(source, target, **given)
+        denoise(source, target, **given)
     assert sorted(item.name for item in Path().iterdir()) == before
 
 
 def test_chunks_that_are_not_there_are_told_of(caplog):
     source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, chunks=(50, 60), fill_value=7)
     source[:100] = GREY[:100]
-    large.denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
+    denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
     assert "3 of 9 chunks are not in the store, and are read as 7" in caplog.text
     clean = zarr.open("clean.zarr")[...]
     assert_is(nlmeans.denoise(source[...], 10, nodata=7, quality="fast"), clean)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nlmeans.formats import zarrs
+from nlmeans.formats.own.zarr.regions import means
 from nlmeans.large import blocks
 
 RNG = np.random.default_rng(0)
@@ -16,7 +16,7 @@ def test_means_of_boxes(large_side, small):
     pixels = RNG.integers(0, 99, (large_side, 4)).astype(np.int16)
     ends = np.arange(small + 1) * large_side // small
     ref = np.stack([pixels[a:b].mean(0) for a, b in itertools.pairwise(ends)])
-    comp = zarrs.means(pixels, [ends, np.arange(5)])
+    comp = means(pixels, [ends, np.arange(5)])
     np.testing.assert_array_equal(comp, np.rint(ref).astype(np.int16))
 
 
@@ -30,15 +30,15 @@ def room(**given):
         each=50.0,
         source=(1, 64, 64),
         itemsize=2,
+        most=1 << 22,
     )
     return blocks.Room(**of | given)
 
 
 @pytest.mark.parametrize("budget", [4e6, 3e7, 1e9])
 @pytest.mark.parametrize("cpus", [1, 2, 16])
-def test_blocks_fit_into_the_budget(budget, cpus, monkeypatch):
-    monkeypatch.setattr(blocks, "MOST", {2: 1 << 22, 3: 1 << 24})
-    for here in (room(), room(sides=(300, 400, 500), chunks=(1, 8, 32, 32), halo=(5, 9, 9))):
+def test_blocks_fit_into_the_budget(budget, cpus):
+    for here in (room(), room(sides=(300, 400, 500), chunks=(1, 8, 32, 32), halo=(5, 9, 9), most=1 << 24)):
         if budget < 1e7 and here.sides[0] > 1:
             with pytest.raises(ValueError, match="max_memory must hold blocks that read at most 4 times what they"):
                 blocks.choose(here, budget, cpus)

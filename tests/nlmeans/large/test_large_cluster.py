@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +13,22 @@ import pytest
 
 import nlmeans
 from nlmeans import large
-from nlmeans.formats import zarrs
-from nlmeans.large import blocks, workers
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.large import workers
+from nlmeans.large.blocks import Sizes
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 pytest.importorskip("distributed", reason="dask is not installed: pip install 'nlmeans[scale]'")
 
 GREY = np.random.default_rng(0).normal(100, 10, (400, 410)).astype(np.float32)
 REF = nlmeans.denoise(GREY, 10, quality="best")
+denoise = partial(large.denoise, sizes=Sizes((64 * 64, 64 * 64)))
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 64 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 64, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 64, "X": 64})
     np.save("noisy.npy", GREY)
 
 
@@ -65,7 +67,7 @@ def started(tmp_path):
 
 
 def test_several_workers(cluster):
-    report = large.denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=cluster.scheduler_address)
+    report = denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=cluster.scheduler_address)
     np.testing.assert_allclose(zarr.open("clean.zarr")["0"][...], REF, atol=2e-3)
     assert report.threads == 2
 
@@ -77,7 +79,7 @@ def test_a_worker_that_is_killed_spoils_nothing(started):
         if done == 5:
             worker.kill()
 
-    large.denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
+    denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
     assert worker.wait(10) != 0
     np.testing.assert_allclose(zarr.open("clean.zarr")["0"][...], REF, atol=2e-3)
 
@@ -91,9 +93,9 @@ def test_a_scheduler_that_goes_away_is_an_error_and_gone_on_from(started):
             scheduler.kill()
 
     with pytest.raises(large.Unfinished, match=r"the scheduler at .* went away; \d+ of 49 blocks are done"):
-        large.denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
+        denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
     seen = []
-    large.denoise("noisy.npy", "clean.zarr", 10, quality="best", progress=lambda done, _: seen.append(done))
+    denoise("noisy.npy", "clean.zarr", 10, quality="best", progress=lambda done, _: seen.append(done))
     assert len(seen) < 49
     np.testing.assert_allclose(zarr.open("clean.zarr")["0"][...], REF, atol=2e-3)
 
@@ -102,6 +104,6 @@ def test_no_scheduler(monkeypatch):
     monkeypatch.setattr(workers, "PATIENCE", 1)
     before = sorted(os.listdir())
     with pytest.raises(OSError, match=r"127\.0\.0\.1"):
-        large.denoise("noisy.npy", "clean.zarr", 10, scheduler="tcp://127.0.0.1:1")
+        denoise("noisy.npy", "clean.zarr", 10, scheduler="tcp://127.0.0.1:1")
     assert sorted(os.listdir()) == before
     assert Path("noisy.npy").exists()

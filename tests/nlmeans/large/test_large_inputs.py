@@ -10,9 +10,11 @@ import tifffile
 from sidecars import GREY, OTHER, denoise, refused, stopped
 
 from nlmeans import formats
-from nlmeans.formats import PictureError, locks, tiffs, zarrs
-from nlmeans.large import blocks
-from nlmeans.large.job import Changed
+from nlmeans.formats import PictureError, locks
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.formats.own.tiff import regions
+from nlmeans.large import files
+from nlmeans.large.inputs import Changed
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 
@@ -20,8 +22,7 @@ zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'n
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 50 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 50, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 50, "X": 64})
     np.save("noisy.npy", GREY)
     np.save("other.npy", OTHER)
 
@@ -131,10 +132,10 @@ def test_a_file_that_is_read_by_many_at_once_is_open_meanwhile_alone():
     from concurrent.futures import ThreadPoolExecutor
 
     tifffile.imwrite("packed.tif", GREY, compression="zlib", tile=(32, 32))
-    source = tiffs.TiffSource.open(Path("packed.tif").absolute())
+    source = files.open_source(Path("packed.tif").absolute())
     cuts = [(slice(y, y + 40), slice(x, x + 50)) for y in range(0, 60, 7) for x in range(0, 60, 7)]
     with ThreadPoolExecutor(8) as pool:
         for cut, comp in zip(cuts, pool.map(source.read, cuts), strict=True):
             np.testing.assert_array_equal(comp, GREY[cut])
-    opened = tiffs._opened(source.path, source.path.stat().st_mtime_ns)
+    opened = regions._opened(source.path, source.path.stat().st_mtime_ns)
     assert opened.tif.filehandle.closed

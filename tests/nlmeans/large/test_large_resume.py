@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +17,27 @@ import tifffile
 
 import nlmeans
 from nlmeans import large
-from nlmeans.formats import PictureError, locks, npys, tiffs, zarrs
-from nlmeans.large import blocks, job, work
+from nlmeans.formats import PictureError, locks
+from nlmeans.formats.own import npy
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.formats.own.tiff.regions import TiffTarget
+from nlmeans.formats.own.zarr.regions import ZarrTarget
+from nlmeans.large.blocks import Sizes
 from nlmeans.large.manifest import Manifest
 from nlmeans.large.output import Output
+from nlmeans.large.task import BlockTask
 from nlmeans.methods import sample
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 
 GREY = np.random.default_rng(0).normal(100, 10, (200, 210)).astype(np.float32)
+denoise = partial(large.denoise, sizes=Sizes((64 * 64, 64 * 64)))
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 64 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 64, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 64, "X": 64})
     np.save("noisy.npy", GREY)
     return tmp_path
 
@@ -39,8 +45,8 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def done(monkeypatch):
     """Count the blocks that are done."""
-    made, real = [], job.Job.__call__
-    monkeypatch.setattr(job.Job, "__call__", lambda self, block: made.append(block) or real(self, block))
+    made, real = [], BlockTask.__call__
+    monkeypatch.setattr(BlockTask, "__call__", lambda self, block: made.append(block) or real(self, block))
     return made
 
 
@@ -56,7 +62,7 @@ def stop_after(count, **options):
             raise InterruptedError("enough")
 
     with pytest.raises(InterruptedError, match="enough"):
-        large.denoise("noisy.npy", progress=progress, threads=1, **options)
+        denoise("noisy.npy", progress=progress, threads=1, **options)
 
 
 @pytest.mark.parametrize("target", ["clean.npy", "clean.tif", "clean.zarr"])
@@ -66,13 +72,13 @@ def test_only_what_is_missing_is_done(target, done, caplog):
     first, before = len(done), set(done)
     caplog.set_level("INFO", "nlmeans")
     seen = []
-    large.denoise("noisy.npy", target, 10, threads=1, progress=lambda done, total: seen.append((done, total)))
+    denoise("noisy.npy", target, 10, threads=1, progress=lambda done, total: seen.append((done, total)))
     assert names() == sorted(["noisy.npy", target])
     assert first == 5
     assert not before & set(done[first:])
     assert f"going on: 5 of {len(done)} are done" in caplog.text
     assert seen[0] == (6, len(done))
-    large.denoise("noisy.npy", "again.npy", 10)
+    denoise("noisy.npy", "again.npy", 10)
     found = zarr.open(target)["0"][...] if target.endswith("zarr") else nlmeans.io.read(target).pixels
     np.testing.assert_array_equal(found, np.load("again.npy"))
 
@@ -82,8 +88,8 @@ def test_a_run_that_is_killed_is_gone_on_with():
     source = zarr.create_array("noisy.zarr", shape=(1200, 1200), dtype="float32", chunks=(100, 100))
     source[...] = rng.normal(100, 10, source.shape)
     code = (
-        "from nlmeans import large\nfrom nlmeans.large import blocks\nblocks.MOST = {2: 100 * 100, 3: 1}\n"
-        "large.denoise('noisy.zarr', 'clean.zarr', 10, quality='best', threads=1)\n"
+        "from nlmeans import large\nfrom nlmeans.large.blocks import Sizes\nsizes = Sizes((100 * 100, 1))\n"
+        "large.denoise('noisy.zarr', 'clean.zarr', 10, quality='best', threads=1, sizes=sizes)\n"
     )
     manifest = Path("clean.zarr.part.manifest")
     with subprocess.Popen([sys.executable, "-c", code]) as process:
@@ -93,11 +99,8 @@ def test_a_run_that_is_killed_is_gone_on_with():
         process.kill()
     ready = manifest.read_text().count('"block":') - 1
     assert 0 < ready < 144
-    blocks.MOST = {2: 100 * 100, 3: 1}
-    total = []
-    large.denoise(
-        "noisy.zarr", "clean.zarr", 10, quality="best", threads=1, progress=lambda done, of: total.append(done)
-    )
+    total, more = [], dict(quality="best", threads=1, sizes=Sizes((100 * 100, 1)))
+    denoise("noisy.zarr", "clean.zarr", 10, progress=lambda done, of: total.append(done), **more)
     assert total[0] == ready + 1
     ref = nlmeans.denoise(source[...], 10, quality="best")
     np.testing.assert_allclose(zarr.open("clean.zarr")[...], ref, atol=2e-3)
@@ -109,7 +112,7 @@ def test_a_line_that_was_cut_off_is_not_believed(done):
     manifest.write_text(manifest.read_text()[:-8])
     np.load("clean.npy.part", mmap_mode="r+")[...] = -1  # what is not done again stays
     done.clear()
-    large.denoise("noisy.npy", "clean.npy", 10, threads=1)
+    denoise("noisy.npy", "clean.npy", 10, threads=1)
     assert len(done) == 16 - 4
     assert (np.load("clean.npy") == -1).sum() == 4 * 64 * 64 - 64 * (4 * 64 - 210)
 
@@ -127,7 +130,7 @@ def test_a_line_that_was_cut_off_is_not_believed(done):
 def test_other_parameters_are_refused(change, what):
     stop_after(3, target="clean.npy", sigma=10)
     with pytest.raises(PictureError, match=rf"(?s)gone on with as it was begun: .*{what}.*Remove that and"):
-        large.denoise("noisy.npy", "clean.npy", **{"sigma": 10} | change)
+        denoise("noisy.npy", "clean.npy", **{"sigma": 10} | change)
     assert names() == ["clean.npy.part", "clean.npy.part.manifest", "noisy.npy"]
 
 
@@ -137,26 +140,25 @@ def test_another_input_or_version_is_refused(monkeypatch):
     before[100, 100] += 1
     np.save("noisy.npy", before)
     with pytest.raises(PictureError, match="the pixels of a sample are others"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
     np.save("noisy.npy", GREY)
     with pytest.raises(PictureError, match="source is another: the file was written since"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
     Path("clean.npy.part").unlink()  # without it there is nothing to go on with
     stop_after(3, target="clean.npy", sigma=10)
     monkeypatch.setattr("nlmeans.large.run.__version__", "9.9")
     with pytest.raises(PictureError, match=r"nlmeans was '.*', now '9.9'"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
 
 
-def test_less_memory_does_not_change_the_blocks(done, monkeypatch):
+def test_less_memory_does_not_change_the_blocks(done):
     stop_after(3, target="clean.npy", sigma=10)
-    monkeypatch.setattr(blocks, "MOST", {2: 30 * 30, 3: 1})
-    large.denoise("noisy.npy", "clean.npy", 10)
+    denoise("noisy.npy", "clean.npy", 10, sizes=Sizes((30 * 30, 1)))
     assert len(done) == 16
     np.testing.assert_allclose(np.load("clean.npy"), nlmeans.denoise(GREY, 10), atol=2e-3)
 
 
-@pytest.mark.parametrize(("target", "writer"), [("clean.npy", npys.NpyTarget), ("clean.zarr", zarrs.ZarrTarget)])
+@pytest.mark.parametrize(("target", "writer"), [("clean.npy", npy.NpyTarget), ("clean.zarr", ZarrTarget)])
 def test_a_full_disk_is_an_error_and_gone_on_from(target, writer, monkeypatch):
     room, real = [4], writer.write
 
@@ -170,9 +172,9 @@ def test_a_full_disk_is_an_error_and_gone_on_from(target, writer, monkeypatch):
     with pytest.raises(
         large.Unfinished, match=r"No space left on device: clean.*; 4 of 16 blocks are done, and the same"
     ):
-        large.denoise("noisy.npy", target, 10, threads=1)
+        denoise("noisy.npy", target, 10, threads=1)
     room[0] = 99
-    large.denoise("noisy.npy", target, 10, threads=1)
+    denoise("noisy.npy", target, 10, threads=1)
     assert room[0] == 99 - 12
     assert names() == sorted(["noisy.npy", target])
 
@@ -184,7 +186,7 @@ def test_room_is_reserved_before_the_work(monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
     assert names() == ["noisy.npy"]
 
 
@@ -192,15 +194,15 @@ def test_a_damaged_chunk_is_named_and_a_repaired_one_makes_another_input(monkeyp
     source = zarr.create_array("noisy.zarr", shape=GREY.shape, dtype=GREY.dtype, chunks=(50, 70))
     source[...] = GREY
     monkeypatch.setattr(sample, "crops", lambda sides, channels: [sample.Tile((0, 1), (0, 40), (0, 60))])
-    monkeypatch.setattr(work, "TRIAL", {2: ((1, 10, 10), (1, 20, 20))})
+    more = dict(threads=1, quality="fast", sizes=Sizes((64 * 64, 64 * 64), (((1, 10, 10), (1, 20, 20)),)))
     chunk = Path("noisy.zarr/c/3/2")
     good = chunk.read_bytes()
     chunk.write_bytes(b"nonsense")
     with pytest.raises(large.Unfinished, match=r"noisy.zarr is damaged at \[.*\]: .*; \d+ of 12 blocks are done"):
-        large.denoise("noisy.zarr", "clean.zarr", 10, threads=1, quality="fast")
+        denoise("noisy.zarr", "clean.zarr", 10, **more)
     chunk.write_bytes(good)
     with pytest.raises(PictureError, match="source, files was"):
-        large.denoise("noisy.zarr", "clean.zarr", 10, threads=1, quality="fast")
+        denoise("noisy.zarr", "clean.zarr", 10, **more)
 
 
 def test_a_chunk_that_changed_outside_the_sample_is_another_input(monkeypatch):
@@ -213,10 +215,10 @@ def test_a_chunk_that_changed_outside_the_sample_is_another_input(monkeypatch):
             raise InterruptedError("enough")
 
     with pytest.raises(InterruptedError):
-        large.denoise("noisy.zarr", "clean.zarr", 10, progress=progress, threads=1)
+        denoise("noisy.zarr", "clean.zarr", 10, progress=progress, threads=1)
     source[150:, 150:] = 0
     with pytest.raises(PictureError, match="source, files was"):
-        large.denoise("noisy.zarr", "clean.zarr", 10)
+        denoise("noisy.zarr", "clean.zarr", 10)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -225,7 +227,7 @@ def test_killed_while_the_output_gets_its_name(moment, target, monkeypatch, done
     """In place too: what is finished must not be denoised once more."""
     ref = nlmeans.denoise(GREY, 10)
     if target != "noisy.npy":
-        large.denoise("noisy.npy", target, 20)
+        denoise("noisy.npy", target, 20)
     done.clear()
 
     def killed(*_):
@@ -234,9 +236,9 @@ def test_killed_while_the_output_gets_its_name(moment, target, monkeypatch, done
     with monkeypatch.context() as patched:
         patched.setattr(Output, {"before": "place", "after": "tidy"}[moment], killed)
         with pytest.raises(KeyboardInterrupt):
-            large.denoise("noisy.npy", target, 10, overwrite=True)
+            denoise("noisy.npy", target, 10, overwrite=True)
     first = len(done)
-    large.denoise("noisy.npy", target, 10, overwrite=True)
+    denoise("noisy.npy", target, 10, overwrite=True)
     assert len(done) == first
     found = zarr.open(target)["0"][...] if target.endswith("zarr") else np.load(target)
     np.testing.assert_allclose(found, ref, atol=2e-3)
@@ -248,10 +250,10 @@ def test_what_appears_meanwhile_is_not_overwritten():
         Path("clean.npy").write_bytes(b"precious")
 
     with pytest.raises(FileExistsError, match="exists already"):
-        large.denoise("noisy.npy", "clean.npy", 10, progress=progress)
+        denoise("noisy.npy", "clean.npy", 10, progress=progress)
     assert Path("clean.npy").read_bytes() == b"precious"
     Path("clean.npy").unlink()
-    large.denoise("noisy.npy", "clean.npy", 10)
+    denoise("noisy.npy", "clean.npy", 10)
     np.testing.assert_allclose(np.load("clean.npy"), nlmeans.denoise(GREY, 10), atol=2e-3)
 
 
@@ -260,26 +262,26 @@ def test_what_appears_meanwhile_is_not_overwritten():
 def test_links_are_followed(target):
     Path("real").mkdir()
     Path(target).symlink_to(Path("real", target))
-    large.denoise("noisy.npy", target, 10)
-    large.denoise("noisy.npy", target, 20, overwrite=True)
+    denoise("noisy.npy", target, 10)
+    denoise("noisy.npy", target, 20, overwrite=True)
     assert Path(target).is_symlink()
     assert os.listdir("real") == [target]
 
 
 def test_packing_that_is_stopped_leaves_nothing_half(monkeypatch):
     tifffile.imwrite("noisy.tif", GREY, compression="zlib", tile=(32, 32))
-    real = tiffs.TiffTarget._tiles
+    real = TiffTarget._tiles
 
     def stopped(self, tile, stop):
         yield from itertools.islice(real(self, tile, stop), 5)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", stopped)
+    monkeypatch.setattr(TiffTarget, "_tiles", stopped)
     with pytest.raises(large.Unfinished, match="No space left on device; 16 of 16 blocks are done"):
-        large.denoise("noisy.tif", "clean.tif", 10)
+        denoise("noisy.tif", "clean.tif", 10)
     assert "clean.tif.part.packed" not in os.listdir()
-    monkeypatch.setattr(tiffs.TiffTarget, "_tiles", real)
-    large.denoise("noisy.tif", "clean.tif", 10)
+    monkeypatch.setattr(TiffTarget, "_tiles", real)
+    denoise("noisy.tif", "clean.tif", 10)
     assert names() == ["clean.tif", "noisy.npy", "noisy.tif"]
 
 
@@ -287,7 +289,7 @@ def test_an_event_that_is_set_before_stops_at_once():
     event = threading.Event()
     event.set()
     with pytest.raises(nlmeans.Cancelled):
-        large.denoise("noisy.npy", "clean.npy", 10, cancel=event)
+        denoise("noisy.npy", "clean.npy", 10, cancel=event)
     assert names() == ["noisy.npy"]
 
 
@@ -295,7 +297,7 @@ def test_a_manifest_of_something_else_is_left_alone():
     Path("clean.npy.part").write_bytes(b"precious")
     Path("clean.npy.part.manifest").write_text("a list of things\n")
     with pytest.raises(PictureError, match="is not the manifest of an unfinished output"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
     assert Path("clean.npy.part").read_bytes() == b"precious"
     assert Path("clean.npy.part.manifest").read_text() == "a list of things\n"
 
@@ -304,19 +306,19 @@ def test_two_at_once_and_parts_of_unknown_origin():
     stop_after(3, target="clean.npy", sigma=10)
     if locks.AVAILABLE:
         with Manifest(Path("clean.npy.part.manifest")), pytest.raises(PictureError, match="another process is at work"):
-            large.denoise("noisy.npy", "clean.npy", 10)
+            denoise("noisy.npy", "clean.npy", 10)
     Path("clean.npy.part.manifest").unlink()
     with pytest.raises(FileExistsError, match=r"clean.npy.part is there without its manifest: move it away"):
-        large.denoise("noisy.npy", "clean.npy", 10)
+        denoise("noisy.npy", "clean.npy", 10)
 
 
 @pytest.mark.parametrize("target", ["clean.npy", "clean.zarr"])
 def test_what_is_replaced_stays_until_all_is_done(target):
-    large.denoise("noisy.npy", target, 10)
+    denoise("noisy.npy", target, 10)
     before = {item: item.read_bytes() for item in [Path(target), *Path(target).rglob("*")] if item.is_file()}
     stop_after(3, target=target, sigma=20, overwrite=True)
     assert {item: item.read_bytes() for item in before} == before
-    large.denoise("noisy.npy", target, 20, overwrite=True)
+    denoise("noisy.npy", target, 20, overwrite=True)
     assert {item: item.read_bytes() for item in before} != before
     assert names() == sorted(["noisy.npy", target])
 

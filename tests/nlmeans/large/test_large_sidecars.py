@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sidecars import GREY, OTHER, check, denoise, killed, refused, right, stopped
 
 import nlmeans
-from nlmeans.formats import PictureError, locks, zarrs
-from nlmeans.large import blocks, manifest, workers
+from nlmeans.formats import PictureError, locks
+from nlmeans.formats.own import zarr as zarr_format
+from nlmeans.large import manifest, workers
 from nlmeans.large.names import Names
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
@@ -22,8 +23,7 @@ zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'n
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(blocks, "MOST", {2: 50 * 64, 3: 64 * 64})
-    monkeypatch.setattr(zarrs, "CHUNK", {"Y": 50, "X": 64})
+    monkeypatch.setattr(zarr_format.FORMAT, "chunk", {"Y": 50, "X": 64})
     np.save("noisy.npy", GREY)
     np.save("other.npy", OTHER)
 

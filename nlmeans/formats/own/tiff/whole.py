@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from . import codecs, exif, ome, segments
-from .picture import Picture, PictureError, Request, declared
+from ... import exif
+from ...picture import Picture, PictureError, Request, declared
+from . import codecs, ome, segments
 
 logger = logging.getLogger("nlmeans")
 
@@ -26,25 +27,8 @@ NODATA, DNG_VERSION = 42113, 50706
 SENSOR = {32803, 34892}  # colour filter array and linear raw
 #: Tags that stay true of the filtered picture: names, credits, orientation, XMP, IPTC, Photoshop's resources, GeoTIFF.
 KEPT = (
-    269,
-    271,
-    272,
-    274,
-    285,
-    315,
-    316,
-    33432,
-    700,
-    33723,
-    34377,
-    33550,
-    33922,
-    34264,
-    34735,
-    34736,
-    34737,
-    42112,
-    NODATA,
+    *(269, 271, 272, 274, 285, 315, 316, 33432, 700, 33723, 34377),
+    *(33550, 33922, 34264, 34735, 34736, 34737, 42112, NODATA),
 )
 # What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
@@ -111,25 +95,16 @@ def read(request: Request) -> Picture:
     profile = origin.tags.get(PROFILE)
     scale = PER_INCH.get(origin.unit)
     picture = Picture(
-        pixels,
-        request.axes or (None if request.names_axes else axes),
-        request.channel_axis,
-        alpha,
-        icc=bytes(profile[2]) if profile else None,
-        exif=exif.from_tiff(request.path) if entries else None,
+        pixels, request.axes or (None if request.names_axes else axes), request.channel_axis, alpha,
+        icc=bytes(profile[2]) if profile else None, exif=exif.from_tiff(request.path) if entries else None,
         dpi=(origin.resolution[0] * scale, origin.resolution[1] * scale) if origin.resolution and scale else None,
-        nodata=nodata_of(origin, array.dtype),
-        native=origin,
-    )
+        nodata=nodata_of(origin, array.dtype), native=origin,
+    )  # fmt: skip
     spacing = ome.in_rows(size, picture.dimensions)  # of the axes as whoever asks names them
     return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit)
 
 
-def check(picture: Picture) -> None:
-    """Refuse nothing: a TIFF holds what can be filtered."""
-
-
-def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
+def write(part: Path, picture: Picture) -> None:
     """Write back into a copy of the file that was read, or a new file."""
     import tifffile
 
@@ -176,14 +151,14 @@ def described(tif: Any, filename: str) -> ome.Described:
         return ome.described(tif.ome_metadata, filename)
     if not tif.is_imagej:
         return ome.Described({}, None)
-    said = tif.imagej_metadata
+    stated = tif.imagej_metadata
     x, y = (tif.pages[0].tags.valueof(code) for code in (282, 283))
     sides = {
         "X": x[1] / x[0] if x and x[0] else 0.0,
         "Y": y[1] / y[0] if y and y[0] else 0.0,
-        "Z": said.get("spacing", 0.0),
+        "Z": stated.get("spacing", 0.0),
     }
-    return ome.Described.of(sides, dict.fromkeys("XYZ", said.get("unit")))
+    return ome.Described.of(sides, dict.fromkeys("XYZ", stated.get("unit")))
 
 
 def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
@@ -196,8 +171,8 @@ def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
 
 def nodata_of(origin: Origin, dtype: np.dtype) -> float | None:
     """Return the value that a file declares to be no data, as pixels have it that were read."""
-    found = declared(origin.tags[NODATA][2], dtype) if NODATA in origin.tags else None
-    return found if found is None or origin.white is None else float(int(found) ^ origin.white)
+    value = declared(origin.tags[NODATA][2], dtype) if NODATA in origin.tags else None
+    return value if value is None or origin.white is None else float(int(value) ^ origin.white)
 
 
 def only_series(tif: Any) -> Any:
@@ -260,21 +235,13 @@ def origin_of(tif: Any, series: Any, page: Any, request: Request) -> Origin:
         logger.warning("%s: white is 0 in it, or so it says: its numbers are taken as they are", request.path)
     elif page.photometric == MIN_IS_WHITE:
         white = -1 if page.dtype.kind == "i" else 2**page.bitspersample - 1
+    photometric = MIN_IS_BLACK if white is not None and fewer else int(page.photometric)
     return Origin(
-        request.path.resolve(),
-        series.kind.lower(),
-        series.axes,
-        series.dataoffset is not None and alone,
-        page.compression != 1,
-        MIN_IS_BLACK if white is not None and fewer else int(page.photometric),
-        tuple(int(sample) for sample in page.extrasamples),
-        resolution,
-        int(page.tags.valueof(296, default=2)),
-        dict(tif.imagej_metadata) if tif.is_imagej else None,
-        _plain_ome(tif.ome_metadata) if tif.is_ome else None,
-        white,
-        tags,
-    )
+        request.path.resolve(), series.kind.lower(), series.axes, series.dataoffset is not None and alone,
+        page.compression != 1, photometric, tuple(int(sample) for sample in page.extrasamples), resolution,
+        int(page.tags.valueof(296, default=2)), dict(tif.imagej_metadata) if tif.is_imagej else None,
+        _plain_ome(tif.ome_metadata) if tif.is_ome else None, white, tags,
+    )  # fmt: skip
 
 
 def _plain_ome(xml: str) -> str:
@@ -378,7 +345,7 @@ def ome_options(axes: str, spacing: tuple[float, ...] | None, unit: str | None) 
 def save(
     part: Path, pixels: Any, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
 ) -> None:
-    """Write a TIFF: an array, or what tifffile takes in its place beside ``shape`` and ``dtype``."""
+    """Write a TIFF: an array, or what tifffile takes in its place with ``shape`` and ``dtype``."""
     import tifffile
 
     given = {code: value for code, (_, _, value) in tags.items()}
@@ -386,15 +353,9 @@ def save(
     if options["metadata"] is None and "description" not in options:
         options["description"] = given.get(DESCRIPTION)
     tifffile.imwrite(
-        part,
-        pixels,
-        byteorder=">" if options.get("imagej") else "<",
-        software=given.get(SOFTWARE, "nlmeans"),
-        datetime=given.get(DATE),
-        iccprofile=given.get(PROFILE),
-        extratags=extra,
-        **options,
-    )
+        part, pixels, byteorder=">" if options.get("imagej") else "<", software=given.get(SOFTWARE, "nlmeans"),
+        datetime=given.get(DATE), iccprofile=given.get(PROFILE), extratags=extra, **options,
+    )  # fmt: skip
     # Their offsets have 32 bits; and ImageJ's files are big-endian, and have no camera.
     if (ifds := exif.directories(block)) and part.stat().st_size < 2**31 and not options.get("imagej"):
         exif.append(part, ifds)

@@ -1,4 +1,4 @@
-"""TIFF, a region at a time: by its tiles and strips, packed or not."""
+"""TIFF, a part at a time: by its tiles and strips, packed or not."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..large.names import packed_beside
-from ..pairwise.tiles import available_cpus
-from . import MAX_PIXELS, codecs, exif, tiff
-from .npys import reserve
-from .picture import PictureError, Request, quoted
-from .store import About, Region, identity_of
+from ....pairwise.tiles import available_cpus
+from ... import exif
+from ...arrays import ArrayInfo, Slices, Source, Target
+from ...atomic import reserve
+from ...picture import PictureError, Request, quoted
+from . import codecs, ome, whole
 
 SIDE = 256
 """Side of the tiles of a packed file whose source had strips."""
@@ -28,33 +28,23 @@ SIDE = 256
 
 @dataclass(frozen=True)
 class Grid:
-    """The segments of a page, tiles or strips of rows, of all channels or of each.
+    """The segments of a page, tiles or strips of rows, of all channels or of each."""
 
-    Attributes
-    ----------
-    axes : str
-        Of the page: YX, YXS or SYX.
-    apart, beside : int
-        Channels that have segments of their own, and those that lie pixel by pixel.
-    sides, tile : tuple of 2 int
-        Rows and columns of the page and of a segment.
-    """
-
-    axes: str
-    apart: int
-    beside: int
-    sides: tuple[int, int]
-    tile: tuple[int, int]
+    axes: str  # of the page: YX, YXS or SYX
+    apart: int  # channels that have segments of their own
+    together: int  # and those that lie pixel by pixel
+    sides: tuple[int, int]  # rows and columns of the page
+    tile: tuple[int, int]  # and of a segment
 
     @classmethod
     def of(cls, page: Any) -> Grid:
         """Read it off a page."""
-        apart, _, length, width, beside = page.shaped
+        apart, _, length, width, together = page.shaped
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, length), width)
-        return cls(page.axes, apart, beside, (length, width), tile)
+        return cls(page.axes, apart, together, (length, width), tile)
 
     def touched(self, rows: slice, columns: slice) -> Iterator[tuple[int, int, int, int]]:
-        """Yield index, channel apart, first row and first column of the segments that hold some of a region."""
+        """Yield index, channel apart, first row and first column of the segments that hold some of a part."""
         (high, wide), (down, across) = self.tile, (math.ceil(n / t) for n, t in zip(self.sides, self.tile, strict=True))
         places = product(
             range(self.apart),
@@ -74,8 +64,8 @@ class _Opened:
         codecs.provide()
         self.path = path
         with TiffFile(path) as self.tif:
-            self.size = tiff.described(self.tif, path.name)
-            self.series = tiff.only_series(self.tif)
+            self.size = whole.described(self.tif, path.name)
+            self.series = whole.only_series(self.tif)
             self.page = self.series.keyframe
         self.lock, self.readers = threading.Lock(), 0
 
@@ -93,14 +83,14 @@ class _Opened:
                 if not self.readers:
                     self.tif.filehandle.close()
 
-    def read(self, region: Region) -> np.ndarray:
-        """Return a region of the series."""
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part of the series."""
         series, page = self.series, self.page
         if series.dataoffset is not None:
             dtype = page.dtype.newbyteorder(self.tif.byteorder)
             mapped = np.memmap(self.path, dtype, "r", series.dataoffset, series.shape)
-            return np.array(mapped[region], page.dtype.newbyteorder("="))
-        cuts = [slice(*cut.indices(side)) for cut, side in zip(region, series.shape, strict=True)]
+            return np.array(mapped[slices], page.dtype.newbyteorder("="))
+        cuts = [slice(*cut.indices(side)) for cut, side in zip(slices, series.shape, strict=True)]
         lead = len(series.shape) - len(page.shape)
         inner = dict(zip(page.axes, cuts[lead:], strict=True))
         outer = [range(cut.start, cut.stop) for cut in cuts[:lead]]
@@ -110,18 +100,18 @@ class _Opened:
 
     def _page(self, number: int, cuts: dict[str, slice]) -> np.ndarray:
         grid, rows, columns = Grid.of(self.page), cuts["Y"], cuts["X"]
-        shape = (grid.apart, rows.stop - rows.start, columns.stop - columns.start, grid.beside)
-        found = np.empty(shape, self.page.dtype.newbyteorder("="))
+        shape = (grid.apart, rows.stop - rows.start, columns.stop - columns.start, grid.together)
+        pixels = np.empty(shape, self.page.dtype.newbyteorder("="))
         for index, channel, row, column in grid.touched(rows, columns):
             segment = self._segment(number, index)
             first, left = max(row, rows.start), max(column, columns.start)
             last, right = min(row + segment.shape[0], rows.stop), min(column + segment.shape[1], columns.stop)
-            found[channel, first - rows.start : last - rows.start, left - columns.start : right - columns.start] = (
+            pixels[channel, first - rows.start : last - rows.start, left - columns.start : right - columns.start] = (
                 segment[first - row : last - row, left - column : right - column]
             )
         if "S" not in cuts:
-            return found[0, :, :, 0]
-        return found[cuts["S"], :, :, 0] if grid.apart > 1 else found[0, :, :, cuts["S"]]
+            return pixels[0, :, :, 0]
+        return pixels[cuts["S"], :, :, 0] if grid.apart > 1 else pixels[0, :, :, cuts["S"]]
 
     def _segment(self, number: int, index: int) -> np.ndarray:
         """Return rows, columns and channels of one segment, unpacked."""
@@ -143,59 +133,56 @@ def _opened(path: Path, modified: int) -> _Opened:
 
 
 @contextmanager
-def _look(path: Path) -> Iterator[_Opened]:
-    """Give a file that is open, and whose pages were looked at once."""
+def _reading(path: Path) -> Iterator[_Opened]:
+    """Yield a file that is open, and whose pages were read once."""
     with _opened(path, path.stat().st_mtime_ns).reading() as opened:
         yield opened
 
 
 @dataclass(frozen=True)
-class TiffSource:
+class TiffSource(Source):
     """A TIFF that is read."""
 
     path: Path
-    about: About
-    origin: tiff.Origin
+    info: ArrayInfo
+    origin: whole.Origin
     tile: tuple[int, int] | None
     big: bool
 
     @classmethod
-    def open(cls, path: Path, max_pixels: int = MAX_PIXELS, *, bilevel: bool = False) -> TiffSource:
+    def open(cls, request: Request) -> TiffSource:
         """Look at the header, and refuse what cannot be filtered by regions."""
-        with _look(path) as opened:
-            return cls._of(Request(path, None, None, max_pixels, bilevel, whole=False), opened)
+        with _reading(request.path) as opened:
+            return cls._of(request, opened)
 
     @classmethod
     def _of(cls, request: Request, opened: _Opened) -> TiffSource:
         path, series, page = request.path, opened.series, opened.page
-        tiff.check_series(opened.tif, series, page, request)
-        origin = tiff.origin_of(opened.tif, series, page, request)
-        if page.photometric == tiff.PALETTE and origin.kind not in ("imagej", "ome"):
+        whole.check_series(opened.tif, series, page, request)
+        origin = whole.origin_of(opened.tif, series, page, request)
+        if page.photometric == whole.PALETTE and origin.kind not in ("imagej", "ome"):
             raise PictureError("a palette cannot be filtered by regions: save the file as RGB")
-        if page.extrasamples and (page.photometric == tiff.RGB or page.extrasamples[0] in (1, 2)):
+        if page.extrasamples and (page.photometric == whole.RGB or page.extrasamples[0] in (1, 2)):
             raise PictureError("alpha cannot be kept by regions: save the file without it")
         if page.shaped[1] > 1 or not set("YX") <= set(page.axes) <= set("SYX"):
             raise PictureError(f"pages must be pictures to be read by regions; these have axes {page.axes}")
         axes = series.axes if "C" in series.axes else series.axes.replace("S", "C")
         known = set(axes) <= set("TZCYX")
         grid = Grid.of(page)
-        whole = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
-        chunks = tuple(whole.get(axis, 1) for axis in series.axes)
-        dtype, spacing = (
-            page.dtype.newbyteorder("="),
-            tiff.ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes)),
-        )
-        about = About(
+        sides = {"Y": grid.tile[0], "X": grid.tile[1]} if series.dataoffset is None else {}
+        chunks, dtype = tuple(sides.get(axis, 1) for axis in series.axes), page.dtype.newbyteorder("=")
+        spacing = ome.in_rows(opened.size, "".join(a for a in "ZYX" if a in axes))
+        info = ArrayInfo(
             tuple(series.shape), dtype, axes if known else None, spacing, chunks,
-            None if spacing is None else opened.size.unit, tiff.nodata_of(origin, dtype),
+            None if spacing is None else opened.size.unit, whole.nodata_of(origin, dtype),
         )  # fmt: skip
-        return cls(path, about, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
+        return cls(path, info, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
 
-    def read(self, region: Region) -> np.ndarray:
-        """Return a region."""
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part."""
         try:
-            with _look(self.path) as opened:
-                return tiff.bright(opened.read(region), self.origin.white)
+            with _reading(self.path) as opened:
+                return whole.bright(opened.read(slices), self.origin.white)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
@@ -206,102 +193,96 @@ class TiffSource:
     @property
     def advice(self) -> str:
         """What the caller can say of axes that the file leaves open."""
-        return f"this has shape {self.about.shape}; {tiff.advice(self.origin.axes.replace('S', 'C'))}"
-
-    def identity(self) -> dict[str, Any]:
-        """Return what changes when the file is another."""
-        return identity_of(self.path)
+        return f"this has shape {self.info.shape}; {whole.advice(self.origin.axes.replace('S', 'C'))}"
 
 
 @dataclass(frozen=True)
-class TiffTarget:
-    """A TIFF that is written in one piece, so that any region has its place, and packed or tiled as its source was."""
+class TiffTarget(Target):
+    """A TIFF that is written in one piece, so that any part has its place, and packed or tiled as its source was."""
 
     path: Path
-    about: About
+    info: ArrayInfo
     source: TiffSource | None
 
     @classmethod
-    def create(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+    def made_of(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
+        """Return a target that takes over what its source says, if that is a TIFF too."""
+        return cls(path, info, source if isinstance(source, TiffSource) else None)
+
+    @classmethod
+    def create(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
         """Write all but the pixels, and take the room that they need."""
-        target = cls(path, about, source)
-        if source is not None and target._origin.in_place and source.tile is None:
-            shutil.copyfile(source.path, path)
+        target = cls.made_of(path, info, source)
+        if target.source is not None and target._origin.in_place and target.source.tile is None:
+            shutil.copyfile(target.source.path, path)
         else:
-            given = {name: value for name, value in target._given().items() if name not in (*tiff.PACKING, "predictor")}
-            target._save(path, None, given)
+            packing = (*whole.PACKING, "predictor")
+            target._save(path, None, {name: value for name, value in target._given().items() if name not in packing})
             reserve(path)
         return target
 
     @classmethod
-    def reopen(cls, path: Path, about: About, source: TiffSource | None) -> TiffTarget:
+    def reopen(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
         """Go on with a file that was created."""
-        target = cls(path, about, source)
+        target = cls.made_of(path, info, source)
         target._pixels("r")
         return target
 
-    def write(self, region: Region, pixels: np.ndarray) -> None:
-        """Write a region."""
-        if self.source is not None and self.source.origin.photometric == tiff.MIN_IS_WHITE:
-            pixels = tiff.bright(pixels, self.source.origin.white)
-        self._pixels("r+")[region] = pixels
+    def write(self, slices: Slices, pixels: np.ndarray) -> None:
+        """Write a part."""
+        if self.source is not None and self.source.origin.photometric == whole.MIN_IS_WHITE:
+            pixels = whole.bright(pixels, self.source.origin.white)
+        self._pixels("r+")[slices] = pixels
 
     def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
-        return tifffile.memmap(self.path, mode=mode).reshape(self.about.shape)
+        return tifffile.memmap(self.path, mode=mode).reshape(self.info.shape)
 
-    def coarser(self) -> list[list[Region]]:
-        """Return none: there is one level."""
-        return []
-
-    def finish(self, stop: Callable[[], None]) -> Path:
+    def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Pack and tile the file, if its source was; return the new one, or else this."""
         given = self._given()
         tile = None if self.source is None else self.source.tile
         if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
             return self.path
-        packed = packed_beside(self.path)
-        packing = {"maxworkers": available_cpus()} if "compression" in given else {}
+        tile, packing = tile or (SIDE, SIDE), {"maxworkers": available_cpus()} if "compression" in given else {}
         try:
-            self._save(
-                packed, self._tiles(tile or (SIDE, SIDE), stop), given | packing | {"tile": tile or (SIDE, SIDE)}
-            )
+            self._save(spare, self._tiles(tile, stop), given | packing | {"tile": tile})
         except BaseException:
-            packed.unlink(missing_ok=True)
+            spare.unlink(missing_ok=True)
             raise
-        return packed
+        return spare
 
     @property
-    def _origin(self) -> tiff.Origin:
+    def _origin(self) -> whole.Origin:
         """What the source says besides its pixels."""
         assert self.source is not None
-        dtype = self.about.dtype
-        return self.source.origin if dtype == self.source.about.dtype else self.source.origin.typed(dtype)
+        dtype = self.info.dtype
+        return self.source.origin if dtype == self.source.info.dtype else self.source.origin.typed(dtype)
 
     def _given(self) -> dict[str, Any]:
-        """Return what tifffile is told of the file."""
-        shape: dict[str, Any] = {"shape": self.about.shape, "dtype": self.about.dtype}
+        """Return what tifffile takes for the file."""
+        shape: dict[str, Any] = {"shape": self.info.shape, "dtype": self.info.dtype}
         if self.source is not None and self.source.big:
             shape["bigtiff"] = True
         if self.source is not None:
-            return tiff.options(self._origin, self.about.dtype) | shape
-        axes = self.about.axes or ""
-        if axes.endswith("YXC") and self.about.shape[-1] == 3:
+            return whole.options(self._origin, self.info.dtype) | shape
+        axes = self.info.axes or ""
+        if axes.endswith("YXC") and self.info.shape[-1] == 3:
             return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
         named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
         space = "".join(axis for axis in "ZYX" if axis in axes)
-        sides = dict(zip(space, self.about.spacing or (), strict=False))
+        sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
         return (
-            {"photometric": "minisblack", "metadata": named} | tiff.ome_options(axes, spacing, self.about.unit) | shape
+            {"photometric": "minisblack", "metadata": named} | whole.ome_options(axes, spacing, self.info.unit) | shape
         )
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
-        tags = tiff.declaring(self.about.nodata) if origin is None else dict(origin.tags)
-        tiff.save(path, pixels, camera, tags, given)
+        tags = whole.declaring(self.info.nodata) if origin is None else dict(origin.tags)
+        whole.save(path, pixels, camera, tags, given)
 
     def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
         """Yield the tiles of all pages in the order of a file."""
@@ -311,8 +292,8 @@ class TiffTarget:
             page = tif.series[0].keyframe
             grid = replace(Grid.of(page), tile=tile)
         high, wide = tile
-        flat = (-1, grid.apart, *grid.sides, grid.beside)
-        count = math.prod(self.about.shape) // math.prod(flat[1:])
+        flat = (-1, grid.apart, *grid.sides, grid.together)
+        count = math.prod(self.info.shape) // math.prod(flat[1:])
         places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
         for number, (_, channel, row, column) in product(range(count), places):
             stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory

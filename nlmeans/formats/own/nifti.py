@@ -14,12 +14,14 @@ import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from . import exif
-from .picture import LENGTHS, Picture, PictureError, Request, times
+from .. import exif
+from ..foreign import FREESURFER
+from ..format import Format
+from ..picture import LENGTHS, Picture, PictureError, Request, times
 
 logger = logging.getLogger("nlmeans")
 
@@ -40,6 +42,7 @@ _SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 class Origin:
     """What stands before the pixels in a file, and how a real value becomes a stored one."""
 
+    x_first: ClassVar[bool] = True
     head: bytes = field(repr=False)
     dtype: np.dtype
     slope: float = 1.0
@@ -61,7 +64,7 @@ class Origin:
 
     def typed(self, dtype: np.dtype) -> Origin:
         """Return the header of a file with real values of another type."""
-        header = _header(_nibabel(), self.head)
+        header = _header(FORMAT.library(), self.head)
         header.set_data_dtype(dtype)
         header.set_slope_inter(1, 0)
         block = header.binaryblock
@@ -91,77 +94,74 @@ class Origin:
         return np.clip(np.rint(stored), max(info.min, -MOST_EXACT), min(info.max, MOST_EXACT)).astype(self.dtype)
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file that begins like this is a NIfTI, or a gzip file, which may hold one."""
-    return head.startswith(ZIPPED) or says_so(head)
+class Nifti(Format):
+    """One grey slice, volume, or series of them, with all that stands before it in its file."""
 
+    name, endings = "NIfTI", (".nii", ".nii.gz")
+    needs, extra = "nibabel", "medical"
+    x_first, colours = True, False
 
-def says_so(head: bytes) -> bool:
-    """Whether a file that begins like this is an unpacked NIfTI."""
-    return head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """Whether a file begins like a NIfTI, or is a gzip file, which may hold one."""
+        zipped = head.startswith(ZIPPED) and not path.name.lower().endswith(FREESURFER)
+        return zipped or head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
 
+    def read(self, request: Request) -> Picture:
+        """Read real values: whole numbers as they are stored where they are not scaled, else floats."""
+        nibabel = self.library()
+        size = request.path.stat().st_size
+        with request.path.open("rb") as raw:
+            zipped = raw.read(2) == ZIPPED
+            raw.seek(0)
+            file: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
+            first = file.read(LARGEST)
+            header = _header(nibabel, first)
+            shape, dtype = tuple(int(side) for side in header.get_data_shape()), header.get_data_dtype()
+            axes = _axes(shape, request)
+            _check_kind(header, dtype)
+            start = int(header.get_data_offset())
+            _check_size(shape, start + math.prod(shape) * dtype.itemsize, size, zipped, request)
+            head = (first + file.read(max(start - len(first), 0)))[:start]
+            stored = _array(file, first[start:], shape, dtype)
+        slope, inter = header.get_slope_inter()
+        origin = Origin(head, dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))))
+        if not request.names_axes:
+            stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
+        zooms = tuple(float(zoom) for zoom in header.get_zooms())
+        return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), unit=_unit(header), native=origin)
 
-def read(request: Request) -> Picture:
-    """Read real values: whole numbers as they are stored where they are not scaled, else floats."""
-    nibabel = _nibabel()
-    size = request.path.stat().st_size
-    with request.path.open("rb") as raw:
-        zipped = raw.read(2) == ZIPPED
-        raw.seek(0)
-        file: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
-        first = file.read(LARGEST)
-        header = _header(nibabel, first)
-        shape, dtype = tuple(int(side) for side in header.get_data_shape()), header.get_data_dtype()
-        axes = _axes(shape, request)
-        _check_kind(header, dtype)
-        start = int(header.get_data_offset())
-        _check_size(shape, start + math.prod(shape) * dtype.itemsize, size, zipped, request)
-        head = (first + file.read(max(start - len(first), 0)))[:start]
-        stored = _array(file, first[start:], shape, dtype)
-    slope, inter = header.get_slope_inter()
-    origin = Origin(head, dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))))
-    if not request.names_axes:
-        stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
-    zooms = tuple(float(zoom) for zoom in header.get_zooms())
-    return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), unit=_unit(header), native=origin)
-
-
-def check(picture: Picture) -> None:
-    """Refuse what a new NIfTI cannot hold: colours, opacity, half floats, more than one axis of volumes."""
-    if isinstance(picture.native, Origin):
-        return
-    _nibabel()
-    axes, dtype = picture.dimensions, picture.pixels.dtype.newbyteorder("=").name
-    if dtype not in NATIVE:
-        raise PictureError(f"a NIfTI holds {', '.join(NATIVE)} pixels: these are {dtype}; write a TIFF or NPY instead")
-    if picture.alpha is not None or "C" in axes or {"T", "N"} <= set(axes) or not {"X", "Y"} <= set(axes):
-        raise PictureError(
-            "a NIfTI holds grey slices, volumes, or one series of them: this has "
-            f"{'opacity and ' if picture.alpha is not None else ''}shape {picture.pixels.shape}, axes {axes}; "
-            "write a TIFF or NPY instead"
-        )
-
-
-def write(part: Path, picture: Picture, zipped: bool) -> None:
-    """Write what stood before the pixels, or a new header, and the pixels after it."""
-    pixels, origin = picture.pixels, picture.native
-    if not isinstance(origin, Origin):
-        check(picture)
-        pixels, origin = _new(picture)
-    with part.open("wb") as raw:
-        if not zipped:
-            _write(raw, pixels, origin)
+    def check(self, picture: Picture) -> None:
+        """Refuse what a new NIfTI cannot hold: colours, opacity, half floats, more than one axis of volumes."""
+        if isinstance(picture.native, Origin):
             return
-        with gzip.GzipFile("", "wb", ZIP_LEVEL, raw, mtime=0) as file:
-            _write(file, pixels, origin)
+        self.library()
+        axes, dtype = picture.dimensions, picture.pixels.dtype.newbyteorder("=").name
+        if dtype not in NATIVE:
+            raise PictureError(
+                f"a NIfTI holds {', '.join(NATIVE)} pixels: these are {dtype}; write a TIFF or NPY instead"
+            )
+        if picture.alpha is not None or "C" in axes or {"T", "N"} <= set(axes) or not {"X", "Y"} <= set(axes):
+            raise PictureError(
+                "a NIfTI holds grey slices, volumes, or one series of them: this has "
+                f"{'opacity and ' if picture.alpha is not None else ''}shape {picture.pixels.shape}, axes {axes}; "
+                "write a TIFF or NPY instead"
+            )
+
+    def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
+        """Write what stood before the pixels, or a new header, and the pixels after it."""
+        pixels, origin = picture.pixels, picture.native
+        if not isinstance(origin, Origin):
+            self.check(picture)
+            pixels, origin = _new(picture)
+        with part.open("wb") as raw:
+            if not path.name.lower().endswith(".gz"):
+                _write(raw, pixels, origin)
+                return
+            with gzip.GzipFile("", "wb", ZIP_LEVEL, raw, mtime=0) as file:
+                _write(file, pixels, origin)
 
 
-def _nibabel() -> Any:
-    try:
-        import nibabel
-    except ImportError:
-        raise PictureError("NIfTI files need nibabel: install it with pip install 'nlmeans[medical]'") from None
-    return nibabel
+FORMAT = Nifti()
 
 
 def _header(nibabel: Any, first: bytes) -> Any:
@@ -247,7 +247,7 @@ def _unit(header: Any) -> str | None:
 
 def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
     """Return x, y, z and volumes, and a header of unknown orientation, for a picture from elsewhere."""
-    nibabel = _nibabel()
+    nibabel = FORMAT.library()
     axes, pixels = picture.dimensions, picture.pixels
     if axes == "YX":
         pixels = exif.upright(pixels, exif.orientation(picture.exif))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from .picture import LENGTHS, PictureError, quoted, times
+from ...picture import LENGTHS, PictureError, quoted, times
 
 MOST_PLANES = 2**24
 """Planes that metadata may speak of: a list is made of them."""
@@ -29,18 +29,18 @@ class Described:
     @classmethod
     def of(cls, sides: Mapping[str, Any], units: Mapping[str, Any]) -> Described:
         """Return what is known of sides in units: those that are lengths, in the unit of X."""
-        found: dict[str, tuple[float, str]] = {}
+        lengths: dict[str, tuple[float, str]] = {}
         for axis, side in sides.items():
             unit = UNITS.get(str(units[axis]), str(units[axis]))
             try:
                 if 0 < float(side) < math.inf and unit in LENGTHS:
-                    found[axis] = float(side), unit
+                    lengths[axis] = float(side), unit
             except (TypeError, ValueError):
                 continue
-        if not found:
+        if not lengths:
             return cls({}, None)
-        unit = found["X" if "X" in found else min(found)][1]
-        return cls({axis: side * (LENGTHS[own] / LENGTHS[unit]) for axis, (side, own) in found.items()}, unit)
+        unit = lengths["X" if "X" in lengths else min(lengths)][1]
+        return cls({axis: side * (LENGTHS[own] / LENGTHS[unit]) for axis, (side, own) in lengths.items()}, unit)
 
 
 def described(xml: str, filename: str) -> Described:
@@ -76,10 +76,10 @@ def size(spacing: tuple[float, ...] | None, unit: str | None, axes: str) -> dict
     return named | ({f"{name}Unit": unit for name in named} if unit else {})
 
 
-def in_rows(found: Described, axes: str) -> tuple[float, ...] | None:
+def in_rows(size: Described, axes: str) -> tuple[float, ...] | None:
     """Return the sides along those of X, Y and Z that ``axes`` names, in its order, if all are known."""
     space = [axis for axis in axes if axis in "XYZ"]
-    return tuple(found.sides[axis] for axis in space) if space and set(space) <= set(found.sides) else None
+    return tuple(size.sides[axis] for axis in space) if space and set(space) <= set(size.sides) else None
 
 
 def _name(element: Any) -> str:

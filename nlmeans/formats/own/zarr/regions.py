@@ -1,4 +1,4 @@
-"""Zarr arrays and OME-Zarr images, a region at a time."""
+"""Zarr arrays and OME-Zarr images, a part at a time."""
 
 from __future__ import annotations
 
@@ -16,70 +16,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 
-from . import MAX_PIXELS
-from . import zarr_metadata as metadata
-from .picture import PictureError, Request, quoted
-from .store import About, Region
+from ...arrays import ArrayInfo, Slices, Source, Target
+from ...picture import PictureError, Request, quoted
+from . import metadata
+from .places import CODECS, METADATA, split
 
 logger = logging.getLogger("nlmeans")
 
-PIECE = 1 << 21
-"""Pixels of a finer level that are held at once for a coarser one."""
 VERSION = "0.5"
 """Of OME-Zarr, for images that were none."""
 AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-CHUNK = {"X": 256, "Y": 256, "Z": 32}
-"""Sides of the chunks of an image that had none."""
-
-
 UNWRITTEN = ".partial"
 """End of the names of files that Zarr is about to write; it leaves those of a process that was killed."""
-METADATA = ("zarr.json", ".zgroup", ".zarray")
-"""Files that a store or a group or array in it has one of."""
-
-
-def split(path: Path) -> tuple[Path, str]:
-    """Return the folder of a store, and what is named within it."""
-    for place in (path, *path.parents):
-        if place.suffix == ".zarr":
-            return place, "/".join(path.parts[len(place.parts) :])
-    return path, ""
-
-
-def named(path: Path) -> bool:
-    """Whether a path is that of a Zarr store or of something in one."""
-    return split(path)[0].suffix == ".zarr" or is_node(path)
-
-
-def is_node(path: Path) -> bool:
-    """Whether there is a Zarr store, or a group or array in one."""
-    return any((path / name).is_file() for name in METADATA)
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image in a store: an array, or the levels of an OME-Zarr image.
+    """An image in a store: an array, or the levels of an OME-Zarr image."""
 
-    Attributes
-    ----------
-    node : zarr.Array or zarr.Group
-        What was named.
-    levels : tuple of str
-        Paths of the arrays in a group, the finest first; none for an array.
-    axes : str or None
-        Names of the axes.
-    scale : tuple of float or None
-        Sides of a pixel along all axes.
-    unit : str or None
-        Their unit along the axes of space, where it is one.
-    """
-
-    node: Any
-    levels: tuple[str, ...]
-    axes: str | None
-    scale: tuple[float, ...] | None
-    unit: str | None
+    node: Any  # the array or group that was named
+    levels: tuple[str, ...]  # paths of the arrays in a group, the finest first; none for an array
+    axes: str | None  # names of the axes
+    scale: tuple[float, ...] | None  # sides of a pixel along all axes
+    unit: str | None  # their unit along the axes of space, where it is one
 
     @classmethod
     def open(cls, path: Path) -> Image:
@@ -90,7 +51,6 @@ class Image:
         PictureError
             If there is no image.
         """
-        zarr = library()
         store, within = split(path)
         if not store.exists():
             raise FileNotFoundError(f"there is no {store}")
@@ -100,8 +60,7 @@ class Image:
             raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
             return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None)
-        found = metadata.multiscale(node, path)
-        return cls(node, found.levels, found.axes, found.scale, found.unit)
+        return cls(node, *metadata.multiscale(node, path))
 
     @property
     def consolidated(self) -> bool:
@@ -114,21 +73,6 @@ class Image:
         return self.node[self.levels[0]] if self.levels else self.node
 
 
-def library() -> Any:
-    """Return zarr.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        import zarr
-    except ImportError:
-        raise ImportError("Zarr needs the extra 'scale': pip install 'nlmeans[scale]'") from None
-    return zarr
-
-
 def _place(path: Path, image: Image) -> Path:
     """Return the folder of an image's finest level."""
     store, within = split(path)
@@ -137,28 +81,30 @@ def _place(path: Path, image: Image) -> Path:
 
 def _stored(place: Path) -> tuple[int, int]:
     """Return how many chunks are in an array's folder, and how many bytes they have."""
-    found = [
+    sizes = [
         (Path(folder) / name).stat().st_size
         for folder, _, files in os.walk(place)
         for name in files
         if name not in METADATA and not name.startswith(".") and not name.endswith(".partial")
     ]
-    return len(found), sum(found)
+    return len(sizes), sum(sizes)
 
 
 @dataclass(frozen=True, eq=False)
-class ZarrSource:
+class ZarrSource(Source):
     """An image in a Zarr store that is read."""
 
+    codec_memory = CODECS
     path: Path
-    about: About
+    info: ArrayInfo
     image: Image
 
     @classmethod
-    def open(cls, path: Path, max_pixels: int = MAX_PIXELS) -> ZarrSource:
-        """Look at the metadata, refuse what nobody can count or hold, and tell of chunks that are not there."""
+    def open(cls, request: Request) -> ZarrSource:
+        """Look at the metadata, refuse what nobody can count or hold, and warn of chunks that are not there."""
+        path = request.path
         image = Image.open(path)
-        array, request = image.finest, Request(path, None, None, max_pixels, whole=False)
+        array = image.finest
         stored, there = _stored(_place(path, image))
         chunks = metadata.check_size(array, stored, there, request)
         dtype = np.dtype(array.dtype).newbyteorder("=")
@@ -173,70 +119,62 @@ class ZarrSource:
             sides = dict(zip(image.axes, image.scale, strict=True))
             spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
         whole = tuple(array.shards or array.chunks)
-        return cls(path, About(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
+        return cls(path, ArrayInfo(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
 
     @property
     def advice(self) -> str | None:
         """What the caller can say of axes whose names are not known; None where there are no names."""
-        return metadata.advice(self.image.finest) if self.about.axes is None else None
+        return metadata.advice(self.image.finest) if self.info.axes is None else None
 
     @cached_property
     def _array(self) -> Any:
         return self.image.finest
 
-    def read(self, region: Region) -> np.ndarray:
-        """Return a region."""
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part."""
         try:
-            return np.asarray(self._array[region], self.about.dtype)
+            return np.asarray(self._array[slices], self.info.dtype)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # codecs meet damaged chunks with exceptions of every kind
-            where = ", ".join(f"{cut.start}:{cut.stop}" for cut in region)
+            where = ", ".join(f"{cut.start}:{cut.stop}" for cut in slices)
             raise PictureError(f"{self.path} is damaged at [{where}]: {quoted(error)}") from error
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when a chunk is written again: a hash of the names, sizes and times of all."""
-        seen = sha256()
+        digest = sha256()
         for folder, folders, files in os.walk(_place(self.path, self.image)):
             folders.sort()
             for name in sorted(files):
-                found = (Path(folder) / name).stat()
-                seen.update(f"{folder}/{name} {found.st_size} {found.st_mtime_ns}\n".encode())
-        return {"path": str(self.path.resolve()), "files": seen.hexdigest()}
-
-
-def sweep(path: Path) -> None:
-    """Remove the files that Zarr has not written to their ends."""
-    for folder, _, names in os.walk(path):
-        for name in names:
-            if name.endswith(UNWRITTEN):
-                Path(folder, name).unlink()
+                status = (Path(folder) / name).stat()
+                digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        return {"path": str(self.path.resolve()), "files": digest.hexdigest()}
 
 
 @dataclass(frozen=True, eq=False)
-class ZarrTarget:
+class ZarrTarget(Target):
     """A Zarr store that is written: like the source's, with its metadata and all its levels."""
 
     path: Path
-    about: About
+    info: ArrayInfo
     levels: tuple[str, ...]
     consolidated: bool
+    piece: int  # pixels of a finer level that are held at once for a coarser one
 
     @classmethod
-    def create(cls, path: Path, about: About, source: Any) -> ZarrTarget:
+    def create(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Write all but the pixels."""
-        zarr = library()
         if not isinstance(source, ZarrSource):
-            return cls._create_new(path, about)
+            return cls._create_new(path, info, piece)
         image = source.image
         if image.levels:
             group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
             group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
         for name in image.levels or (None,):
             array = image.node[name] if name else image.node
-            if about.dtype != source.about.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
+            if info.dtype != source.info.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
                 zarr.create_array(
-                    path, name=name, shape=array.shape, dtype=about.dtype, chunks=array.chunks, shards=array.shards,
+                    path, name=name, shape=array.shape, dtype=info.dtype, chunks=array.chunks, shards=array.shards,
                     zarr_format=array.metadata.zarr_format, fill_value=array.fill_value, attributes=dict(array.attrs),
                     dimension_names=getattr(array.metadata, "dimension_names", None),
                 )  # fmt: skip
@@ -246,61 +184,62 @@ class ZarrTarget:
                 fill_value=array.fill_value, attributes=dict(array.attrs),
                 dimension_names=getattr(array.metadata, "dimension_names", None),
             )  # fmt: skip
-        return cls(path, about, image.levels, image.consolidated)
+        return cls(path, info, image.levels, image.consolidated, piece)
 
     @classmethod
-    def _create_new(cls, path: Path, about: About) -> ZarrTarget:
+    def _create_new(cls, path: Path, info: ArrayInfo, piece: int) -> ZarrTarget:
         """Write an image that came from no Zarr: as OME-Zarr if its axes have names that this knows."""
-        zarr = library()
-        axes = about.axes if about.axes and set(about.axes) <= set(AXES) else None
+        axes = info.axes if info.axes and set(info.axes) <= set(AXES) else None
         names = list(axes.lower()) if axes else None
         array: dict[str, Any] = {
-            "shape": about.shape, "dtype": about.dtype, "chunks": about.chunks, "dimension_names": names,
+            "shape": info.shape, "dtype": info.dtype, "chunks": info.chunks, "dimension_names": names,
         }  # fmt: skip
-        if about.nodata is not None:
-            array |= metadata.declaring(about.nodata, about.dtype)
+        if info.nodata is not None:
+            array |= metadata.declaring(info.nodata, info.dtype)
         if axes is None:
             zarr.create_array(path, **array)
-            return cls(path, about, (), False)
+            return cls(path, info, (), False, piece)
         group = zarr.create_group(path)
-        sides = dict(zip((axis for axis in "ZYX" if axis in axes), about.spacing or (), strict=False))
+        sides = dict(zip((axis for axis in "ZYX" if axis in axes), info.spacing or (), strict=False))
         scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
         image = {
-            "axes": [{"name": axis.lower(), "type": AXES[axis]} | metadata.unit(about, axis) for axis in axes],
+            "axes": [{"name": axis.lower(), "type": AXES[axis]} | metadata.unit(info, axis) for axis in axes],
             "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
         }
         group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
         group.create_array("0", **array)
-        return cls(path, about, ("0",), False)
+        return cls(path, info, ("0",), False, piece)
 
     @classmethod
-    def reopen(cls, path: Path, about: About, image: Image) -> ZarrTarget:
+    def reopen(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Go on with a store that was created."""
-        target = cls(path, about, image.levels, image.consolidated)
-        if target._arrays[0].shape != about.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != about.dtype:
-            raise PictureError(f"it must have shape {about.shape} and dtype {about.dtype}")
+        _sweep(path)
+        image = source.image if isinstance(source, ZarrSource) else Image.open(path)
+        target = cls(path, info, image.levels, image.consolidated, piece)
+        if target._arrays[0].shape != info.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != info.dtype:
+            raise PictureError(f"it must have shape {info.shape} and dtype {info.dtype}")
         return target
 
     @cached_property
     def _arrays(self) -> list[Any]:
-        node = library().open(self.path, mode="r+")
+        node = zarr.open(self.path, mode="r+")
         return [node[name] for name in self.levels] if self.levels else [node]
 
-    def write(self, region: Region, pixels: np.ndarray) -> None:
-        """Write a region that is made of whole chunks."""
-        self._arrays[0][region] = pixels
+    def write(self, slices: Slices, pixels: np.ndarray) -> None:
+        """Write a part that is made of whole chunks."""
+        self._arrays[0][slices] = pixels
 
-    def finish(self, stop: Callable[[], None]) -> Path:
+    def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Gather the metadata in one place, if the source had it so; return the path."""
-        sweep(self.path)
+        _sweep(self.path)
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
-                library().consolidate_metadata(self.path)
+                zarr.consolidate_metadata(self.path)
         return self.path
 
-    def coarser(self) -> Iterator[list[Region]]:
-        """Yield the regions of each level but the finest, the finer before the coarser."""
+    def coarser(self) -> Iterator[list[Slices]]:
+        """Yield the parts of each level but the finest, the finer before the coarser."""
         for array in self._arrays[1:]:
             sides = array.shards or array.chunks
             cuts = [
@@ -309,27 +248,27 @@ class ZarrTarget:
             ]
             yield list(product(*cuts))
 
-    def shrink(self, level: int, region: Region) -> None:
-        """Fill a region of a level with the means of what it stands for in the one before."""
+    def shrink(self, level: int, slices: Slices) -> None:
+        """Fill a part of a level with the means of what it stands for in the one before."""
         finer, coarser = self._arrays[level - 1], self._arrays[level]
         ratios = [max(large / small, 1) for large, small in zip(finer.shape, coarser.shape, strict=True)]
-        sides = [cut.stop - cut.start for cut in region]
+        sides = [cut.stop - cut.start for cut in slices]
         lengths = list(sides)
-        while math.prod(length * ratio for length, ratio in zip(lengths, ratios, strict=True)) > PIECE:
+        while math.prod(length * ratio for length, ratio in zip(lengths, ratios, strict=True)) > self.piece:
             longest = int(np.argmax(lengths))
             if lengths[longest] == 1:
                 break
             lengths[longest] = (lengths[longest] + 1) // 2
-        found = np.empty(sides, coarser.dtype)
+        result = np.empty(sides, coarser.dtype)
         for first in product(*(range(0, side, length) for side, length in zip(sides, lengths, strict=True))):
             place = tuple(slice(f, min(f + n, side)) for f, n, side in zip(first, lengths, sides, strict=True))
             ends = [
                 np.arange(cut.start + part.start, cut.start + part.stop + 1) * large // small
-                for cut, part, large, small in zip(region, place, finer.shape, coarser.shape, strict=True)
+                for cut, part, large, small in zip(slices, place, finer.shape, coarser.shape, strict=True)
             ]
             pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
-            found[place] = means(pixels, [end - end[0] for end in ends], self.about.nodata)
-        coarser[region] = found
+            result[place] = means(pixels, [end - end[0] for end in ends], self.info.nodata)
+        coarser[slices] = result
 
 
 def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = None) -> np.ndarray:
@@ -346,8 +285,8 @@ def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = Non
     empty = np.nan if nodata is None else nodata
     sums[missing] = 0
     counts = _over((~missing).astype(np.float64), ends)
-    found = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
-    return _whole(found, pixels.dtype)
+    result = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
+    return _whole(result, pixels.dtype)
 
 
 def _over(values: np.ndarray, ends: list[np.ndarray], mean: bool = False) -> np.ndarray:
@@ -366,11 +305,9 @@ def _whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)
 
 
-def chunks_for(shape: tuple[int, ...], axes: str) -> tuple[int, ...]:
-    """Return the sides of chunks for an image that has none."""
-    return tuple(min(side, CHUNK.get(axis, 1)) for side, axis in zip(shape, axes, strict=True))
-
-
-def levels_of(path: Path) -> tuple[str, ...]:
-    """Return the levels of a store that was written."""
-    return Image.open(path).levels
+def _sweep(path: Path) -> None:
+    """Remove the files that Zarr has not written to their ends."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if name.endswith(UNWRITTEN):
+                Path(folder, name).unlink()

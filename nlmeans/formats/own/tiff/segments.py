@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...picture import PictureError, Request, times
 from .codecs import LZW, MOST_LZW
-from .picture import PictureError, Request, times
 
 MOST: dict[int, float] = {
     1: 1,  # none

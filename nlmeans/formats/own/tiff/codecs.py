@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .picture import PictureError
+from ...picture import PictureError
 
 LZW, LZMA = 5, 34925
 DEFLATE = (8, 32946, 50013)
@@ -62,11 +62,11 @@ def unpack_lzma(data: bytes, /, *, out: int) -> bytes:
     return _whole(stream.decompress(data, out), out, stream.eof)
 
 
-def _whole(found: bytes, size: int, ended: bool) -> bytes:
+def _whole(data: bytes, size: int, ended: bool) -> bytes:
     """Return what was unpacked if it is whole: tiles at an edge may hold less, but are never cut off."""
-    if len(found) < size and not ended:
-        raise PictureError(f"the file is damaged or cut short: {len(found):,} of {size:,} bytes of a strip are there")
-    return found
+    if len(data) < size and not ended:
+        raise PictureError(f"the file is damaged or cut short: {len(data):,} of {size:,} bytes of a strip are there")
+    return data
 
 
 def unpack_lzw(data: bytes, /, *, out: int) -> bytes:

@@ -7,14 +7,13 @@ import binascii
 import logging
 import math
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
-from .store import About
+from ...arrays import ArrayInfo
+from ...picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
 
 logger = logging.getLogger("nlmeans")
 
@@ -28,22 +27,10 @@ UNITS = {
     "meter": "m", "inch": "in",
 }  # fmt: skip
 """Units of length as OME-Zarr names them."""
-MOST_CHUNKS = 2**24
-"""Chunks from which it is asked how many of them are there."""
 
 
-@dataclass(frozen=True)
-class Multiscale:
-    """The first image of a group: its levels, the finest first, axes, sides of a pixel along all of them, and unit."""
-
-    levels: tuple[str, ...]
-    axes: str | None
-    scale: tuple[float, ...] | None
-    unit: str | None
-
-
-def multiscale(group: Any, path: Path) -> Multiscale:
-    """Return what the metadata of an OME-Zarr image say.
+def multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None]:
+    """Return what the metadata of a group say of its first image: levels, axes, scale and unit, as `Image` has them.
 
     Raises
     ------
@@ -64,9 +51,9 @@ def multiscale(group: Any, path: Path) -> Multiscale:
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
     if others := sorted(set(_inside(group)) - {level.partition("/")[0] for level in levels}):
         logger.warning("%s: %s in it are not copied", path, ", ".join(others))
-    found = letters([axis.get("name") for axis in axes], count)
+    known = letters([axis.get("name") for axis in axes], count)
     units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
-    return Multiscale(levels, found, scale, units.pop() if len(units) == 1 else None)
+    return levels, known, scale, units.pop() if len(units) == 1 else None
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -114,18 +101,18 @@ def _levels(image: dict[str, Any]) -> tuple[str, ...]:
 def _array(group: Any, level: str) -> Any:
     """Return a level."""
     try:
-        found = group[level]
+        array = group[level]
     except KeyError:
         raise PictureError(f"they name a level that is not there: {quoted(level)}") from None
     except Exception as error:  # whatever is wrong with metadata
         raise PictureError(f"level {quoted(level)} cannot be read: {quoted(error)}") from error
-    _require(hasattr(found, "chunks"), f"they name a level that is no array: {quoted(level)}")
-    return found
+    _require(hasattr(array, "chunks"), f"they name a level that is no array: {quoted(level)}")
+    return array
 
 
 def _scale(image: dict[str, Any], count: int) -> tuple[float, ...] | None:
     """Return the sides of a pixel of the finest level; None where they are not said."""
-    found = None
+    scale = None
     for steps in (image["datasets"][0].get("coordinateTransformations"), image.get("coordinateTransformations")):
         _require(steps is None or isinstance(steps, list), f"coordinateTransformations is {quoted(steps)}")
         for step in steps or ():
@@ -137,8 +124,8 @@ def _scale(image: dict[str, Any], count: int) -> tuple[float, ...] | None:
             except (TypeError, ValueError):
                 fine = False
             _require(fine, f"scale is {quoted(step['scale'])}, for {count} axes")
-            found = sides if found is None else tuple(a * b for a, b in zip(found, sides, strict=True))
-    return found
+            scale = sides if scale is None else tuple(a * b for a, b in zip(scale, sides, strict=True))
+    return scale
 
 
 def dimensions(array: Any) -> tuple[Any, ...]:
@@ -149,8 +136,8 @@ def dimensions(array: Any) -> tuple[Any, ...]:
 
 def letters(names: Any, count: int) -> str | None:
     """Return names of axes as one letter each; None where they are not all known."""
-    found = "".join(NAMES.get(str(name).lower(), "?") for name in names)
-    return found if len(found) == count and "?" not in found and len(set(found)) == count else None
+    axes = "".join(NAMES.get(str(name).lower(), "?") for name in names)
+    return axes if len(axes) == count and "?" not in axes and len(set(axes)) == count else None
 
 
 def advice(array: Any) -> str | None:
@@ -164,14 +151,16 @@ def advice(array: Any) -> str | None:
     )
 
 
-def unit(about: About, axis: str) -> dict[str, str]:
+def unit(info: ArrayInfo, axis: str) -> dict[str, str]:
     """Return what OME-Zarr says of an axis's unit."""
     names = {letter: name for name, letter in UNITS.items()}
-    return {"unit": names[about.unit]} if about.unit in names and about.spacing and axis in "XYZ" else {}
+    return {"unit": names[info.unit]} if info.unit in names and info.spacing and axis in "XYZ" else {}
 
 
-def check_size(array: Any, stored: int, there: int, request: Request) -> int:
+def check_size(array: Any, stored: int, there: int, request: Request, most: int = 2**24) -> int:
     """Return how many chunks, or shards, an array has, before anybody counts them one by one.
+
+    From ``most`` on it is asked how many of them are there.
 
     Raises
     ------
@@ -187,7 +176,7 @@ def check_size(array: Any, stored: int, there: int, request: Request) -> int:
             f"{times(sides)}; if you trust it, allow more with --max-pixels (max_pixels=)"
         )
     count = math.prod(-(-side // chunk) for side, chunk in zip(shape, sides, strict=True))
-    if count > MOST_CHUNKS and count > MOST_SHRUNK * stored:
+    if count > most and count > MOST_SHRUNK * stored:
         raise PictureError(f"the store is damaged: its metadata say {count:,} chunks, and {stored:,} are there")
     request.check_claim(math.prod(shape) * np.dtype(array.dtype).itemsize, there, None)
     return count

@@ -19,7 +19,6 @@ from nlmeans.noise.model import NoiseModel
 from nlmeans.noise.models import MODELS
 from nlmeans.noise.text import parse, text
 from nlmeans.noise.vst import Stabiliser
-from nlmeans.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 FLOOR = 1e-6
@@ -169,7 +168,7 @@ def test_a_note_is_its_text_and_keeps_its_code():
 def test_a_plan_keeps_its_notes_through_json():
     plan = nlmeans.plan(speckled())
     assert noted(plan.notes, "grows")
-    again = _revived(Plan, json.loads(json.dumps(_lasting(plan))))
+    again = _revived(type(plan), json.loads(json.dumps(_lasting(plan))))
     assert again.notes == plan.notes
     assert noted(again.notes, "grows")
 

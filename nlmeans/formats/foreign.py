@@ -1,13 +1,9 @@
-"""What a file is, by its first bytes; and what to do with one of a kind that cannot be read."""
+"""What is none of our formats, by its name and first bytes; and what to do with it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from . import nifti
-from .picture import PictureError
-
-KNOWN = "PNG, JPEG, TIFF, NPY and NIfTI files can be read and written, and Zarr stores"
 RAW = (
     *(".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc"),
     *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
@@ -26,16 +22,6 @@ HEIF_ADVICE = (
 VIDEO_ADVICE = (
     "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
 )
-OWN = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-    (b"\x93NUMPY", "npy"),
-)
-"""First bytes, and the module that reads such files."""
 OTHERS = (
     (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
     (0, b"BM", "BMP: convert it to PNG (any picture program)"),
@@ -58,30 +44,25 @@ OTHERS = (
 FREESURFER = (".mgz", ".mgh", ".mgh.gz", ".hdr", ".img")
 
 
-def recognise(path: Path) -> str:
-    """Return the name of the module that reads the file; refuse others with advice."""
-    with path.open("rb") as file:
-        head = file.read(352)
+def before(head: bytes, path: Path) -> str | None:
+    """Return the advice about a file that begins as one of our formats may, and is none; else None."""
     suffix = path.suffix.lower()
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
     if suffix in RAW or brand == b"crx " or head[8:10] == b"CR" or head.startswith(RAW_MAGIC):
-        raise PictureError(RAW_ADVICE)
+        return RAW_ADVICE
     if suffix in HEIF or brand in HEIF_BRANDS:
-        raise PictureError(HEIF_ADVICE)
+        return HEIF_ADVICE
     if brand or head[8:12] == b"AVI ":
-        raise PictureError(VIDEO_ADVICE)
-    if not head:
-        raise PictureError("a picture must have content: the file is empty")
-    if path.name.lower().endswith(FREESURFER) and not nifti.says_so(head):
-        raise PictureError(
-            f"FreeSurfer's and Analyze's files cannot be read: save it as NIfTI (mri_convert, nibabel); got {suffix}"
+        return VIDEO_ADVICE
+    return None if head else "a picture must have content: the file is empty"
+
+
+def after(head: bytes, path: Path, rule: str) -> str:
+    """Return the advice about a file of no format; ``rule`` says which there are."""
+    if path.name.lower().endswith(FREESURFER):
+        return (
+            "FreeSurfer's and Analyze's files cannot be read: save it as NIfTI (mri_convert, nibabel); got "
+            f"{path.suffix.lower()}"
         )
-    if nifti.recognises(head):
-        return "nifti"
-    for magic, name in OWN:
-        if head.startswith(magic):
-            return name
-    for start, magic, advice in OTHERS:
-        if head.startswith(magic, start):
-            raise PictureError(f"{KNOWN}: this is {advice}")
-    raise PictureError(f"{KNOWN}: this begins with {head[:8]!r}, like none of them")
+    known = (advice for start, magic, advice in OTHERS if head.startswith(magic, start))
+    return f"{rule}: this {next((f'is {advice}' for advice in known), f'begins with {head[:8]!r}, like none of them')}"

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .picture import Picture, PictureError, Request, check_plain, colours
+from ..format import Format
+from ..picture import Picture, PictureError, Request, check_plain, colours
 
 logger = logging.getLogger("nlmeans")
 
@@ -25,7 +26,7 @@ SAMPLINGS: dict[Any, int] = {((1, 1), (1, 1), (1, 1)): 0, ((2, 1), (1, 1), (1, 1
 
 @dataclass(frozen=True)
 class Coding:
-    """How a file was compressed, and its segments beside the pixels."""
+    """How a file was compressed, and its segments other than pixels."""
 
     tables: list[list[int]]
     subsampling: int
@@ -35,32 +36,68 @@ class Coding:
     segments: list[bytes]
 
 
-def read(request: Request) -> Picture:
-    """Read a grey or colour JPEG."""
-    from PIL import JpegImagePlugin
+class Jpeg(Format):
+    """One picture of 8 bits a sample, grey or RGB."""
 
-    data = request.path.read_bytes()
-    # Not `Image.open`: its limit on pixels is a global one and only warns.
-    image = JpegImagePlugin.JpegImageFile(BytesIO(data))
-    request.check_size(*image.size)
-    if image.mode not in ("L", "RGB"):
-        raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
-    segments = _segments(data)
-    _check_claim(image, segments, len(data), request)
-    pixels = np.array(image)
-    _check_end(data, image, segments, pixels)
-    grey = pixels.ndim == 2
-    if any(_is(segment, APP2, b"MPF\0") for segment in segments):
-        logger.warning("%s: only the first of the pictures in the file is kept", request.path)
-    return Picture(
-        pixels,
-        request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
-        request.channel_axis,
-        icc=image.info.get("icc_profile"),
-        exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
-        dpi=image.info.get("dpi"),
-        native=_coding(image, segments, request.path),
-    )
+    name, endings, magic = "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (b"\xff\xd8\xff",)
+    write_options = ("jpeg_quality",)
+
+    def read(self, request: Request) -> Picture:
+        """Read a grey or colour JPEG."""
+        from PIL import JpegImagePlugin
+
+        data = request.path.read_bytes()
+        # Not `Image.open`: its limit on pixels is a global one and only warns.
+        image = JpegImagePlugin.JpegImageFile(BytesIO(data))
+        request.check_size(*image.size)
+        if image.mode not in ("L", "RGB"):
+            raise PictureError(f"a JPEG must be grey or RGB: this one is {image.mode}; convert it to RGB first")
+        segments = _segments(data)
+        _check_claim(image, segments, len(data), request)
+        pixels = np.array(image)
+        _check_end(data, image, segments, pixels)
+        grey = pixels.ndim == 2
+        if any(_is(segment, APP2, b"MPF\0") for segment in segments):
+            logger.warning("%s: only the first of the pictures in the file is kept", request.path)
+        return Picture(
+            pixels, request.axes or (None if request.names_axes else "YX" if grey else "YXC"), request.channel_axis,
+            icc=image.info.get("icc_profile"), dpi=image.info.get("dpi"), native=_coding(image, segments, request.path),
+            exif=next((segment[10:] for segment in segments if _is(segment, APP1, b"Exif\0\0")), None),
+        )  # fmt: skip
+
+    def check(self, picture: Picture) -> None:
+        """Refuse what a JPEG cannot hold."""
+        check_plain(picture, "JPEG", ("uint8",))
+        if picture.alpha is not None:
+            raise PictureError("a JPEG has no alpha: this picture has; write a PNG or TIFF instead")
+        if max(picture.pixels.shape) > 65535:
+            raise PictureError(f"a JPEG has at most 65535 pixels a side: this picture has shape {picture.pixels.shape}")
+
+    def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
+        """Write 8-bit grey or colour."""
+        from PIL import Image
+
+        self.check(picture)
+        pixels = colours(picture)
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
+        coding = picture.native if isinstance(picture.native, Coding) else None
+        quality = options.get("jpeg_quality")
+        given: dict[str, Any] = {"quality": 95 if quality is None else quality, "subsampling": 0}
+        if coding:
+            given |= {"subsampling": coding.subsampling, "progressive": coding.progressive, "keep_rgb": coding.as_rgb}
+            if quality is None:
+                del given["quality"]  # it would scale the tables
+                given["qtables"] = coding.tables
+        else:
+            exif = b"Exif\0\0" + picture.exif if picture.exif else b""
+            given |= {"icc_profile": picture.icc, "exif": exif, "dpi": picture.dpi or (0, 0)}
+        stream = BytesIO()
+        image.save(stream, "JPEG", **given)
+        data = stream.getvalue()
+        part.write_bytes(_with_segments(data, coding) if coding else data)
+
+
+FORMAT = Jpeg()
 
 
 def _check_claim(image: Any, segments: list[bytes], there: int, request: Request) -> None:
@@ -86,8 +123,8 @@ def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarra
     def units(flags: np.ndarray, reduce: np.ufunc) -> np.ndarray:
         """Return flags of the groups of blocks that follow each other in the file."""
         rows = reduce.reduceat(flags.reshape(*flags.shape[:2], -1), np.arange(0, image.height, down), 0)
-        found: np.ndarray = reduce.reduceat(rows, np.arange(0, image.width, across), 1)
-        return reduce.reduce(found, axis=2).ravel()
+        columns: np.ndarray = reduce.reduceat(rows, np.arange(0, image.width, across), 1)
+        return reduce.reduce(columns, axis=2).ravel()
 
     filled = units(pixels == FILLED, np.logical_and)
     tail = 0 if filled.all() else int(np.argmin(filled[::-1]))
@@ -106,49 +143,17 @@ def _check_end(data: bytes, image: Any, segments: list[bytes], pixels: np.ndarra
         )
 
 
-def check(picture: Picture) -> None:
-    """Refuse what a JPEG cannot hold."""
-    check_plain(picture, "JPEG", ("uint8",))
-    if picture.alpha is not None:
-        raise PictureError("a JPEG has no alpha: this picture has; write a PNG or TIFF instead")
-    if max(picture.pixels.shape) > 65535:
-        raise PictureError(f"a JPEG has at most 65535 pixels a side: this picture has shape {picture.pixels.shape}")
-
-
-def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
-    """Write 8-bit grey or colour."""
-    from PIL import Image
-
-    check(picture)
-    pixels = colours(picture)
-    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
-    coding = picture.native if isinstance(picture.native, Coding) else None
-    options: dict[str, Any] = {"quality": 95 if jpeg_quality is None else jpeg_quality, "subsampling": 0}
-    if coding:
-        options |= {"subsampling": coding.subsampling, "progressive": coding.progressive, "keep_rgb": coding.as_rgb}
-        if jpeg_quality is None:
-            del options["quality"]  # it would scale the tables
-            options["qtables"] = coding.tables
-    else:
-        exif = b"Exif\0\0" + picture.exif if picture.exif else b""
-        options |= {"icc_profile": picture.icc, "exif": exif, "dpi": picture.dpi or (0, 0)}
-    stream = BytesIO()
-    image.save(stream, "JPEG", **options)
-    data = stream.getvalue()
-    part.write_bytes(_with_segments(data, coding) if coding else data)
-
-
 def _segments(data: bytes) -> list[bytes]:
     """Return all segments before the pixels, each with its marker."""
-    found, position = [], 2
+    segments, position = [], 2
     while data[position + 1] != START_OF_SCAN:
         if data[position + 1] == 0xFF:  # fill bytes may precede a marker
             position += 1
             continue
         (length,) = struct.unpack_from(">H", data, position + 2)
-        found.append(data[position : position + 2 + length])
+        segments.append(data[position : position + 2 + length])
         position += 2 + length
-    return found
+    return segments
 
 
 def _is(segment: bytes, marker: int, name: bytes) -> bool:
@@ -169,14 +174,10 @@ def _coding(image: Any, segments: list[bytes], path: Path) -> Coding:
         # The encoder writes its own of the one; the other's offsets point to pictures that are not written.
         if not _is(segment, APP14, b"Adobe") and not _is(segment, APP2, b"MPF\0")
     ]
-    return Coding(
-        tables,
-        SAMPLINGS.get(sampling, 0),
-        bool(image.info.get("progressive")),
-        len(sampling) == 3 and image.info.get("adobe_transform") == 0,
-        next((segment for segment in segments if _is(segment, JFIF, b"JFIF\0")), None),
-        kept,
-    )
+    as_rgb = len(sampling) == 3 and image.info.get("adobe_transform") == 0
+    jfif = next((segment for segment in segments if _is(segment, JFIF, b"JFIF\0")), None)
+    progressive = bool(image.info.get("progressive"))
+    return Coding(tables, SAMPLINGS.get(sampling, 0), progressive, as_rgb, jfif, kept)
 
 
 def _with_segments(data: bytes, coding: Coding) -> bytes:

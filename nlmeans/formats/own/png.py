@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .picture import Picture, PictureError, Request, check_plain, colours
+from ..format import Format
+from ..picture import Picture, PictureError, Request, check_plain, colours
 
 logger = logging.getLogger("nlmeans")
 
@@ -31,7 +32,6 @@ PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 DEFLATE = 1032  # bytes that one byte can stand for
 PIECE = 1 << 20  # bytes that are unpacked at a time
 INCH = 0.0254  # metres
-BAND = 1 << 22  # bytes that are compressed at a time
 
 
 class Chunk(NamedTuple):
@@ -42,14 +42,8 @@ class Chunk(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the chunk as it stands in a file."""
-        return b"".join(
-            (
-                struct.pack(">I", len(self.data)),
-                self.name,
-                self.data,
-                struct.pack(">I", zlib.crc32(self.name + self.data)),
-            )
-        )
+        length, crc = (struct.pack(">I", n) for n in (len(self.data), zlib.crc32(self.name + self.data)))
+        return b"".join((length, self.name, self.data, crc))
 
 
 class Header(NamedTuple):
@@ -77,70 +71,75 @@ class Header(NamedTuple):
         return sum(high * (1 + -(-wide * bits // 8)) for wide, high in sizes if wide > 0 and high > 0)
 
 
-def read(request: Request) -> Picture:
-    """Read a still PNG of any kind but black-and-white."""
-    chunks = list(_chunks(request.path.read_bytes()))
-    found = dict(chunks)  # of the chunks that matter singly, files have one
-    header = Header(*struct.unpack(">IIBBBBB", found[b"IHDR"]))
-    request.check_size(header.width, header.height)
-    header.check()
-    if b"acTL" in found:
-        raise PictureError("a PNG must be a still picture: this one is animated")
-    if header.depth == 1 and header.colour == GREY and not request.bilevel:
-        raise PictureError("pixels must have shades: this PNG has 1 bit a pixel, black or white")
+class Png(Format):
+    """One picture of 8 or 16 bits a sample, grey or RGB, with or without alpha."""
 
-    key = found.get(b"tRNS")
-    palette = [chunk for chunk in chunks if chunk.name == b"PLTE"]
-    samples = _samples(header, palette + _inflated(header, chunks, request))
-    alpha: np.ndarray | None = None
-    if header.colour == PALETTE:
-        logger.warning("%s: palette colours are written back as RGB", request.path)
-        samples, alpha = _look_up(samples[..., 0], found[b"PLTE"], key)
-    elif header.colour in (GREY_ALPHA, RGBA):
-        samples, alpha = samples[..., :-1], samples[..., -1:].copy()
-    elif key is not None:
-        logger.warning("%s: the transparent colour is written back as an alpha channel", request.path)
-        alpha = _match(samples, key, header)
-    grey = samples.shape[-1] == 1
-    return Picture(
-        np.ascontiguousarray(samples[..., 0] if grey else samples),
-        request.axes or (None if request.names_axes else "YX" if grey else "YXC"),
-        request.channel_axis,
-        alpha,
-        icc=_profile(found.get(b"iCCP")),
-        exif=found.get(b"eXIf"),
-        dpi=_dpi(found.get(b"pHYs")),
-        native=[chunk for chunk in chunks if chunk.name in KEPT],
-    )
+    name, endings, magic = "PNG", (".png",), (SIGNATURE,)
+
+    def __init__(self, band: int = 1 << 22) -> None:
+        self.band = band  # bytes that are compressed at a time
+
+    def read(self, request: Request) -> Picture:
+        """Read a still PNG of any kind but black-and-white."""
+        chunks = list(_chunks(request.path.read_bytes()))
+        named = dict(chunks)  # of the chunks that matter singly, files have one
+        header = Header(*struct.unpack(">IIBBBBB", named[b"IHDR"]))
+        request.check_size(header.width, header.height)
+        header.check()
+        if b"acTL" in named:
+            raise PictureError("a PNG must be a still picture: this one is animated")
+        if header.depth == 1 and header.colour == GREY and not request.bilevel:
+            raise PictureError("pixels must have shades: this PNG has 1 bit a pixel, black or white")
+
+        key = named.get(b"tRNS")
+        palette = [chunk for chunk in chunks if chunk.name == b"PLTE"]
+        samples = _samples(header, palette + _inflated(header, chunks, request))
+        alpha: np.ndarray | None = None
+        if header.colour == PALETTE:
+            logger.warning("%s: palette colours are written back as RGB", request.path)
+            samples, alpha = _look_up(samples[..., 0], named[b"PLTE"], key)
+        elif header.colour in (GREY_ALPHA, RGBA):
+            samples, alpha = samples[..., :-1], samples[..., -1:].copy()
+        elif key is not None:
+            logger.warning("%s: the transparent colour is written back as an alpha channel", request.path)
+            alpha = _match(samples, key, header)
+        grey = samples.shape[-1] == 1
+        return Picture(
+            np.ascontiguousarray(samples[..., 0] if grey else samples),
+            request.axes or (None if request.names_axes else "YX" if grey else "YXC"), request.channel_axis, alpha,
+            icc=_profile(named.get(b"iCCP")), exif=named.get(b"eXIf"), dpi=_dpi(named.get(b"pHYs")),
+            native=[chunk for chunk in chunks if chunk.name in KEPT],
+        )  # fmt: skip
+
+    def check(self, picture: Picture) -> None:
+        """Refuse what a PNG cannot hold."""
+        check_plain(picture, "PNG", ("uint8", "uint16"))
+        if picture.alpha is not None and picture.alpha.shape[-1] != 1:
+            count = picture.alpha.shape[-1]
+            raise PictureError(f"a PNG holds one alpha: this picture has {count}; write a TIFF instead")
+
+    def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
+        """Write 8 or 16 bits a sample, with or without alpha."""
+        self.check(picture)
+        pixels = colours(picture)
+        colour = GREY if pixels.shape[-1] == 1 else RGB
+        if picture.alpha is not None:
+            pixels = np.concatenate((pixels, picture.alpha), axis=-1)
+            colour = GREY_ALPHA if colour == GREY else RGBA
+        height, width, _ = pixels.shape
+        header = Header(width, height, 8 * pixels.itemsize, colour)
+        native = isinstance(picture.native, list)
+        with part.open("wb") as file:
+            file.write(SIGNATURE)
+            file.write(Chunk(b"IHDR", struct.pack(">IIBBBBB", *header)).pack())
+            for chunk in picture.native if native else _described(picture):
+                file.write(chunk.pack())
+            for data in _deflated(pixels, self.band):
+                file.write(Chunk(b"IDAT", data).pack())
+            file.write(Chunk(b"IEND", b"").pack())
 
 
-def check(picture: Picture) -> None:
-    """Refuse what a PNG cannot hold."""
-    check_plain(picture, "PNG", ("uint8", "uint16"))
-    if picture.alpha is not None and picture.alpha.shape[-1] != 1:
-        count = picture.alpha.shape[-1]
-        raise PictureError(f"a PNG holds one alpha: this picture has {count}; write a TIFF instead")
-
-
-def write(part: Path, picture: Picture, jpeg_quality: int | None) -> None:
-    """Write 8 or 16 bits a sample, with or without alpha."""
-    check(picture)
-    pixels = colours(picture)
-    colour = GREY if pixels.shape[-1] == 1 else RGB
-    if picture.alpha is not None:
-        pixels = np.concatenate((pixels, picture.alpha), axis=-1)
-        colour = GREY_ALPHA if colour == GREY else RGBA
-    height, width, _ = pixels.shape
-    header = Header(width, height, 8 * pixels.itemsize, colour)
-    native = isinstance(picture.native, list)
-    with part.open("wb") as file:
-        file.write(SIGNATURE)
-        file.write(Chunk(b"IHDR", struct.pack(">IIBBBBB", *header)).pack())
-        for chunk in picture.native if native else _described(picture):
-            file.write(chunk.pack())
-        for data in _deflated(pixels):
-            file.write(Chunk(b"IDAT", data).pack())
-        file.write(Chunk(b"IEND", b"").pack())
+FORMAT = Png()
 
 
 def _chunks(data: bytes) -> Iterator[Chunk]:
@@ -169,27 +168,27 @@ def _inflated(header: Header, chunks: list[Chunk], request: Request) -> list[Chu
     """
     packed, left = [chunk.data for chunk in chunks if chunk.name == b"IDAT"], header.bytes
     request.check_claim(left, sum(map(len, packed)), DEFLATE)
-    inflate, store, found = zlib.decompressobj(), zlib.compressobj(0), []
+    inflate, store, stored = zlib.decompressobj(), zlib.compressobj(0), []
     for data in (*packed, b""):  # the last time for what is on its way
         while left and not inflate.eof:
             rows = inflate.decompress(data, min(PIECE, left))
             data, left = inflate.unconsumed_tail, left - len(rows)
-            found.append(store.compress(rows))
+            stored.append(store.compress(rows))
             if not data:
                 break
     if left:
         raise PictureError(
             f"the file is damaged or cut short: its rows have {header.bytes:,} bytes, {header.bytes - left:,} are there"
         )
-    found.append(store.flush())
-    return [Chunk(b"IDAT", data) for data in found if data]
+    stored.append(store.flush())
+    return [Chunk(b"IDAT", data) for data in stored if data]
 
 
 def _samples(header: Header, pixels: list[Chunk]) -> np.ndarray:
     """Unpack to (height, width, samples), uint8 or uint16; fewer bits are spread over 8 unless they are indices."""
     if header.depth < 16:
-        found = np.atleast_3d(_unpack(header, pixels))
-        return found.view(np.uint8) * np.uint8(255) if found.dtype == np.bool_ else found
+        samples = np.atleast_3d(_unpack(header, pixels))
+        return samples.view(np.uint8) * np.uint8(255) if samples.dtype == np.bool_ else samples
     if header.colour == GREY:
         return np.atleast_3d(_unpack(header, pixels)).astype(np.uint16, copy=False)
     if header.colour == GREY_ALPHA:  # two 16-bit samples are four of 8 bits, in the same order
@@ -266,18 +265,18 @@ def _described(picture: Picture) -> Iterator[Chunk]:
         yield Chunk(b"eXIf", picture.exif)
 
 
-def _deflated(pixels: np.ndarray) -> Iterator[bytes]:
+def _deflated(pixels: np.ndarray, band: int) -> Iterator[bytes]:
     """Filter and compress, some rows at a time.
 
     Level 4: on photographs within 2 % of level 6, in half the time.
     """
     stride = pixels.shape[-1] * pixels.itemsize
-    rows = max(1, BAND // (pixels.shape[1] * stride))
+    rows = max(1, band // (pixels.shape[1] * stride))
     above = np.zeros(pixels.shape[1] * stride, np.uint8)
     stream = zlib.compressobj(4)
     for start in range(0, len(pixels), rows):
-        band = np.ascontiguousarray(pixels[start : start + rows], np.dtype(pixels.dtype).newbyteorder(">"))
-        lines = band.view(np.uint8).reshape(len(band), -1)
+        ordered = np.ascontiguousarray(pixels[start : start + rows], np.dtype(pixels.dtype).newbyteorder(">"))
+        lines = ordered.view(np.uint8).reshape(len(ordered), -1)
         yield stream.compress(_filtered(lines, above, stride).data)
         above = lines[-1]
     yield stream.flush()

@@ -1,0 +1,144 @@
+"""What files of any format are to who reads and writes them by regions: arrays, as sources and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+Slices = tuple[slice, ...]
+"""A part of an array: a slice along each of its axes."""
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """An array in a file.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Sides.
+    dtype : numpy.dtype
+        The pixels' type, in this machine's order of bytes.
+    axes : str or None
+        Names of the axes as `nlmeans.denoise` takes them; None where the file leaves them open.
+    spacing : tuple of float or None
+        Sides of a pixel along Z, Y and X, as far as there are such axes; None where the file does not say them.
+    chunks : tuple of int
+        Sides of what can only be read, or written, whole.
+    unit : str or None
+        The unit of ``spacing``, one of `nlmeans.formats.picture.LENGTHS`; None where the file does not say it.
+    nodata : float or None
+        The value that stands for "no data here", where the file declares one.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    axes: str | None
+    spacing: tuple[float, ...] | None
+    chunks: tuple[int, ...]
+    unit: str | None = None
+    nodata: float | None = None
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+
+class Source:
+    """An array that is read. It can be pickled, and read from many threads and processes.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    info : ArrayInfo
+        What it holds.
+    codec_memory : int
+        Bytes that codecs take at most while it is read.
+    """
+
+    path: Path
+    info: ArrayInfo
+    codec_memory: ClassVar[int] = 0
+
+    @property
+    def advice(self) -> str | None:
+        """What the caller can say of axes that the file leaves open."""
+        return None
+
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part, in memory of its own."""
+        raise NotImplementedError
+
+    def identity(self) -> dict[str, Any]:
+        """Return what changes when the file is another, as far as JSON can hold it."""
+        return identity_of(self.path)
+
+
+class Target:
+    """An array that is written. Parts that are made of whole chunks may be written at the same time.
+
+    Attributes
+    ----------
+    path : Path
+        The file, by the name that it has until it is finished.
+    info : ArrayInfo
+        What it holds.
+    """
+
+    path: Path
+    info: ArrayInfo
+
+    def write(self, slices: Slices, pixels: np.ndarray) -> None:
+        """Write a part."""
+        raise NotImplementedError
+
+    def coarser(self) -> Iterable[list[Slices]]:
+        """Yield the parts of each coarser level that is made of the one before."""
+        return ()
+
+    def shrink(self, level: int, slices: Slices) -> None:
+        """Fill a part of a coarser level."""
+        raise NotImplementedError
+
+    def finish(self, stop: Callable[[], None], spare: Path) -> Path:
+        """Do what is left when all has been written; return the file that is to get the output's name.
+
+        That is the target's own, or one that was made of it by the name ``spare``. ``stop`` raises when the work is to
+        stop, and is called often.
+        """
+        return self.path
+
+
+class ArraySource(Source):
+    """An array in memory, as a source."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.info = ArrayInfo(array.shape, array.dtype, None, None, array.shape)
+
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a copy of a part."""
+        return np.array(self.array[slices])
+
+    def identity(self) -> dict[str, Any]:
+        """Return a hash of all that it holds."""
+        return self._hashed
+
+    @cached_property
+    def _hashed(self) -> dict[str, Any]:
+        from hashlib import sha256
+
+        return {"array": sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest(), "shape": self.array.shape}
+
+
+def identity_of(path: Path) -> dict[str, Any]:
+    """Return what changes when a plain file is written again."""
+    status = path.stat()
+    return {"path": str(path.resolve()), "bytes": status.st_size, "modified": status.st_mtime_ns}

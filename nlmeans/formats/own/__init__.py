@@ -1,0 +1,1 @@
+"""Our own formats: every module and package in here holds one, an object ``FORMAT``, and nothing else names it."""

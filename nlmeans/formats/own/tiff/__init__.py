@@ -1,0 +1,50 @@
+"""TIFF, single pictures and stacks, by tifffile: whole, or by regions, which are read by tiles and strips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ...arrays import ArrayInfo, Source, Target
+from ...format import Format
+from ...picture import Picture, Request
+
+
+class Tiff(Format):
+    """One picture or stack of any type, with what its file says besides."""
+
+    name, endings = "TIFF", (".tif", ".tiff")
+    magic = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+    def read(self, request: Request) -> Picture:
+        """Read the one picture or stack of a file."""
+        from . import whole
+
+        return whole.read(request)
+
+    def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
+        """Write back into a copy of the file that was read, or a new file."""
+        from . import whole
+
+        whole.write(part, picture)
+
+    def open(self, request: Request) -> Source:
+        """Look at the header, and refuse what cannot be filtered by regions."""
+        from .regions import TiffSource
+
+        return TiffSource.open(request)
+
+    def create(self, part: Path, info: ArrayInfo, source: Source) -> Target:
+        """Write all but the pixels, and take the room that they need."""
+        from .regions import TiffTarget
+
+        return TiffTarget.create(part, info, source)
+
+    def reopen(self, part: Path, info: ArrayInfo, source: Source) -> Target:
+        """Go on with a file that was created."""
+        from .regions import TiffTarget
+
+        return TiffTarget.reopen(part, info, source)
+
+
+FORMAT = Tiff()
