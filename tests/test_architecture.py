@@ -1,4 +1,4 @@
-"""The rules of the house, read from the syntax trees: folders are floors, and what stands higher imports what is lower."""
+"""The rules of the house, read from the syntax trees: folders are floors, and imports run downward."""
 
 import ast
 import subprocess
@@ -67,7 +67,7 @@ def tree_of(path):
 
 @cache
 def imports(name, types=False):
-    """Return the modules that a module imports, within functions too; with ``types`` those that only types need, too."""
+    """Return the modules that a module imports, within functions too; with ``types`` those that types alone need."""
     path, tree = ALL[name], tree_of(ALL[name])
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     only_types = {
@@ -93,7 +93,7 @@ def imports(name, types=False):
 
 
 def room(name):
-    """Return the folder, or the file beside the folders, that a module lies in; the package's own file is the package."""
+    """Return the folder, or the file in the package's root, that a module is; the package's own file is the package."""
     return name.split(".")[1] if "." in name else name
 
 
