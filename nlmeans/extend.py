@@ -23,51 +23,13 @@ True
 
 A model of noise is a frozen dataclass that derives from `NoiseModel`, and is given as ``noise=``. A format of files is
 named by the entry-point group ``nlmeans.formats``.
+
+Arguments are refused in the same words everywhere (`choice`, `flag`, `integer`, `real`). Long work has `available_cpus`
+threads, reports to a ``progress`` some times a second, every `TICK` seconds, to that of a `part` where it is one, and
+is `Cancelled` on demand.
 """
 
-from ._axes import Layout
-from ._notes import Note
-from ._progress import Cancelled, Progress, part, shares_of
-from .methods.average import known_nearest as nearest
-from .methods.filling import Filling
-from .methods.method import Method
-from .methods.recipe import Recipe
-from .methods.region import Outcome, Region
-from .methods.sample import Sample
-from .noise.fitted import FittedNoise
-from .noise.model import NoiseModel
-from .noise.patches import Evidence
-from .noise.vst import Stabiliser
-from .pairwise.spec import Radii
-from .pairwise.tiles import Tile, available_cpus
-from .plan.averaging import AveragingPlan
-from .plan.options import Options
-from .plan.plan import Plan
-from .plan.report import Report
+# The names, and where they come from, stand in extend.pyi: each is imported when it is used.
+import lazy_loader
 
-__all__ = [
-    "AveragingPlan",
-    "Cancelled",
-    "Evidence",
-    "Filling",
-    "FittedNoise",
-    "Layout",
-    "Method",
-    "NoiseModel",
-    "Note",
-    "Options",
-    "Outcome",
-    "Plan",
-    "Progress",
-    "Radii",
-    "Recipe",
-    "Region",
-    "Report",
-    "Sample",
-    "Stabiliser",
-    "Tile",
-    "available_cpus",
-    "nearest",
-    "part",
-    "shares_of",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub("nlmeans", __file__)

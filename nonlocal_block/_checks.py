@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nlmeans._checks import flag, integer, real
-from nlmeans.pairwise.spec import Radii
+from nlmeans.extend import flag, integer, real
+from nlmeans.pairwise import Radii
 
 from . import _modes
 
@@ -48,9 +48,9 @@ def features(query: Any, key: Any, value: Any, score: str) -> None:
         if 0 in tensor.shape[1:]:
             raise ValueError(f"{name} must have channels and pixels (only a batch may be empty); got {_shape(tensor)}")
     for name, what in (("dtype", "dtypes"), ("device", "devices"), ("ndim", "dimensions")):
-        found = [getattr(tensor, name) for tensor in named.values()]
-        if found.count(found[0]) != 3:
-            raise ValueError(f"query, key and value must share one {name}; got the {what} {_listed(found)}")
+        values = [getattr(tensor, name) for tensor in named.values()]
+        if values.count(values[0]) != 3:
+            raise ValueError(f"query, key and value must share one {name}; got the {what} {_listed(values)}")
     if not query.shape[0] == key.shape[0] == value.shape[0]:
         batches = [tensor.shape[0] for tensor in named.values()]
         raise ValueError(f"query, key and value must be of one batch size; got {_listed(batches)}")
@@ -105,10 +105,10 @@ def number(value: Any, name: str) -> float | Tensor:
 
 def count(value: Any, name: str, least: int = 1) -> int:
     """Return a whole number that is not too small."""
-    found = integer(value, name)
-    if found < least:
-        raise ValueError(f"{name} must be at least {least}; got {found}")
-    return found
+    number = integer(value, name)
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}; got {number}")
+    return number
 
 
 def counts(values: Any, name: str, number: int, least: int) -> tuple[int, ...]:
@@ -166,7 +166,7 @@ def finite(sigma: Tensor) -> None:
 
 def positive(value: Any, name: str) -> float:
     """Return a finite number above 0."""
-    found = real(value, name)
-    if found <= 0:
-        raise ValueError(f"{name} must be above 0; got {found:g}")
-    return found
+    number = real(value, name)
+    if number <= 0:
+        raise ValueError(f"{name} must be above 0; got {number:g}")
+    return number

@@ -28,7 +28,7 @@ def transformed() -> bool:
 
 
 def hidden(tensor: Tensor) -> bool:
-    """Whether a tensor's numbers cannot be looked at: there are none yet, or they stand for many."""
+    """Whether a tensor's numbers cannot be read: there are none yet, or they stand for many."""
     return tensor.device.type == "meta" or recorded() or transformed()
 
 
@@ -46,8 +46,8 @@ def gradients(function: Callable[..., Tensor], inputs: Sequence[Any], gradient: 
             every[k] = x
         return function(*every)
 
-    found: list[Tensor | None] = [None] * len(inputs)
+    results: list[Tensor | None] = [None] * len(inputs)
     pull = torch.func.vjp(of_tensors, *(inputs[k] for k in tensors))[1]
     for k, x in zip(tensors, pull(gradient), strict=True):
-        found[k] = x
-    return found
+        results[k] = x
+    return results

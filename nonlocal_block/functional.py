@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from nlmeans.pairwise.spec import Centre, Normalise, PairwiseSpec, Score, Weight
+from nlmeans.pairwise import Centre, Normalise, PairwiseSpec, Score, Weight
 
 from . import _checks, backends
 from .backends import reference
@@ -150,9 +150,9 @@ def pairwise_map(
     Returns
     -------
     Tensor, shape (B, N, M)
-        f(s_ij) / C_i. Axis 1 is i, the pixels that look, in the query's row-major order ((z, y, x), x fastest); axis
-        2 is j, the pixels looked at, in the key's; pixels outside the window have weight 0. ``map[b, i].reshape(key's
-        sides)`` is therefore the picture of what pixel i looks at. With the normaliser "sum" axis 2 sums to 1, with
+        f(s_ij) / C_i. Axis 1 is i, the pixels of the output, in the query's row-major order (x fastest); axis
+        2 is j, the pixels averaged, in the key's; pixels outside the window have weight 0. ``map[b, i].reshape(key's
+        sides)`` is therefore the picture of what pixel i is made of. With the normaliser "sum" axis 2 sums to 1, with
         "count" it does not. ``map @ value`` is the average. float64 for float64, else float32.
 
     Raises

@@ -134,11 +134,11 @@ def convert(
 
     translated: dict[str, State] = {}  # by the old name of each of a block's parameters
     for prefix, form in blocks.items():
-        found, names = _read(state, prefix, form, source, mode)
+        parameters, names = _read(state, prefix, form, source, mode)
         if mode == "embedded_gaussian":
             power = _divides(target, use_scale) - _divides(source, use_scale)
-            _scale_theta(found, power)
-        written = {prefix + name: tensor for name, tensor in _write(found, form, target).items()}
+            _scale_theta(parameters, power)
+        written = {prefix + name: tensor for name, tensor in _write(parameters, form, target).items()}
         translated |= dict.fromkeys((prefix + name for name in names), written)
     result: State = {}
     for name, tensor in state.items():
@@ -167,36 +167,36 @@ def _read(state: State, prefix: str, form: _Form, source: str, mode: str) -> tup
     """Return a block's parameters under our names, and the names that they had without the prefix."""
     layout = _LAYOUTS[source]
     table = {ours: name for ours, name in layout.table(form).items() if prefix + name in state}
-    found = {ours: state[prefix + name] for ours, name in table.items()}
+    parameters = {ours: state[prefix + name] for ours, name in table.items()}
     names = list(table.values())
     special = ["w_theta.weight", "w_phi.weight", "sub_sampled"] if source == "ours" else [layout.concatenation]
     names += [name for name in special if prefix + name in state]
     joined = layout.concatenation or "w_theta.weight"
-    fits = ("theta.weight" in found, prefix + joined in state, prefix + "log_scale" in state)
+    fits = ("theta.weight" in parameters, prefix + joined in state, prefix + "log_scale" in state)
     if fits != (mode != "gaussian", mode == "concatenation", False):
         raise ValueError(f"mode must be that of every block; got {mode!r}, which {prefix or 'the block'!r} is not of")
 
     if mode == "concatenation" and source == "ours":
-        found |= {name: state[prefix + name] for name in ("w_theta.weight", "w_phi.weight")}
+        parameters |= {name: state[prefix + name] for name in ("w_theta.weight", "w_phi.weight")}
     elif mode == "concatenation":
         halves = state[prefix + joined].flatten().chunk(2)
-        shape = (1, -1, *[1] * (found["g.weight"].ndim - 2))
-        found |= {"w_theta.weight": halves[0].reshape(shape), "w_phi.weight": halves[1].reshape(shape)}
+        shape = (1, -1, *[1] * (parameters["g.weight"].ndim - 2))
+        parameters |= {"w_theta.weight": halves[0].reshape(shape), "w_phi.weight": halves[1].reshape(shape)}
     if form.normed:
-        found.setdefault("norm.num_batches_tracked", torch.tensor(0))
-        found.setdefault("out.bias", torch.zeros_like(found["norm.running_mean"]))
-    return found, names
+        parameters.setdefault("norm.num_batches_tracked", torch.tensor(0))
+        parameters.setdefault("out.bias", torch.zeros_like(parameters["norm.running_mean"]))
+    return parameters, names
 
 
-def _write(found: State, form: _Form, target: str) -> State:
+def _write(parameters: State, form: _Form, target: str) -> State:
     """Return parameters under our names as the target has them."""
     layout = _LAYOUTS[target]
-    found = dict(found)
-    halves = [found.pop(name) for name in ("w_theta.weight", "w_phi.weight") if name in found]
+    parameters = dict(parameters)
+    halves = [parameters.pop(name) for name in ("w_theta.weight", "w_phi.weight") if name in parameters]
     if form.normed and not layout.bias_before_norm:
-        found["norm.running_mean"] = found["norm.running_mean"] - found.pop("out.bias")
+        parameters["norm.running_mean"] = parameters["norm.running_mean"] - parameters.pop("out.bias")
     table = layout.table(form)
-    written = {table[name]: tensor for name, tensor in found.items()}
+    written = {table[name]: tensor for name, tensor in parameters.items()}
     if target == "ours":
         written |= dict(zip(("w_theta.weight", "w_phi.weight"), halves, strict=False))
         written["sub_sampled"] = torch.tensor(form.pooled)
@@ -210,8 +210,8 @@ def _divides(layout: str, use_scale: bool | None) -> bool:
     return bool(default if default is None or use_scale is None else use_scale)
 
 
-def _scale_theta(found: State, power: int) -> None:
+def _scale_theta(parameters: State, power: int) -> None:
     """Multiply θ by a power of √inter_channels."""
     if power:
-        factor = math.sqrt(len(found["theta.weight"])) ** power
-        found |= {name: found[name] * factor for name in ("theta.weight", "theta.bias") if name in found}
+        factor = math.sqrt(len(parameters["theta.weight"])) ** power
+        parameters |= {name: parameters[name] * factor for name in ("theta.weight", "theta.bias") if name in parameters}

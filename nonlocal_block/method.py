@@ -28,7 +28,7 @@ from nlmeans.extend import (
     Region,
     Report,
     Sample,
-    nearest,
+    known_nearest,
     part,
 )
 
@@ -220,7 +220,7 @@ class Learned(Method):
         if not together:
             return ()
         noise = sample.judged_noise
-        visible = nearest(filling.filled(planes, noise))
+        visible = known_nearest(filling.filled(planes, noise))
         return tuple(Group(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
 
     def _scales(
@@ -247,7 +247,7 @@ class Learned(Method):
         near = region.core.grown(plan.around(region.missing), region.planes.shape[1:])
         filled = numbers.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
         noise, core = region.noise.within(near), region.core.moved(near.origin)
-        visible, clean = nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
+        visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
         work = [(group, z) for group in numbers.groups for z in range(*core.z)]
         if not work and progress is not None:
             progress(1, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nlmeans._checks import choice
-from nlmeans.pairwise.spec import Centre
+from nlmeans.extend import choice
+from nlmeans.pairwise import Centre
 
 from . import _checks
 from .backends import NAMES

@@ -1,4 +1,4 @@
-"""Request: what is asked of a backend, a recipe of the core and the tensors that it applies to."""
+"""Request: what is asked of a backend, a spec of the core and the tensors that it applies to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlmeans.pairwise.spec import PairwiseSpec
+from nlmeans.pairwise import PairwiseSpec
 
 
 @dataclass(frozen=True)
 class Request:
-    """A recipe and its arguments, checked: the only thing that a backend is given.
+    """A spec and its arguments, checked: the only thing that a backend is given.
 
     Parameters
     ----------
@@ -24,10 +24,10 @@ class Request:
     value : Tensor, shape (B, V, Z', Y', X')
         What is averaged.
     spec : PairwiseSpec
-        The recipe. ``search_radius`` is None for the whole image, else within it. Where ``scale`` or ``bias`` are
-        tensors, the recipe holds 1 and 0 in their place: take them from here, or ask for `recipe`.
+        What to compute. ``search_radius`` is None for the whole image, else within it. Where ``scale`` or ``bias`` are
+        tensors, the spec holds 1 and 0 in their place: take them from here, or ask for `numeric`.
     scale, bias : float or Tensor
-        As the recipe's. A tensor has no dimensions and may require a gradient; only a distance comes with one.
+        As the spec's. A tensor has no dimensions and may require a gradient; only a distance comes with one.
     dtype : torch.dtype
         What the caller's tensors were of, and the result will be cast to.
     """
@@ -55,7 +55,7 @@ class Request:
         """Whether query and key lie on one grid, so that a pixel can meet itself."""
         return self.query.shape[2:] == self.key.shape[2:]
 
-    def recipe(self) -> PairwiseSpec:
-        """Return the recipe with the numbers that tensors hold; waits for their device."""
+    def numeric(self) -> PairwiseSpec:
+        """Return the spec with the numbers that tensors hold; waits for their device."""
         scale, bias = (n.detach().item() if isinstance(n, Tensor) else n for n in (self.scale, self.bias))
         return dataclasses.replace(self.spec, scale=scale, bias=bias)

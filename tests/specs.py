@@ -3,13 +3,13 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from nlmeans.pairwise.spec import PairwiseSpec
+from nlmeans.pairwise import PairwiseSpec
 
 DTYPES = st.sampled_from([np.float32, np.float64])
 
 
 def nlm_spec(channels, patch, search, sigma=1.0, strength=0.5, centre="max", bias=True):
-    """Return the recipe of non-local means for noise of standard deviation ``sigma``."""
+    """Return the spec of non-local means for noise of standard deviation ``sigma``."""
     terms = PairwiseSpec(patch, search, 1.0).patch_size * channels
     return PairwiseSpec(patch, search, 1 / (strength**2 * sigma**2 * terms), 2.0 * terms * sigma**2 * bias, centre)
 

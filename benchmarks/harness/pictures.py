@@ -15,7 +15,7 @@ from .phantom import phantom
 from .timing import summary
 
 if TYPE_CHECKING:
-    from nlmeans.pairwise.spec import PairwiseSpec
+    from nlmeans.pairwise import PairwiseSpec
 
 SMALL_BLOCK = 8
 """Side of the cubes in which an answer is compared with the definition, and of the squares where every pixel meets all

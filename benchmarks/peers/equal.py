@@ -14,7 +14,7 @@ from ..harness.methods import Call, Denoiser
 from ..harness.pictures import Likeness, Picture, PictureCase, PictureJudge
 
 if TYPE_CHECKING:
-    from nlmeans.pairwise.spec import Centre, PairwiseSpec
+    from nlmeans.pairwise import Centre, PairwiseSpec
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Equal(Denoiser):
 
 def pairwise_spec(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
     """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's spec."""
-    from nlmeans.pairwise.spec import PairwiseSpec
+    from nlmeans.pairwise import PairwiseSpec
 
     terms = case.patch_size ** len(case.shape) * (3 if case.colour else 1)
     depth = 1 if len(case.shape) == 3 else 0

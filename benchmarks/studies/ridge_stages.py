@@ -20,8 +20,7 @@ from skimage import data
 
 import nlmeans
 from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
-from nlmeans.groups import kernels
-from nlmeans.groups.run import Step
+from nlmeans.groups import Step, kernels
 from nlmeans.methods.registry import method_of
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
@@ -102,31 +101,29 @@ def repeating(function: Any) -> Any:
 def parts(step: Step, second: bool, least: Least, repeats: int) -> dict[str, float]:
     """Return the seconds that each part of a group takes, over and over on the same one."""
     positions, counts = step.match(step.tiles()[0][0][:1])
-    group, count = positions[0], int(counts[0])
+    count = int(counts[0])
     patches, guess, mean, pixels, matrix, panel, swept, power, certainty, _ = step._buffers()[1]
-    wide, length, numbers = step.lanes, step.length, step.numbers
-    size, share = math.ceil(count / wide) * wide, np.float32(1 / count)
-    tables, places, widths = step.rows
-    table = tables[0]
+    wide, shape, numbers, pieces = step.lanes, step.shape, step.numbers, step.pieces
+    size = math.ceil(count / wide) * wide
+    group = kernels.Group(positions[0], count, size, np.float32(1 / count))
+    offsets, length = pieces.offsets[0], shape.length
     step.estimate(positions, counts)
-    power[:] = numbers[kernels.PIXELS]
+    power[:] = numbers.pixels
     arguments: dict[str, tuple[Any, ...]] = {
-        "gather": (step.noisy.flat, group, count, table, places, patches, length),
-        "centre": (patches, count, size, length, wide, mean, share, numbers),
-        "transpose": (patches, size, length, wide, pixels),
+        "gather": (step.noisy.flat, group, offsets, pieces.places, patches, length),
+        "centre": (patches, group, shape, mean, numbers),
+        "transpose": (patches, size, shape, pixels),
         "multiply": (pixels, size, wide, matrix, numbers),
         "invert": (matrix, size, wide, panel, swept, numbers),  # twice gives back what it was
-        "weigh": (matrix, power, count, size, wide, share, certainty, numbers),
-        "combine": (matrix, patches, size, length, wide, guess),
-        "scatter": (
-            guess, mean, certainty, group, count, table, places, widths, length, step.total.flat, step.weights.flat
-        ),
-    }  # fmt: skip
+        "weigh": (matrix, power, group, wide, certainty, numbers),
+        "combine": (matrix, patches, size, shape, guess),
+        "scatter": (guess, mean, certainty, group, offsets, pieces, length, step.sums),
+    }
     taken = {}
     for name in PARTS:
         call = repeating(getattr(kernels, name))
         call(1, *arguments[name])
-        matrix[: size * size] = np.eye(size, dtype=np.float32).ravel() * numbers[kernels.PIXELS]
+        matrix[: size * size] = np.eye(size, dtype=np.float32).ravel() * numbers.pixels
         patches[:], guess[:], pixels[:] = 1, 1, 1
         taken[name] = least(lambda call=call, name=name: call(repeats, *arguments[name])) / repeats  # type: ignore[misc]
     for name in ("gather", "centre") if second else ():

@@ -20,7 +20,7 @@ import numpy as np
 
 import nlmeans
 from nlmeans import io
-from nlmeans.show import explain
+from nlmeans.show import draw, glow
 
 from ..harness import environment, files
 from ..harness.pictures import PictureCase
@@ -39,6 +39,7 @@ LEARNED_PATCH = 3
 """Half-width in pixels of the box that holds what the learned stage compares, 3×3 cells of 2×2 pixels."""
 TILE = 1024
 """The largest side that the learned denoiser takes at once."""
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 LEGEND = (
     "Colours: a weight as a share of the largest one of other pixels, from nothing over violet and red to yellow. "
     "Learned weights lie on every second pixel."
@@ -165,7 +166,7 @@ class Weighing:
     at : tuple of int
         The pixel (y, x).
     picture : ndarray of uint8, shape (rows, columns, 3)
-        The weights over the picture, by `nlmeans.show.explain.draw`.
+        The weights over the picture, by `nlmeans.show.draw`.
     """
 
     weights: np.ndarray
@@ -213,7 +214,7 @@ def weighings(image: np.ndarray, at: tuple[int, int], sigma: float) -> dict[str,
     """Return a pixel's "classical" and "learned" weights; the parameters are those of `learned_weights`."""
     patch = nlmeans.plan(image, sigma).passes[-1].patch_radius
     return {
-        name: Weighing(weights, at, explain.draw(image, weights, at, radius))
+        name: Weighing(weights, at, draw(image, weights, at, radius))
         for name, weights, radius in (
             ("classical", nlmeans.weight_map(image, at, sigma), patch),
             ("learned", learned_weights(image, at, sigma), LEARNED_PATCH),
@@ -248,8 +249,21 @@ def title(name: str, one: Weighing) -> str:
 
 def weighed(image: np.ndarray, one: Weighing) -> np.ndarray:
     """Return the picture around the pixel, enlarged, with the weights over it."""
-    picture = explain.heat(explain.shown(image), one.weights / (one.largest_other or 1.0))
+    picture = heated(image, one.weights / (one.largest_other or 1.0))
     return enlarged(picture, one.at)
+
+
+def shaded(image: np.ndarray) -> np.ndarray:
+    """Return a grey picture as RGB bytes, dark enough for weights to shine on it."""
+    low, high = np.percentile(image, (0.5, 99.5))
+    shares = np.clip((image.astype(np.float64) - low) / (high - low), 0, 1)
+    return np.repeat(np.rint(20 + 185 * shares).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def heated(image: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return a grey picture with weights over it, as shares of the largest."""
+    colour, cover = glow(shares)
+    return np.rint(shaded(image) * (1 - cover) + colour * cover).astype(np.uint8)
 
 
 def enlarged(picture: np.ndarray, at: tuple[int, int]) -> np.ndarray:
@@ -260,7 +274,7 @@ def enlarged(picture: np.ndarray, at: tuple[int, int]) -> np.ndarray:
     part = Image.fromarray(np.kron(picture[rows, columns], np.ones((ZOOM, ZOOM, 1), np.uint8)))
     top, left = (ZOOM * (place - cut.start) for place, cut in zip(at, (rows, columns), strict=True))
     pen = ImageDraw.Draw(part)
-    for grow, colour in ((3, explain.CASING), (2, explain.PATCH), (1, explain.PATCH)):
+    for grow, colour in ((3, BLACK), (2, WHITE), (1, WHITE)):
         pen.rectangle((left - grow, top - grow, left + ZOOM + grow - 1, top + ZOOM + grow - 1), outline=colour)
     return np.asarray(part)
 
@@ -289,7 +303,7 @@ def written(folder: Path, spots: Sequence[Spot] = SPOTS) -> list[Path]:
     for spot in spots:
         noisy = spot.noisy(SIGMA)
         both = weighings(noisy, spot.at, SIGMA)
-        first = (f"{spot.name}, {spot.source}, sigma {SIGMA:g}", enlarged(explain.shown(noisy), spot.at))
+        first = (f"{spot.name}, {spot.source}, sigma {SIGMA:g}", enlarged(shaded(noisy), spot.at))
         rows.append([first, *((title(name, w), weighed(noisy, w)) for name, w in both.items())])
         pictures |= {f"{spot.name}-{name}": w.picture for name, w in both.items()}
         numbers = {name: w.figures() for name, w in both.items()}

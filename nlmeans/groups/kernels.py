@@ -7,53 +7,117 @@ sweeping a block changes the others by products of what stands in its rows, of w
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ..simd.blocks import add_product, set_product, sweep_block, transpose_block
 from ..simd.jit import inline, kernel, row
 from ..simd.lanes import address, advance, fill, keep_first, load, load_from, stopped, store, store_from
 from .spec import LEAST, QUIET
 
-ONE, NOISE, PIXELS, ROUNDING = 0, 1, 2, 3
-"""Places in ``numbers``: 1, the share of the noise in the matrix, the pixels of a patch, and how little of a matrix's
-trace may be added to its diagonal: rounding would make it indefinite with less."""
+
+class Numbers(NamedTuple):
+    """1, the share of the noise in the matrix, the pixels of a patch, and how little may be added to the diagonal.
+
+    The last in units of the matrix's trace: rounding would make it indefinite with less.
+    """
+
+    one: Any
+    noise: Any
+    pixels: Any
+    rounding: Any
+
+
+class Images(NamedTuple):
+    """Flat planes: the noisy image, the pilot, and the power of the noise in the patch at each pixel, if it differs."""
+
+    noisy: Any
+    pilot: Any
+    powers: Any
+
+
+class Pieces(NamedTuple):
+    """A patch in pieces of a vector: where they begin in each channel, and in the patch; and how wide they are."""
+
+    offsets: Any
+    places: Any
+    widths: Any
+
+
+class Shape(NamedTuple):
+    """The numbers that a patch takes, in whole vectors, and those that a vector holds."""
+
+    length: Any
+    lanes: Any
+
+
+class Group(NamedTuple):
+    """Where the ``count`` patches begin; ``size`` is ``count`` in whole vectors, ``share`` 1 over it."""
+
+    positions: Any
+    count: Any
+    size: Any
+    share: Any
+
+
+class Sums(NamedTuple):
+    """Flat planes: the estimates times their certainty, and that."""
+
+    total: Any
+    weights: Any
+
+
+class Scratch(NamedTuple):
+    """Arrays of vectors that hold one group."""
+
+    patches: Any
+    guess: Any
+    mean: Any
+    pixels: Any
+    matrix: Any
+    panel: Any
+    swept: Any
+    power: Any
+    certainty: Any
+    number: Any
 
 
 @inline
 def zero(numbers):
     """Return a vector of zeros."""
-    return fill(numbers[ONE]) - fill(numbers[ONE])
+    return fill(numbers.one) - fill(numbers.one)
 
 
 @row
-def gather(source, positions, count, rows, places, patches, length):
+def gather(source, group, offsets, places, patches, length):
     """Copy patches from the image; each takes ``length`` numbers."""
     image, out = address(source), address(patches)
-    for k in range(count):
-        for r in range(rows.size):  # what a vector holds beyond its row is written over by the next one
-            store_from(out, k * length + places[r], load_from(image, positions[k] + rows[r]))
+    for k in range(group.count):
+        for r in range(offsets.size):  # what a vector holds beyond its row is written over by the next one
+            store_from(out, k * length + places[r], load_from(image, group.positions[k] + offsets[r]))
 
 
 @row
-def centre(patches, count, size, length, lanes, mean, share, numbers):
-    """Take the mean patch off; fill up with zeros to ``size`` patches and to ``length`` pixels."""
-    data, out = address(patches), address(mean)
-    step = length // lanes
+def centre(patches, group, shape, mean, numbers):
+    """Take the mean patch off; fill up with zeros to the group's size and to the patch's length."""
+    data, out, count = address(patches), address(mean), group.count
+    step = shape.length // shape.lanes
     for v in range(step):
-        pixels = int(numbers[PIXELS]) - v * lanes
+        pixels = int(numbers.pixels) - v * shape.lanes
         total = zero(numbers)
         for k in range(count):
             total = total + load(data, k * step + v)
-        middle = keep_first(total * fill(share), pixels)
+        middle = keep_first(total * fill(group.share), pixels)
         store(out, v, middle)
         for k in range(count):
             store(data, k * step + v, keep_first(load(data, k * step + v), pixels) - middle)
-        for k in range(count, size):
+        for k in range(count, group.size):
             store(data, k * step + v, zero(numbers))
 
 
 @row
-def transpose(patches, size, length, lanes, pixels):
+def transpose(patches, size, shape, pixels):
     """Write patches pixel by pixel."""
-    data, out = address(patches), address(pixels)
+    data, out, length, lanes = address(patches), address(pixels), shape.length, shape.lanes
     for k in range(0, size, lanes):
         for v in range(0, length, lanes):
             transpose_block(data, k * length + v, length, out, v * size + k, size)
@@ -65,26 +129,27 @@ def multiply(pixels, size, lanes, matrix, numbers):
     data, out = address(pixels), address(matrix)
     for r in range(0, size, lanes):
         for c in range(r, size, lanes):
-            set_product(out, r * size + c, size, data, r, size, data, c, size, int(numbers[PIXELS]))
+            set_product(out, r * size + c, size, data, r, size, data, c, size, int(numbers.pixels))
 
 
 @row
-def add_noise(matrix, power, powers, positions, offset, count, size, numbers):
+def add_noise(matrix, power, powers, group, offset, numbers):
     """Add its share of the noise to the matrix; rows of no patch get something to be inverted."""
+    count, size = group.count, group.size
     held = noise = matrix[0] - matrix[0]
     for k in range(size):
-        power[k] = powers[positions[k] + offset] if powers.size and k < count else numbers[PIXELS]
+        power[k] = powers[group.positions[k] + offset] if powers.size and k < count else numbers.pixels
         if k < count:
             held += matrix[k * size + k]
             noise += power[k]
-    added, share = numbers[NOISE], numbers[ONE]
-    if added < numbers[ONE] and held * count < QUIET * noise * (count - 1):
-        found = held * count / (QUIET * noise * (count - 1))
-        added, share = added + (1 - found), max(found, LEAST)
+    added, share = numbers.noise, numbers.one
+    if added < numbers.one and held * count < QUIET * noise * (count - 1):
+        part = held * count / (QUIET * noise * (count - 1))
+        added, share = added + (1 - part), max(part, LEAST)
     for k in range(size):
         if k < count:
             power[k] *= share
-        matrix[k * size + k] += max(added * power[k], numbers[ROUNDING] * held) if k < count else power[k]
+        matrix[k * size + k] += max(added * power[k], numbers.rounding * held) if k < count else power[k]
 
 
 @row
@@ -122,69 +187,72 @@ def invert(matrix, size, lanes, panel, swept, numbers):
 
 
 @row
-def weigh(matrix, power, count, size, lanes, share, certainty, numbers):
+def weigh(matrix, power, group, lanes, certainty, numbers):
     """Turn the negative inverse into the weights of the noisy patches, and find the noise that these leave."""
     a, d, out = address(matrix), address(power), address(certainty)
-    one = fill(numbers[ONE])
+    one, count, size = fill(numbers.one), group.count, group.size
     for k in range(count):
-        matrix[k * size + k] += numbers[ONE] / power[k]
+        matrix[k * size + k] += numbers.one / power[k]
     for c in range(0, size, lanes):
         own, total, left = load_from(d, c), zero(numbers), zero(numbers)
         for k in range(count):
             total = total + load_from(a, k * size + c)
-        rest = (one - own * total) * fill(share)
+        rest = (one - own * total) * fill(group.share)
         for k in range(count):
             weight = own * load_from(a, k * size + c) + rest
             store_from(a, k * size + c, weight)
             left = left + weight * weight * fill(power[k])
-        store_from(out, c, fill(numbers[PIXELS]) / left)
+        store_from(out, c, fill(numbers.pixels) / left)
 
 
 @row
-def combine(matrix, patches, size, length, lanes, estimates):
+def combine(matrix, patches, size, shape, estimates):
     """Sum up the patches with their weights."""
     a, data, out = address(matrix), address(patches), address(estimates)
+    length, lanes = shape.length, shape.lanes
     for k in range(0, size, lanes):
         for v in range(0, length, lanes):
             set_product(out, k * length + v, length, a, k, size, data, v, length, size)
 
 
 @row
-def scatter(estimates, mean, certainty, positions, count, rows, places, widths, length, total, weights):
+def scatter(estimates, mean, certainty, group, offsets, pieces, length, sums):
     """Add the estimates to the image, each with its certainty as weight."""
-    data, middle, sums, counts = address(estimates), address(mean), address(total), address(weights)
-    for k in range(count):
-        for r in range(rows.size):
-            at, i = positions[k] + rows[r], places[r]
+    data, middle, total, weights = address(estimates), address(mean), address(sums.total), address(sums.weights)
+    places, widths = pieces.places, pieces.widths
+    for k in range(group.count):
+        for r in range(offsets.size):
+            at, i = group.positions[k] + offsets[r], places[r]
             weight = keep_first(fill(certainty[k]), widths[r])
             value = keep_first(load_from(middle, i) + load_from(data, k * length + i), widths[r])
-            store_from(sums, at, load_from(sums, at) + weight * value)
-            store_from(counts, at, load_from(counts, at) + weight)
+            store_from(total, at, load_from(total, at) + weight * value)
+            store_from(weights, at, load_from(weights, at) + weight)
 
 
 @kernel
-def estimate_tile(noisy, pilot, powers, positions, counts, rows, lengths, scratch, numbers, total, weights, pulse):
-    """Estimate the groups of a tile, each channel on its own, unless stopped. `run` says what each argument holds."""
+def estimate_tile(images, positions, counts, pieces, shape, scratch, numbers, sums, pulse):
+    """Estimate the groups of a tile, each channel on its own, unless stopped."""
     patches, guess, mean, pixels, matrix, panel, swept, power, certainty, number = scratch
-    length, lanes = lengths
-    tables, places, widths = rows
+    noisy, pilot, powers = images
+    offsets, places, _ = pieces
+    length, lanes = shape
     for g in range(counts.size):
         if stopped(pulse):  # before a group is read: of a search that was stopped, none is there
             return
         advance(pulse, 1)
-        count, group = counts[g], positions[g]
+        count = counts[g]
         number[0] = 1 / count  # in the planes' type
-        share = number[0]
         size = (count + lanes - 1) // lanes * lanes
-        for c in range(tables.shape[0]):
-            gather(noisy, group, count, tables[c], places, patches, length)
-            gather(pilot, group, count, tables[c], places, guess, length)
-            centre(guess, count, size, length, lanes, mean, share, numbers)
-            transpose(guess, size, length, lanes, pixels)
-            centre(patches, count, size, length, lanes, mean, share, numbers)
+        group = Group(positions[g], count, size, number[0])
+        for c in range(offsets.shape[0]):
+            gather(noisy, group, offsets[c], places, patches, length)
+            gather(pilot, group, offsets[c], places, guess, length)
+            centre(guess, group, shape, mean, numbers)
+            transpose(guess, size, shape, pixels)
+            centre(patches, group, shape, mean, numbers)
             multiply(pixels, size, lanes, matrix, numbers)
-            add_noise(matrix, power, powers, group, tables[c, 0], count, size, numbers)
+            add_noise(matrix, power, powers, group, offsets[c, 0], numbers)
             invert(matrix, size, lanes, panel, swept, numbers)
-            weigh(matrix, power, count, size, lanes, share, certainty, numbers)
-            combine(matrix, patches, size, length, lanes, guess)
-            scatter(guess, mean, certainty, group, count, tables[c], places, widths, length, total, weights)
+            weigh(matrix, power, group, lanes, certainty, numbers)
+            combine(matrix, patches, size, shape, guess)
+            scatter(guess, mean, certainty, group, offsets[c], pieces, length, sums)

@@ -7,6 +7,8 @@ halving the range of distances, whose bits are ordered as they are.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ..simd.jit import kernel, row
 from ..simd.lanes import (
     address,
@@ -25,32 +27,56 @@ TOGETHER = 4
 """Vectors of distances that are summed up at once."""
 
 
+class Rule(NamedTuple):
+    """The radii of the window, the last places where a patch begins, and how far slices and lines are apart.
+
+    Patches are compared by the pixels that lie ``offsets`` from their first one; ``far`` is farther than any of them.
+    """
+
+    search: Any
+    ends: Any
+    slice: Any
+    line: Any
+    offsets: Any
+    far: Any
+
+
+class Scratch(NamedTuple):
+    """Where pieces of the window begin, the distances there, their bits, one number of these, and the lanes."""
+
+    starts: Any
+    distances: Any
+    bits: Any
+    edge: Any
+    lanes: Any
+
+
 @row
-def window_starts(z, y, x, recipe, starts, lanes):
+def window_starts(z, y, x, rule, starts, lanes):
     """List the lines of the window in pieces of a vector, where each begins.
 
     Returns how many there are, how many patches begin in a line, and which of all lanes is the middle's own.
     """
-    (rz, ry, rx), (z_end, y_end, x_end), (slice_length, line_length) = recipe
+    (rz, ry, rx), (z_end, y_end, x_end) = rule.search, rule.ends
     count = own = 0
     first, last = max(x - rx, 0), min(x + rx, x_end)
     for z_other in range(max(z - rz, 0), min(z + rz, z_end) + 1):
         for y_other in range(max(y - ry, 0), min(y + ry, y_end) + 1):
-            line = z_other * slice_length + y_other * line_length
+            line = z_other * rule.slice + y_other * rule.line
             if z_other == z and y_other == y:
                 own = count * lanes + x - first  # lanes of a line follow each other
             for x_other in range(first, last + 1, lanes):
                 starts[count] = line + x_other
                 count += 1
-    for k in range(count, count + TOGETHER - 1):  # what is summed up beside them, unread
+    for k in range(count, count + TOGETHER - 1):  # what is summed up with them, unread
         starts[k] = starts[0]
     return count, last - first + 1, own
 
 
 @row
-def distances(guide, at, starts, count, offsets, found):
+def distances(guide, at, starts, count, offsets, sums):
     """Sum up the squared differences between the patch ``at`` and those from each of the starts on."""
-    pixels, out = address(guide), address(found)
+    pixels, out = address(guide), address(sums)
     zero = fill(guide[at]) - fill(guide[at])
     for q in range(0, count, TOGETHER):
         a = b = c = d = zero
@@ -68,11 +94,12 @@ def distances(guide, at, starts, count, offsets, found):
 
 
 @row
-def nearest(bits, count, size, starts, edge, far, positions):
+def nearest(scratch, count, size, far, positions):
     """Write the positions of the ``size`` least distances, and return how many there are.
 
     Of equal ones, those that come first in the window are taken; below 0 is the patch that the others are compared to.
     """
+    bits, starts, edge = scratch.bits, scratch.starts, scratch.edge
     data = address(bits)
     low, high = -2, far - 1  # fewer than size are at most low, and no fewer are at most high
     while high - low > 1:
@@ -87,46 +114,46 @@ def nearest(bits, count, size, starts, edge, far, positions):
             high = middle
             if held == size:
                 low = high
-    found = 0
+    taken = 0
     edge[0] = low + 1
     below = fill(edge[0])
     for q in range(count):
         lanes = lanes_below(load(data, q), below)
-        while lanes and found < size:
-            positions[found] = starts[q] + first_one(lanes)
-            found += 1
+        while lanes and taken < size:
+            positions[taken] = starts[q] + first_one(lanes)
+            taken += 1
             lanes &= lanes - 1
     q = 0
     edge[0] = high + 1
     below = fill(edge[0])
-    while found < size and q < count:
+    while taken < size and q < count:
         lanes = lanes_below(load(data, q), below)
-        while lanes and found < size:
+        while lanes and taken < size:
             lane = first_one(lanes)
             lanes &= lanes - 1
             if bits[q * (bits.size // starts.size) + lane] == high:
-                positions[found] = starts[q] + lane
-                found += 1
+                positions[taken] = starts[q] + lane
+                taken += 1
         q += 1
-    return found
+    return taken
 
 
 @kernel
-def match_tile(guide, references, recipe, offsets, scratch, far, positions, counts, pulse):
-    """Find the group of each reference of a tile, unless stopped. `run` says what each argument holds."""
-    starts, found, bits, edge, lanes = scratch
+def match_tile(guide, references, rule, scratch, positions, counts, pulse):
+    """Find the group of each reference of a tile, unless stopped."""
+    starts, bits, lanes = scratch.starts, scratch.bits, scratch.lanes
     for k in range(references.shape[0]):
         if stopped(pulse):
             return
         advance(pulse, 1)
         z, y, x = references[k, 0], references[k, 1], references[k, 2]
-        at = z * recipe[2][0] + y * recipe[2][1] + x
-        count, across, own = window_starts(z, y, x, recipe, starts, lanes)
-        distances(guide, at, starts, count, offsets, found)
+        at = z * rule.slice + y * rule.line + x
+        count, across, own = window_starts(z, y, x, rule, starts, lanes)
+        distances(guide, at, starts, count, rule.offsets, scratch.distances)
         pieces = (across + lanes - 1) // lanes
         for q in range(pieces - 1, count, pieces):  # lanes beyond the end of their line
             for lane in range(across - (pieces - 1) * lanes, lanes):
-                bits[q * lanes + lane] = far
+                bits[q * lanes + lane] = rule.far
         bits[own] = -1
         size = min(positions.shape[1], count // pieces * across)
-        counts[k] = nearest(bits, count, size, starts, edge, far, positions[k])
+        counts[k] = nearest(scratch, count, size, rule.far, positions[k])

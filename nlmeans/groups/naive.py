@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from ..pairwise.spec import Radii
+from ..pairwise import Radii
 from .spec import FLOOR, LEAST, QUIET, GroupSpec
 
 
@@ -63,9 +63,9 @@ def combine(
     mean = noisy.mean(1, keepdims=True)
     held = noisy - mean if pilot is None else pilot - pilot.mean(1, keepdims=True)
     matrix, load = held.T @ held, FLOOR if pilot is None else 1.0
-    found = matrix.trace() * count / (QUIET * power.sum() * max(count - 1, 1))
-    if pilot is None and count > 1 and found < 1:
-        load, power = load + 1 - found, power * max(found, LEAST)
+    part = matrix.trace() * count / (QUIET * power.sum() * max(count - 1, 1))
+    if pilot is None and count > 1 and part < 1:
+        load, power = load + 1 - part, power * max(part, LEAST)
     noise = np.diag(power)
     theta = np.eye(count) - np.linalg.inv(matrix + load * noise) @ noise
     weights = theta + (1 - theta.sum(0)) / count

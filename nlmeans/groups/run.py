@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, shares_of
-from ..pairwise.spec import Radii
+from ..pairwise import Radii
 from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from ..simd.lanes import aligned, lanes
 from . import kernels, kernels_match
@@ -24,7 +24,7 @@ ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
 PRODUCTS = 32
 """Multiplications of matrices that take about as long as one term of a sum over a window."""
 QUIETEST = 2.0**-20
-"""Least variance of the noise beside the mean one."""
+"""Least variance of the noise, relative to the mean one."""
 
 
 class Padded:
@@ -57,9 +57,9 @@ class Step:
     noisy : ndarray, shape (C, Z, Y, X)
         The image, in units of the noise's standard deviation; of the guide's type.
     pilot : ndarray, shape (C, Z, Y, X), or None
-        For a second step, what the first has found.
+        For a second step, the first one's result.
     spec : GroupSpec
-        The recipe.
+        How patches are grouped.
     variance : ndarray, shape (1 or C, Z, Y, X), or None
         The variance of each pixel's noise, if it is not 1 everywhere.
     origin : tuple of 3 int
@@ -98,20 +98,21 @@ class Step:
         same = {id(noisy): self.noisy, id(pilot): self.pilot}
         self.guide = same[id(guide)] if id(guide) in same else Padded(guide, guide.shape, dtype)
         self.total, self.weights = (Padded(None, noisy.shape, dtype) for _ in range(2))
-        self.powers = np.empty(0, dtype)
+        powers = np.empty(0, dtype)
         if variance is not None:
             sums = np.stack([_sums(plane, spec.patch) for plane in variance])
-            self.powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
+            powers = Padded(np.broadcast_to(sums, noisy.shape), noisy.shape, dtype).flat
         self.pixels = math.prod(spec.patch)
         self.lanes, self.dtype = lanes(dtype), dtype
-        self.length = math.ceil(self.pixels / self.lanes) * self.lanes
-        self.numbers = np.asarray(
-            [1, FLOOR if pilot is None else 1, self.pixels, ROUNDING[dtype] * np.finfo(dtype).eps], dtype
-        )
-        self.far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
-        self.compared = _compared(self.guide.rows(spec.patch), spec)
-        self.rows = _pieces(self.noisy.rows(spec.patch), spec.patch[2], lanes(dtype))
-        self.recipe = (spec.search_radius, self.ends, (self.noisy.slice, self.noisy.line))
+        self.shape = kernels.Shape(math.ceil(self.pixels / self.lanes) * self.lanes, self.lanes)
+        noise, rounding = FLOOR if pilot is None else 1, ROUNDING[dtype] * np.finfo(dtype).eps
+        self.numbers = kernels.Numbers(*map(dtype.type, (1, noise, self.pixels, rounding)))
+        self.images = kernels.Images(self.noisy.flat, self.pilot.flat, powers)
+        self.sums = kernels.Sums(self.total.flat, self.weights.flat)
+        self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
+        far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
+        compared = _compared(self.guide.rows(spec.patch), spec)
+        self.rule = kernels_match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
@@ -149,18 +150,15 @@ class Step:
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         with self._scratch() as (window, _):
-            kernels_match.match_tile(
-                self.guide.flat, references, self.recipe, self.compared, window, self.far, positions, counts, pulse()
-            )
+            kernels_match.match_tile(self.guide.flat, references, self.rule, window, positions, counts, pulse())
         return positions, counts
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
         with self._scratch() as (_, arrays):
             kernels.estimate_tile(
-                self.noisy.flat, self.pilot.flat, self.powers, positions, counts, self.rows, (self.length, self.lanes),
-                arrays, self.numbers, self.total.flat, self.weights.flat, pulse(),
-            )  # fmt: skip
+                self.images, positions, counts, self.pieces, self.shape, arrays, self.numbers, self.sums, pulse()
+            )
 
     def result(self) -> np.ndarray:
         """Return the averages of all estimates of the region."""
@@ -181,14 +179,15 @@ class Step:
         radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
         sides = [2 * r + 1 for r in radii]
         lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
-        found = aligned(lines, self.dtype)
-        bits = found.view(f"i{self.dtype.itemsize}")
-        window = (np.zeros(lines, np.intp), found, bits, bits[:1].copy(), self.lanes)
-        group, square, strip = size * self.length, size * size, self.lanes * size
+        distances = aligned(lines, self.dtype)
+        bits = distances.view(f"i{self.dtype.itemsize}")
+        window = kernels_match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
+        length, square, strip = self.shape.length, size * size, self.lanes * size
+        group = size * length
         # a row of a patch is written as a whole vector, and the last one may end later than the patch
-        needed = (group + self.lanes, group + self.lanes, self.length + self.lanes, group, square, strip, strip)
+        needed = (group + self.lanes, group + self.lanes, length + self.lanes, group, square, strip, strip)
         arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
-        return window, tuple(arrays)
+        return window, kernels.Scratch(*arrays)
 
 
 def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -199,12 +198,12 @@ def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
             yield inside
 
 
-def _pieces(rows: np.ndarray, width: int, lanes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pieces(rows: np.ndarray, width: int, lanes: int) -> kernels.Pieces:
     """Return the rows of a patch in pieces of a vector: where each begins in the image and the patch, and how wide."""
     starts = np.arange(0, width, lanes)
     offsets = (rows[:, :, None] + starts).reshape(len(rows), -1)
     places = (np.arange(rows.shape[1])[:, None] * width + starts).ravel()
-    return offsets, places, np.tile(np.minimum(width - starts, lanes), rows.shape[1])
+    return kernels.Pieces(offsets, places, np.tile(np.minimum(width - starts, lanes), rows.shape[1]))
 
 
 def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
@@ -243,7 +242,7 @@ def group_step(
     guide, noisy, pilot, spec, variance, origin, sides, region
         As for `Step`.
     threads, progress
-        As for `pairwise.run.pairwise_average`.
+        As for `nlmeans.pairwise.pairwise_average`.
 
     Returns
     -------
@@ -255,12 +254,25 @@ def group_step(
     Time grows with the number of groups: for each, its window times the pixels of a patch for matching, and for each
     channel about size² · (2 pixels + size) multiplications and additions after it. Memory beyond the output: the
     inputs once more, and two copies of the image for the sums.
+
+    By S. Herbreteau, C. Kervrann, "Unified Patch-based Image Denoising with Linear Combinations of Noisy Patches", SIAM
+    J. Imaging Sci. 18(1), 2025, arXiv:2402.13816.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.groups import GroupSpec, group_step
+    >>> noisy = np.random.default_rng(0).normal(10, 1, (1, 1, 32, 32)).astype(np.float32)
+    >>> first = GroupSpec((1, 6, 6), 16, (1, 3, 3), (0, 6, 6))
+    >>> pilot = group_step(noisy, noisy, None, first)
+    >>> bool(group_step(pilot, noisy, pilot, first).std() < pilot.std() < 0.5)
+    True
     """
     step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
     turns, terms = step.tiles(), len(noisy) * spec.size**2 * (2 * step.pixels + spec.size) / PRODUCTS
-    for tiles, tell in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
+    for tiles, notify in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(
-            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), tell,
+            lambda tile: step.estimate(*step.match(tile)), tiles, threads or available_cpus(), notify,
             steps=2 * max(map(len, tiles)), terms=terms * sum(map(len, tiles)),
         )  # fmt: skip
     return step.result()

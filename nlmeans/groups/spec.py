@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..pairwise.spec import Radii
+from ..pairwise import Radii
 
 FLOOR = 0.01
 """Share of the noise that is added to what a group of noisy patches holds, so that alike ones leave it invertible."""
@@ -19,7 +19,7 @@ LEAST = 0.01
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """Which patches are estimated together: an immutable recipe.
+    """Which patches are estimated together: an immutable specification.
 
     A patch on every ``stride``-th pixel gathers the ``size`` patches in the window around it that are nearest to it.
     Written as the columns of a matrix X, without their mean, the group is replaced by X · Θ with
@@ -97,7 +97,7 @@ class GroupSpec:
         return white
 
     def within(self, sides: Radii) -> GroupSpec:
-        """Return the recipe with patches that fit into an image, and groups that its windows can fill."""
+        """Return the spec with patches that fit into an image, and groups that its windows can fill."""
         z, y, x = (min(side, length) for side, length in zip(self.patch, sides, strict=True))
         k, m, n = (min(step, side) for step, side in zip(self.stride, (z, y, x), strict=True))
         most = math.prod(

@@ -52,7 +52,7 @@ class Filling:
     ) -> np.ndarray:
         """Return a tile of planes (K, Z, Y, X), by default all, whose missing pixels are filled.
 
-        NaN stays where there is no valid neighbour (`nearest`).
+        NaN stays where there is no valid neighbour (`known_nearest`).
         """
         here = planes if tile is None else tile.of(planes)
         if not np.isnan(here.min()):  # the least of numbers with NaN is NaN

@@ -13,7 +13,7 @@ began. Each squared difference is clipped where it alone makes the weight vanish
 
 from __future__ import annotations
 
-from ..simd.jit import inline, kernel, row
+from ..simd.jit import inline, kernel, optional, row
 from ..simd.lanes import (
     address,
     advance,
@@ -28,30 +28,29 @@ from ..simd.lanes import (
     to_next_lane,
     to_previous_lane,
 )
+from .kernels_types import Columns, Known, Pair, Planes, Real, Run, Segments, Span
 from .kernels_uneven import start_uneven, weigh_uneven
 
 
 @row
-def gather(image, factors, planes, rows, columns, tile):
-    """Copy the image, each channel times its factor, into the tile's layout; index tables mirror at the border."""
+def gather(image, factors, places, tile):
+    """Copy the image, each channel times its factor, into the tile's layout."""
     k = 0
-    places = columns.ravel()
+    columns = places.columns.ravel()
     for c in range(image.shape[0]):
         factor = factors[c]
-        for z in planes:
-            for y in rows:
+        for z in places.planes:
+            for y in places.rows:
                 source = image[c, z, y]
-                for x in places:
+                for x in columns:
                     tile[k] = source[x] * factor
                     k += 1
 
 
 @inline
-def squared_differences(features, slices, i, j, one, clip):
-    """Squared differences of i with j and with j + 1, over the channels and slices of a patch, clipped, as bits.
-
-    ``slices[0]`` is the number of channels and slices, the others say how far each is from the first.
-    """
+def squared_differences(pair, i, j, one, clip):
+    """Squared differences of i with j and with j + 1, over the channels and slices of a patch, clipped, as bits."""
+    features, slices = pair.features, pair.slices
     x = load(features, i)
     d, e = x - load(features, j), x - load(features, j + 1)
     a, b = d * d + one, e * e + one
@@ -63,25 +62,26 @@ def squared_differences(features, slices, i, j, one, clip):
 
 
 @row
-def start_columns(features, slices, i, j, step, sums, first, count, height, one, clip):
-    """Sum the first ``height`` rows of squared differences, column by column, for two displacements."""
-    unit, limit = fill(one), fill(clip)
-    nothing = bits(unit)
-    for t in range(count):
-        a = b = nothing - nothing
-        for k in range(height):
-            u = k * step + t
-            c, d = squared_differences(features, slices, i + u, j + u, unit, limit)
-            a, b = a + (c - nothing), b + (d - nothing)
-        store(sums, first + t, a)
-        store(sums, first + count + t, b)
+def start_columns(pair, columns, size, fixed):
+    """Sum the first rows of squared differences, column by column, for a group of displacements."""
+    unit, limit = fill(fixed.one), fill(fixed.clip)
+    nothing, box = bits(unit), columns.count
+    for k in range(0, size, 2):
+        for t in range(box):
+            a = b = nothing - nothing
+            for r in range(columns.height):
+                u = r * pair.step + t
+                c, d = squared_differences(pair, pair.i + u, pair.j + k + u, unit, limit)
+                a, b = a + (c - nothing), b + (d - nothing)
+            store(columns.sums, k * box + t, a)
+            store(columns.sums, k * box + box + t, b)
 
 
 @inline
-def slide_columns(features, slices, i, j, back, sums, at, box, one, clip):
+def slide_columns(pair, i, j, back, sums, at, box, one, clip):
     """Move two column sums down by one row: the row at ``i`` enters, the row ``back`` above it leaves."""
-    a, b = squared_differences(features, slices, i, j, one, clip)
-    c, d = squared_differences(features, slices, i - back, j - back, one, clip)
+    a, b = squared_differences(pair, i, j, one, clip)
+    c, d = squared_differences(pair, i - back, j - back, one, clip)
     a, b = load(sums, at) + (a - c), load(sums, at + box) + (b - d)
     store(sums, at, a)
     store(sums, at + box, b)
@@ -89,70 +89,78 @@ def slide_columns(features, slices, i, j, back, sums, at, box, one, clip):
 
 
 @row
-def weigh_rows(features, slices, i, j, back, sums, first, weights, at, count, width, fixed):
-    """Slide the column sums down by one row and a box of ``width`` columns along them; each score becomes a weight.
+def weigh_rows(pair, columns, size, weights, fixed):
+    """Slide the column sums down by one row and a box along them; each score becomes a weight.
 
-    Two displacements at a time, since they share a load for each of their own.
+    Two displacements of a group at a time, since they share a load for each of their own.
     """
-    unit, limit, bias, shift, end = fill(fixed[0]), fill(fixed[1]), fill(fixed[2]), fill(fixed[3]), fill(fixed[4])
+    unit, limit = fill(fixed.one), fill(fixed.clip)
+    bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
     zero = bias - bias
-    a = b = zero - bias
-    box = count + width - 1
-    for t in range(width - 1):
-        c, d = slide_columns(features, slices, i + t, j + t, back, sums, first + t, box, unit, limit)
-        a, b = a + c, b + d
-    for t in range(count):
-        u = t + width - 1
-        c, d = slide_columns(features, slices, i + u, j + u, back, sums, first + u, box, unit, limit)
-        a, b = a + c, b + d
-        store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
-        store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
-        a, b = a - load(sums, first + t), b - load(sums, first + box + t)
+    sums, box, width = columns.sums, columns.count, columns.width
+    back, count = columns.height * pair.step, box - width + 1
+    for k in range(0, size, 2):
+        a = b = zero - bias
+        i, j, first, at = pair.i, pair.j + k, k * box, k * count
+        for t in range(width - 1):
+            c, d = slide_columns(pair, i + t, j + t, back, sums, first + t, box, unit, limit)
+            a, b = a + c, b + d
+        for t in range(count):
+            u = t + width - 1
+            c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
+            a, b = a + c, b + d
+            store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
+            store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
+            a, b = a - load(sums, first + t), b - load(sums, first + box + t)
 
 
 @row
-def mask_row(weights, at, count, real, i, step, first, last):
-    """Take the weight of pairs with an end outside the image: there are none where ``first <= t < last``."""
-    clear = min(max(first, 0), count)
-    for t in range(clear):
-        store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
-    for t in range(max(clear, last), count):
-        store(weights, at + t, load(weights, at + t) * load(real, i + t) * load(real, i + t + step))
+def mask_group(weights, count, size, real, step):
+    """Take the weight of pairs with an end outside the image, for the displacements from ``step`` on."""
+    for k in range(size):
+        i, j, at = real.at, real.at + step + k, k * count
+        clear = min(max(real.first, real.first - step - k, 0), count)
+        for t in range(clear):
+            store(weights, at + t, load(weights, at + t) * load(real.data, i + t) * load(real.data, j + t))
+        for t in range(max(clear, min(real.last, real.last - step - k)), count):
+            store(weights, at + t, load(weights, at + t) * load(real.data, i + t) * load(real.data, j + t))
 
 
 @row
-def tally(sums, at, plane, weights, w, w_step, values, v, v_step, span, valid, m):
+def tally(sums, weights, values, channels, apart, span, known):
     """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
 
-    ``span`` is (first, last, start, reach, count). Pixel t of ``first <= t < last`` meets displacement g in
-    ``weights[w + t + g * w_step]`` and ``values[v + t + g * v_step]``, for the g of ``0 <= g < count`` that satisfy
-    ``start <= t - g < start + reach``. With ``valid``, 1 or 0, only what is there counts.
+    The planes of ``sums`` are these; the values of the next channel lie ``apart``. Of what is ``known``, only valid
+    values count.
     """
-    first, last, start, reach, count = span
-    for t in range(first, last):
-        total = load(sums, at + t)
-        top = load(sums, at + plane + t)
-        numerator = load(sums, at + 2 * plane + t)
-        for g in range(max(0, t - start - reach + 1), min(count, t - start + 1)):
-            weight = load(weights, w + t + g * w_step)
-            if valid is not None:
-                weight = weight * load(address(valid), m + t + g * v_step)
+    data, at, w, w_step = sums.data, sums.at, weights.at, weights.step
+    plane = sums.plane
+    for t in range(span.first, span.last):
+        total = load(data, at + t)
+        top = load(data, at + plane + t)
+        numerator = load(data, at + 2 * plane + t)
+        for g in range(max(0, t - span.end + 1), min(span.count, t - span.start + 1)):
+            weight = load(weights.data, w + t + g * w_step)
+            if known is not None:
+                weight = weight * load(known.valid, values.at + t + g * values.step)
             total = total + weight
             top = larger(weight, top)
-            numerator = numerator + weight * load(values, v + t + g * v_step)
-        store(sums, at + t, total)
-        store(sums, at + plane + t, top)
-        store(sums, at + 2 * plane + t, numerator)
+            numerator = numerator + weight * load(values.data, values.at + t + g * values.step)
+        store(data, at + t, total)
+        store(data, at + plane + t, top)
+        store(data, at + 2 * plane + t, numerator)
+    for c in range(1, channels):
+        add_channel(data, at + (2 + c) * plane, weights, Run(values.data, values.at + c * apart, values.step), span)
 
 
 @row
-def add_channel(sums, at, weights, w, w_step, values, v, v_step, span):
-    """Add up the weighted values of one more channel, as `tally` does for the first."""
-    first, last, start, reach, count = span
-    for t in range(first, last):
+def add_channel(sums, at, weights, values, span):
+    """Add up the weighted values of one channel, as `tally` does for the first."""
+    for t in range(span.first, span.last):
         numerator = load(sums, at + t)
-        for g in range(max(0, t - start - reach + 1), min(count, t - start + 1)):
-            numerator = numerator + load(weights, w + t + g * w_step) * load(values, v + t + g * v_step)
+        for g in range(max(0, t - span.end + 1), min(span.count, t - span.start + 1)):
+            weight = load(weights.data, weights.at + t + g * weights.step)
+            numerator = numerator + weight * load(values.data, values.at + t + g * values.step)
         store(sums, at + t, numerator)
 
 
@@ -170,71 +178,82 @@ def fold_halo(sums, at, count, halo, take_larger):
 
 
 @row
-def divide_row(sums, at, plane, values, v, v_plane, count, channels, top_share, constant, valid, m):
-    """Add the pixel itself, weighted by ``top_share`` of the largest weight plus ``constant``, and divide."""
+def divide_row(sums, values, channels, count, rule, known):
+    """Add the pixel itself, with its own weight, and divide; ``values`` are planes of as many channels."""
+    top, constant = fill(rule.top), fill(rule.constant)
     for t in range(count):
-        own = load(sums, at + plane + t) * fill(top_share) + fill(constant)
-        if valid is not None:
-            own = own * load(address(valid), m + t)
-        total = load(sums, at + t) + own
-        store(sums, at + t, total)
+        own = load(sums.data, sums.at + sums.plane + t) * top + constant
+        if known is not None:
+            own = own * load(known.valid, values.at + t)
+        total = load(sums.data, sums.at + t) + own
+        store(sums.data, sums.at + t, total)
         for c in range(channels):
-            place = at + (2 + c) * plane + t
-            store(sums, place, (load(sums, place) + own * load(values, v + c * v_plane + t)) / total)
+            place = sums.at + (2 + c) * sums.plane + t
+            value = load(values.data, values.at + c * values.plane + t)
+            store(sums.data, place, (load(sums.data, place) + own * value) / total)
 
 
 @row
-def scatter_row(sums, at, plane, count, lanes, origin, image, factors, out, shares, own, z, y, x_first, x_last):
+def scatter_row(sums, segments, image, target, rule, z, y, ends):
     """Write a row of averages to the output; a pixel without any weight keeps its value.
 
-    Where they are wanted, ``shares`` get 1 / C_i and the pixel's own weight; ``own`` is how `divide_row` made it.
+    Where they are wanted, ``target.shares`` get 1 / C_i and the pixel's own weight.
     """
+    data, count, lanes, plane = sums.data, segments.count, segments.lanes, sums.plane * segments.lanes
+    kept, factors, out, shares = image.kept, image.value_factors, target.out, target.shares
     for lane in range(lanes):
-        start = origin + lane * count
-        for x in range(max(start, x_first), min(start + count, x_last)):
-            k = (at + x - start) * lanes + lane
-            found = sums[k] > 0
-            for c in range(image.shape[0]):
-                average = sums[k + (2 + c) * plane * lanes] / factors[c]
-                out[c, z, y, x] = average if found else image[c, z, y, x]
+        start = segments.origin + lane * count
+        for x in range(max(start, ends[0]), min(start + count, ends[1])):
+            k = (sums.at + x - start) * lanes + lane
+            weighed = data[k] > 0
+            for c in range(kept.shape[0]):
+                average = data[k + (2 + c) * plane] / factors[c]
+                out[c, z, y, x] = average if weighed else kept[c, z, y, x]
             if shares.shape[0] > 0:
-                weight = sums[k + plane * lanes] * own[0] + own[1]
-                shares[0, z, y, x] = 1 / sums[k] if found else 1
-                shares[1, z, y, x] = weight if found else 1
+                weight = data[k + plane] * rule.top + rule.constant
+                shares[0, z, y, x] = 1 / data[k] if weighed else 1
+                shares[1, z, y, x] = weight if weighed else 1
+
+
+@optional
+def know(uneven, image, places, patch):
+    """Bring what is uneven into the tile's layout, if anything is."""
+    known, valid, (pz, py, px) = address(uneven.known_tile), address(uneven.valid_tile), patch
+    gather(uneven.known, image.ones, places, known)
+    gather(uneven.valid, image.ones, places, valid)
+    width = places.columns.shape[0]
+    plane = places.rows.size * width
+    channel = places.planes.size * plane
+    shape = (image.features.shape[0], channel, 2 * pz + 1, plane)
+    middle = channel + pz * plane - py * width + px
+    return Known(known, valid, shape, address(uneven.counts), middle, uneven.scales)
 
 
 @kernel
-def average_tile(
-    features, feature_factors, values, value_factors, out, shares, tile, tables, recipe, fixed, scratch,
-    kept, uneven, valid, pulse,
-):  # fmt: skip
-    """Compute one tile of the output, unless stopped. `run` says what each argument holds."""
-    z_first, z_last, y_first, y_last, x_first, x_last = tile
-    planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
-    real, slices = address(tables[3]), address(tables[4])
-    (pz, py, px), (rz, ry, rx), group, top_share, constant, shared = recipe
-    f, column_sums, weights, sums = address(scratch[0]), address(scratch[2]), address(scratch[3]), address(scratch[4])
-    g = f if shared else address(scratch[1])
-    channels, depth, height, _ = values.shape
+def average_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
+    """Compute one tile of the output, unless stopped."""
+    (z_first, z_last), (y_first, y_last), x_ends = tile
+    (pz, py, px), (rz, ry, rx) = rule.patch, rule.search
+    places, fixed, group = tables.places, rule.fixed, rule.group
+    f, weights, sums = address(scratch.features), address(scratch.weights), address(scratch.sums)
+    g = f if rule.shared else address(scratch.values)
+    channels, depth, height, _ = image.values.shape
 
-    width, lanes = columns.shape
+    width, lanes = places.columns.shape
     margin = rx + px
     count = width - 2 * margin
-    box = count + 2 * px
-    f_plane = rows.size * width
-    channel = planes.size * f_plane
+    columns = Columns(address(scratch.columns), count + 2 * px, 2 * py + 1, 2 * px + 1)
+    slices, real = address(tables.slices), Real(address(tables.real), margin, tables.inner[0], tables.inner[1])
+    f_plane = places.rows.size * width
+    channel = places.planes.size * f_plane
     s_rows, s_width = y_last - y_first, count + 2 * rx
     plane = (z_last - z_first) * s_rows * s_width
 
-    gather(features, feature_factors, planes, rows, columns, f)
-    if not shared:
-        gather(values, value_factors, planes, rows, columns, g)
-    if uneven is not None:
-        shape = (features.shape[0], channel, 2 * pz + 1, f_plane)
-        known, counts = address(scratch[5]), address(scratch[6])
-        gather(uneven[0], uneven[2], planes, rows, columns, scratch[5])
-        gather(uneven[1], uneven[2], planes, rows, columns, valid)
-    scratch[4][:] = 0
+    gather(image.features, image.feature_factors, places, f)
+    if not rule.shared:
+        gather(image.values, image.value_factors, places, g)
+    known = know(uneven, image, places, rule.patch)
+    scratch.sums[:] = 0
 
     for dz in range(rz + 1):
         for dy in range(-ry if dz > 0 else 0, ry + 1):
@@ -251,65 +270,42 @@ def average_tile(
                     i_slice = (z - z_first + rz) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
                     above = (low - y_first + ry) * width - px
-                    for k in range(0, size, 2):
-                        if uneven is None:
-                            start_columns(
-                                f, slices, i_slice + above, j_slice + above + k, width,
-                                column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
-                            )  # fmt: skip
-                    if uneven is not None:
-                        for k in range(size):
-                            start_uneven(
-                                f, known, shape, i_slice + above, j_slice + above + k, width,
-                                column_sums, counts, k * box, box, 2 * py + 1, fixed,
-                            )  # fmt: skip
+                    pair = Pair(f, slices, i_slice + above, j_slice + above, width)
+                    if uneven is None:
+                        start_columns(pair, columns, size, fixed)
+                    else:
+                        start_uneven(pair, columns, size, fixed, known)
                     for y in range(low, high):
                         if stopped(pulse):
                             return
                         below = (y - y_first + ry + 2 * py + 1) * width - px
                         here = pz * f_plane + (y - y_first + ry + py + 1) * width
                         i, j = i_slice + here, j_slice + here
-                        for k in range(0, size, 2):
-                            if uneven is None:
-                                weigh_rows(
-                                    f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                    column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                                )  # fmt: skip
-                        if uneven is not None:
-                            for k in range(size):
-                                weigh_uneven(
-                                    f, known, shape, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                    column_sums, counts, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                                    channel + i, channel + j + k, uneven[3],
-                                )  # fmt: skip
-                        for k in range(size):
-                            step = d + k
-                            clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
-                            mask_row(weights, k * count, count, real, margin, step, clear, end)
+                        pair = Pair(f, slices, i_slice + below, j_slice + below, width)
+                        if uneven is None:
+                            weigh_rows(pair, columns, size, weights, fixed)
+                        else:
+                            weigh_uneven(pair, columns, size, weights, fixed, known)
+                        mask_group(weights, count, size, real, d)
                         if i_in and y_first <= y < y_last:
                             at = ((z - z_first) * s_rows + y - y_first) * s_width + rx
-                            span = (0, count, -size, count + size, size)
-                            tally(sums, at, plane, weights, 0, count, g, j, 1, span, valid, j)
-                            for c in range(1, channels):
-                                add_channel(sums, at + (2 + c) * plane, weights, 0, count, g, j + c * channel, 1, span)
+                            tally(
+                                Planes(sums, at, plane), Run(weights, 0, count), Run(g, j, 1), channels, channel,
+                                Span(0, count, -size, count, size), known,
+                            )  # fmt: skip
                         if j_in and y_first <= y + dy < y_last:
                             at = ((z + dz - z_first) * s_rows + y + dy - y_first) * s_width + rx
-                            span = (d, d + count + size - 1, d, count, size)
-                            tally(sums, at, plane, weights, -d, count - 1, g, i - d, -1, span, valid, i - d)
-                            for c in range(1, channels):
-                                add_channel(
-                                    sums, at + (2 + c) * plane, weights, -d, count - 1, g, i - d + c * channel, -1, span
-                                )
+                            tally(
+                                Planes(sums, at, plane), Run(weights, -d, count - 1), Run(g, i - d, -1), channels,
+                                channel, Span(d, d + count + size - 1, d, d + count, size), known,
+                            )  # fmt: skip
 
-    origin = max(x_first - rx, 0)
+    segments = Segments(tables.origin, count, lanes)
     for z in range(z_last - z_first):
         for y in range(s_rows):
-            at = (z * s_rows + y) * s_width + rx
+            row_sums = Planes(sums, (z * s_rows + y) * s_width + rx, plane)
             for k in range(2 + channels):
-                fold_halo(sums, at + k * plane, count, rx, k == 1)
+                fold_halo(sums, row_sums.at + k * plane, count, rx, k == 1)
             v = (z + rz + pz) * f_plane + (y + ry + py + 1) * width + margin
-            divide_row(sums, at, plane, g, v, channel, count, channels, top_share, constant, valid, v)
-            scatter_row(
-                sums, at, plane, count, lanes, origin, kept, value_factors, out, shares, (top_share, constant),
-                z_first + z, y_first + y, x_first, x_last,
-            )  # fmt: skip
+            divide_row(row_sums, Planes(g, v, channel), channels, count, rule, known)
+            scatter_row(row_sums, segments, image, target, rule, z_first + z, y_first + y, x_ends)

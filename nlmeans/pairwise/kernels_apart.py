@@ -12,6 +12,8 @@ with (1, b_j). They are kept times the factor that makes the weight a power of t
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ..simd.jit import inline, kernel, row
 from ..simd.lanes import (
     address,
@@ -27,21 +29,108 @@ from ..simd.lanes import (
     where_above,
 )
 from .kernels import gather
+from .kernels_types import Planes
 
 GAUSSIAN, EXP, LINEAR, RELU = range(4)
 FORWARD, QUERY_SIDE, KEY_SIDE = range(3)
 
 
+class Power(NamedTuple):
+    """How `exp2_minus` counts: unit, limit and scale as floats, shift and end as integers."""
+
+    unit: Any
+    limit: Any
+    scale: Any
+    shift: Any
+    end: Any
+
+
+class Rule(NamedTuple):
+    """What is computed, from scores times ``factor``, less ``bias``; and numbers that a loop cannot make itself.
+
+    A pixel left out has the score ``outcast``; one that is not real has minus ``big``, with the weight exp.
+    """
+
+    mode: Any
+    kind: Any
+    power: Power
+    factor: Any
+    bias: Any
+    zero: Any
+    big: Any
+    one: Any
+    outcast: Any
+
+
+class Window(NamedTuple):
+    """Radii along (z, y, x), or all of the domain, and whether a pixel does not meet itself.
+
+    Of the partners ``group`` are scored at once, of the domain ``block`` are spread at once; ``ones`` are factors.
+    """
+
+    radii: Any
+    domain: Any
+    alone: Any
+    group: Any
+    block: Any
+    ones: Any
+
+
+class Scratch(NamedTuple):
+    """Arrays of vectors: either side of a tile, which columns are real, and those of `Row`."""
+
+    near: Any
+    far: Any
+    real: Any
+    scores: Any
+    gains: Any
+    rescale: Any
+    sums: Any
+
+
+class Row(NamedTuple):
+    """A near row of ``count`` vectors: scores, or weights, and gains of a group; factors of earlier sums; sums."""
+
+    scores: Any
+    gains: Any
+    rescale: Any
+    sums: Any
+    lanes: Any
+    count: Any
+
+
+class Far(NamedTuple):
+    """What near pixel t meets as partner g of a group: ``data[at + t * along + g]``, in planes ``plane`` apart."""
+
+    data: Any
+    at: Any
+    plane: Any
+    along: Any
+
+
+class Stats(NamedTuple):
+    """Four planes that lie with i: ``data[at + t * along + g * step]`` for near pixel t and partner g.
+
+    They are 1/C_i, ⟨G_i, y_i⟩, the largest score or weight, and what the pixel gains where its own is the largest.
+    """
+
+    data: Any
+    at: Any
+    plane: Any
+    along: Any
+    step: Any
+
+
 @inline
 def exp2_minus(x, power):
     """Return 2**-x for x ≥ 0, 0 beyond the power's end, and NaN for NaN."""
-    unit, limit, scale, shift, end = power
-    steps = bits(smaller(x * fill(scale) + fill(unit), fill(limit))) - bits(fill(unit))
-    return unless_nan(exp2_fixed(steps, fill(shift), fill(end)), x)
+    unit = fill(power.unit)
+    steps = bits(smaller(x * fill(power.scale) + unit, fill(power.limit))) - bits(unit)
+    return unless_nan(exp2_fixed(steps, fill(power.shift), fill(power.end)), x)
 
 
 @row
-def score_row(near, n, n_plane, far, f, f_plane, along, channels, distance, factor, scores, count, size):
+def score_row(near, far, channels, distance, factor, scores, count, size):
     """Score each of ``count`` near vectors with its ``size`` partners: distance, or dot product, times a factor.
 
     Four partners at a time: their sums do not wait for each other. The last four may reach beyond ``size``, into
@@ -52,16 +141,16 @@ def score_row(near, n, n_plane, far, f, f_plane, along, channels, distance, fact
     for g in range(0, size, 4):
         for t in range(count):
             s0, s1, s2, s3 = zero, zero, zero, zero
-            here, there = n + t, f + t * along + g
+            here, there = near.at + t, far.at + t * far.along + g
             for _ in range(channels):
-                x = load(near, here)
-                a, b, c, d = load(far, there), load(far, there + 1), load(far, there + 2), load(far, there + 3)
+                x, a, b = load(near.data, here), load(far.data, there), load(far.data, there + 1)
+                c, d = load(far.data, there + 2), load(far.data, there + 3)
                 if distance:
                     a, b, c, d = x - a, x - b, x - c, x - d
                     s0, s1, s2, s3 = s0 + a * a, s1 + b * b, s2 + c * c, s3 + d * d
                 else:
                     s0, s1, s2, s3 = s0 + x * a, s1 + x * b, s2 + x * c, s3 + x * d
-                here, there = here + n_plane, there + f_plane
+                here, there = here + near.plane, there + far.plane
             k = g * count + t
             store(scores, k, s0 * times)
             store(scores, k + count, s1 * times)
@@ -78,24 +167,25 @@ def leave_out(scores, lanes, count, size, first, value):
 
 
 @row
-def weigh_row(scores, real, f, along, kind, numbers, power, sums, totals, rescale, count, size):
+def weigh_row(row, real, rule, totals, size):
     """Turn scores into weights, none for partners that are not real, and keep up totals and the largest.
 
-    For exp the weights are relative to the largest score so far; ``rescale`` is what earlier sums must be multiplied
-    with.
+    For exp the weights are relative to the largest score so far; ``row.rescale`` is what earlier sums must be
+    multiplied with.
     """
-    bias, zero, big = fill(numbers[1]), fill(numbers[2]), fill(numbers[3])
+    bias, zero, big = fill(rule.bias), fill(rule.zero), fill(rule.big)
+    kind, power, scores, sums, count = rule.kind, rule.power, row.scores, row.sums, row.count
     for t in range(count):
         total, top = load(sums, totals + t), load(sums, totals + count + t)
         if kind == EXP:
             last = top
             for g in range(size):
-                alive = load(real, f + t * along + g)
+                alive = load(real.data, real.at + t * real.along + g)
                 score = load(scores, g * count + t) * alive + (alive * big - big)
                 store(scores, g * count + t, score)
                 top = larger(score, top)
             factor = exp2_minus(top - last, power)
-            store(rescale, t, factor)
+            store(row.rescale, t, factor)
             total = total * factor
         for g in range(size):
             score = load(scores, g * count + t)
@@ -107,7 +197,7 @@ def weigh_row(scores, real, f, along, kind, numbers, power, sums, totals, rescal
                 weight = unless_nan(larger(score, zero), score)
             else:
                 weight = score
-            weight = weight * load(real, f + t * along + g)
+            weight = weight * load(real.data, real.at + t * real.along + g)
             store(scores, g * count + t, weight)
             total = total + weight
             if kind == GAUSSIAN:
@@ -117,32 +207,30 @@ def weigh_row(scores, real, f, along, kind, numbers, power, sums, totals, rescal
 
 
 @row
-def slope_row(
-    scores, gains, real, f, along, stats, s, s_plane, s_along, s_step, kind, numbers, power, sums, totals, count, size
-):
+def slope_row(row, real, stats, rule, totals, size):
     """Turn scores into p = f/C, and gains ⟨G_i, g_j⟩ into the slope of the loss along each score.
 
-    The planes of ``stats`` are 1/C_i, ⟨G_i, y_i⟩, the largest score or weight, and what the pixel itself gains where
-    its weight is the largest; they lie with i, on the near or on the far side. ``totals`` sum up the slopes, and the
-    slopes times scores (for the derivative along the scale). Slopes are with respect to scale times score.
+    ``totals`` sum up the slopes, and the slopes times scores (for the derivative along the scale). Slopes are with
+    respect to scale times score.
     """
-    bias, zero = fill(numbers[1]), fill(numbers[2])
+    bias, zero = fill(rule.bias), fill(rule.zero)
+    kind, power, scores, gains, sums, count = rule.kind, rule.power, row.scores, row.gains, row.sums, row.count
     for t in range(count):
         slopes, moments = load(sums, totals + t), load(sums, totals + count + t)
         for g in range(size):
-            k, at = g * count + t, s + t * s_along + g * s_step
-            share = load(stats, at) * load(real, f + t * along + g)
-            top = load(stats, at + 2 * s_plane)
+            k, at = g * count + t, stats.at + t * stats.along + g * stats.step
+            share = load(stats.data, at) * load(real.data, real.at + t * real.along + g)
+            top = load(stats.data, at + 2 * stats.plane)
             score = load(scores, k)
-            gain = (load(gains, k) - load(stats, at + s_plane)) * share
+            gain = (load(gains, k) - load(stats.data, at + stats.plane)) * share
             if kind == EXP:
                 weight = exp2_minus(unless_nan(larger(top - score, zero), score), power)
                 slope = gain * weight
             elif kind == GAUSSIAN:
                 score = unless_nan(larger(score - bias, zero), score)
                 weight = exp2_minus(score, power)
-                own = load(stats, at + 3 * s_plane) * share
-                # the largest weight is found again bit by bit: it came from the same operations
+                own = load(stats.data, at + 3 * stats.plane) * share
+                # the largest weight is met again bit by bit: it came from the same operations
                 gain = gain + (own - where_above(top, weight, own))
                 slope = zero - where_above(score, zero, gain * weight)
             elif kind == RELU:
@@ -159,20 +247,21 @@ def slope_row(
 
 
 @row
-def add_row(sums, at, weights, far, f, f_plane, along, channels, count, size):
+def add_row(row, at, weights, far, channels, size):
     """Add up weighted partners, four channels at a time while there are as many."""
+    sums, count, data, plane = row.sums, row.count, far.data, far.plane
     fours = channels - channels % 4
     for c in range(0, fours, 4):
         for t in range(count):
-            place, partner = at + c * count + t, f + c * f_plane + t * along
+            place, partner = at + c * count + t, far.at + c * plane + t * far.along
             s0, s1 = load(sums, place), load(sums, place + count)
             s2, s3 = load(sums, place + 2 * count), load(sums, place + 3 * count)
             for g in range(size):
                 weight = load(weights, g * count + t)
-                s0 = s0 + weight * load(far, partner + g)
-                s1 = s1 + weight * load(far, partner + g + f_plane)
-                s2 = s2 + weight * load(far, partner + g + 2 * f_plane)
-                s3 = s3 + weight * load(far, partner + g + 3 * f_plane)
+                s0 = s0 + weight * load(data, partner + g)
+                s1 = s1 + weight * load(data, partner + g + plane)
+                s2 = s2 + weight * load(data, partner + g + 2 * plane)
+                s3 = s3 + weight * load(data, partner + g + 3 * plane)
             store(sums, place, s0)
             store(sums, place + count, s1)
             store(sums, place + 2 * count, s2)
@@ -180,51 +269,45 @@ def add_row(sums, at, weights, far, f, f_plane, along, channels, count, size):
     for c in range(fours, channels):
         for t in range(count):
             total = load(sums, at + c * count + t)
-            partner = f + c * f_plane + t * along
+            partner = far.at + c * plane + t * far.along
             for g in range(size):
-                total = total + load(weights, g * count + t) * load(far, partner + g)
+                total = total + load(weights, g * count + t) * load(data, partner + g)
             store(sums, at + c * count + t, total)
 
 
 @row
-def scale_row(sums, factors, channels, count):
+def scale_row(row, channels):
     """Multiply all channels of a row by one factor a pixel."""
     for c in range(channels):
-        for t in range(count):
-            store(sums, c * count + t, load(sums, c * count + t) * load(factors, t))
+        for t in range(row.count):
+            store(row.sums, c * row.count + t, load(row.sums, c * row.count + t) * load(row.rescale, t))
 
 
 @row
-def meet(
-    mode, kind, near, n, n_plane, far, f, f_plane, real, r, along, channels, first, numbers, power, buffers, count, size
-):
+def meet(rule, row, near, far, real, channels, first, size):
     """Let a near row meet one group of partners: score, weigh, add up. ``first`` is as for `leave_out`."""
-    scores, gains, rescale, sums, lanes = buffers
+    scores, gains, count, kind = row.scores, row.gains, row.count, rule.kind
     embedding, values = channels
-    factor, _, zero, _, one, outcast = numbers
-    score_row(near, n, n_plane, far, f, f_plane, along, embedding, kind == GAUSSIAN, factor, scores, count, size)
-    leave_out(scores, lanes, count, size, first, outcast)
-    n_values, f_values = n + embedding * n_plane, f + embedding * f_plane
-    if mode == FORWARD:
-        weigh_row(scores, real, r, along, kind, numbers, power, sums, values * count, rescale, count, size)
+    score_row(near, far, embedding, kind == GAUSSIAN, rule.factor, scores, count, size)
+    leave_out(scores, row.lanes, count, size, first, rule.outcast)
+    near_values = Planes(near.data, near.at + embedding * near.plane, near.plane)
+    far_values = Far(far.data, far.at + embedding * far.plane, far.plane, far.along)
+    if rule.mode == FORWARD:
+        weigh_row(row, real, rule, values * count, size)
         if kind == EXP:
-            scale_row(sums, rescale, values, count)
-        add_row(sums, 0, scores, far, f_values, f_plane, along, values, count, size)
+            scale_row(row, values)
+        add_row(row, 0, scores, far_values, values, size)
         return
-    score_row(near, n_values, n_plane, far, f_values, f_plane, along, values, False, one, gains, count, size)
-    leave_out(gains, lanes, count, size, first, zero)
-    if mode == QUERY_SIDE:
-        slope_row(
-            scores, gains, real, r, along, near, n_values + values * n_plane, n_plane, 1, 0,
-            kind, numbers, power, sums, embedding * count, count, size,
-        )  # fmt: skip
+    score_row(near_values, far_values, values, False, rule.one, gains, count, size)
+    leave_out(gains, row.lanes, count, size, first, rule.zero)
+    if rule.mode == QUERY_SIDE:
+        stats = Stats(near.data, near_values.at + values * near.plane, near.plane, 1, 0)
+        slope_row(row, real, stats, rule, embedding * count, size)
     else:
-        slope_row(
-            scores, gains, real, r, along, far, f_values + values * f_plane, f_plane, along, 1,
-            kind, numbers, power, sums, (embedding + values) * count, count, size,
-        )  # fmt: skip
-        add_row(sums, embedding * count, scores, far, f_values, f_plane, along, values, count, size)
-    add_row(sums, 0, gains, far, f, f_plane, along, embedding, count, size)
+        stats = Stats(far.data, far_values.at + values * far.plane, far.plane, far.along, 1)
+        slope_row(row, real, stats, rule, (embedding + values) * count, size)
+        add_row(row, embedding * count, scores, far_values, values, size)
+    add_row(row, 0, gains, far, embedding, size)
 
 
 @row
@@ -237,44 +320,43 @@ def spread(image, first, count, plane, tile, lanes):
 
 
 @kernel
-def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, scratch, pulse):
-    """Compute one tile of the output or of the adjoint, unless stopped. `attend` says what each argument holds."""
-    z_first, z_last, y_first, y_last, x_first, x_last = tile
-    near_tables, far_tables = tables
-    (rz, ry, rx), domain, alone, group, block, ones = recipe
-    near_tile, far_tile, real, scores, gains, rescale, sums = scratch
-    lanes = near_tables[2].shape[1]
-    count, n_rows = near_tables[2].shape[0], near_tables[1].size
-    n_plane = near_tables[0].size * n_rows * count
-    width, f_rows = far_tables[2].shape[0], far_tables[1].size
-    f_plane = block if domain else far_tables[0].size * f_rows * width
+def meet_tile(rule, window, near, far, tile, near_places, far_places, scratch, out, pulse):
+    """Compute one tile of the output or of the adjoint, unless stopped; ``near`` and ``far`` are planes each."""
+    (z_first, z_last), (y_first, y_last), (x_first, x_last) = tile
+    (rz, ry, rx), group, block, ones = window.radii, window.group, window.block, window.ones
+    near_tile, far_tile, sums = scratch.near, scratch.far, scratch.sums
+    count, lanes = near_places.columns.shape
+    n_rows = near_places.rows.size
+    n_plane = near_places.planes.size * n_rows * count
+    width, f_rows = far_places.columns.shape[0], far_places.rows.size
+    f_plane = block if window.domain else far_places.planes.size * f_rows * width
     depth, height = far[0].shape[1], far[0].shape[2]
     keys = far[0].shape[3]
 
     at = 0
     for image in near:
-        gather(image, ones, near_tables[0], near_tables[1], near_tables[2], near_tile[at * lanes :])
+        gather(image, ones, near_places, near_tile[at * lanes :])
         at += image.shape[0] * n_plane
-    if not domain:
+    if not window.domain:
         at = 0
         for image in far:
-            gather(image, ones, far_tables[0], far_tables[1], far_tables[2], far_tile[at * lanes :])
+            gather(image, ones, far_places, far_tile[at * lanes :])
             at += image.shape[0] * f_plane
 
-    n, f, alive, total = address(near_tile), address(far_tile), address(real), address(sums)
-    buffers = (address(scores), address(gains), address(rescale), total, lanes)
+    n, f, alive, total = address(near_tile), address(far_tile), address(scratch.real), address(sums)
+    line = Row(address(scratch.scores), address(scratch.gains), address(scratch.rescale), total, lanes, count)
     channels = (near[0].shape[0], far[1].shape[0])
     planes = out.shape[0]
     nobody = -keys - count * lanes  # no partner is the near pixel itself
     for z in range(z_last - z_first):
         for y in range(y_last - y_first):
             for k in range(planes * count):
-                store(total, k, fill(numbers[2]))
-            if mode == FORWARD and kind == EXP:
+                store(total, k, fill(rule.zero))
+            if rule.mode == FORWARD and rule.kind == EXP:
                 for k in range(count):
-                    store(total, (planes - 1) * count + k, fill(-numbers[3]))
-            here = (z * n_rows + y) * count
-            if domain:
+                    store(total, (planes - 1) * count + k, fill(-rule.big))
+            here = Planes(n, (z * n_rows + y) * count, n_plane)
+            if window.domain:
                 for start in range(0, keys, block):
                     if stopped(pulse):
                         return
@@ -283,29 +365,24 @@ def meet_tile(mode, kind, near, far, out, tile, tables, recipe, numbers, power, 
                         spread(image, start, block, f_plane, address(far_tile[at * lanes :]), lanes)
                         at += image.shape[0] * f_plane
                     for g in range(block):
-                        store(alive, g, fill(numbers[4] if start + g < keys else numbers[2]))
+                        store(alive, g, fill(rule.one if start + g < keys else rule.zero))
                     for g in range(0, min(block, keys - start), group):
                         size = min(group, block - g)
-                        first = start + g - x_first if alone else nobody
-                        meet(
-                            mode, kind, n, here, n_plane, f, g, f_plane, alive, g, 0,
-                            channels, first, numbers, power, buffers, count, size,
-                        )  # fmt: skip
+                        first = start + g - x_first if window.alone else nobody
+                        meet(rule, line, here, Far(f, g, f_plane, 0), Far(alive, g, 0, 0), channels, first, size)
             else:
                 for dz in range(max(-rz, -z_first - z), min(rz, depth - 1 - z_first - z) + 1):
                     for dy in range(max(-ry, -y_first - y), min(ry, height - 1 - y_first - y) + 1):
                         if stopped(pulse):
                             return
-                        there = ((z + rz + dz) * f_rows + y + ry + dy) * width
+                        there = ((z + rz + dz) * f_rows + y + ry + dy) * width + rx
                         # the pixel itself is stepped over where it has no part
-                        split = alone and dz == 0 and dy == 0
+                        split = window.alone and dz == 0 and dy == 0
                         for low, high in ((-rx, 0), (1, rx + 1)) if split else ((-rx, rx + 1), (0, 0)):
                             for d in range(low, high, group):
                                 size = min(group, high - d)
-                                meet(
-                                    mode, kind, n, here, n_plane, f, there + rx + d, f_plane, alive, rx + d, 1,
-                                    channels, nobody, numbers, power, buffers, count, size,
-                                )  # fmt: skip
+                                partners = Far(f, there + d, f_plane, 1)
+                                meet(rule, line, here, partners, Far(alive, rx + d, 0, 1), channels, nobody, size)
             for lane in range(lanes):
                 start = x_first + lane * count
                 for x in range(start, min(start + count, x_last)):

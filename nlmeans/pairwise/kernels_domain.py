@@ -8,43 +8,38 @@ from __future__ import annotations
 
 from ..simd.jit import kernel
 from ..simd.lanes import address, advance, stopped
-from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, tally, weigh_rows
+from .kernels import fold_halo, gather, mask_group, start_columns, tally, weigh_rows
+from .kernels_types import Columns, Pair, Places, Planes, Real, Run, Span
 
 
 @kernel
-def domain_block(features, feature_factors, values, value_factors, sums, block, tables, recipe, fixed, scratch, pulse):
+def domain_block(image, rule, block, tables, scratch, sums, pulse):
     """Add up weights, the largest, and weighted values of one block, for both ends, unless stopped."""
     dz, first, last, start = block
-    planes, rows, columns, partners, real_columns, offsets = tables
-    (pz, py, px), shared = recipe
-    f, g = address(scratch[0]), address(scratch[0] if shared else scratch[1])
-    column_sums, weights, mine, theirs = (
-        address(scratch[2]),
-        address(scratch[3]),
-        address(scratch[4]),
-        address(scratch[5]),
-    )
-    real, slices = address(real_columns), address(offsets)
-    channels, depth, height, side = values.shape
+    (pz, py, px), places = rule.patch, tables.places
+    partners = Places(places.planes, places.rows, tables.partners)
+    f, g = address(scratch.features), address(scratch.features if rule.shared else scratch.values)
+    weights, mine, theirs = address(scratch.weights), address(scratch.mine), address(scratch.theirs)
+    channels, depth, height, side = image.values.shape
 
-    width, lanes = columns.shape
+    width, lanes = places.columns.shape
     reach = last - first
     count = width - 2 * px - reach
-    box = count + 2 * px
-    f_plane = rows.size * width
-    channel = planes.size * f_plane
-    apart, apart_values = features.shape[0] * channel, channels * channel
-    halo = reach
-    wide = count + 2 * halo
+    columns = Columns(address(scratch.columns), count + 2 * px, 2 * py + 1, 2 * px + 1)
+    slices, real = address(tables.slices), Real(address(tables.real), px, 0, 0)
+    f_plane = places.rows.size * width
+    channel = places.planes.size * f_plane
+    apart, apart_values = image.features.shape[0] * channel, channels * channel
+    wide = count + 2 * reach
     plane_i, plane_j = depth * height * count, depth * height * wide
 
-    gather(features, feature_factors, planes, rows, columns, scratch[0])
-    gather(features, feature_factors, planes, rows, partners, scratch[0][apart * lanes :])
-    if not shared:
-        gather(values, value_factors, planes, rows, columns, scratch[1])
-        gather(values, value_factors, planes, rows, partners, scratch[1][apart_values * lanes :])
-    scratch[4][:] = 0
-    scratch[5][:] = 0
+    gather(image.features, image.feature_factors, places, scratch.features)
+    gather(image.features, image.feature_factors, partners, scratch.features[apart * lanes :])
+    if not rule.shared:
+        gather(image.values, image.value_factors, places, scratch.values)
+        gather(image.values, image.value_factors, partners, scratch.values[apart_values * lanes :])
+    scratch.mine[:] = 0
+    scratch.theirs[:] = 0
 
     for dy in range(1 - height if dz > 0 else 0, height):
         skip = max(1 - first, 0) if dz == 0 and dy == 0 else 0
@@ -58,49 +53,40 @@ def domain_block(features, feature_factors, values, value_factors, sums, block, 
             step = dz * f_plane + dy * width + skip
             j_slice = i_slice + apart + step
             v_slice = i_slice + apart_values + step
-            for k in range(0, size, 2):
-                above = low * width - px
-                start_columns(
-                    f, slices, i_slice + above, j_slice + above + k, width,
-                    column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
-                )  # fmt: skip
+            above = low * width - px
+            pair = Pair(f, slices, i_slice + above, j_slice + above, width)
+            start_columns(pair, columns, size, rule.fixed)
             for y in range(low, high):
                 if stopped(pulse):
                     return
                 below = (y + 2 * py + 1) * width - px
-                for k in range(0, size, 2):
-                    weigh_rows(
-                        f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                        column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                    )  # fmt: skip
-                for k in range(size):
-                    mask_row(weights, k * count, count, real, px, width + skip + k, 0, 0)
+                pair = Pair(f, slices, i_slice + below, j_slice + below, width)
+                weigh_rows(pair, columns, size, weights, rule.fixed)
+                mask_group(weights, count, size, real, width + skip)
                 here = pz * f_plane + (y + py + 1) * width
                 i, j = i_slice + here, v_slice + here
-                at = (z * height + y) * count
-                span = (0, count, -size, count + size, size)
-                tally(mine, at, plane_i, weights, 0, count, g, j, 1, span, None, 0)
-                for c in range(1, channels):
-                    add_channel(mine, at + (2 + c) * plane_i, weights, 0, count, g, j + c * channel, 1, span)
-                at = ((z + dz) * height + y + dy) * wide + halo
-                span = (skip, skip + count + size - 1, skip, count, size)
-                tally(theirs, at, plane_j, weights, -skip, count - 1, g, i - skip, -1, span, None, 0)
-                for c in range(1, channels):
-                    v = i - skip + c * channel
-                    add_channel(theirs, at + (2 + c) * plane_j, weights, -skip, count - 1, g, v, -1, span)
+                tally(
+                    Planes(mine, (z * height + y) * count, plane_i), Run(weights, 0, count), Run(g, j, 1),
+                    channels, channel, Span(0, count, -size, count, size), None,
+                )  # fmt: skip
+                tally(
+                    Planes(theirs, ((z + dz) * height + y + dy) * wide + reach, plane_j),
+                    Run(weights, -skip, count - 1), Run(g, i - skip, -1), channels, channel,
+                    Span(skip, skip + count + size - 1, skip, skip + count, size), None,
+                )  # fmt: skip
 
     for z in range(depth):
         for y in range(height):
             for c in range(2 + channels):
                 at_i = ((c * depth + z) * height + y) * count
-                at_j = ((c * depth + z) * height + y) * wide + halo
-                fold_halo(theirs, at_j, count, halo, c == 1)
+                at_j = ((c * depth + z) * height + y) * wide + reach
+                fold_halo(theirs, at_j, count, reach, c == 1)
                 for x in range(side):
-                    here = there = scratch[4].dtype.type(0)
+                    here = there = scratch.mine.dtype.type(0)
                     t = x - start
                     if 0 <= t < count * lanes:
-                        here = scratch[4][(at_i + t % count) * lanes + t // count]
+                        here = scratch.mine[(at_i + t % count) * lanes + t // count]
                     t -= first
                     if 0 <= t < count * lanes:
-                        there = scratch[5][(at_j + t % count) * lanes + t // count]
+                        there = scratch.theirs[(at_j + t % count) * lanes + t // count]
                     sums[c, z, y, x] = max(here, there) if c == 1 else here + there

@@ -10,39 +10,45 @@ from __future__ import annotations
 
 from ..simd.jit import kernel, row
 from ..simd.lanes import address, advance, load, stopped, store
-from .kernels import add_channel, fold_halo, gather, mask_row, start_columns, weigh_rows
+from .kernels import add_channel, fold_halo, gather, know, mask_group, start_columns, weigh_rows
+from .kernels_types import Boxes, Columns, Pair, Real, Run, Span
 from .kernels_uneven import start_uneven, weigh_uneven
 
 
 @row
-def box_row(weights, at, count, radius, shares, i, j, ring, place, ring_j, columns, first, columns_j):
-    """Slide a box along a row of weights, normalised for either end, and add it to the columns.
+def box_row(weights, k, shares, i, j, boxes, ring_row):
+    """Slide a box along the weights of displacement k, normalised for either end, and add it to the columns.
 
-    It takes the place, there and in the ring, of the row that has left the box. ``ring_j`` and ``columns_j`` are how
-    far the rows for end j lie behind those for end i.
+    It takes the place, there and in the ring, of the row that has left the box.
     """
+    ring, columns, count, radius = boxes.ring, boxes.columns, boxes.count, boxes.radius
+    box, at = count + 2 * radius, k * count
+    first, place = k * box, (ring_row + k) * box
+    first_j, place_j = first + boxes.columns_j, place + boxes.ring_j
     a = b = load(weights, at) - load(weights, at)
-    for t in range(count + 2 * radius):
+    for t in range(box):
         if t < count:
             weight = load(weights, at + t)
-            a, b = a + weight * load(shares, i + t), b + weight * load(shares, j + t)
+            a, b = a + weight * load(shares, i + t), b + weight * load(shares, j + k + t)
         u = t - 2 * radius - 1
         if u >= 0:
             weight = load(weights, at + u)
-            a, b = a - weight * load(shares, i + u), b - weight * load(shares, j + u)
+            a, b = a - weight * load(shares, i + u), b - weight * load(shares, j + k + u)
         store(columns, first + t, load(columns, first + t) + (a - load(ring, place + t)))
-        store(
-            columns, first + columns_j + t, load(columns, first + columns_j + t) + (b - load(ring, place + ring_j + t))
-        )
+        store(columns, first_j + t, load(columns, first_j + t) + (b - load(ring, place_j + t)))
         store(ring, place + t, a)
-        store(ring, place + ring_j + t, b)
+        store(ring, place_j + t, b)
 
 
 @row
-def drop_row(ring, place, columns, first, count):
-    """Take a row that has left the box from the columns, where no new one comes."""
-    for t in range(count):
-        store(columns, first + t, load(columns, first + t) - load(ring, place + t))
+def drop_row(boxes, k, ring_row):
+    """Take the row of displacement k that has left the box from the columns, where no new one comes."""
+    box = boxes.count + 2 * boxes.radius
+    place, place_j = (ring_row + k) * box, (ring_row + k) * box + boxes.ring_j
+    for t in range(k * box, (k + 1) * box):
+        store(boxes.columns, t, load(boxes.columns, t) - load(boxes.ring, place + t - k * box))
+        j = t + boxes.columns_j
+        store(boxes.columns, j, load(boxes.columns, j) - load(boxes.ring, place_j + t - k * box))
 
 
 @row
@@ -52,43 +58,38 @@ def covering(k, radius, side):
 
 
 @kernel
-def patchwise_tile(
-    features, feature_factors, values, value_factors, shares, out, tile, tables, recipe, fixed, scratch,
-    kept, uneven, valid, pulse,
-):  # fmt: skip
-    """Compute one tile of the output, unless stopped. `run` says what each argument holds."""
-    z_first, z_last, y_first, y_last, x_first, x_last = tile
-    planes, rows, columns, (inner_first, inner_last) = tables[0], tables[1], tables[2], tables[5]
-    real, slices = address(tables[3]), address(tables[4])
-    (pz, py, px), (rz, ry, rx), group, shared, origin, least = recipe
-    f, column_sums, weights, sums = address(scratch[0]), address(scratch[2]), address(scratch[3]), address(scratch[4])
-    g = f if shared else address(scratch[1])
-    s, ring, boxes = address(scratch[5]), address(scratch[6]), address(scratch[7])
-    channels, depth, height, side = values.shape
+def patchwise_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
+    """Compute one tile of the output, unless stopped."""
+    (z_first, z_last), (y_first, y_last), (x_first, x_last) = tile
+    (pz, py, px), (rz, ry, rx) = rule.patch, rule.search
+    places, fixed, group = tables.places, rule.fixed, rule.group
+    f, s = address(scratch.features), address(scratch.shares)
+    weights, sums = address(scratch.weights), address(scratch.sums)
+    g = f if rule.shared else address(scratch.values)
+    out, kept, factors = target.out, image.kept, image.value_factors
+    channels, depth, height, side = image.values.shape
 
-    width, lanes = columns.shape
+    width, lanes = places.columns.shape
     margin = rx + px
     count = width - 2 * margin
     box = count + 2 * px
+    columns = Columns(address(scratch.columns), box, 2 * py + 1, 2 * px + 1)
+    slices, real = address(tables.slices), Real(address(tables.real), margin, tables.inner[0], tables.inner[1])
     ring_rows = 2 * py + 1
-    ring_j = group * box * ring_rows
-    f_plane = rows.size * width
-    channel = planes.size * f_plane
+    boxes = Boxes(address(scratch.ring), address(scratch.boxes), count, px, group * box * ring_rows, group * box)
+    f_plane = places.rows.size * width
+    channel = places.planes.size * f_plane
     s_rows = y_last - y_first
     plane = (z_last - z_first) * s_rows * width
     row_zero = y_first - ry - 2 * py - 1
     plane_zero = z_first - rz - 2 * pz
 
-    gather(features, feature_factors, planes, rows, columns, f)
-    if not shared:
-        gather(values, value_factors, planes, rows, columns, g)
-    gather(shares, fixed[5], planes, rows, columns, s)
-    if uneven is not None:
-        shape = (features.shape[0], channel, 2 * pz + 1, f_plane)
-        known, counts, v = address(scratch[8]), address(scratch[9]), address(valid)
-        gather(uneven[0], uneven[2], planes, rows, columns, scratch[8])
-        gather(uneven[1], uneven[2], planes, rows, columns, valid)
-    scratch[4][:] = 0
+    gather(image.features, image.feature_factors, places, f)
+    if not rule.shared:
+        gather(image.values, factors, places, g)
+    gather(target.shares, image.ones, places, s)
+    known = know(uneven, image, places, rule.patch)
+    scratch.sums[:] = 0
 
     for dz in range(rz + 1):
         for dy in range(-ry if dz > 0 else 0, ry + 1):
@@ -102,77 +103,58 @@ def patchwise_tile(
                 for z in range(max(z_first - pz - dz, 0), min(z_last + pz, depth - dz)):
                     i_slice = (z - pz - plane_zero) * f_plane + margin
                     j_slice = i_slice + dz * f_plane + dy * width + d
-                    above = (low - py - 1 - row_zero) * width - px
-                    for k in range(0, 0 if itself else size, 2):
+                    if not itself:
+                        above = (low - py - 1 - row_zero) * width - px
+                        pair = Pair(f, slices, i_slice + above, j_slice + above, width)
                         if uneven is None:
-                            start_columns(
-                                f, slices, i_slice + above, j_slice + above + k, width,
-                                column_sums, k * box, box, 2 * py + 1, fixed[0], fixed[1],
-                            )  # fmt: skip
-                    if uneven is not None:
-                        for k in range(0 if itself else size):
-                            start_uneven(
-                                f, known, shape, i_slice + above, j_slice + above + k, width,
-                                column_sums, counts, k * box, box, 2 * py + 1, fixed,
-                            )  # fmt: skip
-                    scratch[6][:] = 0
-                    scratch[7][:] = 0
+                            start_columns(pair, columns, size, fixed)
+                        else:
+                            start_uneven(pair, columns, size, fixed, known)
+                    scratch.ring[:] = 0
+                    scratch.boxes[:] = 0
                     for last in range(low, high + 2 * py):
                         if stopped(pulse):
                             return
                         ring_row = last % ring_rows * group
                         if last >= high:
                             for k in range(size):
-                                drop_row(ring, (ring_row + k) * box, boxes, k * box, box)
-                                drop_row(ring, (ring_row + k) * box + ring_j, boxes, (group + k) * box, box)
+                                drop_row(boxes, k, ring_row)
                         else:
                             here = pz * f_plane + (last - row_zero) * width
-                            below = (last + py - row_zero) * width - px
+                            i, j = i_slice + here, j_slice + here
                             if itself:
                                 for t in range(count):
-                                    store(weights, t, load(s, channel + i_slice + here + t))
-                            for k in range(0, 0 if itself else size, 2):
+                                    store(weights, t, load(s, channel + i + t))
+                            else:
+                                below = (last + py - row_zero) * width - px
+                                pair = Pair(f, slices, i_slice + below, j_slice + below, width)
                                 if uneven is None:
-                                    weigh_rows(
-                                        f, slices, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                        column_sums, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                                    )  # fmt: skip
-                            if uneven is not None:
-                                for k in range(0 if itself else size):
-                                    weigh_uneven(
-                                        f, known, shape, i_slice + below, j_slice + below + k, (2 * py + 1) * width,
-                                        column_sums, counts, k * box, weights, k * count, count, 2 * px + 1, fixed,
-                                        channel + i_slice + here, channel + j_slice + here + k, uneven[3],
-                                    )  # fmt: skip
+                                    weigh_rows(pair, columns, size, weights, fixed)
+                                else:
+                                    weigh_uneven(pair, columns, size, weights, fixed, known)
+                            mask_group(weights, count, size, real, d)
                             for k in range(size):
-                                step = d + k
-                                clear, end = max(inner_first, inner_first - step), min(inner_last, inner_last - step)
-                                mask_row(weights, k * count, count, real, margin, step, clear, end)
-                                box_row(
-                                    weights, k * count, count, px, s, i_slice + here, j_slice + here + k,
-                                    ring, (ring_row + k) * box, ring_j, boxes, k * box, group * box,
-                                )  # fmt: skip
+                                box_row(weights, k, s, i, j, boxes, ring_row)
                         p = last - py
                         for k in range(-pz, pz + 1):
                             here = (pz + k) * f_plane + (p - row_zero) * width
                             i, j = i_slice + here, j_slice + here
                             if z_first <= z + k < z_last and y_first <= p < y_last:
                                 at = ((z + k - z_first) * s_rows + p - y_first) * width + margin
-                                span = (-px, count + px, -size - px, box + size, size)
+                                span = Span(-px, count + px, -size - px, count + px, size)
+                                own = Run(boxes.columns, px, box)
                                 for c in range(channels):
-                                    add_channel(sums, at + c * plane, boxes, px, box, g, j + c * channel, 1, span)
+                                    add_channel(sums, at + c * plane, own, Run(g, j + c * channel, 1), span)
                                 if uneven is not None:
-                                    add_channel(sums, at + channels * plane, boxes, px, box, v, j, 1, span)
+                                    add_channel(sums, at + channels * plane, own, Run(known.valid, j, 1), span)
                             if not itself and z_first <= z + k + dz < z_last and y_first <= p + dy < y_last:
                                 at = ((z + k + dz - z_first) * s_rows + p + dy - y_first) * width + margin
-                                span = (d - px, d + count + px + size - 1, d - px, box, size)
-                                w = group * box + px - d
+                                span = Span(d - px, d + count + px + size - 1, d - px, d + count + px, size)
+                                other = Run(boxes.columns, boxes.columns_j + px - d, box - 1)
                                 for c in range(channels):
-                                    add_channel(
-                                        sums, at + c * plane, boxes, w, box - 1, g, i - d + c * channel, -1, span
-                                    )
+                                    add_channel(sums, at + c * plane, other, Run(g, i - d + c * channel, -1), span)
                                 if uneven is not None:
-                                    add_channel(sums, at + channels * plane, boxes, w, box - 1, v, i - d, -1, span)
+                                    add_channel(sums, at + channels * plane, other, Run(known.valid, i - d, -1), span)
                 d += size
 
     for z in range(z_first, z_last):
@@ -182,14 +164,14 @@ def patchwise_tile(
                 fold_halo(sums, at + c * plane, count, margin, False)
             around = covering(z, pz, depth) * covering(y, py, height)
             for lane in range(lanes):
-                start = origin + lane * count
+                start = tables.origin + lane * count
                 for x in range(max(start, x_first), min(start + count, x_last)):
                     k = (at + x - start) * lanes + lane
-                    share = around * covering(x, px, side) * scratch[4].dtype.type(1)
+                    share = around * covering(x, px, side) * scratch.sums.dtype.type(1)
                     if uneven is not None:
-                        share = scratch[4][k + channels * plane * lanes]
+                        share = sums[k + channels * plane * lanes]
                     for c in range(channels):
-                        average = scratch[4][k + c * plane * lanes] / (share * value_factors[c])
+                        average = sums[k + c * plane * lanes] / (share * factors[c])
                         if uneven is not None:
-                            average = average if share > least else kept[c, z, y, x]
+                            average = average if share > rule.least else kept[c, z, y, x]
                         out[c, z, y, x] = average

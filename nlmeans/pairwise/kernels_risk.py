@@ -6,6 +6,8 @@ with respect to the pixel itself, in closed form. The layout is that of `kernels
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ..simd.jit import inline, kernel, row
 from ..simd.lanes import (
     address,
@@ -21,28 +23,87 @@ from ..simd.lanes import (
     where_above,
 )
 from .kernels import gather
+from .kernels_types import Columns, Pair, Places
 
-NAMES = 6
-"""Where ``numbers`` goes on, after bias, 2**mantissa, end, 0, the slope's unit, the largest square and 1: with a number
-by which to know each displacement again, and 1 or 0 for whether it is shorter than a patch."""
+
+class Rule(NamedTuple):
+    """How pixels are averaged: the radii of a patch, the decays, and what the pixel itself weighs as in the core.
+
+    A score less ``bias`` times a decay counts steps; a weight has vanished ``far`` of them beyond, or where a squared
+    difference exceeds ``limit``. ``one`` and ``shift`` are as in `Fixed`, ``end`` is ``far`` as a whole number.
+    ``slope`` times a decay is the slope of a weight along half the difference; ``unit`` is 1.
+    """
+
+    patch: Any
+    decays: Any
+    top: Any
+    constant: Any
+    bias: Any
+    far: Any
+    limit: Any
+    one: Any
+    shift: Any
+    end: Any
+    slope: Any
+    unit: Any
+
+
+class Partners(NamedTuple):
+    """Displacements: vectors on, columns on, a number above 0 for a name, and 1 for those within a patch, else 0."""
+
+    ahead: Any
+    columns: Any
+    names: Any
+    near: Any
+
+
+class Tables(NamedTuple):
+    """Where the vectors come from, which columns are real and counted, and the row's plane, row and first vector."""
+
+    places: Places
+    slices: Any
+    real: Any
+    inside: Any
+    start: Any
+
+
+class Scratch(NamedTuple):
+    """Arrays of vectors: features, sums, scores and weights by displacements, and what `weigh` notes."""
+
+    features: Any
+    sums: Any
+    scores: Any
+    weights: Any
+    tops: Any
+
+
+class Line(NamedTuple):
+    """A row: scores and weights by displacements, what `weigh` notes, and which columns are real from ``at`` on."""
+
+    scores: Any
+    weights: Any
+    tops: Any
+    count: Any
+    real: Any
+    at: Any
 
 
 @row
-def score_row(features, slices, i, j, step, height, columns, scores, first, count, width, limit):
+def score_row(pair, columns, scores, first, limit):
     """Sum squared differences over a patch, for one displacement."""
-    far = fill(limit)
-    for t in range(count + width - 1):
+    features, slices, sums, far = pair.features, pair.slices, columns.sums, fill(limit)
+    for t in range(columns.count):
         total = far - far
-        for k in range(height):
+        for k in range(columns.height):
             for p in range(slices[0]):
-                here = k * step + t + (slices[p] if p > 0 else 0)
-                d = load(features, i + here) - load(features, j + here)
+                here = k * pair.step + t + (slices[p] if p > 0 else 0)
+                d = load(features, pair.i + here) - load(features, pair.j + here)
                 total = total + smaller(d * d, far)
-        store(columns, t, total)
-    for t in range(count):
-        total = load(columns, t)
-        for k in range(1, width):
-            total = total + load(columns, t + k)
+        store(sums, t, total)
+    for t in range(columns.count - columns.width + 1):
+        total = load(sums, t)
+        for k in range(1, columns.width):
+            total = total + load(sums, t + k)
         store(scores, first + t, total)
 
 
@@ -55,55 +116,54 @@ def slope(features, i, step, near):
 
 
 @row
-def weigh(scores, weights, displacements, count, real, at, numbers, decay, fixed, tops):
+def weigh(line, partners, rule, decay):
     """Turn all scores of a row into weights; sum them, and note the largest and which displacement it has."""
-    bias, one, far, zero = fill(numbers[0]), fill(numbers[1]), fill(numbers[2]), fill(numbers[3])
-    scale, shift, end = fill(decay), fill(fixed[0]), fill(fixed[1])
-    nothing = bits(one)
+    bias, one, far = fill(rule.bias), fill(rule.one), fill(rule.far)
+    scale, shift, end = fill(decay), fill(rule.shift), fill(rule.end)
+    nothing, zero, count = bits(one), one - one, line.count
     for t in range(count):
         total = top = best = zero
-        for n in range(1, displacements.shape[0]):
-            excess = larger(load(scores, n * count + t) - bias, zero)
+        for n in range(partners.columns.size):
+            excess = larger(load(line.scores, n * count + t) - bias, zero)
             steps = bits(smaller(excess * scale, far) + one) - nothing
-            weight = exp2_fixed(steps, shift, end) * load(real, at + t + displacements[n, 1])
-            store(weights, n * count + t, weight)
-            best = best + where_above(weight, top, fill(numbers[NAMES + n]) - best)
+            weight = exp2_fixed(steps, shift, end) * load(line.real, line.at + t + partners.columns[n])
+            store(line.weights, n * count + t, weight)
+            best = best + where_above(weight, top, fill(partners.names[n]) - best)
             total, top = total + weight, larger(weight, top)
-        store(tops, t, total)
-        store(tops, count + t, top)
-        store(tops, 2 * count + t, best)
+        store(line.tops, t, total)
+        store(line.tops, count + t, top)
+        store(line.tops, 2 * count + t, best)
 
 
 @kernel
-def risk_row(features, factors, tables, recipe, displacements, numbers, decays, fixed, inside, out, scratch, pulse):
-    """Add up squared residuals and divergences of a row: ``out`` (decays, channels, 2). `risk` says what is what."""
-    planes, rows, columns, real, offsets = tables
-    (pz, py, px), top_share, constant, start = recipe
-    f, sums, scores, weights = address(scratch[0]), address(scratch[1]), address(scratch[2]), address(scratch[3])
-    tops, keep, whole = address(scratch[4]), address(inside), address(real)
-    slices = address(offsets)
-    width, lanes = columns.shape
-    f_plane = rows.size * width
-    channel = planes.size * f_plane
-    margin = start[2]
+def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
+    """Add up squared residuals and divergences of a row, unless stopped: ``out`` (decays, channels, 2)."""
+    (pz, py, px), places, margin = rule.patch, tables.places, tables.start[2]
+    f, sums = address(scratch.features), address(scratch.sums)
+    scores, weights, tops = address(scratch.scores), address(scratch.weights), address(scratch.tops)
+    slices, inside, number = address(tables.slices), address(tables.inside), partners.ahead.size
+    width, lanes = places.columns.shape
+    f_plane = places.rows.size * width
+    channel = places.planes.size * f_plane
     count = width - 2 * margin
-    i = start[0] * f_plane + start[1] * width + margin
-    gather(features, factors, planes, rows, columns, scratch[0])
-    zero, one = fill(numbers[3]), fill(numbers[6])
+    i = tables.start[0] * f_plane + tables.start[1] * width + margin
+    line = Line(scores, weights, tops, count, address(tables.real), margin)
+    columns = Columns(sums, count + 2 * px, 2 * py + 1, 2 * px + 1)
+    gather(features, factors, places, f)
+    one = fill(rule.unit)
+    zero = one - one
 
-    for n in range(1, displacements.shape[0]):
+    for n in range(number):
         if stopped(pulse):
             return
         corner = i - pz * f_plane - py * width - px
-        score_row(
-            f, slices, corner, corner + displacements[n, 0], width, 2 * py + 1, sums, scores, n * count, count,
-            2 * px + 1, numbers[5],
-        )  # fmt: skip
+        pair = Pair(f, slices, corner, corner + partners.ahead[n], width)
+        score_row(pair, columns, scores, n * count, rule.limit)
 
     advance(pulse, 1)
-    for k in range(decays.size):
-        weigh(scores, weights, displacements, count, whole, margin, numbers, decays[k], fixed, tops)
-        slope_scale = fill(numbers[4] * decays[k])
+    for k in range(rule.decays.size):
+        weigh(line, partners, rule, rule.decays[k])
+        slope_scale = fill(rule.slope * rule.decays[k])
         for c in range(features.shape[0]):
             squares = spread = zero
             for t in range(count):
@@ -112,31 +172,27 @@ def risk_row(features, factors, tables, recipe, displacements, numbers, decays, 
                 x = load(f, i + c * channel + t)
                 moved = pulled = weighted = largest = zero
                 best = load(tops, 2 * count + t)
-                for n in range(1, displacements.shape[0]):
-                    weight = load(weights, n * count + t)
-                    near = fill(numbers[NAMES + displacements.shape[0] + n])
-                    bent = slope(f, i + c * channel + t, displacements[n, 0], near)
-                    y = load(f, i + c * channel + t + displacements[n, 0])
-                    bent = where_above(load(scores, n * count + t), fill(numbers[0]), bent) * weight
-                    this = where_above(
-                        one, larger(best - fill(numbers[NAMES + n]), fill(numbers[NAMES + n]) - best), bent
-                    )
+                for n in range(number):
+                    weight, name = load(weights, n * count + t), fill(partners.names[n])
+                    bent = slope(f, i + c * channel + t, partners.ahead[n], fill(partners.near[n]))
+                    y = load(f, i + c * channel + t + partners.ahead[n])
+                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent) * weight
                     moved, pulled = moved + bent, pulled + bent * y
-                    weighted, largest = weighted + weight * y, largest + this
+                    weighted = weighted + weight * y
+                    largest = largest + where_above(one, larger(best - name, name - best), bent)
                 total, top = load(tops, t), load(tops, count + t)
-                own = top * fill(top_share) + fill(constant)
-                found = where_above(total + own, zero, one)
-                total = total + own + (one - found)
-                mean = (weighted + own * x + (one - found) * x) / total
-                change = (
-                    own + (one - found) - slope_scale * (pulled - mean * moved + fill(top_share) * largest * (x - mean))
-                )
-                valid = load(keep, t)
+                own = top * fill(rule.top) + fill(rule.constant)
+                weighed = where_above(total + own, zero, one)
+                total = total + own + (one - weighed)
+                mean = (weighted + own * x + (one - weighed) * x) / total
+                pull = pulled - mean * moved + fill(rule.top) * largest * (x - mean)
+                change = own + (one - weighed) - slope_scale * pull
+                valid = load(inside, t)
                 squares = squares + valid * (mean - x) * (mean - x)
                 spread = spread + valid * change / total
             store(sums, 0, squares)
             store(sums, 1, spread)
             for lane in range(lanes):
-                out[k, c, 0] += scratch[1][lane]
-                out[k, c, 1] += scratch[1][lanes + lane]
+                out[k, c, 0] += scratch.sums[lane]
+                out[k, c, 1] += scratch.sums[lanes + lane]
         advance(pulse, 1)

@@ -10,15 +10,16 @@ from itertools import product
 import numpy as np
 
 from .._progress import Progress
-from ..simd.lanes import MANTISSA as MANTISSAS
-from ..simd.lanes import aligned, lanes
+from ..simd.lanes import MANTISSA, lanes
 from . import kernels_risk
+from .kernels_types import Places
+from .layout import Buffers, flat, segments, slice_offsets
 from .spec import PairwiseSpec
-from .tiles import available_cpus, mirror, pulse, run_tasks
+from .tiles import available_cpus, mirror, mirrored, pulse, run_tasks
 
 LEAST_ROWS = 16
-"""Rows that are looked at however small the share."""
-MANTISSA = MANTISSAS[np.dtype(np.float32)]
+"""Rows that are sampled however small the share."""
+FLOAT = np.dtype(np.float32)
 PLACES = 17
 """Binary places of a weight's exponent."""
 
@@ -40,13 +41,13 @@ def pairwise_risk(
     values : ndarray, shape (C, Z, Y, X)
         The noisy image, features and values at once.
     spec : PairwiseSpec
-        The recipe, for features whose noise has variance 1.
+        What is computed, for features whose noise has variance 1.
     factors : sequence of float
-        Multiples of the recipe's strength h.
+        Multiples of the strength h in it.
     gains : sequence of float
         1 / σ of each channel.
     share : float
-        Share of the rows that are looked at, evenly spread; at least `LEAST_ROWS`, or all.
+        Share of the rows that are sampled, evenly spread; at least `LEAST_ROWS`, or all.
     threads, progress
         As for `pairwise_average`.
 
@@ -88,43 +89,42 @@ class _Row:
         self, values: np.ndarray, spec: PairwiseSpec, factors: Sequence[float], gains: Sequence[float], span: range
     ) -> None:
         self.values, self.spec, self.gains = values, spec, np.asarray(gains, np.float64)
-        self.lanes = lanes(np.float32)
         (pz, py, px), (rz, ry, rx) = spec.patch_radius, spec.window
-        side = values.shape[3]
-        self.count = math.ceil(side / self.lanes)
+        channels, _, _, side = values.shape
+        self.count = math.ceil(side / lanes(FLOAT))
         self.margin = rx + px
-        self.width = self.count + 2 * self.margin
-        self.shape = (2 * (rz + pz) + 1, 2 * (ry + py) + 1)
-        position = self.count * np.arange(self.lanes) + np.arange(-self.margin, self.count + self.margin)[:, None]
-        low = int(position.min())
-        self.columns = np.ascontiguousarray(mirror(low, int(position.max()) + 1, side)[position - low])
-        self.real = aligned(self.width, np.float32)
-        self.real[:] = ((position >= 0) & (position < side)).ravel()
+        position = segments(0, self.count, self.margin, self.margin, FLOAT)
         inner = position[self.margin : self.margin + self.count]
-        self.inside = aligned(self.count, np.float32)
-        self.inside[:] = ((inner >= span.start) & (inner < span.stop)).ravel()
-        plane = self.shape[1] * self.width
+        self.columns = mirrored(position, side)
+        self.real = flat((position >= 0) & (position < side), FLOAT)
+        self.inside = flat((inner >= span.start) & (inner < span.stop), FLOAT)
+        width, slices, rows = len(position), 2 * (rz + pz) + 1, 2 * (ry + py) + 1
+        self.slices = slice_offsets(channels, slices, 2 * pz + 1, rows * width)
+        self.cells = channels * slices * rows * width
         steps = [
-            (dz, dy, dx)
-            for dz, dy, dx in product(range(-rz, rz + 1), range(-ry, ry + 1), range(-rx, rx + 1))
-            if (dz, dy, dx) != (0, 0, 0)
+            step for step in product(range(-rz, rz + 1), range(-ry, ry + 1), range(-rx, rx + 1)) if step != (0, 0, 0)
         ]
         self.steps = np.asarray(steps, np.intp).reshape(-1, 3)
-        self.ahead = self.steps @ [plane, self.width, 1]
+        self.ahead = self.steps @ [rows * width, width, 1]
         self.near = np.all(np.abs(self.steps) <= spec.patch_radius, axis=1)
-        offsets = [c * self.shape[0] * plane + k * plane for c in range(len(values)) for k in range(2 * pz + 1)]
-        offsets[0] = len(offsets)
-        self.offsets = np.asarray(offsets, np.intp)
-        unit = 2.0**PLACES * math.log2(math.e) * spec.scale
-        self.decays = np.asarray([unit / factor**2 for factor in factors], np.float32)
-        # from units of the fixed point back to the slope of a weight, doubled for the square's derivative
-        self.back = 2 * math.log(2) / 2.0**PLACES
+        unit, vanish = 2.0**PLACES * math.log2(math.e) * spec.scale, -math.log2(spec.vanish)
+        decays = np.asarray([unit / factor**2 for factor in factors], np.float32)
+        end = round(vanish * 2.0**PLACES) + 1
+        top, constant = {"max": (1.0, 0.0), "one": (0.0, 1.0), "zero": (0.0, 0.0)}[spec.centre]
         # a squared difference beyond this makes every decay's weight vanish
-        self.limit = spec.bias + 1 / float(self.decays.min()) * -math.log2(spec.vanish) * 2.0**PLACES
-        self.end = round(-math.log2(spec.vanish) * 2.0**PLACES) + 1
+        limit = spec.bias + 1 / float(decays.min()) * vanish * 2.0**PLACES
+        # from units of the fixed point back to the slope of a weight, doubled for the square's derivative
+        back = 2 * math.log(2) / 2.0**PLACES
+        real = np.float32
+        self.rule = kernels_risk.Rule(
+            patch=spec.patch_radius, decays=decays, top=real(top), constant=real(constant), bias=real(spec.bias),
+            far=real(end), limit=real(limit), one=real(2.0 ** MANTISSA[FLOAT]),
+            shift=np.int32(MANTISSA[FLOAT] - PLACES), end=np.int32(end), slope=real(back), unit=real(1),
+        )  # fmt: skip
+        self.buffers = Buffers()
 
     def __call__(self, place: tuple[int, int], out: np.ndarray) -> None:
-        """Look at the row y of the slice z."""
+        """Add up the row y of the slice z."""
         z, y = place
         (pz, py, _), (rz, ry, _) = self.spec.patch_radius, self.spec.window
         _, depth, height, _ = self.values.shape
@@ -132,27 +132,14 @@ class _Row:
             (z + self.steps[:, 0] >= 0) & (z + self.steps[:, 0] < depth)
             & (y + self.steps[:, 1] >= 0) & (y + self.steps[:, 1] < height)
         )  # fmt: skip
-        steps, ahead, near = self.steps[there], self.ahead[there], self.near[there]
-        displacements = np.zeros((1 + len(steps), 2), np.intp)
-        displacements[1:, 0], displacements[1:, 1] = ahead, steps[:, 2]
-        number = len(displacements)
-        names = kernels_risk.NAMES + 1
-        numbers = np.zeros(names + 2 * number, np.float32)
-        numbers[:names] = self.spec.bias, 2.0**MANTISSA, self.end, 0, self.back, self.limit, 1
-        numbers[names : names + number - 1] = 2 + 2 * np.arange(number - 1)
-        numbers[names + number : names + 2 * number - 1] = near
-        tables = (
-            mirror(z - rz - pz, z + rz + pz + 1, depth), mirror(y - ry - py, y + ry + py + 1, height),
-            self.columns, self.real, self.offsets,
-        )  # fmt: skip
-        cells = len(self.values) * self.shape[0] * self.shape[1] * self.width
-        scratch = tuple(
-            aligned(n, np.float32)
-            for n in (cells, max(self.width, 2), number * self.count, number * self.count, 3 * self.count)
+        number = int(there.sum())
+        names, near = 2 + 2 * np.arange(number, dtype=np.float32), self.near[there].astype(np.float32)
+        partners = kernels_risk.Partners(self.ahead[there], self.steps[there, 2], names, near)
+        places = Places(
+            mirror(z - rz - pz, z + rz + pz + 1, depth), mirror(y - ry - py, y + ry + py + 1, height), self.columns
         )
-        top = {"max": (1.0, 0.0), "one": (0.0, 1.0), "zero": (0.0, 0.0)}[self.spec.centre]
-        recipe = (self.spec.patch_radius, *map(np.float32, top), (rz + pz, ry + py, self.margin))
-        kernels_risk.risk_row(
-            self.values, self.gains, tables, recipe, displacements, numbers, self.decays,
-            (np.int32(MANTISSA - PLACES), np.int32(self.end)), self.inside, out, scratch, pulse(),
-        )  # fmt: skip
+        tables = kernels_risk.Tables(places, self.slices, self.real, self.inside, (rz + pz, ry + py, self.margin))
+        pairs = number * self.count
+        needed = (self.cells, max(len(self.columns), 2), pairs, pairs, 3 * self.count)
+        scratch = kernels_risk.Scratch(*self.buffers.of([(n, FLOAT) for n in needed]))
+        kernels_risk.risk_row(self.values, self.gains, self.rule, tables, partners, scratch, out, pulse())

@@ -1,4 +1,4 @@
-"""PairwiseSpec: the recipe that every implementation of the core executes."""
+"""PairwiseSpec: what every implementation of the core executes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Aggregation = Literal["pixel", "patch"]
 Radii = tuple[int, int, int]
 
 VANISH = 2.0**-32
-"""A gaussian weight below this is none, unless a recipe says otherwise."""
+"""A gaussian weight below this is none, unless a spec says otherwise."""
 
 ROWS: dict[tuple[str, str, str], str] = {
     ("distance", "gaussian", "sum"): "non-local means, or learned distance",
@@ -27,7 +27,7 @@ ROWS: dict[tuple[str, str, str], str] = {
 
 @dataclass(frozen=True)
 class PairwiseSpec:
-    """What to average, and how: an immutable recipe.
+    """What to average, and how: an immutable specification.
 
     The output at pixel i is y_i = 1/C_i · Σ_j f(s_ij) · g_j, over the pixels j of the search window around i.
 

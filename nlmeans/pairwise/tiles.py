@@ -9,11 +9,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,13 +20,12 @@ from .._progress import Cancelled, Progress, compiling
 from .spec import Radii
 
 TICK = 0.1
-"""Seconds between two looks at what goes on."""
+"""Seconds between two reports of progress."""
 QUICK = 1 << 23
 """Terms of a sum that take about 5 ms: a thread would cost a twentieth of that, or more."""
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """Pixels [first, last) along each axis: what one task writes, or all that is asked for."""
 
     z: tuple[int, int]
@@ -41,7 +39,7 @@ class Tile:
         return Tile(z, y, x)
 
     def moved(self, origin: Sequence[int]) -> Tile:
-        """Return the tile as seen from a pixel of the image."""
+        """Return the tile with its places counted from a pixel of the image."""
         z, y, x = ((first - o, last - o) for (first, last), o in zip((self.z, self.y, self.x), origin, strict=True))
         return Tile(z, y, x)
 
@@ -81,11 +79,17 @@ def moved(origin: Radii, by: Radii) -> Radii:
     return z, y, x
 
 
-def mirror(first: int, last: int, side: int) -> np.ndarray:
-    """Return the pixels that the positions [first, last) read, mirrored at both ends without repeating the edge."""
+def mirrored(positions: np.ndarray, side: int) -> np.ndarray:
+    """Return the pixels that positions read, mirrored at both ends without repeating the edge."""
     period = max(2 * (side - 1), 1)
-    position = np.arange(first, last) % period
-    return np.minimum(position, period - position) if side > 1 else np.zeros(last - first, np.intp)
+    inside = positions % period
+    pixels: np.ndarray = np.minimum(inside, period - inside)
+    return pixels
+
+
+def mirror(first: int, last: int, side: int) -> np.ndarray:
+    """Return the pixels that the positions [first, last) read."""
+    return mirrored(np.arange(first, last), side)
 
 
 def available_cpus() -> int:
@@ -135,14 +139,14 @@ _own = _Own()
 def pulse() -> np.ndarray:
     """Return the two numbers that this thread's task shares with the thread that waits for it.
 
-    The first is not 0 once the task is to stop, for which kernels look between any two rows; the second counts the
+    The first is not 0 once the task is to stop, for which kernels check between any two rows; the second counts the
     steps that they have done.
     """
     return _own.pulse
 
 
 def _interrupt(thread: int) -> None:
-    """Let a thread find a KeyboardInterrupt, as Python does for the first one."""
+    """Raise a KeyboardInterrupt in a thread, as Python does in the first one."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
 
 
@@ -165,7 +169,7 @@ def run_tasks(
     outer, pulses, unit = pulse(), np.zeros((len(tasks), 2), np.int64), max(steps, 1)
     waiting = deque(range(len(tasks)))
     news: SimpleQueue[int | BaseException | None] = SimpleQueue()  # a task is done, has failed, or there is no other
-    heard = threading.Semaphore(0)
+    noted = threading.Semaphore(0)
 
     def run() -> None:
         try:
@@ -179,14 +183,14 @@ def run_tasks(
                 if progress:
                     news.put(k)
                     if alone:
-                        heard.acquire()
+                        noted.acquire()
             news.put(None)
         except BaseException as error:
             news.put(error)
         finally:
             compiling.discard(threading.get_ident())
 
-    def tell() -> None:
+    def report() -> None:
         if outer[0]:
             raise Cancelled("stopped with the work that this is a part of")
         if progress:
@@ -208,7 +212,7 @@ def run_tasks(
                 item = news.get(timeout=TICK)
             except Empty:
                 if steps or outer[0]:
-                    tell()
+                    report()
                 continue
             if isinstance(item, BaseException):
                 raise item
@@ -216,12 +220,12 @@ def run_tasks(
                 busy -= 1
             else:
                 pulses[item, 1] = unit
-                tell()
-                heard.release()
+                report()
+                noted.release()
     finally:
         pulses[:, 0], _own.pulse = 1, outer
         waiting.clear()
-        heard.release()
+        noted.release()
         for thread in pool:
             while thread.is_alive():
                 if thread.ident in compiling:

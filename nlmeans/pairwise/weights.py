@@ -28,11 +28,11 @@ def pixel_weights(
     features : ndarray, shape (F, Z, Y, X)
         What patches are compared by, in units of the noise.
     spec : PairwiseSpec
-        The recipe, with a gaussian weight; either aggregation.
+        What was computed, with a gaussian weight; either aggregation.
     at : sequence of 3 int
         The output pixel (z, y, x).
     valid : ndarray of bool, shape (Z, Y, X), optional
-        False where a pixel is missing. It is averaged with no pixel and tells no patches apart: a score is the mean
+        False where a pixel is missing. It is averaged with no pixel and counts in no score: a score is the mean
         over the places that count in both patches, times the patch's size. Two patches without such a place have
         weight 0. Patchwise, a patch's weights are divided by the sum over all pixels, and those of the output pixel
         by what lies on valid ones.
@@ -42,7 +42,7 @@ def pixel_weights(
     Returns
     -------
     ndarray of float64, shape (Z, Y, X)
-        They sum to 1: the output is ``(weights * values).sum()``. Where a missing pixel finds nothing like it, they
+        They sum to 1: the output is ``(weights * values).sum()``. Where nothing is like a missing pixel, they
         are equal on the valid pixels of its window; where there are none of these, 1 for the pixel itself.
 
     Raises
@@ -58,14 +58,14 @@ def pixel_weights(
     Examples
     --------
     >>> import numpy as np
-    >>> from nlmeans.pairwise.spec import PairwiseSpec
+    >>> from nlmeans.pairwise import PairwiseSpec, pixel_weights
     >>> steps = np.array([0.0, 0, 9, 9, 0]).reshape(1, 1, 1, 5)
     >>> pixel_weights(steps, PairwiseSpec((0, 0, 0), (0, 0, 4), 1.0), (0, 0, 1)).round(2).ravel()
     array([0.33, 0.33, 0.  , 0.  , 0.33])
     """
     sides = features.shape[1:]
     if spec.weight != "gaussian":
-        raise ValueError(f"weights are shown of recipes with a gaussian weight; got {spec.weight!r}")
+        raise ValueError(f"weights are shown of a spec with a gaussian weight; got {spec.weight!r}")
     if len(at) != 3 or not all(0 <= place < side for place, side in zip(at, sides, strict=True)):
         raise ValueError(f"the pixel must be a (z, y, x) within an image of {sides}; got {tuple(at)}")
     around = _Surroundings(features, spec, at, valid, variance)

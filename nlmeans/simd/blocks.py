@@ -1,7 +1,7 @@
 """Square blocks of a matrix, with as many rows as a vector has lanes: what dense algebra on small matrices is made of.
 
 A block is held in registers while it is worked on. Sums of products over any number of rows run at nearly the peak of
-the processor, and each of the others costs little beside them. Matrices are flat NumPy arrays that start on a vector's
+the processor, and each of the others costs little more. Matrices are flat NumPy arrays that start on a vector's
 boundary (`nlmeans.simd.lanes.aligned`); their rows are whole vectors, and an index counts numbers.
 """
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numba.extending
 
 from .._progress import compiling
 
@@ -31,6 +32,25 @@ def row(function: Callable[..., Any]) -> Any:
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a function so small that it becomes part of its caller's loop."""
     return numba.njit(forceinline=True, **FLAGS)(function)
+
+
+def optional(function: Callable[..., Any]) -> Any:
+    """Compile an inner function that is None where its first argument is.
+
+    A caller's type then says which of the two it has, where an ``if`` would leave it to hold either.
+    """
+    compiled = row(function)
+
+    def choose(first: Any, *others: Any) -> Any:
+        """Stand for either."""
+
+    @numba.extending.overload(choose, strict=False)
+    def chosen(first: Any, *others: Any) -> Any:
+        if isinstance(first, numba.types.NoneType):
+            return lambda first, *others: None
+        return lambda first, *others: compiled(first, *others)
+
+    return choose
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -62,14 +82,14 @@ def _guard(dispatcher: Any, name: str) -> None:
 
     def load_or_compile(*args: Any) -> Any:
         try:
-            found = load(*args)
+            compiled = load(*args)
         except Exception as error:  # whatever a damaged file makes of unpickling
             logger.info("ignoring the cached %s: %s", name, error)
-            found = None
-        if found is None:
+            compiled = None
+        if compiled is None:
             logger.warning("compiling %s, once for this kind of input (a few seconds)", name)
             compiling.add(threading.get_ident())
-        return found
+        return compiled
 
     def save_if_possible(*args: Any) -> None:
         compiling.discard(threading.get_ident())

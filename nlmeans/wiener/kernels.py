@@ -7,13 +7,79 @@ vectors. The way back is the same in reverse, on sums over the windows.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from ..pairwise.kernels import gather
-from ..simd.jit import inline, kernel, row
+from ..pairwise.kernels_types import Places
+from ..simd.jit import inline, kernel, optional, row
 from ..simd.lanes import address, fill, load, store, to_next_lane
 
 SIDE, DEPTH = 8, 4
 LONG, SHORT, POWER, ONE = 8, 9, 10, 11
 """Places in ``basis`` after eight numbers cos(k π / 16) / 2: cos(π/8) / √2, cos(3π/8) / √2, the noise's variance, 1."""
+
+
+class Rule(NamedTuple):
+    """Slices of a window, the distance of windows, the noise's power in each coefficient of a plane, and the basis."""
+
+    deep: Any
+    step: Any
+    powers: Any
+    basis: Any
+
+
+class Image(NamedTuple):
+    """Planes of one channel, the factors that they come with, and where the averages go."""
+
+    noisy: Any
+    pilot: Any
+    ones: Any
+    out: Any
+
+
+class Field(NamedTuple):
+    """The variance of each pixel's noise, and its array of vectors."""
+
+    noise: Any
+    tile: Any
+
+
+class Tables(NamedTuple):
+    """Where a tile's vectors come from, and its first pixel."""
+
+    places: Places
+    corner: Any
+
+
+class Scratch(NamedTuple):
+    """Arrays of vectors: pixels, sums of windows and of their weights, and those of `Windows`."""
+
+    noisy: Any
+    pilot: Any
+    sums: Any
+    noisy_bands: Any
+    pilot_bands: Any
+    kept: Any
+    bands: Any
+    energy: Any
+    spread: Any
+
+
+class Windows(NamedTuple):
+    """A row of windows: bands of columns, ``width`` vectors each; what is kept of every window; how much that is.
+
+    Windows begin at every ``step``-th of ``count`` vectors. ``spread`` adds up weights over the columns they cover.
+    """
+
+    noisy: Any
+    pilot: Any
+    kept: Any
+    bands: Any
+    energy: Any
+    spread: Any
+    width: Any
+    count: Any
+    step: Any
 
 
 @inline
@@ -85,18 +151,18 @@ def add(data, at, step, values, weight):
 
 
 @row
-def columns_forward(image, at, width, bands, first, count, basis):
-    """Transform eight rows of the image, column by column, into eight bands."""
-    for t in range(count):
-        put(bands, first + t, count, forward(basis, *eight(image, at + t, width)))
+def columns_forward(image, at, bands, k, width, basis):
+    """Transform eight rows of the image, column by column, into the eight bands of slice k."""
+    for t in range(width):
+        put(bands, k * SIDE * width + t, width, forward(basis, *eight(image, at + t, width)))
 
 
 @row
-def columns_inverse(bands, first, count, basis, sums, at, width):
-    """Transform bands back, and add the eight rows to the image's sums."""
+def columns_inverse(bands, k, sums, at, width, basis):
+    """Transform the bands of slice k back, and add the eight rows to the image's sums."""
     one = fill(basis[ONE])
-    for t in range(count):
-        add(sums, at + t, width, inverse(basis, *eight(bands, first + t, count)), one)
+    for t in range(width):
+        add(sums, at + t, width, inverse(basis, *eight(bands, k * SIDE * width + t, width)), one)
 
 
 @row
@@ -133,37 +199,41 @@ def gain(pilot, variance, band):
 
 
 @row
-def shrink_row(noisy, pilot, at, noise, where, powers, u, kept, first, energy, count, step, basis):
-    """Transform a band along x for each window, and keep of each coefficient its `gain`; add up the gains' squares."""
+def shrink_row(windows, k, rule, noise, middle):
+    """Transform band k along x for each window, and keep of each coefficient its `gain`; add up the gains' squares.
+
+    ``noise`` holds the variance in the middle of each window from ``middle`` on, where it is not the same everywhere.
+    """
+    basis, powers, u, at, first = rule.basis, rule.powers, k % SIDE, k * windows.width, k * SIDE * windows.count
     n0, n1, n2, n3 = fill(powers[u, 0]), fill(powers[u, 1]), fill(powers[u, 2]), fill(powers[u, 3])
     n4, n5, n6, n7 = fill(powers[u, 4]), fill(powers[u, 5]), fill(powers[u, 6]), fill(powers[u, 7])
-    for t in range(0, count, step):
-        v = fill(basis[POWER]) if noise is None else load(address(noise), where + t)
-        p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(pilot, at + t, 1))
+    for t in range(0, windows.count, windows.step):
+        v = fill(basis[POWER]) if noise is None else load(noise, middle + t)
+        p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(windows.pilot, at + t, 1))
         a, b, c, d, e, f, g, h = (
             gain(p0, v, n0), gain(p1, v, n1), gain(p2, v, n2), gain(p3, v, n3),
             gain(p4, v, n4), gain(p5, v, n5), gain(p6, v, n6), gain(p7, v, n7),
         )  # fmt: skip
         total = ((a * a + b * b) + (c * c + d * d)) + ((e * e + f * f) + (g * g + h * h))
-        store(energy, t, load(energy, t) + total)
-        x0, x1, x2, x3, x4, x5, x6, x7 = forward(basis, *eight(noisy, at + t, 1))
-        put(kept, first + t, count, (a * x0, b * x1, c * x2, d * x3, e * x4, f * x5, g * x6, h * x7))
+        store(windows.energy, t, load(windows.energy, t) + total)
+        x0, x1, x2, x3, x4, x5, x6, x7 = forward(basis, *eight(windows.noisy, at + t, 1))
+        put(windows.kept, first + t, windows.count, (a * x0, b * x1, c * x2, d * x3, e * x4, f * x5, g * x6, h * x7))
 
 
 @row
-def keep_mean(noisy, at, kept, count, step, basis):
+def keep_mean(windows, basis):
     """Put back the first coefficient of each window, its mean: it is not shrunk."""
-    for t in range(0, count, step):
-        store(kept, t, forward(basis, *eight(noisy, at + t, 1))[0])
+    for t in range(0, windows.count, windows.step):
+        store(windows.kept, t, forward(basis, *eight(windows.noisy, t, 1))[0])
 
 
 @row
-def weigh_row(energy, count, step, spread, length, basis):
+def weigh_row(windows, basis):
     """Turn what a window kept of the noise into its weight, and add up the weights over the pixels it covers."""
-    one = fill(basis[ONE])
-    for t in range(length):
+    one, energy, spread = fill(basis[ONE]), windows.energy, windows.spread
+    for t in range(windows.width):
         store(spread, t, one - one)
-    for t in range(0, count, step):
+    for t in range(0, windows.count, windows.step):
         weight = one / (one + load(energy, t))
         store(energy, t, weight)
         for k in range(SIDE):
@@ -171,10 +241,12 @@ def weigh_row(energy, count, step, spread, length, basis):
 
 
 @row
-def back_row(kept, first, weights, count, step, bands, band, basis):
-    """Transform a band of each window back along x, and add it up, times the window's weight."""
-    for t in range(0, count, step):
-        add(bands, band + t, 1, inverse(basis, *eight(kept, first + t, count)), load(weights, t))
+def back_row(windows, k, basis):
+    """Transform band k of each window back along x, and add it up, times the window's weight."""
+    first, band = k * SIDE * windows.count, k * windows.width
+    for t in range(0, windows.count, windows.step):
+        pixels = inverse(basis, *eight(windows.kept, first + t, windows.count))
+        add(windows.bands, band + t, 1, pixels, load(windows.energy, t))
 
 
 @row
@@ -193,59 +265,64 @@ def fold_forward(sums, at, count):
         store(sums, t - count, load(sums, t - count) + to_next_lane(load(sums, t)))
 
 
-@kernel
-def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch, field):
-    """Compute one tile of one channel. `run` says what each argument holds."""
-    z_first, z_last, y_first, y_last, x_first, x_last = tile
-    planes, rows, columns, (z_zero, y_zero, x_zero) = tables
-    deep, step, powers = recipe
-    f, p, sums = address(scratch[0]), address(scratch[1]), address(scratch[2])
-    f_bands, p_bands, kept = address(scratch[3]), address(scratch[4]), address(scratch[5])
-    bands, energy, spread = address(scratch[6]), address(scratch[7]), address(scratch[8])
+@optional
+def noise_of(field, ones, places):
+    """Bring the variance into the tile's layout, if it differs from place to place."""
+    gather(field.noise, ones, places, address(field.tile))
+    return address(field.tile)
 
-    width, lanes = columns.shape
-    count = width - (SIDE - 1)
-    plane = rows.size * width
-    total = planes.size * plane
+
+@kernel
+def wiener_tile(image, rule, tile, tables, scratch, field):
+    """Compute one tile of one channel."""
+    (z_first, z_last), (y_first, y_last), (x_first, x_last) = tile
+    (z_zero, y_zero, x_zero), places = tables.corner, tables.places
+    deep, step, basis = rule.deep, rule.step, rule.basis
+    f, p, sums = address(scratch.noisy), address(scratch.pilot), address(scratch.sums)
+    width, lanes = places.columns.shape
+    count, slices, rows = width - (SIDE - 1), places.planes.size, places.rows.size
+    windows = Windows(
+        address(scratch.noisy_bands), address(scratch.pilot_bands), address(scratch.kept), address(scratch.bands),
+        address(scratch.energy), address(scratch.spread), width, count, step,
+    )  # fmt: skip
+    plane = rows * width
+    total = slices * plane
     band = SIDE * width
 
-    gather(noisy, basis[ONE:], planes, rows, columns, scratch[0])
-    gather(pilot, basis[ONE:], planes, rows, columns, scratch[1])
-    if noise is not None:
-        gather(noise, basis[ONE:], planes, rows, columns, field)
-    scratch[2][:] = 0
+    gather(image.noisy, image.ones, places, f)
+    gather(image.pilot, image.ones, places, p)
+    noise = noise_of(field, image.ones, places)
+    scratch.sums[:] = 0
 
-    for z in range(planes.size - deep + 1):
-        for y in range(0, rows.size - SIDE + 1, step):
+    for z in range(slices - deep + 1):
+        for y in range(0, rows - SIDE + 1, step):
             for k in range(deep):
                 at = (z + k) * plane + y * width
-                columns_forward(f, at, width, f_bands, k * band, width, basis)
-                columns_forward(p, at, width, p_bands, k * band, width, basis)
+                columns_forward(f, at, windows.noisy, k, width, basis)
+                columns_forward(p, at, windows.pilot, k, width, basis)
             if deep > 1:
-                slices_forward(f_bands, band, basis)
-                slices_forward(p_bands, band, basis)
-            clear(energy, count, basis)
+                slices_forward(windows.noisy, band, basis)
+                slices_forward(windows.pilot, band, basis)
+            clear(windows.energy, count, basis)
             middle = (z + deep // 2) * plane + (y + SIDE // 2) * width + SIDE // 2
             for k in range(deep * SIDE):
-                shrink_row(
-                    f_bands, p_bands, k * width, field, middle, powers, k % SIDE,
-                    kept, k * SIDE * count, energy, count, step, basis,
-                )  # fmt: skip
-            keep_mean(f_bands, 0, kept, count, step, basis)
-            weigh_row(energy, count, step, spread, width, basis)
-            clear(bands, deep * band, basis)
+                shrink_row(windows, k, rule, noise, middle)
+            keep_mean(windows, basis)
+            weigh_row(windows, basis)
+            clear(windows.bands, deep * band, basis)
             for k in range(deep * SIDE):
-                back_row(kept, k * SIDE * count, energy, count, step, bands, k * width, basis)
+                back_row(windows, k, basis)
             if deep > 1:
-                slices_inverse(bands, band, basis)
+                slices_inverse(windows.bands, band, basis)
             for k in range(deep):
                 at = (z + k) * plane + y * width
-                columns_inverse(bands, k * band, width, basis, sums, at, width)
+                columns_inverse(windows.bands, k, sums, at, width, basis)
                 for r in range(SIDE):
                     for t in range(width):
                         here = total + at + r * width + t
-                        store(sums, here, load(sums, here) + load(spread, t))
+                        store(sums, here, load(sums, here) + load(windows.spread, t))
 
+    out = image.out
     for z in range(z_first, z_last):
         for y in range(y_first, y_last):
             at = (z - z_zero) * plane + (y - y_zero) * width
@@ -255,4 +332,4 @@ def wiener_tile(noisy, pilot, noise, out, tile, tables, recipe, basis, scratch, 
                 start = x_zero + lane * count
                 for x in range(max(start, x_first), min(start + count, x_last)):
                     k = (at + x - start) * lanes + lane
-                    out[z, y, x] = scratch[2][k] / scratch[2][k + total * lanes]
+                    out[z, y, x] = sums[k] / sums[k + total * lanes]

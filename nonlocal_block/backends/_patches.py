@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlmeans.pairwise.spec import Radii
+from nlmeans.pairwise import Radii
 
 
 def mirrored(planes: Tensor, radius: Sequence[int]) -> Tensor:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlmeans.pairwise import attend as core
-from nlmeans.pairwise.run import pairwise_average
+from nlmeans.pairwise import Averages, attend, attend_adjoint, pairwise_average
 
 from .. import _modes
 from ..request import Request
@@ -51,17 +50,17 @@ def run(request: Request) -> Tensor:
     return _stack(_forward(request, keep=False)[0])
 
 
-def _forward(request: Request, keep: bool) -> tuple[list[np.ndarray], list[core.Averages]]:
+def _forward(request: Request, keep: bool) -> tuple[list[np.ndarray], list[Averages]]:
     """Return the output of every item of the batch, and what the adjoint needs if that is to be kept."""
-    spec = request.recipe()
+    spec = request.numeric()
     outputs: list[np.ndarray] = []
-    kept: list[core.Averages] = []
+    kept: list[Averages] = []
     for query, key, value in zip(*(_arrays(x) for x in (request.query, request.key, request.value)), strict=True):
         if not keep and _is_symmetric(request):  # non-local means: half the pairs, and sums that slide over the patch
             query, value = np.ascontiguousarray(query), np.ascontiguousarray(value)
             outputs.append(pairwise_average(query, value, spec, threads=torch.get_num_threads()))
             continue
-        averages = core.attend(query, key, value, spec, threads=torch.get_num_threads())
+        averages = attend(query, key, value, spec, threads=torch.get_num_threads())
         outputs.append(averages.output)
         if keep:
             kept.append(averages)
@@ -82,7 +81,7 @@ class _Average(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, request: Request, query: Tensor, key: Tensor, value: Tensor, scale: Any, bias: Any) -> Tensor:
         outputs, ctx.averages = _forward(request, keep=True)
-        ctx.request, ctx.recipe = request, request.recipe()
+        ctx.request, ctx.spec = request, request.numeric()
         ctx.save_for_backward(query, key, value)
         return _stack(outputs)
 
@@ -99,7 +98,7 @@ class _Average(torch.autograd.Function):
             return None, *_modes.gradients(average, inputs, gradient)
         items = zip(*(_arrays(x) for x in (*ctx.saved_tensors, gradient)), ctx.averages, strict=True)
         threads = torch.get_num_threads()
-        adjoints = [core.attend_adjoint(q, k, v, ctx.recipe, a, g, threads=threads) for q, k, v, g, a in items]
+        adjoints = [attend_adjoint(q, k, v, ctx.spec, a, g, threads=threads) for q, k, v, g, a in items]
         queries, keys, values, scales, biases = zip(*adjoints, strict=True)
         numbers = (
             torch.as_tensor(sum(numbers), dtype=x.dtype) if isinstance(x, Tensor) else None

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nlmeans.pairwise.spec import PairwiseSpec, Radii
+from nlmeans.pairwise import PairwiseSpec, Radii
 
 from .. import _modes
 from ..request import Request
@@ -23,7 +23,7 @@ from . import _patches
 
 name = "reference"
 PAIRS = 2**19
-"""Pairs whose weights are held at once, in the whole matrix."""
+"""Pairs whose weights are held at once, of the whole matrix."""
 
 Number = float | Tensor
 Slices = tuple[Any, ...]
@@ -34,9 +34,9 @@ def why_not(request: Request) -> str | None:
     return None
 
 
-def run(request: Request) -> Tensor:
-    """Compute a request: over the displacements of a window, or by rows of the whole matrix."""
-    return _average_rows(request) if request.whole else _average_window(request)
+def run(request: Request, pairs: int = PAIRS) -> Tensor:
+    """Compute a request: over the displacements of a window, or by rows of the whole matrix, ``pairs`` at a time."""
+    return _average_rows(request, pairs) if request.whole else _average_window(request)
 
 
 Part = Callable[..., Tensor]
@@ -47,8 +47,8 @@ def _by_parts(part: Part, places: list[Slices], shape: tuple[int, ...], *inputs:
     """Return zeros of a shape to which a part was added at each place; the first input is a tensor."""
     wanted = torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     # A compiler plans the memory itself; the others must see every operation.
-    seen = torch.compiler.is_compiling() or _modes.recorded() or _modes.transformed()
-    if wanted and not seen:
+    visible = torch.compiler.is_compiling() or _modes.recorded() or _modes.transformed()
+    if wanted and not visible:
         result: Tensor = _Parts.apply(part, places, shape, *inputs)
         return result
     return _add_up(part, places, shape, *inputs)
@@ -185,22 +185,22 @@ def _extremes(
     return None, best
 
 
-def _average_rows(request: Request) -> Tensor:
+def _average_rows(request: Request, pairs: int) -> Tensor:
     value = _patches.rows(request.value)
-    average = _by_rows(request, torch.matmul, value.shape[2], value)
+    average = _by_rows(request, pairs, torch.matmul, value.shape[2], value)
     return average.transpose(1, 2).reshape(*request.value.shape[:2], *request.query.shape[2:])
 
 
 def weight_map(request: Request) -> Tensor:
     """Return all normalised weights, (B, pixels, keys)."""
-    return _by_rows(request, lambda weight: weight, request.key.shape[2:].numel())
+    return _by_rows(request, PAIRS, lambda weight: weight, request.key.shape[2:].numel())
 
 
-def _by_rows(request: Request, use: Callable[..., Tensor], width: int, *read: Tensor) -> Tensor:
+def _by_rows(request: Request, pairs: int, use: Callable[..., Tensor], width: int, *read: Tensor) -> Tensor:
     """Return what a function makes of the normalised weights and what else it reads, from a few rows at a time."""
     query, key = (_patches.rows(x, request.spec.patch_radius) for x in (request.query, request.key))
     batch, pixels = query.shape[:2]
-    size = max(1, PAIRS // (max(batch, 1) * key.shape[1]))
+    size = max(1, pairs // (max(batch, 1) * key.shape[1]))
 
     def part(index: int, query: Tensor, key: Tensor, scale: Number, bias: Number, *read: Tensor) -> Tensor:
         some = query[places[index]]

@@ -14,19 +14,18 @@ FLOORS = ("harness", "peers", "suites", "studies", "present", "__main__")
 """A module imports from its own folder or from those before it."""
 FILES = sorted((ROOT / "benchmarks").rglob("*.py"))
 PUBLIC = {
-    "nlmeans": ("convert", "datasets", "extend", "io", "large", "noise", "pairwise", "show", "tiled", "compat.*"),
+    "nlmeans": (
+        *("convert", "datasets", "extend", "groups", "io", "large", "noise", "pairwise", "pairwise.naive", "show"),
+        *("show.page", "tiled", "compat.*"),
+    ),
     "nonlocal_block": ("weights", "train.classifier", "train.denoiser"),
 }
 """What the benchmarks may import from besides the packages themselves."""
 PRIVATE = {
-    ("harness/pictures.py", "nlmeans.pairwise.naive"),
-    ("harness/pictures.py", "nlmeans.pairwise.spec"),
-    ("peers/equal.py", "nlmeans.pairwise.spec"),
-    ("present/report.py", "nlmeans.show.page"),
-    ("studies/weights.py", "nlmeans.show.explain"),
-    *(("studies/ridge_stages.py", f"nlmeans.groups.{name}") for name in ("kernels", "run")),
-    *(("studies/ridge_stages.py", f"nlmeans.simd.{name}") for name in ("blocks", "jit", "lanes")),
-    ("studies/ridge_stages.py", "nlmeans.methods.registry"),
+    *(
+        ("studies/ridge_stages.py", f"nlmeans.{name}")
+        for name in ("groups.kernels", "methods.registry", "simd.blocks", "simd.jit", "simd.lanes")
+    ),
     ("studies/tune_ridge.py", "nlmeans.methods.registry"),
 }
 """What still is imported and is not public: to become empty."""

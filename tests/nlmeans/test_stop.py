@@ -12,10 +12,9 @@ import pytest
 
 import nlmeans
 from nlmeans._progress import compiling
+from nlmeans.groups import GroupSpec
 from nlmeans.groups import run as groups
-from nlmeans.groups.spec import GroupSpec
-from nlmeans.pairwise import attend, domain, risk, run, tiles
-from nlmeans.pairwise.spec import PairwiseSpec
+from nlmeans.pairwise import PairwiseSpec, apart, attend, domain, pairwise_average, pairwise_risk, risk, run, tiles
 from nlmeans.pairwise.tiles import pulse, run_tasks
 
 # A thread that compiles may be interrupted inside of Hypothesis' own callback of the garbage collector.
@@ -33,7 +32,7 @@ def spec(search=(1, 5, 6), **others):
 def stop(monkeypatch):
     """Make every kernel that is run find that it is to stop; return what it counts in."""
     own = np.array([1, 0])
-    for module in (run, domain, attend, risk, groups):
+    for module in (run, domain, apart, risk, groups):
         monkeypatch.setattr(module, "pulse", lambda: own)
     return own
 
@@ -42,14 +41,14 @@ def stop(monkeypatch):
 @pytest.mark.parametrize("aggregation", ["pixel", "patch"])
 def test_a_tile_that_is_to_stop_computes_no_row(aggregation, uneven, stop):
     out = np.full_like(PLANES, 7)
-    run.pairwise_average(PLANES, PLANES, spec(aggregation=aggregation), missing=uneven, threads=1, out=out)
+    pairwise_average(PLANES, PLANES, spec(aggregation=aggregation), missing=uneven, threads=1, out=out)
     assert (out == 7).all()
     assert stop[1] < 20  # displacements, of 214 twice
 
 
 def test_a_block_that_is_to_stop_computes_no_row(stop):
     wide = PLANES[:, :, :, :1].repeat(60, axis=3)
-    comp = run.pairwise_average(wide, wide, spec((2, 39, 59)), threads=1)
+    comp = pairwise_average(wide, wide, spec((2, 39, 59)), threads=1)
     assert stop[1] < 30  # rows' distances, of 79 in each of 18 blocks
     np.testing.assert_allclose(comp, wide, rtol=1e-6)  # nothing was merged: each pixel is its own average
 
@@ -57,8 +56,8 @@ def test_a_block_that_is_to_stop_computes_no_row(stop):
 @pytest.mark.parametrize("window", [(1, 4, 4), None])
 def test_embeddings_that_are_to_stop_meet_nobody(window, stop, monkeypatch):
     written = []
-    monkeypatch.setattr(attend.np, "empty", lambda shape, *a: written.append(np.full(shape, 7, *a)) or written[-1])
-    attend.attend(
+    monkeypatch.setattr(apart.np, "empty", lambda shape, *a: written.append(np.full(shape, 7, *a)) or written[-1])
+    attend(
         PLANES, PLANES, PLANES, PairwiseSpec((0, 0, 0), window, 1.0, score="dot", weight="exp", centre="one"), threads=1
     )
     assert (written[0] == 7).all()
@@ -66,7 +65,7 @@ def test_embeddings_that_are_to_stop_meet_nobody(window, stop, monkeypatch):
 
 def test_risk_that_is_to_stop_adds_nothing(stop):
     flat = PLANES[:, :1]
-    ref = risk.pairwise_risk(flat, spec((0, 3, 3)), [1.0], gains=[1, 1], share=1, threads=1)
+    ref = pairwise_risk(flat, spec((0, 3, 3)), [1.0], gains=[1, 1], share=1, threads=1)
     np.testing.assert_array_equal(ref, -1)  # 0 squares, 0 spread
     assert stop[1] == 0
 
@@ -175,7 +174,7 @@ def test_a_thread_that_compiles_is_interrupted():
     assert not compiling
 
 
-def test_one_thread_begins_no_task_before_the_last_was_told():
+def test_one_thread_begins_no_task_before_the_last_was_reported():
     begun = []
 
     def stop(done, total):

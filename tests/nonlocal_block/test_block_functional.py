@@ -12,7 +12,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
+from nlmeans.pairwise import PairwiseSpec  # noqa: E402
 from nonlocal_block import backends, functional, pairwise_attention, pairwise_map  # noqa: E402
+from nonlocal_block.request import Request  # noqa: E402
 
 ROWS = {
     "non-local means": dict(score="distance", weight="gaussian", normalise="sum", scale=0.11, bias=0.7, centre="max"),
@@ -320,18 +322,17 @@ def test_a_radius_beyond_the_image_is_capped_to_it():
     assert torch.equal(wide, same)
 
 
-def test_the_reference_forgets_chunks_and_recalls_them(monkeypatch):
-    monkeypatch.setattr(backends.reference, "PAIRS", 50)
-    for row in ROWS:
+def test_the_reference_forgets_chunks_and_recalls_them():
+    for row, names in ROWS.items():
         inputs = tensors(row, (5, 6), grad=True)
-        chunked = pairwise_attention(*inputs, backend="reference", **ROWS[row])
+        spec = PairwiseSpec((0, 0, 0), None, **{"centre": "one", "scale": 1.0} | names)
+        planes = [x[:, :, None] for x in inputs]
+        request = Request(*planes, spec, spec.scale, spec.bias, inputs[0].dtype)
+        chunked, whole = (backends.reference.run(request, pairs) for pairs in (50, 2**20))
+        assert_close(whole, chunked)
         grads = torch.autograd.grad(chunked.sum(), inputs)
-        with monkeypatch.context() as patch:
-            patch.setattr(backends.reference, "PAIRS", 2**20)
-            whole = pairwise_attention(*inputs, backend="reference", **ROWS[row])
-            assert_close(whole, chunked)
-            for a, b in zip(torch.autograd.grad(whole.sum(), inputs), grads, strict=True):
-                assert_close(a, b)
+        for a, b in zip(torch.autograd.grad(whole.sum(), inputs), grads, strict=True):
+            assert_close(a, b)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the system does not tell how much a process took")

@@ -6,8 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
 import nlmeans  # noqa: E402
-from nlmeans.pairwise import naive  # noqa: E402
-from nlmeans.pairwise.spec import PairwiseSpec  # noqa: E402
+from nlmeans.pairwise import PairwiseSpec, naive  # noqa: E402
 from nonlocal_block import NonLocalBlock2d, NonLocalMeans2d  # noqa: E402
 
 

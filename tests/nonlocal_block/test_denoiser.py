@@ -7,9 +7,7 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 
 from torch.nn import functional as F  # noqa: E402
 
-from nlmeans.pairwise import naive  # noqa: E402
-from nlmeans.pairwise.run import pairwise_average  # noqa: E402
-from nlmeans.pairwise.spec import PairwiseSpec  # noqa: E402
+from nlmeans.pairwise import PairwiseSpec, naive, pairwise_average  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser, NonLocalStage  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")

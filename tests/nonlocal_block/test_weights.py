@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlmeans.pairwise import naive
-from nlmeans.pairwise.spec import PairwiseSpec
-from nlmeans.pairwise.weights import pixel_weights
+from nlmeans.pairwise import PairwiseSpec, naive, pixel_weights
 
 
 @st.composite

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import assert_averages_equal
 
-from nlmeans.groups import naive, run
-from nlmeans.groups.spec import GroupSpec, RidgeSpec
+from nlmeans.groups import GroupSpec, RidgeSpec, Step, group_step, naive
 
 SPEC = GroupSpec((1, 4, 5), 12, (1, 3, 2), (0, 5, 6))
 DTYPES = st.sampled_from([np.float32, np.float64])
@@ -41,13 +40,13 @@ def places(step, flat):
 @given(SIDES, specs(), DTYPES, st.integers(1, 2), st.integers(1, 60), st.integers(0, 99))
 def test_matching_equals_naive(sides, spec, dtype, channels, values, seed):
     image = np.random.default_rng(seed).integers(0, values, (channels, *sides)).astype(dtype)  # many are as near
-    step = run.Step(image, image, None, spec)
+    step = Step(image, image, None, spec)
     references = np.concatenate([tile for turn in step.tiles() for tile in turn])
     assert sorted(map(tuple, references.tolist())) == naive.references(sides, step.spec)
     positions, counts = step.match(references)
-    for reference, found, count in zip(references, positions, counts, strict=True):
+    for reference, matches, count in zip(references, positions, counts, strict=True):
         ref = naive.match(image, tuple(reference.tolist()), step.spec)
-        assert sorted(places(step, found[:count])) == sorted(ref)
+        assert sorted(places(step, matches[:count])) == sorted(ref)
 
 
 @given(st.integers(1, 40), st.sampled_from([6, 9, 17]), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
@@ -56,7 +55,7 @@ def test_a_group_equals_naive(count, width, second, uneven, dtype, seed):
     noisy, pilot = rng.normal(3, 2, (2, 1, 1, 20, 30)).astype(dtype)
     variance = rng.uniform(0.2, 2, (1, 1, 20, 30)).astype(dtype) if uneven else None
     spec = GroupSpec((1, 8, width), count, (1, 1, 1), (0, 19, 29))
-    step = run.Step(noisy, noisy, pilot if second else None, spec, variance)
+    step = Step(noisy, noisy, pilot if second else None, spec, variance)
     group = [
         (0, int(y), int(x))
         for y, x in zip(rng.permutation(13)[: count % 13 + 1], rng.permutation(31 - width), strict=False)
@@ -87,7 +86,7 @@ def test_step_equals_naive(sides, spec, dtype, channels, second, uneven, seed):
     variance = rng.uniform(0.2, 2, (rng.choice([1, channels]), *sides)).astype(dtype) if uneven else None
     guide = pilot if second else noisy
     ref = naive.step(guide, noisy, pilot if second else None, spec, variance)
-    comp = run.group_step(guide, noisy, pilot if second else None, spec, variance=variance, threads=2)
+    comp = group_step(guide, noisy, pilot if second else None, spec, variance=variance, threads=2)
     assert comp.dtype == dtype
     assert_averages_equal(ref, comp, dtype)
 
@@ -97,7 +96,7 @@ def test_step_equals_naive(sides, spec, dtype, channels, second, uneven, seed):
 def test_what_is_not_finite_harms_no_memory(dtype, second):
     image = np.random.default_rng(0).normal(size=(1, 1, 60, 70)).astype(dtype)
     image[0, 0, 20:40, 30:33] = [np.nan, -np.nan, np.inf]
-    step = run.Step(image, image, image if second else None, GroupSpec((1, 7, 9), 40, (1, 5, 5), (0, 12, 12)))
+    step = Step(image, image, image if second else None, GroupSpec((1, 7, 9), 40, (1, 5, 5), (0, 12, 12)))
     for tile in (tile for turn in step.tiles() for tile in turn):
         positions, counts = step.match(tile)
         assert counts.min() >= 1
@@ -109,7 +108,7 @@ def test_what_is_not_finite_harms_no_memory(dtype, second):
 def test_threads_change_nothing(sides):
     image = np.random.default_rng(0).normal(size=(2, *sides)).astype(np.float32)
     spec = GroupSpec((2, 4, 5), 20, (2, 3, 3), (2, 9, 9))
-    one, three = (run.group_step(image, image, None, spec, threads=threads) for threads in (1, 3))
+    one, three = (group_step(image, image, None, spec, threads=threads) for threads in (1, 3))
     np.testing.assert_array_equal(one, three)
 
 
@@ -124,7 +123,7 @@ def test_threads_change_nothing(sides):
     ],
 )
 def test_tiles_of_one_turn_write_to_different_pixels(spec, dtype):
-    step = run.Step(*[np.zeros((1, 7, 130, 250), dtype)] * 2, None, spec)
+    step = Step(*[np.zeros((1, 7, 130, 250), dtype)] * 2, None, spec)
     wide = -(-spec.patch[2] // step.lanes) * step.lanes  # whole vectors are written
     for turn in step.tiles():
         taken = np.zeros((7, 130, 250 + wide), int)
@@ -140,24 +139,24 @@ def test_tiles_of_one_turn_write_to_different_pixels(spec, dtype):
 def test_alike_patches_and_any_range_stay_in_the_range(span, second):
     y, x = np.mgrid[:40, :50]
     image = (span * ((x // 3 + y // 3) % 2))[None, None].astype(np.float32)
-    found = run.group_step(image, image, image if second else None, GroupSpec((1, 8, 8), 30, (1, 4, 4), (0, 9, 9)))
-    assert np.abs(found - image).max() <= 1.2 * span  # no noise to find, where there should be some
+    result = group_step(image, image, image if second else None, GroupSpec((1, 8, 8), 30, (1, 4, 4), (0, 9, 9)))
+    assert np.abs(result - image).max() <= 1.2 * span  # no noise to find, where there should be some
 
 
 def test_noise_that_was_clipped_is_not_thrown_over():
     rng = np.random.default_rng(0)
     image = np.maximum(rng.normal(-2, 1, (1, 1, 60, 60)), 0)  # hardly a pixel is above 0
-    found = run.group_step(image, image, None, GroupSpec((1, 8, 8), 16, (1, 6, 6), (0, 15, 15)))
-    assert found.min() > -0.1
-    assert found.max() < image.max()
+    result = group_step(image, image, None, GroupSpec((1, 8, 8), 16, (1, 6, 6), (0, 15, 15)))
+    assert result.min() > -0.1
+    assert result.max() < image.max()
 
 
 def test_a_right_pilot_leaves_little_noise():
     y, x = np.mgrid[:64, :64]
     clean = (5 * np.sin(x / 9.0) + 3 * np.cos(y / 7.0))[None, None]
     noisy = clean + np.random.default_rng(1).normal(0, 1, clean.shape)
-    found = run.group_step(clean, noisy, clean, GroupSpec((1, 8, 8), 48, (1, 4, 4), (0, 15, 15)))
-    assert np.mean((found - clean) ** 2) < 0.03
+    result = group_step(clean, noisy, clean, GroupSpec((1, 8, 8), 48, (1, 4, 4), (0, 15, 15)))
+    assert np.mean((result - clean) ** 2) < 0.03
 
 
 def test_a_pixel_depends_on_nothing_beyond_the_halo():
@@ -165,11 +164,11 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo():
     assert spec.halo == (0, 9, 12)
     image = np.random.default_rng(0).normal(size=(1, 1, 40, 50)).astype(np.float32)
     middle, reached = (20, 24), False
-    before = run.group_step(image, image, None, spec)[0, 0][middle]
+    before = group_step(image, image, None, spec)[0, 0][middle]
     for dy, dx in product((-9, -10, 9, 10), (-12, -13, 0, 12, 13)):
         other = image.copy()
         other[0, 0, middle[0] + dy, middle[1] + dx] += 100
-        same = run.group_step(other, other, None, spec)[0, 0][middle] == before
+        same = group_step(other, other, None, spec)[0, 0][middle] == before
         assert same or (abs(dy) <= 9 and abs(dx) <= 12)
         reached |= not same
 
@@ -184,7 +183,7 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo():
         (dict(size=0), "size must be a whole number of at least 1; got 0"),
     ],
 )
-def test_recipes_that_make_no_sense(given, message):
+def test_specs_that_make_no_sense(given, message):
     with pytest.raises(ValueError, match=message):
         GroupSpec(**{**dict(patch=(1, 8, 8), size=4, stride=(1, 2, 2), search_radius=(0, 3, 3)), **given})
 
@@ -195,7 +194,7 @@ def test_all_have_the_same_sides(name):
         name: np.zeros((1, 1, 20, 19))
     }
     with pytest.raises(ValueError, match=rf"{name} must have the image's sides, \(1, 20, 20\); got \(1, 20, 19\)"):
-        run.Step(spec=SPEC, **given)
+        Step(spec=SPEC, **given)
 
 
 def test_a_share_is_a_share():

@@ -18,7 +18,7 @@ from nlmeans.noise.patches import cosines
 from nlmeans.pairwise import naive
 from nlmeans.plan.options import Options
 from nlmeans.wiener import naive as wiener_naive
-from nlmeans.wiener.run import window_sides
+from nlmeans.wiener import window_sides
 
 RNG = np.random.default_rng(0)
 CLEAN = 100 + 50 * (np.arange(34) > 17) * np.ones((26, 1)) + 20 * np.sin(np.arange(26) / 3)[:, None]

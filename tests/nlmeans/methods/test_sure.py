@@ -8,7 +8,7 @@ from specs import nlm_spec
 
 import nlmeans
 from nlmeans.noise import Gaussian, PoissonGaussian
-from nlmeans.pairwise import naive, risk
+from nlmeans.pairwise import naive, pairwise_risk
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[:120, :128]
@@ -50,7 +50,7 @@ def test_closed_form_equals_finite_differences(shape, channels, centre, bias, se
     sides, patch, search = shape
     values = np.random.default_rng(seed).normal(0, 1, (channels, *sides))
     spec = nlm_spec(channels, patch, search, strength=0.8, centre=centre, bias=bias)
-    comp = risk.pairwise_risk(values, spec, [1.0], gains=[1.0] * channels, share=1.0)[0]
+    comp = pairwise_risk(values, spec, [1.0], gains=[1.0] * channels, share=1.0)[0]
     np.testing.assert_allclose(comp, risk_by_differences(values, spec), atol=2e-4)
 
 
@@ -58,10 +58,10 @@ def test_strengths_and_gains():
     values = np.random.default_rng(1).normal(0, 3, (1, 1, 40, 50)).astype(np.float32)
     spec = nlm_spec(1, (0, 1, 1), (0, 4, 4), strength=0.5)
     twice = nlm_spec(1, (0, 1, 1), (0, 4, 4), strength=1.0)
-    both = risk.pairwise_risk(values, spec, [1.0, 2.0], gains=[1 / 3], share=1.0)
-    alone = risk.pairwise_risk(values / 3, twice, [1.0], gains=[1.0], share=1.0)
+    both = pairwise_risk(values, spec, [1.0, 2.0], gains=[1 / 3], share=1.0)
+    alone = pairwise_risk(values / 3, twice, [1.0], gains=[1.0], share=1.0)
     np.testing.assert_allclose(both[1], alone[0], rtol=1e-4)
-    one = risk.pairwise_risk(values, spec, [1.0, 2.0], gains=[1 / 3], share=1.0, threads=1)
+    one = pairwise_risk(values, spec, [1.0, 2.0], gains=[1 / 3], share=1.0, threads=1)
     np.testing.assert_array_equal(both, one)
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import assert_averages_equal
 
-from nlmeans.pairwise import attend, naive, run
-from nlmeans.pairwise.spec import ROWS, PairwiseSpec
+from nlmeans.pairwise import ROWS, PairwiseSpec, attend, attend_adjoint, naive, pairwise_average
 
 
 @st.composite
@@ -40,7 +39,7 @@ def jobs(draw, dtypes=(np.float32, np.float64)):
 def test_forward_equals_naive(job, threads):
     *inputs, spec = job
     ref = naive.pairwise_average(*inputs, spec)
-    comp = attend.attend(*inputs, spec, threads=threads).output
+    comp = attend(*inputs, spec, threads=threads).output
     assert comp.dtype == inputs[0].dtype
     assert_averages_equal(ref, comp, comp.dtype)
 
@@ -49,12 +48,12 @@ def test_forward_equals_naive(job, threads):
 def test_adjoint_equals_differences(job, seed):
     *inputs, spec = job
     rng = np.random.default_rng(seed)
-    averages = attend.attend(*inputs, spec)
+    averages = attend(*inputs, spec)
     gradient = rng.normal(0, 1, averages.output.shape)
-    adjoint = attend.attend_adjoint(*inputs, spec, averages, gradient)
+    adjoint = attend_adjoint(*inputs, spec, averages, gradient)
 
     def loss(*arrays, spec=spec):
-        return float((attend.attend(*arrays, spec).output * gradient).sum())
+        return float((attend(*arrays, spec).output * gradient).sum())
 
     step = 1e-6
     for k, array in enumerate(inputs):
@@ -76,8 +75,8 @@ def test_raw_patches_are_non_local_means():
     image = np.random.default_rng(0).normal(0, 1, (2, 1, 40, 37)).astype(np.float32)
     for centre in ("max", "one", "zero"):
         spec = PairwiseSpec((0, 1, 2), (0, 4, 5), 0.1, 20.0, centre)
-        ref = run.pairwise_average(image, image, spec)
-        assert_averages_equal(ref.astype(np.float64), attend.attend(image, image, image, spec).output, np.float32)
+        ref = pairwise_average(image, image, spec)
+        assert_averages_equal(ref.astype(np.float64), attend(image, image, image, spec).output, np.float32)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -89,8 +88,8 @@ def test_threads_give_the_same_bits(row, search):
     spec = PairwiseSpec((0, 0, 0), search, 0.5, 0.0, "one", *row)
     results = []
     for threads in (1, 2, 4):
-        averages = attend.attend(*inputs, spec, threads=threads)
-        adjoint = attend.attend_adjoint(*inputs, spec, averages, inputs[2], threads=threads)
+        averages = attend(*inputs, spec, threads=threads)
+        adjoint = attend_adjoint(*inputs, spec, averages, inputs[2], threads=threads)
         results.append([averages.output, *adjoint])
     for other in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
@@ -102,7 +101,7 @@ def test_large_scores_do_not_overflow():
     for search in (None, (0, 2, 3)):
         spec = PairwiseSpec((0, 0, 0), search, 1.0, 0.0, "one", "dot", "exp", "sum")
         ref = naive.pairwise_average(query, key, value, spec)
-        comp = attend.attend(query, key, value, spec).output
+        comp = attend(query, key, value, spec).output
         assert np.median(np.abs(ref - comp)) < 1e-4
         assert np.isfinite(comp).all()
 
@@ -115,13 +114,13 @@ def test_nan_passes_through_to_those_that_meet_it_and_no_further(row, which):
     inputs = [rng.normal(0, 1, (c, 1, 9, 30)).astype(np.float32) for c in (embedding, embedding, 2)]
     inputs[which][:, 0, 4, 10] = np.nan
     spec = PairwiseSpec((0, 0, 0), (0, 1, 2), 0.5, 0.0, "one", *row)
-    output = attend.attend(*inputs, spec).output
+    output = attend(*inputs, spec).output
     assert np.isnan(output[:, 0, 4, 10] if which == 0 else output[:, 0, 5, 11]).all()
     assert np.isfinite(output[:, 0, :2]).all()
     assert np.isfinite(output[..., 20:]).all()
 
 
-def test_only_the_rows_of_the_table_are_recipes():
+def test_only_the_rows_of_the_table_are_specs():
     names = itertools.product(
         ("distance", "dot", "sum"), ("gaussian", "exp", "linear", "relu"), ("sum", "count")
     )  # fmt: skip
@@ -146,6 +145,6 @@ def test_only_the_rows_of_the_table_are_recipes():
         (dict(score="dot", weight="exp", centre="max"), "centre must be one of"),
     ],
 )
-def test_bad_recipes_state_rule_and_value(change, words):
+def test_bad_specs_state_rule_and_value(change, words):
     with pytest.raises(ValueError, match=words):
         PairwiseSpec(**{"patch_radius": (0, 0, 0), "search_radius": (0, 1, 1), "scale": 1.0, **change})

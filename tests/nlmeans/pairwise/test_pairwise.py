@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from specs import jobs, nlm_spec
 from tolerances import assert_averages_equal
 
-from nlmeans.pairwise import naive, run
-from nlmeans.pairwise.spec import VANISH, PairwiseSpec
-from nlmeans.pairwise.tiles import Tile
+from nlmeans.pairwise import VANISH, PairwiseSpec, Tile, naive, pairwise_average
 
 
 @given(jobs(), st.integers(1, 4))
 def test_average_equals_naive(job, threads):
     features, values, spec = job
     ref = naive.pairwise_average(features, features, values, spec)
-    comp = run.pairwise_average(features, values, spec, threads=threads)
+    comp = pairwise_average(features, values, spec, threads=threads)
     assert comp.dtype == values.dtype
     assert_averages_equal(ref, comp, values.dtype)
 
@@ -36,14 +34,12 @@ def test_average_equals_naive(job, threads):
         ((1, 9, 5), (0, 6, 7), (0, 3, 3)),  # patches larger than the image
     ],
 )
-def test_tiles_equal_naive(dtype, sides, patch, search, monkeypatch):
-    monkeypatch.setattr(run, "ROWS", 20)
-    monkeypatch.setattr(run, "COLUMNS", 300)
+def test_tiles_equal_naive(dtype, sides, patch, search):
     values = np.random.default_rng(1).normal(0, 1, (1, *sides)).astype(dtype)
     spec = nlm_spec(1, patch, search)
     assert_averages_equal(
         naive.pairwise_average(values, values, values, spec),
-        run.pairwise_average(values, values, spec, threads=3),
+        pairwise_average(values, values, spec, threads=3, tile=(16, 20, 300)),
         dtype,
     )
 
@@ -59,7 +55,7 @@ def test_high_dynamic_range(peak, radius):
     values = (clean + rng.normal(0, 1, clean.shape)).astype(np.float32)
     spec = nlm_spec(1, (0, radius, radius), (0, 5, 5))
     ref = naive.pairwise_average(values, values, values, spec)
-    comp = run.pairwise_average(values, values, spec)
+    comp = pairwise_average(values, values, spec)
     dark = clean == 10
     ulp = np.finfo(np.float32).eps * peak
     assert np.abs(ref - comp)[dark].max() < 2e-5 + ulp / 2
@@ -73,8 +69,8 @@ def test_high_dynamic_range(peak, radius):
 def test_near_the_limits_of_float32(unit):
     values = (np.random.default_rng(3).normal(100, 1, (1, 1, 24, 30)) * unit).astype(np.float32)
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), sigma=unit)
-    comp = run.pairwise_average(values, values, spec)
-    guided = run.pairwise_average(values, values.copy(), spec)
+    comp = pairwise_average(values, values, spec)
+    guided = pairwise_average(values, values.copy(), spec)
     ref = naive.pairwise_average(values, values, values, spec)
     np.testing.assert_allclose(comp, ref, rtol=2e-5)
     np.testing.assert_allclose(guided, ref, rtol=2e-5)
@@ -86,7 +82,7 @@ def test_strength_from_a_step_to_a_wide_decay(strength, bias, seed):
     values = np.random.default_rng(seed).normal(0, 1, (1, 1, 12, 17)).astype(np.float32)
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), strength=strength)
     spec = dataclasses.replace(spec, bias=spec.bias * bias)
-    ref, comp = naive.pairwise_average(values, values, values, spec), run.pairwise_average(values, values, spec)
+    ref, comp = naive.pairwise_average(values, values, values, spec), pairwise_average(values, values, spec)
     # A steep decay amplifies the features' own rounding: d² is good to about 1e-7 of itself.
     slack = 1e-4 + 2e-6 / strength**2
     assert np.median(np.abs(ref - comp)) < slack
@@ -95,9 +91,9 @@ def test_strength_from_a_step_to_a_wide_decay(strength, bias, seed):
 def test_threads_and_repeats_give_the_same_bits():
     values = np.random.default_rng(4).normal(0, 1, (2, 1, 300, 90)).astype(np.float32)
     spec = nlm_spec(2, (0, 1, 1), (0, 4, 4))
-    first = run.pairwise_average(values, values, spec, threads=1)
+    first = pairwise_average(values, values, spec, threads=1)
     for threads in (1, 2, 3, 4, 7):
-        assert np.array_equal(first, run.pairwise_average(values, values, spec, threads=threads))
+        assert np.array_equal(first, pairwise_average(values, values, spec, threads=threads))
 
 
 @given(st.integers(20, 60), st.integers(20, 60))
@@ -105,10 +101,10 @@ def test_a_chunk_with_its_halo_equals_the_whole(top, left):
     values = np.random.default_rng(5).normal(0, 1, (1, 1, 120, 110)).astype(np.float32)
     spec = nlm_spec(1, (0, 2, 1), (0, 4, 3))
     _, hy, hx = spec.halo
-    whole = run.pairwise_average(values, values, spec)
+    whole = pairwise_average(values, values, spec)
     cut = (..., slice(top - hy, top + 30 + hy), slice(left - hx, left + 30 + hx))
     chunk = np.ascontiguousarray(values[cut])
-    part = run.pairwise_average(chunk, chunk, spec)[..., hy:-hy, hx:-hx]
+    part = pairwise_average(chunk, chunk, spec)[..., hy:-hy, hx:-hx]
     np.testing.assert_allclose(part, whole[..., top : top + 30, left : left + 30], rtol=0, atol=2e-6)
 
 
@@ -119,8 +115,8 @@ def test_a_region_is_what_the_whole_has_there(z, y, x, aggregation, missing):
         values[:, 3, 20:30, 20:25] = np.nan
     spec = dataclasses.replace(nlm_spec(2, (1, 2, 1), (1, 4, 3)), aggregation=aggregation)
     region = Tile((z, z + 2), (y, min(y + 15, 60)), (x, min(x + 9, 50)))
-    ref = run.pairwise_average(values, values, spec, missing=missing)
-    comp = run.pairwise_average(values, values, spec, missing=missing, region=region)
+    ref = pairwise_average(values, values, spec, missing=missing)
+    comp = pairwise_average(values, values, spec, missing=missing, region=region)
     np.testing.assert_allclose(comp, region.of(ref), rtol=0, atol=3e-6)
 
 
@@ -129,14 +125,14 @@ def test_a_pixel_without_any_likeness_keeps_its_value(centre):
     values = np.random.default_rng(6).normal(0, 1, (1, 1, 15, 15)).astype(np.float32)
     values[0, 0, 7, 7] = 1e6 / 3
     spec = nlm_spec(1, (0, 1, 1), (0, 3, 3), centre=centre)
-    comp = run.pairwise_average(values, values, spec)
+    comp = pairwise_average(values, values, spec)
     assert comp[0, 0, 7, 7] == values[0, 0, 7, 7]
     assert_averages_equal(naive.pairwise_average(values, values, values, spec), comp, np.float32)
 
 
 def test_an_average_stays_between_its_pixels():
     values = np.random.default_rng(7).uniform(3, 5, (1, 1, 40, 40)).astype(np.float32)
-    comp = run.pairwise_average(values, values, nlm_spec(1, (0, 1, 1), (0, 5, 5), strength=5))
+    comp = pairwise_average(values, values, nlm_spec(1, (0, 1, 1), (0, 5, 5), strength=5))
     assert values.min() <= comp.min() <= comp.max() <= values.max()
     assert comp.std() < 0.3 * values.std()
 
@@ -146,16 +142,16 @@ def test_gains_scale_the_features_only():
     spec = nlm_spec(2, (0, 1, 1), (0, 3, 3))
     features = values * np.array([2.0, 0.5]).reshape(2, 1, 1, 1)
     ref = naive.pairwise_average(features, features, values, spec)
-    assert_averages_equal(ref, run.pairwise_average(values, values, spec, gains=[2.0, 0.5]), np.float64)
+    assert_averages_equal(ref, pairwise_average(values, values, spec, gains=[2.0, 0.5]), np.float64)
 
 
-def test_weights_vanish_where_the_recipe_says():
+def test_weights_vanish_where_the_spec_says():
     """Two levels whose only score is known: just above the bound they mix, just below they do not."""
     values = np.zeros((1, 1, 1, 16), np.float32)
     values[..., 8:] = 1
     end = -math.log(VANISH)
-    mixed = run.pairwise_average(values, values, PairwiseSpec((0, 0, 0), (0, 0, 15), end * 0.999, 0.0, "zero"))
-    apart = run.pairwise_average(values, values, PairwiseSpec((0, 0, 0), (0, 0, 15), end * 1.001, 0.0, "zero"))
+    mixed = pairwise_average(values, values, PairwiseSpec((0, 0, 0), (0, 0, 15), end * 0.999, 0.0, "zero"))
+    apart = pairwise_average(values, values, PairwiseSpec((0, 0, 0), (0, 0, 15), end * 1.001, 0.0, "zero"))
     assert 0 < mixed[0, 0, 0, 0] < 1e-8
     assert apart[0, 0, 0, 0] == 0
 
@@ -165,7 +161,7 @@ def test_progress_counts_up_and_can_stop_the_work():
     spec, seen = nlm_spec(1, (0, 1, 1), (0, 2, 2)), []
     for threads in (1, 2):
         seen.clear()
-        run.pairwise_average(values, values, spec, threads=threads, progress=lambda *a: seen.append(a))
+        pairwise_average(values, values, spec, threads=threads, progress=lambda *a: seen.append(a))
         assert [total for _, total in seen] == [seen[0][1]] * len(seen)
         assert [done for done, _ in seen][-1] == seen[0][1]
         assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -174,7 +170,7 @@ def test_progress_counts_up_and_can_stop_the_work():
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            run.pairwise_average(values, values, spec, threads=threads, progress=stop)
+            pairwise_average(values, values, spec, threads=threads, progress=stop)
         assert not [t for t in threading.enumerate() if t.name.startswith("nlmeans")]
 
 
@@ -183,7 +179,7 @@ def test_calls_from_several_threads_agree():
     spec, results = nlm_spec(1, (0, 1, 1), (0, 3, 3)), [None] * 4
 
     def work(k):
-        results[k] = run.pairwise_average(values, values, spec, threads=2)
+        results[k] = pairwise_average(values, values, spec, threads=2)
 
     workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
     for worker in workers:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from specs import jobs
 from tolerances import AVERAGE, assert_averages_equal
 
-from nlmeans.pairwise import naive, run
-from nlmeans.pairwise.spec import PairwiseSpec
+from nlmeans.pairwise import PairwiseSpec, naive, pairwise_average
 
 ORACLES = {"pixel": lambda f, v, s, n: naive.pairwise_average(f, f, v, s, n), "patch": naive.patchwise_average}
 
@@ -37,7 +36,7 @@ def test_average_equals_naive(job, aggregation, seed, share, uneven):
     variance = rng.uniform(0.3, 3, (1, *values.shape[1:])).astype(values.dtype) if uneven else None
     spec = dataclasses.replace(spec, aggregation=aggregation)
     ref = ORACLES[aggregation](features, values, spec, variance)
-    comp = run.pairwise_average(features, values, spec, variance=variance, missing=True, threads=2)
+    comp = pairwise_average(features, values, spec, variance=variance, missing=True, threads=2)
     np.testing.assert_array_equal(np.isnan(ref), np.isnan(comp))
     found = np.isfinite(ref)
     if found.any():
@@ -45,16 +44,16 @@ def test_average_equals_naive(job, aggregation, seed, share, uneven):
 
 
 @pytest.mark.parametrize("aggregation", ["pixel", "patch"])
-def test_tiles_equal_naive(aggregation, monkeypatch):
-    monkeypatch.setattr(run, "ROWS", 20)
-    monkeypatch.setattr(run, "COLUMNS", 40)
+def test_tiles_equal_naive(aggregation):
     rng = np.random.default_rng(0)
     values = punched(rng.normal(0, 1, (2, 3, 41, 90)), rng, 0.2)
     variance = rng.uniform(0.5, 2, (1, 3, 41, 90))
     spec = PairwiseSpec((1, 1, 2), (1, 3, 4), 0.1, 5.0, aggregation=aggregation)
     ref = ORACLES[aggregation](values, values, spec, variance)
     for threads in (1, 3):
-        comp = run.pairwise_average(values, values, spec, variance=variance, missing=True, threads=threads)
+        comp = pairwise_average(
+            values, values, spec, variance=variance, missing=True, threads=threads, tile=(16, 20, 40)
+        )
         assert_averages_equal(ref, comp, np.float64)
 
 
@@ -62,17 +61,17 @@ def test_tiles_equal_naive(aggregation, monkeypatch):
 def test_nothing_missing_and_even_noise_change_nothing(dtype):
     values = np.random.default_rng(1).normal(0, 1, (1, 1, 60, 70)).astype(dtype)
     spec = PairwiseSpec((0, 2, 2), (0, 5, 5), 0.1, 10.0)
-    plain = run.pairwise_average(values, values, spec)
-    same = run.pairwise_average(values, values, spec, variance=np.ones_like(values), missing=True)
+    plain = pairwise_average(values, values, spec)
+    same = pairwise_average(values, values, spec, variance=np.ones_like(values), missing=True)
     np.testing.assert_allclose(same, plain, rtol=0, atol=AVERAGE[np.dtype(dtype)])
 
 
 def test_a_missing_pixel_changes_only_what_it_took_part_in():
     values = np.random.default_rng(2).normal(0, 1, (1, 1, 60, 60)).astype(np.float32)
     spec = PairwiseSpec((0, 1, 1), (0, 4, 4), 0.1, 10.0)
-    whole = run.pairwise_average(values, values, spec, missing=True)
+    whole = pairwise_average(values, values, spec, missing=True)
     values[0, 0, 30, 30] = np.nan
-    less = run.pairwise_average(values, values, spec, missing=True)
+    less = pairwise_average(values, values, spec, missing=True)
     changed = np.argwhere(whole[0, 0] != less[0, 0])
     assert np.abs(changed - 30).max() <= 5
     assert np.isfinite(less).all()
@@ -84,6 +83,6 @@ def test_a_wide_range_of_noise_is_exact_enough():
     values = rng.normal(0, sigma).astype(np.float32)
     spec = PairwiseSpec((0, 2, 2), (0, 4, 4), 1 / (25 * 0.36), 50.0)
     ref = naive.pairwise_average(values, values, values, spec, sigma**2)
-    comp = run.pairwise_average(values, values, spec, variance=sigma.astype(np.float32) ** 2)
+    comp = pairwise_average(values, values, spec, variance=sigma.astype(np.float32) ** 2)
     assert np.abs(ref - comp).max(where=sigma > 0, initial=0) < 0.01
     assert (np.abs(ref - comp) / sigma).max() < 0.01

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tolerances import assert_averages_equal
 
-from nlmeans.pairwise.tiles import Tile
-from nlmeans.wiener import naive, run
+from nlmeans.pairwise import Tile
+from nlmeans.wiener import naive, wiener, window_sides
 
 
 @given(
@@ -22,23 +22,20 @@ def test_step_equals_naive(sides, step, dtype, seed, uneven):
     noisy, pilot = (rng.normal(2, 1, sides).astype(dtype) for _ in range(2))
     noise = (rng.uniform(0.1, 2, sides) if uneven else np.full(sides, 0.7)).astype(dtype)
     bands = rng.uniform(0, 2, (8, 8)) if uneven else 1.0
-    ref = naive.wiener(noisy, pilot, noise, run.window_sides(sides[0]), step, bands)
+    ref = naive.wiener(noisy, pilot, noise, window_sides(sides[0]), step, bands)
     given = dict(noise=noise[None], bands=bands[None]) if uneven else dict(noise=0.7)
-    comp = run.wiener(noisy[None], pilot[None], **given, step=step, threads=2)[0]
+    comp = wiener(noisy[None], pilot[None], **given, step=step, threads=2)[0]
     assert comp.dtype == dtype
     assert_averages_equal(ref, comp, dtype)
 
 
 @pytest.mark.parametrize("sides", [(1, 45, 23), (1, 9, 130), (11, 9, 10)])
-def test_tiles_and_threads_change_nothing(sides, monkeypatch):
+def test_tiles_and_threads_change_nothing(sides):
     rng = np.random.default_rng(0)
     noisy, pilot = (rng.normal(0, 1, (2, *sides)) for _ in range(2))
     noise = np.ones((1, *sides))
-    whole = run.wiener(noisy, pilot, noise)
-    monkeypatch.setattr(run, "ROWS", 16)
-    monkeypatch.setattr(run, "COLUMNS", 40)
-    monkeypatch.setattr(run, "SLICES", 4)
-    one, three = (run.wiener(noisy, pilot, noise, threads=threads) for threads in (1, 3))
+    whole = wiener(noisy, pilot, noise)
+    one, three = (wiener(noisy, pilot, noise, threads=threads, tile=(4, 16, 40)) for threads in (1, 3))
     np.testing.assert_array_equal(one, three)
     np.testing.assert_allclose(one, whole, rtol=0, atol=1e-12)
 
@@ -47,18 +44,18 @@ def test_a_perfect_pilot_leaves_less_than_a_tenth_of_the_noise():
     y, x = np.mgrid[:64, :64]
     clean = 50 * np.sin(x / 9.0) + 30 * np.cos(y / 7.0)
     noisy = clean + np.random.default_rng(1).normal(0, 10, clean.shape)
-    done = run.wiener(noisy[None, None], clean[None, None], 100.0)[0, 0]
+    done = wiener(noisy[None, None], clean[None, None], 100.0)[0, 0]
     assert np.mean((done - clean) ** 2) < 10
 
 
 def test_no_noise_keeps_the_image():
     noisy = np.random.default_rng(2).normal(0, 1, (1, 1, 20, 20))
-    done = run.wiener(noisy, noisy, 1e-30)
+    done = wiener(noisy, noisy, 1e-30)
     np.testing.assert_allclose(done, noisy, atol=1e-9)
 
 
 def test_a_region_is_what_the_whole_has_there():
     noisy, pilot = np.random.default_rng(0).normal(0, 1, (2, 2, 9, 40, 50)).astype(np.float32)
     region = Tile((2, 5), (11, 30), (3, 41))
-    ref, comp = (run.wiener(noisy, pilot, 0.7, region=asked) for asked in (None, region))
+    ref, comp = (wiener(noisy, pilot, 0.7, region=asked) for asked in (None, region))
     np.testing.assert_allclose(comp, region.of(ref), rtol=0, atol=1e-5)
