@@ -217,7 +217,8 @@ def denoised(
     averages, plan = outcome.pixels, outcome.plan or plan
     if averages.shape != stored.shape:
         raise ValueError(
-            f"method {recipe.method.name!r} must keep the shape of a region's core, {stored.shape}; got {averages.shape}"
+            f"method {recipe.method.name!r} must keep the shape of a region's core, {stored.shape}; "
+            f"got {averages.shape}"
         )
     unfilled, keeps = None, None
     if missing is not None:  # what stays is missing, too

@@ -240,7 +240,7 @@ class Options:
         check_together(given)
         own = {name: option for name, option in OPTIONS.items() if not option.name}
         values = {name: option.checked(given.get(name), name, layout) for name, option in own.items()}
-        named = frozenset(name for name, value in given.items() if value is not None)
+        named = frozenset(name for name in own if given.get(name) is not None)
         return cls(layout=layout, known=known, noise=noise, guide=guide, given=named, **values)
 
     def map_of(self, index: int) -> np.ndarray | None:
