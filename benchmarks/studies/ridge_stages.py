@@ -19,9 +19,8 @@ import numpy as np
 from skimage import data
 
 import nlmeans
-from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
+from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample, method_of
 from nlmeans.groups import Step, kernels
-from nlmeans.methods.registry import method_of
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
