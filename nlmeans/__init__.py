@@ -6,51 +6,11 @@
 (64, 64)
 """
 
-# These modules need NumPy alone: Numba, and what estimates noise, are imported by the first call that needs them.
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from ._checks import DenoisingError
-from ._progress import Cancelled
-from .plan.averaging import AveragingPlan, Pass
-from .plan.plan import Plan
-from .plan.report import Maps, Report
+from ._version import __version__ as __version__
+from .denoise import denoise as denoise  # these need NumPy alone; `plan` must come before the package of that name
+from .denoise import plan as plan
 
-from .denoise import denoise, plan, weight_map  # isort: skip  (the function `plan` takes the package's name)
-
-__all__ = [
-    "AveragingPlan",
-    "Cancelled",
-    "DenoisingError",
-    "Maps",
-    "Pass",
-    "Plan",
-    "Report",
-    "__version__",
-    "denoise",
-    "estimate_noise",
-    "estimate_sigma",
-    "plan",
-    "weight_map",
-]
-__version__ = "0.1.0"
-
-if TYPE_CHECKING:
-    from .noise import estimate_noise as estimate_noise
-    from .noise import estimate_sigma as estimate_sigma
-
-
-MODULES = ("convert", "io", "large", "noise", "tiled")
-
-
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name in MODULES:
-        return import_module(f".{name}", __name__)
-    if name in ("estimate_noise", "estimate_sigma"):
-        return getattr(import_module(".noise", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *MODULES})
+# All other names, and where they come from, stand in __init__.pyi: what they need is imported when they are used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

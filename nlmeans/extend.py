@@ -1,4 +1,4 @@
-"""What other packages build on: methods, and what they are given and return.
+"""What other packages build on: methods, models of noise and formats, and what these are given and return.
 
 A method is a class with two functions. Everything around it is done for it: arrays, stacks, dask arrays, files by
 blocks, masks, maps of σ, types, plan, report, progress and cancelling. It is named by the entry-point group
@@ -21,38 +21,15 @@ blocks, masks, maps of σ, types, plan, report, progress and cancelling. It is n
 >>> bool(clean.std() < 3)
 True
 
+A model of noise is a frozen dataclass that derives from `NoiseModel`, and is given as ``noise=``. A format of files is
+named by the entry-point group ``nlmeans.formats``.
+
 Arguments are refused in the same words everywhere (`choice`, `flag`, `integer`, `real`). Long work has `available_cpus`
 threads, reports to a ``progress`` some times a second, every `TICK` seconds, to that of a `part` where it is one, and
 is `Cancelled` on demand.
 """
 
-from ._checks import choice, flag, integer, real
-from ._progress import Cancelled, Progress, part
-from .methods.method import Method
-from .methods.recipe import Recipe
-from .methods.region import Outcome, Region
-from .methods.sample import Sample
-from .pairwise.tiles import TICK, available_cpus
-from .plan.options import Options
-from .plan.plan import Plan
-from .plan.report import Report
+# The names, and where they come from, stand in extend.pyi: each is imported when it is used.
+import lazy_loader
 
-__all__ = [
-    "TICK",
-    "Cancelled",
-    "Method",
-    "Options",
-    "Outcome",
-    "Plan",
-    "Progress",
-    "Recipe",
-    "Region",
-    "Report",
-    "Sample",
-    "available_cpus",
-    "choice",
-    "flag",
-    "integer",
-    "part",
-    "real",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub("nlmeans", __file__)

@@ -9,25 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from nlmeans._notes import Note
-from nlmeans._progress import Progress, part
-from nlmeans.methods.average import average, known_nearest
-from nlmeans.methods.method import Method
-from nlmeans.methods.recipe import Recipe
-from nlmeans.methods.region import Outcome, Region
-from nlmeans.methods.sample import Sample
-from nlmeans.noise.fitted import FittedNoise
-from nlmeans.pairwise.spec import Radii
-from nlmeans.plan.averaging import AveragingPlan, farther, total
-from nlmeans.plan.choice import averaging
-from nlmeans.plan.options import Options
-from nlmeans.plan.plan import Plan
-from nlmeans.plan.report import Report
+from nlmeans.extend import (
+    Filling,
+    FittedNoise,
+    Method,
+    Note,
+    Options,
+    Outcome,
+    Plan,
+    Progress,
+    Radii,
+    Recipe,
+    Region,
+    Report,
+    Sample,
+    known_nearest,
+    part,
+)
 
 from . import weights
 from ._device import chosen_device
@@ -68,6 +71,15 @@ class LearnedPlan(Plan):
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x)."""
         return self.filling if missing else self.depends
+
+    def around(self, missing: bool) -> Radii:
+        """Return how far the networks look around a pixel.
+
+        In holes they see the nearest pixels repeated, no farther from them than the pixel that looks.
+        """
+        _, y, x = self.depends
+        farther = math.ceil(math.hypot(y, x)) if missing else 0
+        return 0, y + farther, x + farther
 
     def rows(self) -> list[tuple[str, str]]:
         """Return names and values as text, for printing."""
@@ -152,13 +164,13 @@ class Numbers:
         The planes that have noise; none where there is nothing to do.
     constant : tuple of bool
         Which channels hold one value, and stay as they are.
-    fill : AveragingPlan
+    filling : Filling
         How missing pixels are filled first.
     """
 
     groups: tuple[Group, ...]
     constant: tuple[bool, ...]
-    fill: AveragingPlan
+    filling: Filling
 
 
 @dataclass(frozen=True)
@@ -183,22 +195,21 @@ class Learned(Method):
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
         """Choose which planes go together, and what is black and white to the networks."""
-        place, noise = chosen_device(self.device), sample.noise
-        fill = averaging(sample.judged, replace(options, quality="fast"), noise, sample.sides, notes=sample.notes)
-        groups = self._groups(sample, fill)
+        place, filling = chosen_device(self.device), Filling.of(sample, options)
+        groups = self._groups(sample, filling)
         channels = sorted({len(group.planes) for group in groups})
         margin = max((_loaded(count, place).margin for count in channels), default=0)
         sees: Radii = (0, margin, margin)
         pixels = math.prod(sample.sides)
-        plan = LearnedPlan.of(
-            options, noise, notes=tuple(UNTRAINED if note.code == "correlated" else note for note in fill.notes),
-            seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
+        plan = sample.plan(
+            LearnedPlan, options, depends=sees, filling=filling.reach(sees), device=str(place),
             weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
-            device=str(place), depends=sees, filling=total([fill.reach(True), farther(sees, True)]),
+            seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
         )  # fmt: skip
-        return sample.recipe(self, plan, Numbers(groups, tuple(not _varies(c) for c in sample.measured), fill))
+        plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
+        return sample.recipe(self, plan, Numbers(groups, tuple(not _varies(c) for c in sample.measured), filling))
 
-    def _groups(self, sample: Sample, fill: AveragingPlan) -> tuple[Group, ...]:
+    def _groups(self, sample: Sample, filling: Filling) -> tuple[Group, ...]:
         """Return the planes that are denoised together; those without noise are in none."""
         planes, noise = sample.judged, sample.noise
         sigma = noise.sigma
@@ -209,7 +220,7 @@ class Learned(Method):
         if not together:
             return ()
         noise = sample.judged_noise
-        visible = known_nearest(_filled(planes, fill, noise, None, None))
+        visible = known_nearest(filling.filled(planes, noise))
         return tuple(Group(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
 
     def _scales(
@@ -233,9 +244,8 @@ class Learned(Method):
         numbers, plan = recipe.numbers, recipe.plan
         place, count = torch.device(plan.device), threads or os.cpu_count() or 1
         alive: Progress | None = None if progress is None else lambda *_: progress(0, 1)
-        near = region.core.grown(farther(plan.depends, region.missing), region.planes.shape[1:])
-        near = near._replace(z=region.core.z)
-        filled = _filled(region.planes, numbers.fill, region.noise, near, alive, threads)
+        near = region.core.grown(plan.around(region.missing), region.planes.shape[1:])
+        filled = numbers.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
         noise, core = region.noise.within(near), region.core.moved(near.origin)
         visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
         work = [(group, z) for group in numbers.groups for z in range(*core.z)]
@@ -266,22 +276,6 @@ class Learned(Method):
     def threads(self, asked: int) -> int:
         """Return as many threads as may be, but one in a process that was forked: OpenMP's do not survive."""
         return 1 if _forked else asked
-
-
-def _filled(
-    planes: np.ndarray,
-    fill: AveragingPlan,
-    noise: FittedNoise,
-    region: Any,
-    progress: Progress | None,
-    threads: int | None = None,
-) -> np.ndarray:
-    """Return the planes of a region with missing pixels filled; NaN where there is no valid neighbour."""
-    here = planes if region is None else region.of(planes)
-    if not np.isnan(here.min()):  # the least of numbers with NaN is NaN
-        return here
-    averages, _ = average(planes, fill, noise, threads=threads, progress=progress, region=region)
-    return np.where(np.isnan(here), averages, here)
 
 
 def _varies(plane: np.ndarray) -> bool:

@@ -1,15 +1,55 @@
-"""The rules of the house, read from the syntax trees: imports run downward, numba stays in its place."""
+"""The rules of the house, read from the syntax trees: folders are floors, and imports run downward."""
 
 import ast
 import subprocess
 import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+FLOORS = [  # of nlmeans, from the ground: a room imports from those below its own floor
+    {"_axes", "_defaults", "_notes", "_progress", "_version", "show"},
+    {"_checks", "datasets", "simd"},
+    {"_companions", "_containers", "convert", "pairwise"},
+    {"formats", "groups", "io", "pixels", "wiener"},
+    {"noise"},
+    {"plan"},
+    {"methods"},
+    {"extend", "large"},
+    {"denoise", "tiled"},
+    {"nlmeans"},
+    {"cli", "compat"},
+    {"__main__"},
+]
+STOREYS = [  # of nonlocal_block
+    {"_checks", "_device", "_modes", "request", "weights"},
+    {"backends"},
+    {"functional"},
+    {"block", "layouts", "nlm"},
+    {"classifier", "denoiser"},
+    {"_planes"},
+    {"method"},
+    {"denoising"},
+    {"nonlocal_block"},
+    {"maps", "train"},
+]
+ENGINES = {"pairwise", "wiener", "groups"}
+DOORS = {
+    "nlmeans",
+    "nlmeans.pairwise",
+    "nlmeans.extend",
+    "nlmeans.noise",
+    "nlmeans.datasets",
+    "nlmeans.io",
+    "nlmeans.show",
+}
+"""What `nonlocal_block` may import of `nlmeans`."""
 
 
+@cache
 def modules(package):
     """Return the files of a package by their modules' names."""
     return {
@@ -18,141 +58,116 @@ def modules(package):
     }
 
 
-MODULES = modules("nlmeans")
-LEARNED = modules("nonlocal_block")
-LEAVES = {"nlmeans._checks": {"nlmeans.layout"}, "nlmeans.pairwise.spec": set(), "nlmeans.layout": set()}
-FLOORS = [  # a module imports from its own floor or from those below
-    {"nlmeans._jit", "nlmeans._progress", "nlmeans.layout", "nlmeans.pairwise.spec", "nlmeans.groups.spec"},
-    {
-        f"nlmeans.{name}"
-        for name in ("_lanes", "_blocks", "_checks", "defaults", "vst", "explain", "outliers", "stripes", "missing")
-    }
-    | {"nlmeans.containers", "nlmeans.crops"}
-    | {"nlmeans.pairwise.tiles", "nlmeans.pairwise.kernels_uneven", "nlmeans.scores"}
-    | {name for name in MODULES if name.startswith("nlmeans.page")},
-    {
-        "nlmeans.pairwise.kernels",
-        "nlmeans.pairwise.naive",
-        "nlmeans.pairwise.weights",
-        "nlmeans.wiener.naive",
-        "nlmeans.groups.naive",
-    }
-    | {name for name in MODULES if name.startswith("nlmeans.noise")}
-    | {"nlmeans.colour"},
-    {f"nlmeans.pairwise.kernels_{name}" for name in ("apart", "patchwise", "domain", "risk")}
-    | {"nlmeans.wiener.kernels", "nlmeans.groups.kernels", "nlmeans.groups.kernels_match"}
-    | {"nlmeans.options", "nlmeans.methods"},
-    {"nlmeans.plan", "nlmeans.units"},
-    {"nlmeans.choose"},
-    {"nlmeans.pairwise.domain"},
-    {"nlmeans.pairwise.run", "nlmeans.pairwise.risk", "nlmeans.pairwise.attend", "nlmeans.wiener.run"}
-    | {"nlmeans.groups.run"},
-    {"nlmeans.nlm"},
-    {"nlmeans.sure", "nlmeans.ridge"},
-    {"nlmeans.prepare"},
-    {"nlmeans.pieces", "nlmeans.sample"},
-    {"nlmeans.tiled"},
-    {"nlmeans.denoise", "nlmeans.looking"},
-    {"nlmeans"},
-    {name for name in MODULES if name.startswith("nlmeans.compat")} | {"nlmeans.convert"},
-    {name for name in MODULES if name.startswith(("nlmeans.io", "nlmeans.datasets"))},
-    {name for name in MODULES if name.startswith("nlmeans.large")},
-    {name for name in MODULES if name.startswith(("nlmeans.cli", "nlmeans.demo", "nlmeans.__main__"))},
-]
+ALL = modules("nlmeans") | modules("nonlocal_block")
 
 
-BORROWED = {
-    "_checks",
-    "_progress",
-    "datasets",
-    "denoise",
-    "explain",
-    "io",
-    "layout",
-    "nlm",
-    "noise",
-    "options",
-    "pairwise",
-    "pieces",
-    "plan",
-    "prepare",
-}
-"""What nonlocal_block takes from nlmeans, none of it a kernel."""
-STOREYS = [  # of nonlocal_block, as FLOORS
-    {"_checks", "_device", "_modes", "request", "weights"},
-    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".backends." in name},
-    {"backends"},
-    {"functional"},
-    {"block", "nlm", "layouts"},
-    {"classifier", "denoiser"},
-    {"_planes"},
-    {"_image"},
-    {"denoising"},
-    {"train.folder"},
-    {"train.loop"},
-    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".train." in name},
-    {name.removeprefix("nonlocal_block.") for name in LEARNED if ".maps" in name},
-]
-RUNNERS = {f"nlmeans.pairwise.{name}" for name in ("run", "attend", "domain", "risk")}
-RUNNERS |= {"nlmeans.wiener.run", "nlmeans.groups.run"}
-PACKAGES = {"nlmeans.pairwise", "nlmeans.wiener", "nlmeans.groups"}
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path, name, top_only=False):
-    """Return the full names of the modules that a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_only else ast.walk(tree)
-    found = set()
+@cache
+def imports(name, types=False):
+    """Return the modules that a module imports, within functions too; with ``types`` those that types alone need."""
+    path, tree = ALL[name], tree_of(ALL[name])
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in nodes:
+    only_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    result = set()
+    for node in ast.walk(tree):
+        if not types and id(node) in only_types:
+            continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            result |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 home = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*home, base] if base else home)
-            inner = {name for alias in node.names if (name := f"{base}.{alias.name}") in MODULES | LEARNED}
-            found |= inner or {base}
-    return found
+            inner = {full for alias in node.names if (full := f"{base}.{alias.name}") in ALL}
+            result |= inner or {base}
+    return result
 
 
-@pytest.mark.parametrize("name", MODULES)
+def room(name):
+    """Return the folder, or the file in the package's root, that a module is; the package's own file is the package."""
+    return name.split(".")[1] if "." in name else name
+
+
+def ours(name, package):
+    return {module for module in imports(name) if module.split(".")[0] == package}
+
+
+@pytest.mark.parametrize(("package", "floors"), [("nlmeans", FLOORS), ("nonlocal_block", STOREYS)])
+def test_every_room_has_its_floor(package, floors):
+    assert sorted(room for floor in floors for room in floor) == sorted({room(name) for name in modules(package)})
+
+
+@pytest.mark.parametrize(("package", "floors"), [("nlmeans", FLOORS), ("nonlocal_block", STOREYS)])
+def test_rooms_import_from_the_floors_below(package, floors):
+    floor = {room: k for k, rooms in enumerate(floors) for room in rooms}
+    for name in modules(package):
+        for module in ours(name, package):
+            own, other = room(name), room(module)
+            assert own == other or floor[other] < floor[own], f"{name} imports {module}"
+
+
+@pytest.mark.parametrize("package", ["nlmeans", "nonlocal_block"])
+def test_no_module_imports_itself_by_way_of_others(package):
+    graph = {name: ours(name, package) - {name, package} for name in modules(package)}
+    doors = {name for name, path in modules(package).items() if path.name == "__init__.py"}
+    for name in graph:  # what a package's own file says, all modules in it may build on, and they are behind its door
+        graph[name] -= {door for door in doors if name.startswith(f"{door}.")}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("name", modules("nlmeans"))
 def test_nlmeans_knows_nothing_above_it(name):
-    roots = {module.split(".")[0] for module in imports(MODULES[name], name)}
+    roots = {module.split(".")[0] for module in imports(name, types=True)}
     assert not roots & {"torch", "nonlocal_block", "benchmarks", "tests"}
 
 
-def test_every_module_has_its_floor():
-    assert set().union(*FLOORS) | PACKAGES == set(MODULES)
+def test_only_simd_calls_numba_and_only_engines_call_kernels():
+    for name in modules("nlmeans"):
+        if room(name) != "simd":
+            assert not {module for module in imports(name) if module.split(".")[0] in ("numba", "llvmlite")}, name
+        if room(name) not in ENGINES:
+            assert not {module for module in imports(name) if ".kernels" in module}, name
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - PACKAGES))
-def test_imports_run_downward(name):
-    floor = next(k for k, names in enumerate(FLOORS) if name in names)
-    below = set().union(*FLOORS[: floor + 1])
-    ours = {module for module in imports(MODULES[name], name) if module.startswith("nlmeans")}
-    assert ours <= below | ({name.rpartition(".")[0]} - {"nlmeans"})
+def test_kernels_cannot_raise():
+    for name in (name for name in modules("nlmeans") if ".kernels" in name):
+        assert not [node for node in ast.walk(tree_of(ALL[name])) if isinstance(node, ast.Raise | ast.Assert)]
 
 
-@pytest.mark.parametrize("name", LEAVES)
-def test_leaves_import_nothing_of_ours(name):
-    assert {m for m in imports(MODULES[name], name) if m.startswith("nlmeans")} <= LEAVES[name]
+@pytest.mark.parametrize("name", modules("nonlocal_block"))
+def test_the_learned_side_comes_in_by_the_doors(name):
+    used = imports(name, types=True)
+    assert {module for module in used if module.split(".")[0] == "nlmeans"} <= DOORS
+    assert not {module.split(".")[0] for module in used} & {"benchmarks", "tests", "numba"}
 
 
-def test_only_one_file_jits_and_only_run_calls_kernels():
-    for name, path in MODULES.items():
-        used = imports(path, name)
-        if name not in ("nlmeans._jit", "nlmeans._lanes", "nlmeans._blocks"):
-            assert not {m for m in used if m.split(".")[0] in ("numba", "llvmlite")}, name
-        runs = name in RUNNERS or ".kernels" in name
-        assert runs or not {m for m in used if ".kernels" in m}, name
-
-
-def test_kernels_cannot_raise_and_checks_cannot_loop_over_pixels():
-    for name in (name for name in MODULES if ".kernels" in name):
-        kernels = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-        assert not [node for node in ast.walk(kernels) if isinstance(node, ast.Raise | ast.Assert)]
+def test_methods_models_and_formats_answer_for_themselves():
+    """What is printed is not read back, and nobody but their own modules asks which method it is."""
+    for name, path in ALL.items():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
+                of = node.func.value
+                assert not (isinstance(of, ast.Attribute) and of.attr in ("noise", "text", "notes")), (
+                    name,
+                    node.lineno,
+                )
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.Eq):
+                right = node.comparators[0]
+                assert not (isinstance(right, ast.Name) and right.id == "note"), (name, node.lineno)
+            if isinstance(node, ast.Constant) and node.value in ("ridge", "learned"):
+                assert room(name) in ("methods", "method", "cli", "train", "denoise", "denoiser"), (name, node.lineno)
 
 
 def test_import_stays_light():
@@ -162,21 +177,3 @@ def test_import_stays_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-
-
-def test_the_learned_side_borrows_no_kernels():
-    for name, path in LEARNED.items():
-        used = {module for module in imports(path, name) if module.split(".")[0] == "nlmeans"}
-        assert {module.split(".")[1] for module in used} <= BORROWED, name
-        assert not {module for module in used if ".kernels" in module}, name
-        assert not {module.split(".")[0] for module in imports(path, name)} & {"benchmarks", "tests", "numba"}, name
-
-
-@pytest.mark.parametrize("name", sorted(set(LEARNED) - {"nonlocal_block", "nonlocal_block.train"}))
-def test_the_learned_sides_imports_run_downward(name):
-    floor = next(k for k, names in enumerate(STOREYS) if name.removeprefix("nonlocal_block.") in names)
-    below = {f"nonlocal_block.{module}" for module in set().union(*STOREYS[: floor + 1])}
-    if name == "nonlocal_block.backends":
-        below |= {module for module in LEARNED if ".backends." in module}
-    ours = {module for module in imports(LEARNED[name], name) if module.startswith("nonlocal_block.")}
-    assert ours <= below

@@ -8,26 +8,7 @@
 True
 """
 
-# The specifications come with NumPy alone, the rest, Numba with it, with the first name that is used.
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+# Numba comes with the first name that needs it.
+import lazy_loader
 
-from .spec import GroupSpec, RidgeSpec
-
-if TYPE_CHECKING:
-    from . import naive
-    from .run import Step, group_step
-
-__all__ = ["GroupSpec", "RidgeSpec", "Step", "group_step", "naive"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "naive":
-        return import_module(".naive", __name__)
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".run", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

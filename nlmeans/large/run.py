@@ -11,9 +11,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from .. import __version__, _checks
+from .. import _checks
 from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
+from .._version import __version__
 from ..formats.arrays import ArrayInfo
 from ..formats.picture import PictureError
 from ..formats.table import to_write

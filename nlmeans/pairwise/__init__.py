@@ -13,66 +13,6 @@ True
 """
 
 # The specification needs Python alone; NumPy, Numba and the rest come with the first name that is used.
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from .spec import (
-    ROWS,
-    VANISH,
-    Aggregation,
-    Centre,
-    Normalise,
-    PairwiseSpec,
-    Radii,
-    Score,
-    Weight,
-)
-
-if TYPE_CHECKING:
-    from . import naive
-    from .apart import Averages, attend, attend_adjoint
-    from .risk import pairwise_risk
-    from .run import pairwise_average
-    from .tiles import Tile
-    from .weights import pixel_weights
-
-__all__ = [
-    "ROWS",
-    "VANISH",
-    "Aggregation",
-    "Averages",
-    "Centre",
-    "Normalise",
-    "PairwiseSpec",
-    "Radii",
-    "Score",
-    "Tile",
-    "Weight",
-    "attend",
-    "attend_adjoint",
-    "naive",
-    "pairwise_average",
-    "pairwise_risk",
-    "pixel_weights",
-]
-_HOMES = {
-    "Averages": "apart",
-    "Tile": "tiles",
-    "attend": "apart",
-    "attend_adjoint": "apart",
-    "pairwise_average": "run",
-    "pairwise_risk": "risk",
-    "pixel_weights": "weights",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name == "naive":
-        return import_module(".naive", __name__)
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

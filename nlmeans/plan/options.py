@@ -306,5 +306,7 @@ def check_together(given: Mapping[str, Any]) -> None:
     """Refuse options that exclude each other, and one that says nothing without another."""
     if (pair := clash(given)) is not None:
         name, other, rule = pair
-        values = " and ".join(f"{key}={_checks.short(given[key])}" for key in (name, other) if key in given)
+        values = " and ".join(
+            f"{key}={_checks.short(given[key])}" for key in (name, other) if given.get(key) is not None
+        )
         raise ValueError(f"{name} {rule.format(other)}; got {values}")

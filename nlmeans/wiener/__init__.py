@@ -9,23 +9,6 @@ True
 """
 
 # Numba comes with the first name that is used.
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-if TYPE_CHECKING:
-    from . import naive
-    from .run import wiener, window_sides
-
-__all__ = ["naive", "wiener", "window_sides"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "naive":
-        return import_module(".naive", __name__)
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(".run", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,3 @@
+from .run import denoise as denoise
+from .run import sampled as sampled
+from .work import Unfinished as Unfinished

@@ -1,0 +1,17 @@
+from . import naive as naive
+from .apart import Averages as Averages
+from .apart import attend as attend
+from .apart import attend_adjoint as attend_adjoint
+from .risk import pairwise_risk as pairwise_risk
+from .run import pairwise_average as pairwise_average
+from .spec import ROWS as ROWS
+from .spec import VANISH as VANISH
+from .spec import Aggregation as Aggregation
+from .spec import Centre as Centre
+from .spec import Normalise as Normalise
+from .spec import PairwiseSpec as PairwiseSpec
+from .spec import Radii as Radii
+from .spec import Score as Score
+from .spec import Weight as Weight
+from .tiles import Tile as Tile
+from .weights import pixel_weights as pixel_weights

@@ -1,0 +1,3 @@
+from . import naive as naive
+from .run import wiener as wiener
+from .run import window_sides as window_sides
