@@ -22,7 +22,7 @@ def test_every_name_of_a_door_is_there(door):
     for name in package.__all__:
         thing = getattr(package, name)
         assert not callable(thing) or name[0].isupper() or len(thing.__doc__.splitlines()) > 5
-    with pytest.raises(AttributeError, match=f"module '{door}' has no attribute 'kernel'"):
+    with pytest.raises(AttributeError, match="kernel"):
         package.kernel  # noqa: B018
 
 
