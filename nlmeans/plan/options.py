@@ -202,6 +202,8 @@ class Options:
         "Let a Wiener step follow each pass. By default as --quality has it.", special=True
     )]
     # fmt: on
+    given: frozenset[str] = frozenset()
+    """The names of those that the caller gave, so that a method may have defaults of its own."""
 
     @classmethod
     def check(cls, image: np.ndarray, **given: Any) -> Self:
@@ -238,7 +240,8 @@ class Options:
         check_together(given)
         own = {name: option for name, option in OPTIONS.items() if not option.name}
         values = {name: option.checked(given.get(name), name, layout) for name, option in own.items()}
-        return cls(layout=layout, known=known, noise=noise, guide=guide, **values)
+        named = frozenset(name for name in own if given.get(name) is not None)
+        return cls(layout=layout, known=known, noise=noise, guide=guide, given=named, **values)
 
     def map_of(self, index: int) -> np.ndarray | None:
         """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
