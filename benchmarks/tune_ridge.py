@@ -25,7 +25,7 @@ from nlmeans.formats import replacing
 from nlmeans.groups.spec import RidgeSpec
 from nlmeans.methods.average import average
 from nlmeans.methods.combine import combine
-from nlmeans.methods.scale import Units
+from nlmeans.methods.scale import Scale
 from nlmeans.noise.fitted import FittedNoise
 from nlmeans.noise.models import Gaussian
 
@@ -96,7 +96,7 @@ class Case:
             assert spec is not None
             chosen = spec if name is None else changed(spec, name, value)
             start = time.perf_counter()
-            result = combine(noisy, pilot, chosen, noise, Units.of(noisy, noise, chosen.correlated))
+            result = combine(noisy, pilot, chosen, noise, Scale.of(noisy, noise, chosen.correlated))
             seconds += time.perf_counter() - start
             found.append(psnr(result, clean))
         pixels = sum(planes[0].size for planes in self.noisy)
