@@ -1,1 +1,6 @@
 """Pictures of what was done: weights, metrics, pages."""
+
+# What these need is imported when they are used.
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
