@@ -109,7 +109,7 @@ class RidgePlan(AveragingPlan):
         z, y, x = map(max, pilot, first)
         return total([(z, y, x), second])
 
-    def margin(self, missing: bool = False) -> Radii:
+    def steps_halo(self, missing: bool = False) -> Radii:
         """Return the halo of the two steps alone."""
         return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)])
 
@@ -147,7 +147,7 @@ class Ridge(Method):
         plan, noise, scale, core, planes = recipe.plan, region.noise, recipe.numbers, region.core, region.planes
         if not any(noise.sigma):  # there may be pixels to fill
             return NonLocalMeans().run(region, recipe, threads=threads, progress=progress)
-        near = core.grown(plan.margin(region.missing), planes.shape[1:])
+        near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
         averages, _ = average(planes, plan, noise, threads=threads, progress=first, region=near)
         planes, noise = near.of(planes), noise.within(near)
