@@ -19,7 +19,7 @@ from nlmeans.formats import check_target, replacing
 
 from ..classifier import MODES, NonLocalClassifier, load_classifier
 from . import drawing, shapes
-from .looking import Look, compare, look, read
+from .reading import Look, compare, look, read
 from .page import page
 
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended

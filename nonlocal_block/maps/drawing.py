@@ -10,7 +10,7 @@ import numpy as np
 
 from nlmeans.show.explain import glow
 
-from .looking import BOX, GRID, Look
+from .reading import BOX, GRID, Look
 
 SCALE = 5
 TILE = 28 * SCALE

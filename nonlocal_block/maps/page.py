@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .drawing import caption, tiles
-from .looking import Look
+from .reading import Look
 
 
 def page(looks: Sequence[Look], title: str, sentences: Sequence[str], figures: Mapping[str, Any]) -> str:
@@ -25,7 +25,7 @@ def page(looks: Sequence[Look], title: str, sentences: Sequence[str], figures: M
     sentences : sequence of str
         What comes first.
     figures : mapping
-        `looking.compare` of groups of digits, by the group's name.
+        `reading.compare` of groups of digits, by the group's name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
