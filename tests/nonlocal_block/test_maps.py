@@ -1,4 +1,4 @@
-"""What the classifier looks at: heat maps, boxes, the numbers, the pictures and the command."""
+"""What the classifier reads: heat maps, boxes, the numbers, the pictures and the command."""
 
 import json
 import re
@@ -43,11 +43,11 @@ def digits(count=12, seed=0):
     return images, (np.arange(count) % 10).astype(np.uint8)
 
 
-def a_look(index=7, label=4, predicted=6, key=4, heat=None):
+def a_reading(index=7, label=4, predicted=6, key=4, heat=None):
     attention = np.zeros((3, 3))
     attention.flat[key] = 0.5
     heat = np.ones((28, 28)) if heat is None else heat
-    return reading.Look(index, label, predicted, 0.62, 0.3, digits(1)[0][0], heat, heat, attention)
+    return reading.Reading(index, label, predicted, 0.62, 0.3, digits(1)[0][0], heat, heat, attention)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -95,7 +95,7 @@ def test_frozen_parts_stay_frozen():
     before = {name: part.training for name, part in net.named_modules()}
     reading.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([0]))
     reading.read(net, images)
-    for _ in reading.look(net, images, labels, [0, 1]):
+    for _ in reading.readings(net, images, labels, [0, 1]):
         assert net.training
     with pytest.raises(RuntimeError):  # of a class that is none
         reading.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([10]))
@@ -122,9 +122,9 @@ def test_attention_is_the_mean_over_queries():
 def test_looks_are_the_networks():
     net, (images, labels) = lively(), digits()
     read = reading.read(net, images)
-    looks = list(reading.look(net, images, labels, [3, 0, 11]))
-    assert [one.index for one in looks] == [3, 0, 11]
-    for one in looks:
+    some = list(reading.readings(net, images, labels, [3, 0, 11]))
+    assert [one.index for one in some] == [3, 0, 11]
+    for one in some:
         x = torch.from_numpy(images[one.index])[None, None].float() / 255
         with torch.no_grad():
             logits, maps = net.forward_with_nl_map(x)
@@ -142,7 +142,7 @@ def test_looks_are_the_networks():
 @pytest.mark.parametrize("block", ["none", "conv"])
 def test_controls_have_nothing_to_look_with(block):
     with pytest.raises(ValueError, match="only non-local blocks have maps"):
-        list(reading.look(lively(block), *digits(), [0]))
+        list(reading.readings(lively(block), *digits(), [0]))
 
 
 def test_overlap_against_a_loop():
@@ -189,7 +189,7 @@ def test_a_favoured_place_is_no_sight():
     rng = np.random.default_rng(1)
     keys = np.where(rng.random(60) < 0.9, 4, 1)
     middle = rng.random((60, 28, 28))
-    middle[:, 8:16, 8:16] += 5  # of every digit, whatever its block looks at
+    middle[:, 8:16, 8:16] += 5  # of every digit, whatever its block attends to
     found = reading.overlap(middle, keys)
     assert (found["verdict"], found["verdict_others"]) == ("the same place", "no difference")
     for k, key in enumerate(keys):
@@ -201,33 +201,33 @@ def test_a_favoured_place_is_no_sight():
 def test_a_card_shows_the_box_and_the_heat():
     heat = np.zeros((28, 28))
     heat[20:, 20:] = 3
-    look = a_look(key=5, heat=heat)
-    names = [name for name, _ in drawing.tiles(look)]
+    digit = a_reading(key=5, heat=heat)
+    names = [name for name, _ in drawing.tiles(digit)]
     assert names == ["the digit", "block 2", "heat for 4", "heat for 6"]
-    assert [name for name, _ in drawing.tiles(a_look(predicted=4))] == ["the digit", "block 2", "heat for 4"]
+    assert [name for name, _ in drawing.tiles(a_reading(predicted=4))] == ["the digit", "block 2", "heat for 4"]
     s = drawing.SCALE
-    for name, picture in drawing.tiles(look)[1:]:
+    for name, picture in drawing.tiles(digit)[1:]:
         assert picture.shape == (28 * s, 28 * s, 3)
         red = (picture == drawing.RED).all(-1)
         rows, columns = np.nonzero(red)
-        top, left, bottom, right = (s * k for k in look.box)
+        top, left, bottom, right = (s * k for k in digit.box)
         assert (rows.min(), columns.min(), rows.max(), columns.max()) == (top, left, bottom - 1, right - 1), name
         assert red[top + 1, left:right].all()
         assert not red[top + 3 : bottom - 3, left + 3 : right - 3].any()
-    hot = drawing.tiles(look)[2][1]
+    hot = drawing.tiles(digit)[2][1]
     assert hot[24 * s, 24 * s].sum() > 2 * hot[s, s].sum()
-    assert drawing.caption(look) == "#7  a 4 (30 %), read as 6 (62 %)"
-    assert drawing.card(look).shape == (28 * s, 4 * 28 * s + 3 * drawing.GAP, 3)
+    assert drawing.caption(digit) == "#7  a 4 (30 %), read as 6 (62 %)"
+    assert drawing.card(digit).shape == (28 * s, 4 * 28 * s + 3 * drawing.GAP, 3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_the_sheet_holds_every_card(count):
-    looks = [a_look(index=k, key=k) for k in range(count)]
-    sheet = drawing.contact_sheet(looks, "A title " * 20)
-    ink = drawing.tiles(a_look())[0][1]
+    some = [a_reading(index=k, key=k) for k in range(count)]
+    sheet = drawing.contact_sheet(some, "A title " * 20)
+    ink = drawing.tiles(a_reading())[0][1]
     places = []
     for y in range(sheet.shape[0] - len(ink)):
-        for x in (drawing.MARGIN, drawing.MARGIN + drawing.card(a_look()).shape[1] + 2 * drawing.MARGIN):
+        for x in (drawing.MARGIN, drawing.MARGIN + drawing.card(a_reading()).shape[1] + 2 * drawing.MARGIN):
             if np.array_equal(sheet[y : y + len(ink), x : x + len(ink)], ink):
                 places.append((y, x))
     assert len(places) == count
@@ -236,7 +236,7 @@ def test_the_sheet_holds_every_card(count):
 
 @pytest.mark.parametrize("count", [1, 12, 13, 42, 43, 100])
 def test_the_sheet_is_a_page(count):
-    height, width, _ = drawing.contact_sheet([a_look()] * count, "A title").shape
+    height, width, _ = drawing.contact_sheet([a_reading()] * count, "A title").shape
     assert height < 2.5 * width
     assert width < 2500
 
@@ -254,10 +254,10 @@ class Reader(HTMLParser):
 
 
 def test_the_page_is_whole_and_loads_nothing():
-    looks = [a_look(index=k, label=k % 3, key=k) for k in range(5)]
-    found = {"misread": reading.compare(looks), "few": reading.compare(looks[:1])}
+    some = [a_reading(index=k, label=k % 3, key=k) for k in range(5)]
+    found = {"misread": reading.compare(some), "few": reading.compare(some[:1])}
     found["misread"]["ink"]["verdict_others"] = "a verdict of its own"
-    text = page(looks, "<b>Title & more</b>", ["One & two."], found)
+    text = page(some, "<b>Title & more</b>", ["One & two."], found)
     assert "&lt;b&gt;Title &amp; more" in text
     assert "http" not in text
     elements = Reader(text).found
