@@ -9,6 +9,7 @@ from ._progress import Progress as Progress
 from ._progress import part as part
 from ._progress import shares_of as shares_of
 from .formats.arrays import ArrayInfo as ArrayInfo
+from .formats.arrays import Slices as Slices
 from .formats.arrays import Source as Source
 from .formats.arrays import Target as Target
 from .formats.format import Format as Format

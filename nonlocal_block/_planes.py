@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nlmeans._progress import Progress
-from nlmeans.pairwise.tiles import TICK
+from nlmeans.extend import TICK, Progress
 
 from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
 from .functional import full_precision

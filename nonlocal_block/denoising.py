@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import nlmeans
-from nlmeans._checks import flag
-from nlmeans._progress import Progress
+from nlmeans.extend import Progress, flag
 
 from .method import Learned, LearnedReport
 

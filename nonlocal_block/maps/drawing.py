@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans.show.explain import glow
+from nlmeans.show import glow
 
 from .looking import BOX, GRID, Look
 

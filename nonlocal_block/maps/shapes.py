@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlmeans.show.explain import glow
+from nlmeans.show import glow
 
 from ..block import NonLocalBlock2d
 
