@@ -8,6 +8,14 @@ from ._progress import Cancelled as Cancelled
 from ._progress import Progress as Progress
 from ._progress import part as part
 from ._progress import shares_of as shares_of
+from .formats.arrays import ArrayInfo as ArrayInfo
+from .formats.arrays import Slices as Slices
+from .formats.arrays import Source as Source
+from .formats.arrays import Target as Target
+from .formats.format import Format as Format
+from .formats.picture import Picture as Picture
+from .formats.picture import PictureError as PictureError
+from .formats.picture import Request as Request
 from .methods.average import known_nearest as known_nearest
 from .methods.filling import Filling as Filling
 from .methods.method import Method as Method

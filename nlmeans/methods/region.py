@@ -215,6 +215,11 @@ def denoised(
     )  # fmt: skip
     outcome = recipe.method.run(region, recipe, threads=threads, progress=progress)
     averages, plan = outcome.pixels, outcome.plan or plan
+    if averages.shape != stored.shape:
+        raise ValueError(
+            f"method {recipe.method.name!r} must keep the shape of a region's core, {stored.shape}; "
+            f"got {averages.shape}"
+        )
     unfilled, keeps = None, None
     if missing is not None:  # what stays is missing, too
         unfilled = missing & np.isnan(averages)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from .. import _checks
 from ..plan.options import SPECIAL
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from .method import Method
 
 GROUP = "nlmeans.methods"
@@ -20,9 +21,16 @@ OWN = {"nlm": "nlm:NonLocalMeans", "ridge": "ridge:Ridge"}
 """Methods of this package: where their classes are, which bring what they compute with."""
 
 
+def _points() -> Iterable[EntryPoint]:
+    """Return what installed packages bring; the library that knows takes long to import."""
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
 def names() -> tuple[str, ...]:
     """Return the methods that can be named."""
-    return (*OWN, *sorted(point.name for point in entry_points(group=GROUP) if point.name not in OWN))
+    return (*OWN, *sorted(point.name for point in _points() if point.name not in OWN))
 
 
 def method_of(given: Any) -> Method:
@@ -46,7 +54,7 @@ def _named(name: str) -> Method:
         module, _, kind = OWN[name].partition(":")
         method: Method = getattr(import_module(f".{module}", __package__), kind)()
         return method
-    for point in entry_points(group=GROUP):
+    for point in _points():
         if point.name == name:
             return _checked(point.load())
     raise ValueError(f"method must be one of {', '.join(map(repr, names()))}; got {_checks.short(name)}")

@@ -249,6 +249,8 @@ class Options:
         "Let a Wiener step follow each pass. By default as --quality has it.", special=True
     )]
     # fmt: on
+    given: frozenset[str] = frozenset()
+    """The names of those that the caller gave, so that a method may have defaults of its own."""
 
     @classmethod
     def check(cls, image: np.ndarray, **given: Any) -> Self:
@@ -285,7 +287,8 @@ class Options:
         check_together(given)
         own = {name: option for name, option in OPTIONS.items() if not option.name}
         values = {name: option.checked(given.get(name), name, layout) for name, option in own.items()}
-        return cls(layout=layout, known=known, noise=noise, guide=guide, **values)
+        named = frozenset(name for name in own if given.get(name) is not None)
+        return cls(layout=layout, known=known, noise=noise, guide=guide, given=named, **values)
 
     def map_of(self, index: int) -> np.ndarray | None:
         """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
@@ -353,5 +356,7 @@ def check_together(given: Mapping[str, Any]) -> None:
     """Refuse options that exclude each other, and one that says nothing without another."""
     if (pair := clash(given)) is not None:
         name, other, rule = pair
-        values = " and ".join(f"{key}={_checks.short(given[key])}" for key in (name, other) if key in given)
+        values = " and ".join(
+            f"{key}={_checks.short(given[key])}" for key in (name, other) if given.get(key) is not None
+        )
         raise ValueError(f"{name} {rule.format(other)}; got {values}")

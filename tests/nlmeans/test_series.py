@@ -1,7 +1,5 @@
 """What belongs to one image serves all of a series; an axis of length 1 is none; results of another type."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -316,33 +314,3 @@ def test_a_dark_frame_in_a_folder_is_done(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["denoise", "in", "out", *flags])
     assert done.exit_code == 0, done.stderr
     assert CliRunner().invoke(app, ["denoise", "in/a.npy", "c.npy", *flags]).exit_code == 1
-
-
-@pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """Install another package's method, which returns what the test says."""
-    place = tmp_path / "site"
-    (place / "mine-1.dist-info").mkdir(parents=True)
-    (place / "mine-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
-    (place / "mine-1.dist-info/entry_points.txt").write_text("[nlmeans.methods]\nmine = mine:f\n")
-    (place / "mine.py").write_text(
-        "returns = lambda image, options: (image, options)\n"
-        "def f(image, noise, **options): return returns(image, options)\n"
-    )
-    monkeypatch.syspath_prepend(str(place))
-    yield lambda returns: monkeypatch.setattr("mine.returns", returns)
-    sys.modules.pop("mine", None)
-
-
-def test_what_the_user_gave_reaches_another_packages_method(plugin):
-    image = np.ones((20, 20))
-    defaults = {"quality": "balanced", "fill": True, "bias": True, "guide_sigma": 0.0}
-    assert nlmeans.denoise(image, 1, method="mine", full_output=True, **defaults)[1] == defaults
-    assert nlmeans.denoise(image, 1, method="mine", full_output=True)[1] == {}
-    assert type(nlmeans.denoise(np.ma.array(image), 1, method="mine")) is np.ma.MaskedArray
-    plugin(lambda image, options: (image[1:], None))
-    with pytest.raises(ValueError, match="'mine' must keep the image's shape"):
-        nlmeans.denoise(image, 1, method="mine")
-    plugin(lambda image, options: image)
-    with pytest.raises(TypeError, match="an array and a report"):
-        nlmeans.denoise(image, 1, method="mine")

@@ -70,6 +70,16 @@ def test_a_folder_may_hold_stores():
     assert sorted(os.listdir("out")) == ["noisy.npy", "noisy.zarr"]
 
 
+def test_the_trained_network_takes_stores():
+    pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
+    done = nl("denoise", "noisy.zarr", "clean.zarr", "--sigma", 10, "--method", "learned")
+    assert done.exit_code == 0, done.stderr
+    np.testing.assert_allclose(
+        zarr.open_array("clean.zarr")[...], nlmeans.denoise(GREY, 10, method="learned"), atol=0.01
+    )
+
+
 @pytest.mark.parametrize("source", ["noisy.zarr", "noisy.npy"])
 def test_plan_and_estimate(source):
     assert f"{nlmeans.estimate_sigma(GREY):.4g} (estimated)" in nl("plan", source).stdout
@@ -86,7 +96,7 @@ def test_plan_and_estimate(source):
         (["nothing.zarr", "clean.zarr"], "there is no"),
         (["noisy.npy", "clean.npy", "--max-memory", "1M"], "max_memory must be more than the"),
         (["noisy.npy", "clean.npy", "--scheduler", "nonsense"], "nonsense"),
-        (["noisy.zarr", "clean.zarr", "--method", "learned"], "'nlm' or 'ridge'; got 'learned'"),
+        (["noisy.zarr", "clean.zarr", "--method", "ridge", "--bias"], "method 'ridge' has no option bias"),
     ],
 )
 def test_failures_are_named(arguments, message):

@@ -14,9 +14,7 @@ from nlmeans.formats import table
 GREY = np.random.default_rng(0).normal(100, 10, (40, 50)).astype(np.float32)
 CODE = """
 import numpy as np
-from nlmeans.formats.arrays import ArrayInfo, Source, Target
-from nlmeans.formats.format import Format
-from nlmeans.formats.picture import Picture
+from nlmeans.extend import ArrayInfo, Format, Picture, Source, Target
 
 class Plain(Format):
     name, endings, magic = "PLAIN", (".plain",), (b"PLAIN",)

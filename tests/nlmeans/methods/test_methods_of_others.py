@@ -48,7 +48,7 @@ class Whole(Median):
 def installed(monkeypatch):
     points = [EntryPoint(kind.name, f"{__name__}:{kind.__name__}", registry.GROUP) for kind in (Median, Whole)]
     points.append(EntryPoint("function", "math:sqrt", registry.GROUP))
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(registry, "_points", lambda: points)
     monkeypatch.setattr(EntryPoint, "load", lambda self: {"median": Median, "whole": Whole}.get(self.name, np.sqrt))
     registry._named.cache_clear()
     yield
@@ -125,3 +125,26 @@ def test_what_it_does_not_have_is_refused():
     for given in ("function", np.sqrt, 3):
         with pytest.raises(TypeError, match=r"method must be a name, or a Method of nlmeans\.extend; got"):
             nlmeans.denoise(NOISY, 10, method=given)
+
+
+def test_what_the_caller_gave_reaches_it():
+    given = []
+
+    class Asking(Median):
+        def decide(self, sample, options, progress=None):
+            given.append(options.given)
+            return super().decide(sample, options, progress)
+
+    nlmeans.denoise(NOISY, 10, method=Asking())
+    nlmeans.denoise(NOISY, 10, method=Asking(), quality="balanced", padding=True, search_radius=1)
+    assert given == [set(), {"quality", "padding", "search_radius"}]
+    assert type(nlmeans.denoise(np.ma.array(NOISY), 10, method=Asking())) is np.ma.MaskedArray
+
+
+def test_a_result_of_another_shape_is_refused():
+    class Cropping(Median):
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return Outcome(region.planes[..., 1:])
+
+    with pytest.raises(ValueError, match="method 'median' must keep the shape of a region's core"):
+        nlmeans.denoise(NOISY, 10, method=Cropping())
