@@ -10,11 +10,14 @@ import operator
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from ._axes import Layout
+
+if TYPE_CHECKING:
+    from ._typing import Lazy
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
@@ -106,7 +109,7 @@ def dtype(kind: np.dtype) -> None:
         raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {kind}: {remedy}")
 
 
-def is_dask(value: Any) -> bool:
+def is_dask(value: object) -> TypeGuard[Lazy]:
     """Whether this is a dask array; dask need not be there."""
     return hasattr(value, "chunks") and any(kind.__module__.partition(".")[0] == "dask" for kind in type(value).__mro__)
 

@@ -13,6 +13,8 @@ Array: TypeAlias = NDArray[Any]
 """An array of any type of pixels."""
 Rows: TypeAlias = Sequence[Sequence[float] | Array] | Sequence[Sequence[Sequence[float] | Array]] | Sequence[Array]
 """An image in lists; a string is none."""
+Numbers: TypeAlias = float | Sequence[float]
+"""One, or one a channel."""
 Radius: TypeAlias = int | Sequence[int]
 """A half-width for all axes of space, or one each."""
 Window: TypeAlias = Radius | Literal["image"]
@@ -24,6 +26,13 @@ class Shaped(Protocol):
 
     @property
     def shape(self) -> Any: ...  # of dask's the sides may be unknown
+
+
+class Lazy(Shaped, Protocol):
+    """A dask array."""
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]: ...
 
 
 class Coloured(Protocol):
@@ -49,7 +58,7 @@ ImageT = TypeVar("ImageT", bound=Container)
 ImageLike: TypeAlias = Container | Rows
 Companion: TypeAlias = Shaped | Rows
 """What belongs to an image's pixels: a mask, a guide, a map of σ."""
-Sigma: TypeAlias = float | Sequence[float] | Companion | None
+Sigma: TypeAlias = Numbers | Companion | None
 """A standard deviation, if any: one, one a channel or image, or a map; of a unit where the image has one."""
 DType: TypeAlias = DTypeLike | None
 Full: TypeAlias = Literal[True, "maps"]

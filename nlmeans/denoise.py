@@ -271,7 +271,7 @@ def denoise(
     if _checks.is_dask(image):
         from .large import lazy
 
-        return lazy.denoise(image, sigma, method=chosen, noise=noise, full_output=full_output, **options)
+        return lazy.denoise(image, sigma, method=chosen, noise=noise, **options | {"full_output": full_output})
 
     from .pairwise.tiles import available_cpus
 

@@ -8,6 +8,16 @@ from ._progress import Cancelled as Cancelled
 from ._progress import Progress as Progress
 from ._progress import part as part
 from ._progress import shares_of as shares_of
+from ._typing import Alone as Alone
+from ._typing import Array as Array
+from ._typing import Companion as Companion
+from ._typing import DType as DType
+from ._typing import Event as Event
+from ._typing import Full as Full
+from ._typing import ImageLike as ImageLike
+from ._typing import ImageT as ImageT
+from ._typing import Rows as Rows
+from ._typing import Sigma as Sigma
 from .formats.arrays import ArrayInfo as ArrayInfo
 from .formats.arrays import Slices as Slices
 from .formats.arrays import Source as Source
