@@ -10,7 +10,7 @@ import operator
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ._axes import Layout
 if TYPE_CHECKING:
     from ._typing import Lazy
 
+T = TypeVar("T")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
 """The search radius that takes in any image."""
@@ -305,7 +306,7 @@ def strength(value: Any) -> Any:
     return number
 
 
-def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
+def choice(value: T, name: str, choices: tuple[object, ...]) -> T:
     """Return one of several values; ``None`` stays."""
     known = isinstance(value, str | int | float | np.number) and not isinstance(value, bool)
     if value is None or (known and value in choices):
@@ -339,7 +340,7 @@ def nodata(value: Any) -> float | None:
         raise TypeError(f"{rule}; got {short(value)}") from None
 
 
-def flag(value: Any, name: str) -> Any:
+def flag(value: object, name: str) -> bool | None:
     """Return a truth value; ``None`` stays."""
     if value is None:
         return None

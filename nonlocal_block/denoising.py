@@ -190,9 +190,10 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
-    made: Any = image  # what it comes in, comes back
-    return nlmeans.denoise(
-        made, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
+    anything: Any = image  # the overloads say what comes back
+    result: Any = nlmeans.denoise(
+        anything, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
         channel_axis=channel_axis, mask=mask, fill=fill, nodata=nodata, padding=padding, outliers=outliers,
         threads=threads, progress=progress, cancel=cancel, dtype=dtype, full_output=flag(full_output, "full_output"),
     )  # fmt: skip
+    return result
