@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from .._progress import Progress, shares_of
 from ..plan.averaging import AveragingPlan
 from ..plan.choice import averaging
 from ..plan.options import Options
-from .average import average, gains_of
+from .average import average
 from .method import Method
 from .recipe import Recipe
 from .region import Outcome, Region
@@ -57,19 +53,3 @@ class NonLocalMeans(Method):
             if last is not None:
                 last(1, 1)
         return Outcome(region.restored(averages), plan, maps)
-
-
-def weights_at(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -> np.ndarray:
-    """Return the weights (Z, Y, X) of the last pass's average at one pixel of a whole image."""
-    from ..pairwise.weights import pixel_weights
-
-    *before, last = plan.passes
-    planes, noise, guide = sample.planes, sample.noise, sample.guide
-    features = planes if guide is None else guide
-    if before:
-        features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
-    gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
-    return pixel_weights(
-        np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), plan.spec_of(last, len(features)), place,
-        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
-    )  # fmt: skip
