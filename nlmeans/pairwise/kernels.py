@@ -126,12 +126,12 @@ def mask_group(weights, count, size, real, step):
             store(weights, at + t, load(weights, at + t) * load(real.data, i + t) * load(real.data, j + t))
 
 
-@row
+@inline
 def tally(sums, weights, values, channels, apart, span, known):
     """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
 
     The planes of ``sums`` are these; the values of the next channel lie ``apart``. Of what is ``known``, only valid
-    values count.
+    values count. It becomes part of its caller, where steps are known.
     """
     data, at, w, w_step = sums.data, sums.at, weights.at, weights.step
     plane = sums.plane
