@@ -9,29 +9,16 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from . import environment, schema, terminal
-from .running import Request, Usage, check, results, run, work
-from .suites import SUITES, Suite
+from . import present, studies
+from .harness import environment, schema
+from .harness.discovery import commands
+from .harness.running import Request, Usage, check, run, work
+from .harness.suite import Suite
+from .present import show
+from .suites import all_suites
 
-STUDIES = {
-    "compare": "what moved beyond noise between two result files",
-    "report": "one page, made of result files",
-    "tables": "the README's tables and chart, made of the results that lie beside this program",
-    "weights": "the pixels that one pixel is averaged with, by classical weights and by learned ones",
-    "sure": "how near strength='sure' comes to the best strength",
-    "noise": "how near the estimated σ comes to the true one",
-    "classifier": "what non-local blocks add to the article's classifier, on MNIST",
-    "ablation": "what the non-local stage adds to the learned denoiser",
-    "ship": "put trained weights of the denoiser into the package",
-    "pictures": "sheets of noisy and denoised details to look at",
-    "tune": "choose the defaults on training pictures",
-    "tune-ridge": "choose the defaults of method ridge on training pictures",
-    "ridge-stages": "where method ridge spends its time, and how near the processor's peak it comes",
-    "large": "files larger than memory, from disk to disk",
-    "migration": "what calls of other libraries take, and what takes their place",
-    "tune-peers": "choose the peers' settings on training pictures",
-}
-"""Programs of their own; their modules have the options."""
+COMMANDS = commands(present) | commands(studies)
+"""Programs of their own: the names of their modules, and what they are for; the modules have the options."""
 QUICK, ALL = "quick", "all"
 QUICK_FOLDER = Path("benchmark-results")
 
@@ -48,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def command(words: list[str]) -> int:
     """Run one command."""
-    if words and words[0] in STUDIES:
-        return int(import_module(f".{words[0].replace('-', '_')}", __package__).main(words[1:]))
+    if words and words[0] in COMMANDS:
+        return int(import_module(COMMANDS[words[0]][0]).main(words[1:]))
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, QUICK)
     options = parser().parse_args(words)
@@ -68,17 +55,13 @@ def parser() -> argparse.ArgumentParser:
         "python -m benchmarks",
         description="Measure this library and its peers. Without a command: quick, which takes a few minutes.",
     )
-    commands = main_parser.add_subparsers(metavar="COMMAND")
-    add_suite(commands.add_parser(QUICK, help="all suites in small, and a page to look at"), SUITES, QUICK)
-    for suite in SUITES:
-        add_suite(commands.add_parser(suite.name, help=suite.about, description=run_suites.__doc__), (suite,), "")
-    add_suite(commands.add_parser(ALL, help="all suites, which takes hours with --data"), SUITES, ALL)
-    for name, about in STUDIES.items():
-        commands.add_parser(name, help=about, add_help=False)
-    show = commands.add_parser("show", help="print a result file as a table")
-    show.add_argument("file", type=Path)
-    show.add_argument("--markdown", action="store_true", help="as Markdown")
-    show.set_defaults(run=run_show)
+    parsers, suites = main_parser.add_subparsers(metavar="COMMAND"), all_suites()
+    add_suite(parsers.add_parser(QUICK, help="all suites in small, and a page to look at"), suites, QUICK)
+    for suite in suites:
+        add_suite(parsers.add_parser(suite.name, help=suite.about, description=run_suites.__doc__), (suite,), "")
+    add_suite(parsers.add_parser(ALL, help="all suites, which takes hours with --data"), suites, ALL)
+    for name, (_, about) in COMMANDS.items():
+        parsers.add_parser(name, help=about, add_help=False)
     return main_parser
 
 
@@ -136,7 +119,7 @@ def run_suites(options: argparse.Namespace) -> int:
     for part in parts:
         made.append(run(part, request))
         if not options.json:
-            terminal.show(made[-1], sys.stdout)
+            show.show(made[-1], sys.stdout)
         if not made[-1]["complete"]:
             break
     if options.json:
@@ -146,13 +129,13 @@ def run_suites(options: argparse.Namespace) -> int:
     if whole and request.out is not None:
         finish(request.out, made)
     elif whole and options.every and not request.partial:
-        finish(results() / environment.own_version() / environment.slug(environment.machine()), made)
+        finish(environment.RESULTS / environment.own_version() / environment.slug(environment.machine()), made)
     return int(any([faults(result) for result in made])) if whole else 130
 
 
 def finish(folder: Path, made: Sequence[schema.Record]) -> None:
     """Draw and write what is made of results."""
-    from .report import write_page
+    from .present.report import write_page
 
     if any(result["suite"] == "locality" for result in made):
         draw_weights(folder)
@@ -160,8 +143,8 @@ def finish(folder: Path, made: Sequence[schema.Record]) -> None:
 
 
 def draw_weights(folder: Path) -> None:
-    """Draw one pixel's weights, which the page shows beside the suite ``locality``."""
-    from .weights import written
+    """Draw one pixel's weights, which the page shows with the suite ``locality``."""
+    from .studies.weights import written
 
     try:
         written(folder)
@@ -171,25 +154,11 @@ def draw_weights(folder: Path) -> None:
 
 def faults(result: schema.Record) -> list[str]:
     """Return what went wrong: methods that failed, pictures that could not be read."""
-    found = [m["name"] for case in result["cases"] for m in case["methods"] if m["status"] == "failed"]
+    failed = [m["name"] for case in result["cases"] for m in case["methods"] if m["status"] == "failed"]
     unreadable = [picture for case in result["cases"] for picture in case.get("unreadable", ())]
     for picture in unreadable:
         print(f"skipped: {picture['reason']}", file=sys.stderr)
-    return found + [picture["name"] for picture in unreadable]
-
-
-def run_show(options: argparse.Namespace) -> int:
-    """Print a result file."""
-    try:
-        result = schema.read(options.file)
-    except ValueError as error:
-        print(f"benchmarks: {error}", file=sys.stderr)
-        return 1
-    if options.markdown:
-        sys.stdout.write(terminal.markdown(result))
-    else:
-        terminal.show(result, sys.stdout)
-    return 0
+    return failed + [picture["name"] for picture in unreadable]
 
 
 def patterns(text: str) -> tuple[str, ...]:
@@ -200,12 +169,12 @@ def patterns(text: str) -> tuple[str, ...]:
 def levels(text: str) -> tuple[float, ...]:
     """Return noise levels."""
     try:
-        found = tuple(float(word) for word in text.split(","))
+        given = tuple(float(word) for word in text.split(","))
     except ValueError:
-        found = (0.0,)
-    if not all(0 < level < float("inf") for level in found):
+        given = (0.0,)
+    if not all(0 < level < float("inf") for level in given):
         raise argparse.ArgumentTypeError(f"must be numbers above 0, parted by commas, not {text!r}")
-    return found
+    return given
 
 
 def thread_counts(text: str) -> tuple[int, ...]:

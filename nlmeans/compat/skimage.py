@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-import nlmeans
-
-from .. import _checks
+from .. import _checks, noise
 from .._axes import Layout
 from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
@@ -175,7 +173,7 @@ def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: in
             stacklevel=2,
         )
     layout = _layout(_checks.image(array), channel_axis)
-    found = np.atleast_1d(nlmeans.estimate_sigma(array, axes=layout.axes)).tolist()
+    found = np.atleast_1d(noise.estimate_sigma(array, axes=layout.axes)).tolist()
     if channel_axis is None:
         return found[0]
     return float(np.mean(found)) if _checks.flag(average_sigmas, "average_sigmas") else found

@@ -119,9 +119,9 @@ def parsed(command, words):
 
 def benchmark(words):
     """Parse a benchmark's command line, and see that what it selects is there."""
-    from benchmarks.__main__ import STUDIES, parser
+    from benchmarks.__main__ import COMMANDS, parser
 
-    if words[0] not in STUDIES:
+    if words[0] not in COMMANDS:
         options = parser().parse_args(words)
         for pattern in getattr(options, "only", ()):
             names = [
@@ -132,7 +132,7 @@ def benchmark(words):
     pytest.importorskip("torch", reason="the extra `learned` is not installed")
     help_text = io.StringIO()
     with contextlib.redirect_stdout(help_text), pytest.raises(SystemExit):
-        import_module(f"benchmarks.{words[0].replace('-', '_')}").main(["--help"])
+        import_module(COMMANDS[words[0]][0]).main(["--help"])
     flags = {word for word in words if word.startswith("--")}
     assert "--only" not in flags, "what a study's --only selects is not looked up here"
     assert flags <= set(re.findall(r"--[a-z][\w-]*", help_text.getvalue()))
@@ -215,14 +215,13 @@ def test_every_one_of_50176_pixels_is_weighed():
 
 
 def test_the_search_radius_is_the_only_difference():
-    from benchmarks.denoisers import RADII
-    from benchmarks.suites import SUITES
+    from benchmarks.suites.locality import NEIGHBOURS, RADII, SUITE
 
-    (suite,) = (suite for suite in SUITES if suite.name == "locality")
-    cases = [case for case in suite.cases if case.name.startswith("radius-")]
+    cases = [case for case in SUITE.cases if case.name.startswith("radius-")]
     assert [case.name for case in cases] == ["radius-camera", "radius-brick"]
     for case in cases:
-        assert set(case.methods) == {*RADII, "gaussian-blur", "median-filter"}
+        assert set(case.methods) == {*RADII, *NEIGHBOURS}
+    assert set(NEIGHBOURS) == {"gaussian-blur", "median-filter"}
     options = [dict(method.options) for method in RADII.values()]
     assert [f"radius-{one.pop('search_radius')}" for one in options] == list(RADII)
     assert "radius-image" in RADII

@@ -135,7 +135,7 @@ def test_without_the_extra_one_line_names_it(tmp_path, missing, words):
 
 @pytest.mark.parametrize(("channels", "folder"), [(1, "Set12"), (3, "Kodak24")])
 def test_the_figures_that_it_is_shipped_with(shared, channels, folder):
-    from benchmarks.picture_sets import standard
+    from benchmarks.harness.sets import standard
 
     network, notes = nonlocal_block.load_denoiser(channels)
     figures = notes["test"][f"{folder} σ=25"]

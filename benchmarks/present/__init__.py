@@ -1,0 +1,1 @@
+"""Results for people: tables, charts, the page, and what moved between two runs."""

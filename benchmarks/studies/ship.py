@@ -1,0 +1,97 @@
+"""Put trained weights of the denoiser into the package: ``python -m benchmarks ship FILE --data DIR``.
+
+The network is measured on the test sets, σ known, with its weights as they are and rounded to float16; these are
+shipped if the mean PSNR of no set moves by 0.005 dB. The figures of every picture go into the file's notes, with where
+the data came from and the licence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..harness.metrics import clipped_psnr
+from ..harness.sets import SIGMAS, standard
+
+if TYPE_CHECKING:
+    from nonlocal_block import NonLocalDenoiser
+
+SETS = {1: ("Set12", "BSD68"), 3: ("Kodak24",)}
+NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
+MOVED = 0.005
+NOTES = {
+    "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
+    "authors offer for non-commercial research and education; no picture is contained in the weights.",
+    "pictures": "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001",
+    "noise": "white, Gaussian, not clipped, sigma from 0 to 75 of 255",
+}
+
+Figures = dict[str, dict[str, float]]
+"""PSNR by set and σ, then by picture."""
+
+
+def measure(network: NonLocalDenoiser, data: Path) -> Figures:
+    """Return what a network reaches on every picture of the test sets."""
+    return {
+        f"{name} σ={sigma}": reached(network, standard(data / name, sigma), sigma)
+        for name in SETS[network.channels]
+        for sigma in SIGMAS
+    }
+
+
+def reached(
+    network: NonLocalDenoiser, pictures: Iterable[tuple[str, np.ndarray, np.ndarray]], sigma: float
+) -> dict[str, float]:
+    """Return the PSNR of every picture by its name; they come with name, noisy and clean, black to white being 255."""
+    import torch
+
+    each = {}
+    for name, noisy, clean in pictures:
+        planes = torch.from_numpy(np.atleast_3d(noisy).transpose(2, 0, 1).copy())[None]
+        with torch.inference_mode():
+            result = network(planes / 255, sigma / 255)[0].numpy().transpose(1, 2, 0) * 255
+        each[name] = round(clipped_psnr(result.reshape(clean.shape), clean), 4)
+    return each
+
+
+def means(figures: Figures) -> dict[str, float]:
+    """Return the mean over the pictures of each set."""
+    return {name: round(statistics.fmean(each.values()), 4) for name, each in figures.items()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, choose the precision, and ship."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks ship", description=__doc__)
+    parser.add_argument("file", type=Path, help="weights of python -m nonlocal_block.train denoiser")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds Set12 and BSD68, or Kodak24")
+    parser.add_argument(
+        "--after", type=Path, nargs="*", default=[], metavar="FILE",
+        help="weights of the runs that this one began with, the first one first: their notes come along",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="measure only")
+    options = parser.parse_args(arguments)
+    from nonlocal_block import NonLocalDenoiser, weights
+
+    kind = NonLocalDenoiser.__name__
+    given, state, _ = weights.load(options.file, kind)
+    earlier = [weights.load(path, kind)[2] for path in options.after]
+    network = weights.assembled(NonLocalDenoiser, given, state, options.file)
+    figures = measure(network, options.data)
+    network.load_state_dict({name: tensor.half().float() for name, tensor in state.items()})
+    rounded = measure(network, options.data)
+    exact, half = means(figures), means(rounded)
+    for name in exact:
+        print(f"{name:<14} float32 {exact[name]:.4f} dB, float16 {half[name]:.4f} dB")
+    small = all(abs(half[name] - exact[name]) < MOVED for name in exact)
+    print(f"float16 {'moves no mean by' if small else 'moves a mean by at least'} {MOVED} dB")
+    if options.dry_run:
+        return 0
+    chosen = rounded if small else figures
+    notes = {**NOTES, "earlier": earlier, "test_means": means(chosen), "test": chosen}
+    print(weights.ship(NAMES[network.channels], options.file, kind, half=small, notes=notes))
+    return 0

@@ -1,0 +1,66 @@
+"""PSNR and SSIM of denoising, classical, learned and the peers', by set and σ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import peers
+from ..harness.published import Published, Table, table
+from ..harness.sets import SAMPLES, SIGMAS, QualityCase
+from ..harness.suite import Suite
+from ..harness.timing import mean
+from ..peers.own import QUALITIES
+from ..peers.plain import Plain
+
+SETS = ("Set12", "BSD68", "Kodak24")
+VARIANTS = ("nlmeans-balanced-estimated", "learned-estimated", "nlmeans-fast-sure", "nlmeans-balanced-sure")
+KNOWN = ("noisy", *QUALITIES, *VARIANTS, *peers.entering(Plain, "quality"))
+VOLUMES = ("noisy", *QUALITIES[:-2], *peers.entering(Plain, "volumes"))
+
+
+def known(source: str, sigma: float, folder: Path | None = None) -> QualityCase:
+    """Return the case of a source with standard noise."""
+    name = f"{source}-{sigma:g}"
+    methods = VOLUMES if source == "phantom" else KNOWN
+    return QualityCase(
+        name, "pictures", methods, each_thread_count=False, source=source, sigma=float(sigma), folder=folder
+    )
+
+
+def quality(folder: Path | None, sigmas: Sequence[float] | None) -> tuple[QualityCase, ...]:
+    """Return the cases of ``python -m benchmarks quality``."""
+    levels = sigmas or SIGMAS
+    if folder is not None:
+        return tuple(known(source, sigma, folder) for source in SETS for sigma in levels)
+    volumes = tuple(known("phantom", sigma) for sigma in sigmas or (15,))
+    return (*(known(source, sigma) for source in SAMPLES for sigma in levels), *volumes)
+
+
+SUITE = Suite("quality", __doc__, quality, peers.methods(Plain), place=1, rounds=3, sets=SETS, noisy=True)
+
+WORDS = {
+    "opencv-nlm": "OpenCV's NLM", "skimage-bilateral": "scikit-image: bilateral",
+    "skimage-wavelet": "scikit-image: wavelet", "skimage-tv": "scikit-image: total variation",
+    "skimage-nlm": "scikit-image: NLM",
+    "nlmeans-fast": '`quality="fast"`', "nlmeans-balanced": '`quality="balanced"`, the default',
+    "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package",
+    "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
+    "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
+    "learned-best": '`method="learned", quality="best"`',
+}  # fmt: skip
+
+
+def standard_sets(published: Published) -> list[str]:
+    """Return the mean PSNR of every method on the standard sets."""
+    by_case = {name: methods for (name, _), methods in published.cases("quality").items()}
+
+    def cell(method: str, source: str) -> str:
+        values = [by_case.get(f"{source}-{sigma}", {}).get(method) for sigma in SIGMAS]
+        return " / ".join("–" if value is None else f"{mean(value['measures']['psnr']):.2f}" for value in values)
+
+    rows = [[words, *(cell(method, source) for source in SETS)] for method, words in WORDS.items()]
+    return table(["", "Set12", "BSD68", "Kodak24, colour"], rows)
+
+
+TABLES: dict[str, Table] = {"quality": standard_sets}

@@ -1,0 +1,95 @@
+"""Seconds and memory of denoising, of equal work by us and by the peers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import peers
+from ..harness.pictures import PictureCase
+from ..harness.published import Published, Table, against, ms, table
+from ..harness.suite import Suite, fixed
+from ..peers.equal import Equal
+
+EVERYONE = ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "pictures"))
+
+ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
+SEVERAL: dict[str, Any] = {"each_thread_count": False, "rounds": 3}
+
+CASES: tuple[PictureCase, ...] = (
+    PictureCase("grey-p7-w21", "call", EVERYONE),
+    PictureCase("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
+    # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
+    PictureCase("colour-p7-w21", "call", EVERYONE, source="astronaut", gain_db=2.0),
+    PictureCase("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
+    PictureCase(
+        "photograph-24mp", "call", ("nlmeans-uint8", "nlmeans-blind"), **ONCE, multiples=True, source="astronaut",
+        shape=(4000, 6000),
+    ),
+    PictureCase("memory-r10", "memory", ("nlmeans-float32",), **SEVERAL, shape=(4096, 4096)),
+    PictureCase(
+        "memory-r64", "memory", ("nlmeans-float32",), **ONCE, shape=(4096, 4096), search_radius=64,
+        reference=False,  # the definition would take minutes here
+    ),
+    PictureCase("import", "import", ("nlmeans-float32",), each_thread_count=False),
+    PictureCase("first-call", "first-call", ("nlmeans-float32",), **SEVERAL),
+    PictureCase("program-png", "program", EVERYONE[1:]),
+    PictureCase(
+        "volume-p3-w11", "call", ("nlmeans-float32", *peers.entering(Equal, "volumes")), **ONCE,
+        note="one round, since the peers take minutes", source="phantom", shape=(128, 128, 128), sigma=15.0,
+        patch_radius=1, search_radius=5, strength=0.7,
+    ),
+    PictureCase(
+        "whole-image-224", "call", ("nlmeans-float32", "opencv"), **ONCE, shape=(224, 224), search_radius="image",
+        note="one round; OpenCV's least window from which every pixel meets all others holds four times as many, "
+        "mirrored ones; scikit-image, which would take six minutes, is left out",
+    ),
+    PictureCase(
+        "passes-p5-w21", "call", multiples=True, patch_radius=2, methods=(
+            "nlmeans-float32", "nlmeans-wiener", "nlmeans-patchwise", "nlmeans-patchwise-twice", "nlmeans-best"
+        ),
+    ),
+)  # fmt: skip
+
+SUITE = Suite("speed", __doc__, fixed(CASES), peers.methods(Equal), place=3, rounds=7)
+
+CONTESTS = {
+    "grey-p7-w21": "grey 512², patch 7×7, window 21×21",
+    "grey-p5-w35": "grey 512², patch 5×5, window 35×35",
+    "colour-p7-w21": "colour 512², patch 7×7, window 21×21",
+}
+
+
+def contests(published: Published) -> list[str]:
+    """Return what the same work takes us, OpenCV and scikit-image."""
+    rows = []
+    for (name, threads), methods in published.cases("speed").items():
+        if name in CONTESTS:
+            floats, integers = methods["nlmeans-float32"], methods["nlmeans-uint8"]
+            theirs = against(floats, methods, "scikit-image"), against(integers, methods, "opencv")
+            rows.append([CONTESTS[name], str(threads), ms(floats), theirs[0], ms(integers), theirs[1]])
+    heads = ["the same work", "threads", "float", "scikit-image (one thread)", "8 bits", "OpenCV"]
+    return table(heads, rows)
+
+
+def more(published: Published) -> list[str]:
+    """Return what volumes and searching everywhere take, and what the further steps cost."""
+    cases = {name: methods for (name, threads), methods in published.cases("speed").items() if threads == 2}
+    rows = []
+    for name, text in (
+        ("volume-p3-w11", "volume 128³, patch 3³, window 11³"),
+        ("whole-image-224", "grey 224², every pixel with every other"),
+    ):
+        own, *peers = cases[name]
+        theirs = "; ".join(f"{peer} {against(cases[name][own], cases[name], peer)}" for peer in peers)
+        rows.append([text, ms(cases[name][own]), theirs])
+    steps = [
+        f"{name.removeprefix('nlmeans-')} {method['measures']['multiple']['median']:.1f}×"
+        for name, method in cases["passes-p5-w21"].items()
+        if "multiple" in method["measures"]
+    ]
+    first = ms(cases["passes-p5-w21"]["nlmeans-float32"])
+    rows.append(["grey 512², patch 5×5, window 21×21: fast", first, f"as long as that: {', '.join(steps)}"])
+    return table(["two threads", "nlmeans", ""], rows)
+
+
+TABLES: dict[str, Table] = {"speed": contests, "whole": more}

@@ -1,0 +1,114 @@
+"""What is measured of the learned denoiser: its suite, the quality study's table, and the ablation."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
+
+from PIL import Image  # noqa: E402
+
+from benchmarks import peers  # noqa: E402
+from benchmarks.__main__ import main  # noqa: E402
+from benchmarks.harness.runner import run_case  # noqa: E402
+from benchmarks.peers.own import dncnn  # noqa: E402
+from benchmarks.peers.plain import Plain  # noqa: E402
+from benchmarks.studies import ablation  # noqa: E402
+from benchmarks.suites.denoiser import CASES  # noqa: E402
+from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
+from nonlocal_block.train import denoiser  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+GREY = CASES[0].quick()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return a folder of small pictures."""
+    rng = np.random.default_rng(0)
+    for name, count, shape in (("CBSD400_train", 9, (40, 44, 3)), ("BSD68", 2, (24, 17)), ("Set12", 10, (16, 24))):
+        (tmp_path / name).mkdir()
+        for k in range(count):
+            pixels = np.kron(rng.integers(40, 215, [(side + 7) // 8 for side in shape[:2]]), np.ones((8, 8)))
+            grey = pixels[: shape[0], : shape[1]].astype(np.uint8)
+            Image.fromarray(np.stack([grey] * 3, 2) if len(shape) == 3 else grey).save(
+                tmp_path / name / f"{k + 1:02}.png"
+            )
+    return tmp_path
+
+
+def test_every_denoiser_that_is_installed_takes_part():
+    (record,) = run_case(GREY, [peers.methods(Plain)[name] for name in GREY.methods], [1], 1)
+    status = {method["name"]: (method["status"], method["reason"]) for method in record["methods"]}
+    wanted = {name: ("measured", None) for name in GREY.methods}
+    if status["bm3d"][0] == "skipped":
+        wanted["bm3d"] = ("skipped", "bm3d cannot be imported: No module named 'bm3d'")
+    assert status == wanted
+    learned, network = (method for method in record["methods"] if method["name"] in ("learned", "dncnn"))
+    assert learned["measures"]["psnr"]["median"] > 29
+    assert {"dncnn", "nlmeans-balanced"} <= set(learned["ratios"])
+    assert not network["own"]
+    assert "patch_radius" not in record["parameters"]
+    assert GREY.title == "grey 128×128, σ = 25"
+
+
+def test_dncnn_is_the_published_architecture():
+    network = dncnn()
+    filters = [part for part in network if isinstance(part, torch.nn.Conv2d)]
+    assert len(filters) == 17
+    assert sum(f.weight.numel() for f in filters) == 15 * 64 * 64 * 9 + 2 * 64 * 9
+    assert network(torch.zeros(1, 1, 8, 9)).shape == (1, 1, 8, 9)
+
+
+def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_path, monkeypatch, capsys):
+    small = denoiser.Recipe(steps=1, batch=1, side=32)
+    monkeypatch.setattr(denoiser, "Recipe", lambda: small)
+    out = tmp_path / "ablation.json"
+    similar = ("Set12 02.png", "Set12 09.png", "skimage page")
+    arguments = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
+    assert ablation.main([*arguments, "--only", "raw-1", "--out", str(out)], similar) == 0
+    assert not out.exists()
+    assert ablation.main([*arguments, "--out", str(out)], similar) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        f"{variant}-{seed}" for variant in ("learned", "none", "raw") for seed in (0, 1)
+    ]
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert len(found["pictures"]["raw-0"]["self-similar σ=25"]) == 3
+    for seed in (0, 1):
+        own, other = (
+            np.mean(list(found["pictures"][f"{variant}-{seed}"]["BSD68 σ=50"].values()))
+            for variant in ("learned", "none")
+        )
+        assert found["gain"]["learned over none"]["BSD68 σ=50"][seed] == pytest.approx(own - other, abs=2e-4)
+    assert "| learned over raw |" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        ablation.main([*arguments, "--only", "nothing"])
+
+
+def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatch, capsys):
+    place = tmp_path / "weights"
+    place.mkdir()
+    monkeypatch.setattr(weights, "FOLDER", place)
+    options = {"channels": 1, "widths": (8, 8, 8), "blocks": (0, 0, 0), "last": 0}
+    weights.save(tmp_path / "run.safetensors", NonLocalDenoiser(**options), options, {"seed": 3})
+    arguments = ["ship", str(tmp_path / "run.safetensors"), "--data", str(data)]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert not list(place.iterdir())
+    assert main(arguments) == 0
+    given, state, notes = weights.shipped("denoiser-grey", "NonLocalDenoiser")
+    assert given["widths"] == [8, 8, 8]
+    assert state["stem.weight"].dtype == torch.float16  # nothing was trained, so that nothing moves
+    assert {"licence", "pictures", "earlier", "seed"} <= set(notes)
+    assert set(notes["test"]) == {f"{name} σ={sigma}" for name in ("Set12", "BSD68") for sigma in (15, 25, 50)}
+    assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(np.mean(list(notes["test"]["BSD68 σ=25"].values())))
+    assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(20.2, abs=0.5)  # the noise, clipped
+    assert "float16 moves no mean by 0.005 dB" in capsys.readouterr().out
+
+
+def test_sheets_show_every_method(tmp_path):
+    assert main(["pictures", "--only", "text", "--sigma", "20", "40", "--out", str(tmp_path)]) == 0
+    with Image.open(tmp_path / "text.jpg") as sheet:
+        assert sheet.size == (10 + 5 * (320 + 10), 2 * (224 + 24 + 10))
+        first, last = (np.asarray(sheet)[30:240, k * 330 + 20 : k * 330 + 320].astype(float) for k in (0, 4))
+    assert np.abs(np.diff(first, axis=1)).mean() > 1.5 * np.abs(np.diff(last, axis=1)).mean()
