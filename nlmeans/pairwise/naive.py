@@ -42,9 +42,17 @@ def pairwise_average(
 
 
 def patchwise_average(
-    features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, variance: np.ndarray | None = None
+    features: np.ndarray,
+    values: np.ndarray,
+    spec: PairwiseSpec,
+    variance: np.ndarray | None = None,
+    least: float = 0.0,
 ) -> np.ndarray:
-    """Average every patch of ``values`` with those like it, then what overlaps at a pixel, in float64."""
+    """Average every patch of ``values`` with those like it, then what overlaps at a pixel, in float64.
+
+    A pixel whose valid pixels have no more than the ``least`` share of the weight keeps its value: in the sums of a
+    type with fewer bits they would be lost in the rounding.
+    """
     rows, at = patches(features, spec), positions(features)
     noise = patch_noise(features, variance, spec)
     blocks = patches(values, spec).reshape(len(rows), spec.patch_size, len(values))
@@ -64,7 +72,7 @@ def patchwise_average(
             if (place >= 0).all() and (place < values.shape[1:]).all():
                 total[:, *place] += pixel
                 count[*place] += weight[0]
-    return np.divide(total, count, out=values.astype(np.float64), where=count > 0)
+    return np.divide(total, count, out=values.astype(np.float64), where=count > least)
 
 
 def patches(image: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
