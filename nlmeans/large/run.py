@@ -36,6 +36,9 @@ from .task import COUNTED
 from .work import Resources, carry_out
 from .workers import Cluster
 
+FORM = 2
+"""Of the record of an output: raised when what stands in it changes, so that no unfinished one is misread."""
+
 
 def denoise(
     source: Any,
@@ -158,8 +161,8 @@ def denoise(
         of, options = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, options)
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
-        identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
-        identity |= {"axes": of.axes.names, "dtype": kind.name} | watch.identity
+        identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
+        identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
         identity |= {"asked": {name: _text(value) for name, value in options.items()} | {"method": method.name}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
