@@ -12,7 +12,7 @@ from ._progress import Cancelled as Cancelled
 from ._version import __version__ as __version__
 from .denoise import denoise as denoise
 from .denoise import plan as plan
-from .denoise import weight_map as weight_map
+from .methods.weights import weight_map as weight_map
 from .noise import estimate_noise as estimate_noise
 from .noise import estimate_sigma as estimate_sigma
 from .plan.averaging import AveragingPlan as AveragingPlan

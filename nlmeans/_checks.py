@@ -10,12 +10,16 @@ import operator
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from ._axes import Layout
 
+if TYPE_CHECKING:
+    from ._typing import Lazy
+
+T = TypeVar("T")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
 """The search radius of any whole image."""
@@ -106,7 +110,7 @@ def dtype(own: np.dtype) -> None:
         raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {own}: {remedy}")
 
 
-def is_dask(value: Any) -> bool:
+def is_dask(value: object) -> TypeGuard[Lazy]:
     """Whether this is a dask array; dask need not be there."""
     return hasattr(value, "chunks") and any(own.__module__.partition(".")[0] == "dask" for own in type(value).__mro__)
 
@@ -302,7 +306,7 @@ def strength(value: Any) -> Any:
     return number
 
 
-def choice(value: Any, name: str, choices: tuple[Any, ...]) -> Any:
+def choice(value: T, name: str, choices: tuple[object, ...]) -> T:
     """Return one of several values; ``None`` stays."""
     known = isinstance(value, str | int | float | np.number) and not isinstance(value, bool)
     if value is None or (known and value in choices):
@@ -336,7 +340,7 @@ def nodata(value: Any) -> float | None:
         raise TypeError(f"{rule}; got {short(value)}") from None
 
 
-def flag(value: Any, name: str) -> Any:
+def flag(value: object, name: str) -> bool | None:
     """Return a truth value; ``None`` stays."""
     if value is None:
         return None

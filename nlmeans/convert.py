@@ -28,10 +28,26 @@ Raises TypeError or ValueError for numbers that cannot be meant: the message sta
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from . import _checks
 from ._defaults import or_default
+
+if TYPE_CHECKING:
+    from .pairwise.spec import Aggregation, Centre
+
+    class Filter(TypedDict):
+        """Arguments of `nlmeans.denoise` that say which filter it is."""
+
+        strength: float
+        patch_radius: int | tuple[int, ...]
+        search_radius: int | tuple[int, ...]
+        bias: bool
+        centre: Centre
+        aggregation: Aggregation
+        passes: Literal[1]
+        wiener: bool
+
 
 __all__ = [
     "from_ffmpeg",
@@ -60,7 +76,7 @@ def from_skimage(
     fast_mode: bool = True,
     bias: bool = True,
     ndim: int = 2,
-) -> dict[str, Any]:
+) -> Filter:
     """Return the arguments for what `skimage.restoration.denoise_nl_means` does.
 
     Parameters
@@ -117,9 +133,7 @@ def _skimage(sigma: Any, patch_size: Any, fast_mode: Any, ndim: Any) -> float:
 
 
 @or_default
-def from_opencv(
-    h: float = 3, *, sigma: float, templateWindowSize: int = 7, searchWindowSize: int = 21
-) -> dict[str, Any]:
+def from_opencv(h: float = 3, *, sigma: float, templateWindowSize: int = 7, searchWindowSize: int = 21) -> Filter:
     """Return the arguments for what `cv2.fastNlMeansDenoising` does, with squared differences.
 
     Parameters
@@ -158,7 +172,7 @@ def to_opencv(strength: float, *, sigma: float) -> float:
 
 
 @or_default
-def from_ffmpeg(s: float = 1.0, *, sigma: float, p: int = 7, r: int = 15) -> dict[str, Any]:
+def from_ffmpeg(s: float = 1.0, *, sigma: float, p: int = 7, r: int = 15) -> Filter:
     """Return the arguments for what FFmpeg's filter ``nlmeans`` does with each plane.
 
     Parameters
@@ -204,9 +218,7 @@ def _ffmpeg(sigma: Any, p: Any) -> float:
 
 
 @or_default
-def from_knlmeanscl(
-    h: float = 1.2, *, sigma: float, d: int = 1, a: int = 2, s: int = 4, wref: float = 1.0
-) -> dict[str, Any]:
+def from_knlmeanscl(h: float = 1.2, *, sigma: float, d: int = 1, a: int = 2, s: int = 4, wref: float = 1.0) -> Filter:
     """Return the arguments for what KNLMeansCL does with grey frames, by its exponential weights (``wmode`` 0).
 
     Parameters
@@ -238,7 +250,8 @@ def from_knlmeanscl(
     """
     frames, search, patch = (_whole(value, name, 0) for value, name in ((d, "d"), (a, "a"), (s, "s")))
     strength = _above(h, "h") / _above(sigma, "sigma")
-    centre = {1.0: "max", 0.0: "zero"}.get(_checks.real(wref, "wref"))
+    centres: dict[float, Centre] = {1.0: "max", 0.0: "zero"}
+    centre = centres.get(_checks.real(wref, "wref"))
     if centre is None:
         raise ValueError(f"wref must be 1 or 0: no other weight of the pixel itself can be had here; got {wref:g}")
     if frames:
@@ -259,7 +272,7 @@ def to_knlmeanscl(strength: float, *, sigma: float) -> float:
 
 
 @or_default
-def from_ipol(k: float, *, patch: int, search: int) -> dict[str, Any]:
+def from_ipol(k: float, *, patch: int, search: int) -> Filter:
     """Return the arguments for what Buades, Coll and Morel's program of 2011 does.
 
     Parameters
@@ -306,14 +319,14 @@ def _arguments(
     search_radius: int | tuple[int, ...],
     *,
     bias: bool = False,
-    centre: str = "one",
-    aggregation: str = "pixel",
-) -> dict[str, Any]:
+    centre: Centre = "one",
+    aggregation: Aggregation = "pixel",
+) -> Filter:
     """Return all arguments of `nlmeans.denoise` that determine the weights, so that no default does."""
-    return dict(
-        strength=strength, patch_radius=patch_radius, search_radius=search_radius, bias=bias, centre=centre,
-        aggregation=aggregation, passes=1, wiener=False,
-    )  # fmt: skip
+    return {
+        "strength": strength, "patch_radius": patch_radius, "search_radius": search_radius, "bias": bias,
+        "centre": centre, "aggregation": aggregation, "passes": 1, "wiener": False,
+    }  # fmt: skip
 
 
 def _above(value: Any, name: str) -> float:

@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from ._defaults import or_default
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TIMEOUT = 60  # seconds without a byte
 
@@ -43,8 +46,8 @@ class Source:
 class Labelled(NamedTuple):
     """Images and their labels."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
 
 
 MNIST = Source(
@@ -208,7 +211,7 @@ def _compare(source: Source, name: str, path: Path) -> None:
         )
 
 
-def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return the items of an idx file of unsigned bytes: a magic number, the sizes, then the bytes."""
     header, magic = 4 * (2 + len(shape)), 0x0801 + len(shape)
     try:

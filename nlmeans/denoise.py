@@ -1,66 +1,100 @@
-"""denoise(), plan() and weight_map(): check, decide, run."""
+"""denoise() and plan(): check, decide, run."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Sequence
-from typing import Any, Literal, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from . import _checks, _containers
-from ._axes import Layout
-from ._progress import Progress, bar, part, shares_of, stoppable
-from .methods import registry
-from .methods.method import Method
-from .methods.region import Pixels, Result, denoised
-from .methods.sample import Sample
-from .pairwise.spec import Aggregation, Centre
-from .plan.averaging import AveragingPlan
-from .plan.defaults import Quality
-from .plan.options import WORK, Options
-from .plan.plan import Plan
-from .plan.report import Maps
 
-logger = logging.getLogger("nlmeans")
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
-PATIENCE = 10.0
-"""Seconds of expected work from which a notice is logged."""
+    from ._progress import Progress
+    from ._typing import Alone, Array, Companion, DType, Event, Full, ImageLike, ImageT, Radius, Rows, Sigma, Window
+    from .methods.method import AnyMethod
+    from .noise.model import NoiseModel
+    from .pairwise.spec import Aggregation, Centre
+    from .plan.averaging import AveragingPlan
+    from .plan.defaults import Quality
+    from .plan.options import Arguments, PlanArguments
+    from .plan.plan import Plan
+    from .plan.report import Report
+
+APART = ("image", "sigma", "method", "noise", "full_output")
+"""Arguments of `denoise` that do not go on with the others."""
 
 
+@overload
 def denoise(
-    image: Any,
-    sigma: Any = None,
+    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Alone = None, **options: Unpack[Arguments]
+) -> ImageT: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Full, **options: Unpack[Arguments]
+) -> tuple[ImageT, Report]: ...
+@overload
+def denoise(
+    image: Array | Rows,
+    sigma: Sigma = None,
     *,
-    method: Any = None,
+    dtype: DType = None,
+    full_output: Alone = None,
+    **options: Unpack[Arguments],
+) -> Array: ...
+@overload
+def denoise(
+    image: Array | Rows, sigma: Sigma = None, *, dtype: DType = None, full_output: Full, **options: Unpack[Arguments]
+) -> tuple[Array, Report]: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: DTypeLike, full_output: Alone = None, **options: Unpack[Arguments]
+) -> ImageT: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: DTypeLike, full_output: Full, **options: Unpack[Arguments]
+) -> tuple[ImageT, Report]: ...
+@overload
+def denoise(
+    image: ImageT | Rows,
+    sigma: Sigma = None,
+    *,
+    dtype: DType = None,
+    full_output: bool | Full | None,
+    **options: Unpack[Arguments],
+) -> ImageT | Array | tuple[ImageT | Array, Report]: ...
+def denoise(
+    image: ImageLike,
+    sigma: Sigma = None,
+    *,
+    method: AnyMethod | None = None,
     quality: Quality | None = None,
-    noise: Any = None,
+    noise: NoiseModel | Literal["auto"] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
-    mask: Any = None,
+    mask: Companion | None = None,
     fill: bool | None = None,
-    guide: Any = None,
+    guide: Companion | None = None,
     guide_sigma: float | None = None,
-    strength: float | str | None = None,
-    patch_radius: Any = None,
-    search_radius: Any = None,
-    spacing: Any = None,
+    strength: float | Literal["sure"] | None = None,
+    patch_radius: Radius | None = None,
+    search_radius: Window | None = None,
+    spacing: Sequence[float] | None = None,
     bias: bool | None = None,
     centre: Centre | None = None,
     aggregation: Aggregation | None = None,
-    passes: int | None = None,
+    passes: Literal[1, 2] | None = None,
     wiener: bool | None = None,
     nodata: float | None = None,
     padding: bool | None = None,
-    outliers: str | None = None,
+    outliers: Literal["keep", "fill"] | None = None,
     threads: int | None = None,
     progress: bool | Progress | None = None,
-    cancel: Any = None,
-    out: np.ndarray | None = None,
-    dtype: Any = None,
-    full_output: bool | str | None = None,
-) -> Any:
+    cancel: Event | None = None,
+    out: Array | None = None,
+    dtype: DTypeLike | None = None,
+    full_output: bool | Literal["maps"] | None = None,
+) -> ImageLike | tuple[ImageLike, Report]:
     """Remove noise from an image by non-local means.
 
     Every pixel becomes a weighted average of the pixels in a window around it, and the weight says how alike their
@@ -211,152 +245,42 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
-    options = dict(
-        quality=quality, axes=axes, channel_axis=channel_axis, mask=mask, fill=fill, guide=guide,
-        guide_sigma=guide_sigma, strength=strength, patch_radius=patch_radius, search_radius=search_radius,
-        spacing=spacing, bias=bias, centre=centre, aggregation=aggregation, passes=passes, wiener=wiener,
-        nodata=nodata, padding=padding, outliers=outliers, threads=threads, progress=progress, cancel=cancel, out=out,
-        dtype=dtype,
-    )  # fmt: skip
+    options = {name: value for name, value in locals().items() if name not in APART}
     wants_maps, full_output = _checks.report(full_output)
     container = _containers.opened(image)
     if container is not None:
         options = container.arguments(options | {"sigma": sigma})
         options |= {"full_output": "maps" if wants_maps else full_output}
         return container.around(denoise(container.pixels, method=method, noise=noise, **options))
+    from .methods import arrays, registry  # what the work needs comes with the first call
+
     chosen = registry.method_of(method)
     if wants_maps and "maps" not in chosen.options:
         raise ValueError(f"full_output='maps' is for method='nlm'; for {chosen.name!r} it must be True or False")
+    options |= {"sigma": sigma, "noise": noise}
     if _checks.is_dask(image):
         from .large import lazy
 
-        return lazy.denoise(image, sigma, method=chosen, noise=noise, full_output=full_output, **options)
-
-    from .pairwise.tiles import available_cpus
-
-    start = time.perf_counter()
-    array = _checks.image(image)
-    registry.check(chosen, options)
-    options = {name: value for name, value in options.items() if name not in WORK}
-    parsed = Options.check(array, sigma=sigma, noise=noise, **options)
-    keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
-    _checks.fits(kind, array)
-    workers = chosen.threads(_checks.threads(threads) or available_cpus())
-    target = _checks.output(out, array, kind)
-    asked = _checks.progress(progress)
-    event = _checks.cancel(cancel)
-
-    sources = parsed.layout.planes(array)
-    results: list[Result] = []
-    alive = stoppable(None, event)
-    with bar(asked) as shown:
-        notify = stoppable(shown, event)
-        for k, source in enumerate(sources):
-            running, tuning = part(notify, k, len(sources)), None
-            if parsed.strength == "sure":
-                tuning, running = shares_of(running, (1, 2))
-            sample = Sample.of(source, parsed, k)
-            recipe = chosen.decide(sample, parsed, tuning)
-            if alive is not None:
-                alive(k, len(sources))
-            if recipe.plan.seconds / workers > PATIENCE:
-                logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
-            pixels = Pixels(source, sigma=parsed.map_of(k), guide=None if parsed.guide is None else parsed.guide[k])
-            prepared = sample.pixels, sample.planes
-            results.append(
-                denoised(
-                    pixels, recipe, prepared, keep=keep, maps=wants_maps, threads=workers, progress=running, dtype=kind
-                )
-            )
-            del sample, prepared
-    if len(results) == 1:
-        stack = results[0].pixels[None]
-    else:
-        stack = np.stack([one.pixels for one in results]).astype(kind, copy=False)  # of its byte order
-    result = parsed.layout.array(stack)
-    if target is None:
-        result = np.ascontiguousarray(result)
-    else:
-        target[...] = result
-        result = target
-    if not full_output:
-        return result
-    report = chosen.report(
-        tuple(one.plan for one in results), time.perf_counter() - start, workers,
-        sum(one.missing for one in results), sum(one.unfilled for one in results), sum(one.kept for one in results),
-        _joined([one.maps for one in results], parsed.layout),
-    )  # fmt: skip
-    return result, report
-
-
-def _joined(maps: Any, layout: Layout) -> Maps | None:
-    """Return the maps of all images in the image's own axes."""
-    if maps[0] is None:
-        return None
-    effective, residual = (np.stack(planes) for planes in zip(*maps, strict=True))
-    return Maps(Layout(layout.axes.replace("C", "")).array(effective[:, None]), layout.array(residual))
-
-
-def weight_map(image: Any, at: Sequence[int], sigma: Any = None, **options: Any) -> np.ndarray:
-    """Return the weights with which one pixel was averaged: where `denoise` looked, and what it believed.
-
-    Parameters
-    ----------
-    image : array_like
-        As for `denoise`; not a stack of separate images.
-    at : sequence of int
-        The pixel, (y, x), (z, y, x) or (t, y, x) in the order of the image's axes; negative from the end.
-    sigma, **options
-        As for `plan`.
-
-    Returns
-    -------
-    ndarray of float64, in the image's shape without channels
-        Weights that sum to 1: those of the last pass's average. (A Wiener step, if any, comes after it.)
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `denoise`, and for a pixel outside the image.
-
-    Notes
-    -----
-    Time grows with the window and the patch, not with the image; with two passes, the first one runs.
-
-    Examples
-    --------
-    >>> import numpy as np, nlmeans
-    >>> image = np.tile([0.0, 9, 9, 0], (8, 3))
-    >>> weights = nlmeans.weight_map(image, (4, 5), sigma=1, patch_radius=1, search_radius=4)
-    >>> weights.shape, round(float(weights.sum()), 6)
-    ((8, 12), 1.0)
-    >>> bool(weights[4, 4] < 1e-6 < weights[4, 9])
-    True
-    """
-    from .methods.nlm import weights_at
-
-    method = registry.method_of(options.pop("method", None))
-    if "maps" not in method.options:
-        raise ValueError(f"weights are those of non-local means, method 'nlm'; got {method.name!r}")
-    image, options = _containers.taken(image, options | {"sigma": sigma})
-    array = _checks.image(image)
-    registry.check(method, options)
-    parsed = Options.check(array, **options)
-    if "N" in parsed.layout.axes:
-        raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
-    place = _checks.pixel(at, array, parsed.layout)
-    sample = Sample.of(parsed.layout.planes(array)[0], parsed, 0)
-    weights = weights_at(sample, method.decide(sample, parsed).plan, place)
-    return Layout(parsed.layout.axes.replace("C", "")).array(weights[None, None])
+        return lazy.denoise(image, method=chosen, **options | {"full_output": full_output})
+    result, report = arrays.denoise(image, chosen, options, maps=wants_maps)
+    return (result, report) if full_output else result
 
 
 @overload
 def plan(
-    image: Any, sigma: Any = None, *, method: Literal["nlm", "ridge"] | None = None, **options: Any
+    image: ImageLike,
+    sigma: Sigma = None,
+    *,
+    method: Literal["nlm", "ridge"] | None = None,
+    **options: Unpack[PlanArguments],
 ) -> AveragingPlan: ...
 @overload
-def plan(image: Any, sigma: Any = None, *, method: str | Method, **options: Any) -> Plan: ...
-def plan(image: Any, sigma: Any = None, *, method: str | Method | None = None, **options: Any) -> Plan:
+def plan(
+    image: ImageLike, sigma: Sigma = None, *, method: AnyMethod | None, **options: Unpack[PlanArguments]
+) -> Plan: ...
+def plan(
+    image: ImageLike, sigma: Sigma = None, *, method: AnyMethod | None = None, **options: Unpack[PlanArguments]
+) -> Plan:
     """Choose parameters as `denoise` would, without denoising.
 
     Parameters
@@ -382,13 +306,11 @@ def plan(image: Any, sigma: Any = None, *, method: str | Method | None = None, *
     >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
     0.5
     """
-    image, options = _containers.taken(image, options | {"sigma": sigma})
-    if _checks.is_dask(image):
+    pixels, given = _containers.taken(image, options | {"sigma": sigma})
+    if _checks.is_dask(pixels):
         from .large import lazy
 
-        return lazy.plan(image, method=method, **options)
-    chosen, array = registry.method_of(method), _checks.image(image)
-    registry.check(chosen, options)
-    parsed = Options.check(array, **options)
-    result: Plan = chosen.decide(Sample.of(parsed.layout.planes(array)[0], parsed, 0), parsed).plan
-    return result
+        return lazy.plan(pixels, method=method, **given)
+    from .methods import arrays, registry
+
+    return arrays.plan(pixels, registry.method_of(method), given)

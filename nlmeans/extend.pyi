@@ -8,6 +8,16 @@ from ._progress import Cancelled as Cancelled
 from ._progress import Progress as Progress
 from ._progress import part as part
 from ._progress import shares_of as shares_of
+from ._typing import Alone as Alone
+from ._typing import Array as Array
+from ._typing import Companion as Companion
+from ._typing import DType as DType
+from ._typing import Event as Event
+from ._typing import Full as Full
+from ._typing import ImageLike as ImageLike
+from ._typing import ImageT as ImageT
+from ._typing import Rows as Rows
+from ._typing import Sigma as Sigma
 from .formats.arrays import ArrayInfo as ArrayInfo
 from .formats.arrays import Slices as Slices
 from .formats.arrays import Source as Source
@@ -33,6 +43,7 @@ from .pairwise.tiles import TICK as TICK
 from .pairwise.tiles import Tile as Tile
 from .pairwise.tiles import available_cpus as available_cpus
 from .plan.averaging import AveragingPlan as AveragingPlan
+from .plan.defaults import Quality as Quality
 from .plan.options import Options as Options
 from .plan.plan import Plan as Plan
 from .plan.report import Report as Report

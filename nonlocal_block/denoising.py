@@ -2,36 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import nlmeans
-from nlmeans.extend import Progress, flag
+from nlmeans.extend import flag
 
 from .method import Learned, LearnedReport
 
 __all__ = ["LearnedReport", "denoise"]
 
+if TYPE_CHECKING:
+    from nlmeans.extend import (
+        Alone,
+        Array,
+        Companion,
+        DType,
+        Event,
+        ImageLike,
+        ImageT,
+        NoiseModel,
+        Progress,
+        Rows,
+        Sigma,
+    )
 
+    class Given(TypedDict, total=False):
+        """What `denoise` takes, but for what decides over the type of its result."""
+
+        noise: NoiseModel | Literal["auto"] | None
+        quality: Literal["balanced", "best"] | None
+        axes: str | None
+        channel_axis: int | None
+        mask: Companion | None
+        fill: bool | None
+        nodata: float | None
+        padding: bool | None
+        outliers: Literal["keep", "fill"] | None
+        threads: int | None
+        device: str | None
+        progress: bool | Progress | None
+        cancel: Event | None
+
+
+@overload
 def denoise(
-    image: Any,
-    sigma: Any = None,
+    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Alone = None, **options: Unpack[Given]
+) -> ImageT: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Literal[True], **options: Unpack[Given]
+) -> tuple[ImageT, LearnedReport]: ...
+@overload
+def denoise(
+    image: Array | Rows,
+    sigma: Sigma = None,
     *,
-    noise: Any = None,
+    dtype: DType = None,
+    full_output: Alone = None,
+    **options: Unpack[Given],
+) -> Array: ...
+@overload
+def denoise(
+    image: Array | Rows,
+    sigma: Sigma = None,
+    *,
+    dtype: DType = None,
+    full_output: Literal[True],
+    **options: Unpack[Given],
+) -> tuple[Array, LearnedReport]: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: DType, full_output: Alone = None, **options: Unpack[Given]
+) -> ImageT: ...
+@overload
+def denoise(
+    image: ImageT, sigma: Sigma = None, *, dtype: DType, full_output: Literal[True], **options: Unpack[Given]
+) -> tuple[ImageT, LearnedReport]: ...
+@overload
+def denoise(
+    image: ImageT | Rows,
+    sigma: Sigma = None,
+    *,
+    dtype: DType = None,
+    full_output: bool | None,
+    **options: Unpack[Given],
+) -> ImageT | Array | tuple[ImageT | Array, LearnedReport]: ...
+def denoise(
+    image: ImageLike,
+    sigma: Sigma = None,
+    *,
+    noise: NoiseModel | Literal["auto"] | None = None,
     quality: Literal["balanced", "best"] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
-    mask: Any = None,
+    mask: Companion | None = None,
     fill: bool | None = None,
     nodata: float | None = None,
     padding: bool | None = None,
-    outliers: str | None = None,
+    outliers: Literal["keep", "fill"] | None = None,
     threads: int | None = None,
     device: str | None = None,
     progress: bool | Progress | None = None,
-    cancel: Any = None,
-    dtype: Any = None,
+    cancel: Event | None = None,
+    dtype: DType = None,
     full_output: bool | None = None,
-) -> Any:
+) -> ImageLike | tuple[ImageLike, LearnedReport]:
     """Remove noise from an image by a trained network with a non-local stage at its heart (`NonLocalDenoiser`).
 
     Parameters
@@ -115,8 +190,10 @@ def denoise(
     >>> bool(clean.std() < 0.3 * noisy.std())
     True
     """
-    return nlmeans.denoise(
-        image, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
+    anything: Any = image  # the overloads say what comes back
+    result: Any = nlmeans.denoise(
+        anything, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
         channel_axis=channel_axis, mask=mask, fill=fill, nodata=nodata, padding=padding, outliers=outliers,
         threads=threads, progress=progress, cancel=cancel, dtype=dtype, full_output=flag(full_output, "full_output"),
     )  # fmt: skip
+    return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -15,6 +15,21 @@ from .backends import reference
 from .request import Request
 
 Search = int | tuple[int, ...] | Literal["image"]
+
+if TYPE_CHECKING:
+
+    class Arguments(TypedDict, total=False):
+        """What `pairwise_attention` takes besides its tensors."""
+
+        search_radius: Search
+        patch_radius: int | tuple[int, ...]
+        score: Required[Score]
+        weight: Required[Weight]
+        normalise: Required[Normalise]
+        scale: float | Tensor
+        bias: float | Tensor
+        centre: Centre
+        backend: str
 
 
 def pairwise_attention(
@@ -169,7 +184,7 @@ def pairwise_map(
         return reference.weight_map(request)
 
 
-def explain(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> str:
+def explain(query: Tensor, key: Tensor, value: Tensor, **options: Unpack[Arguments]) -> str:
     """Say which backend `pairwise_attention` would use, and why not those before it.
 
     Parameters
@@ -191,8 +206,9 @@ def explain(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> str:
       not sdpa: it computes the score dot with the weight exp; asked for dot, linear
     """
     defaults = {"search_radius": "image", "patch_radius": 0, "scale": 1.0, "bias": 0.0, "centre": "one"}
-    name = options.pop("backend", "auto")
-    request = _request(query, key, value, **{**defaults, **options})
+    given: dict[str, Any] = {**defaults, **options}
+    name = given.pop("backend", "auto")
+    request = _request(query, key, value, **given)
     chosen, reasons = backends.choose_backend(request, name)
     return "\n".join([chosen.name, *(f"  not {other}: {reason}" for other, reason in reasons.items())])
 

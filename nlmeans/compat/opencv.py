@@ -15,13 +15,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
 from .. import _checks
 from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+P = ParamSpec("P")
 
 __all__ = [
     "fastNlMeansDenoising",
@@ -42,7 +47,7 @@ BEND = 6 / 29
 """Cube root below which CIE Lab has a line instead of it."""
 
 
-def _in_both_forms(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+def _in_both_forms(function: Callable[P, np.ndarray]) -> Callable[P, np.ndarray]:
     """Let a sequence in the place of ``dst`` be h, and the next argument ``dst``: OpenCV's overload for a vector."""
     place = list(inspect.signature(function).parameters).index("dst")
 
@@ -59,9 +64,9 @@ def _in_both_forms(function: Callable[..., np.ndarray]) -> Callable[..., np.ndar
 @_in_both_forms
 @or_default
 def fastNlMeansDenoising(
-    src: Any,
-    dst: np.ndarray | None = None,
-    h: float | Sequence[float] = 3,
+    src: ArrayLike,
+    dst: np.ndarray | Sequence[float] | None = None,
+    h: float | Sequence[float] | np.ndarray | None = 3,
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
     normType: int = NORM_L2,
@@ -119,7 +124,7 @@ def fastNlMeansDenoising(
 
 @or_default
 def fastNlMeansDenoisingColored(
-    src: Any,
+    src: ArrayLike,
     dst: np.ndarray | None = None,
     h: float = 3,
     hColor: float = 3,
@@ -171,11 +176,11 @@ def fastNlMeansDenoisingColored(
 @_in_both_forms
 @or_default
 def fastNlMeansDenoisingMulti(
-    srcImgs: Any,
+    srcImgs: Sequence[ArrayLike] | NDArray[Any],
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
-    dst: np.ndarray | None = None,
-    h: float | Sequence[float] = 3,
+    dst: np.ndarray | Sequence[float] | None = None,
+    h: float | Sequence[float] | np.ndarray | None = 3,
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
     normType: int = NORM_L2,
@@ -227,7 +232,7 @@ def fastNlMeansDenoisingMulti(
 
 @or_default
 def fastNlMeansDenoisingColoredMulti(
-    srcImgs: Any,
+    srcImgs: Sequence[ArrayLike] | NDArray[Any],
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
     dst: np.ndarray | None = None,

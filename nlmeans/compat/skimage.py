@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .. import _checks, noise
 from .._axes import Layout
 from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["denoise_nl_means", "estimate_sigma"]
 
@@ -26,7 +29,7 @@ FARTHEST = 5.0
 
 @or_default
 def denoise_nl_means(
-    image: Any,
+    image: ArrayLike,
     patch_size: int = 7,
     patch_distance: int = 11,
     h: float = 0.1,
@@ -35,7 +38,7 @@ def denoise_nl_means(
     *,
     preserve_range: bool = False,
     channel_axis: int | None = None,
-) -> np.ndarray:
+) -> NDArray[np.floating]:
     """Denoise as `skimage.restoration.denoise_nl_means` is meant to.
 
     Parameters
@@ -96,7 +99,7 @@ def denoise_nl_means(
     from .four import average
     from .scale import STRONG, factor_of, strength_of
 
-    array, fast = _floats(image, preserve_range), _checks.flag(fast_mode, "fast_mode")
+    array, fast = _floats(image, preserve_range), bool(_checks.flag(fast_mode, "fast_mode"))
     space = _space(array, channel_axis, fast)
     width = _whole(patch_size, "patch_size", 1) // 2 * 2 + 1
     radius = _whole(patch_distance, "patch_distance", 0)
@@ -136,8 +139,18 @@ def denoise_nl_means(
     return np.ascontiguousarray(result if factor == 1 else result / result.dtype.type(factor))
 
 
+@overload
+def estimate_sigma(image: ArrayLike, average_sigmas: bool = False, *, channel_axis: None = None) -> float: ...
+@overload
+def estimate_sigma(image: ArrayLike, average_sigmas: Literal[True], *, channel_axis: int | None = None) -> float: ...
+@overload
+def estimate_sigma(
+    image: ArrayLike, average_sigmas: bool = False, *, channel_axis: int | None = None
+) -> float | list[float]: ...
 @or_default
-def estimate_sigma(image: Any, average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:
+def estimate_sigma(
+    image: ArrayLike, average_sigmas: bool = False, *, channel_axis: int | None = None
+) -> float | list[float]:
     """Estimate the noise, called as `skimage.restoration.estimate_sigma` and returning what that returns.
 
     Parameters

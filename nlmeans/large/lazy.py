@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from ..pairwise.tiles import Tile
 from ..plan.options import Options
 from ..plan.plan import Plan
 
+if TYPE_CHECKING:
+    from .._typing import Container, DType, ImageT, Sigma
+    from ..plan.options import MapArguments
+
 __all__ = ["denoise", "plan"]
 
 PIXELS = {2: 1 << 22, 3: 1 << 24}
@@ -29,14 +33,14 @@ NOT_LAZY = ("progress", "cancel", "out", "full_output")
 
 
 def denoise(
-    image: Any,
-    sigma: Any = None,
+    image: ImageT,
+    sigma: Sigma = None,
     *,
     fill: bool | None = None,
     threads: int | None = None,
-    dtype: Any = None,
-    **options: Any,
-) -> Any:
+    dtype: DType = None,
+    **options: Unpack[MapArguments],
+) -> ImageT:
     """Denoise a dask array lazily; `nlmeans.denoise` calls this for one.
 
     Parameters
@@ -88,15 +92,16 @@ def denoise(
 
     container = _containers.opened(image)
     if container is not None:
-        options |= {"fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
-        return container.around(denoise(container.pixels, **container.arguments(options)))
+        given = {**options, "fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
+        return container.around(denoise(container.pixels, **container.arguments(given)))
     keep = _checks.flag(fill, "fill") is False
     workers = _checks.threads(threads) or 1
-    dtype = _checks.result_type(dtype, _checks.image(image, lazy=True).dtype)
-    parts, layout, recipes, missing = _decided(image, sigma, options)
+    array: Any = _checks.image(image, lazy=True)
+    dtype = _checks.result_type(dtype, array.dtype)
+    parts, layout, recipes, missing = _decided(image, sigma, {**options})
     planes = [_lazy(parts, index, recipe, missing, keep, workers, dtype) for index, recipe in enumerate(recipes)]
     result: Any = layout.array(da.concatenate(planes) if len(planes) > 1 else planes[0])
-    return result.rechunk(image.chunks)
+    return result.rechunk(array.chunks)
 
 
 def _lazy(
@@ -118,7 +123,7 @@ def _lazy(
     )  # fmt: skip
 
 
-def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
+def plan(image: Container, sigma: Sigma = None, **options: Unpack[MapArguments]) -> Plan:
     """Return the plan by which `denoise` would denoise a dask array; of separate images, the first one's.
 
     Parameters
@@ -130,7 +135,7 @@ def plan(image: Any, sigma: Any = None, **options: Any) -> Plan:
     -------
     Plan
     """
-    return _decided(image, sigma, options)[2][0].plan
+    return _decided(image, sigma, {**options})[2][0].plan
 
 
 def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
@@ -146,7 +151,7 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     Options.check_names(given)
     registry.check(method, given, whole=False)
     array: Any = _checks.image(image, lazy=True)
-    if not _checks.is_dask(array):
+    if not _checks.is_dask(image):
         raise TypeError(f"the image must be a dask array here; got {_checks.called(image)}: nlmeans.denoise takes it")
     if not isinstance(array._meta, np.ndarray) or hasattr(array._meta, "mask"):
         raise TypeError(f"the chunks must be plain NumPy arrays; got {_checks.called(array._meta)}")
@@ -169,7 +174,7 @@ def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
     """Return a mask, a map of σ or a guide as planes (N, C or 1, Z, Y, X) in the image's chunks."""
     import dask.array as da
 
-    values = part if _checks.is_dask(part) else _checks.unmasked(part, name)
+    values: Any = part if _checks.is_dask(part) else _checks.unmasked(part, name)
     if values.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers; got dtype {values.dtype}")
     lazy = da.asarray(values)

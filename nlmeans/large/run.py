@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args, get_type_hints
 
 from .. import _checks
 from .._notes import Note
@@ -36,22 +36,37 @@ from .task import COUNTED
 from .work import Resources, carry_out
 from .workers import Cluster
 
+if TYPE_CHECKING:
+    from .._typing import Companion, DType, Event, FilePath, Sigma
+    from ..noise.model import NoiseModel
+    from ..plan.options import MethodTuning
+
+    class FileArguments(MethodTuning, total=False):
+        """What `sampled` takes besides."""
+
+        mask: Companion | FilePath | None
+        guide: Companion | FilePath | None
+        noise: NoiseModel | Literal["auto"] | None
+        nodata: float | None
+        max_pixels: int | None
+
+
 FORM = 2
 """Of the record of an output: raised when what stands in it changes, so that no unfinished one is misread."""
 
 
 def denoise(
-    source: Any,
-    target: Any,
-    sigma: Any = None,
+    source: FilePath,
+    target: FilePath,
+    sigma: Sigma | FilePath = None,
     *,
     axes: str | None = None,
     channel_axis: int | None = None,
-    mask: Any = None,
-    guide: Any = None,
-    noise: Any = None,
+    mask: Companion | FilePath | None = None,
+    guide: Companion | FilePath | None = None,
+    noise: NoiseModel | Literal["auto"] | None = None,
     fill: bool | None = None,
-    dtype: Any = None,
+    dtype: DType = None,
     nodata: float | None = None,
     max_pixels: int | None = None,
     max_memory: float | None = None,
@@ -59,9 +74,9 @@ def denoise(
     threads: int | None = None,
     overwrite: bool | None = None,
     progress: bool | Progress | None = None,
-    cancel: Any = None,
+    cancel: Event | None = None,
     sizes: Sizes | None = None,
-    **options: Any,
+    **options: Unpack[MethodTuning],
 ) -> Report:
     """Denoise a file into another, block by block: in little memory, on this machine or on a cluster.
 
@@ -157,18 +172,20 @@ def denoise(
         if not output.delivered:
             check()
         method = registry.method_of(options.pop("method", None))
-        companions, options = {"mask": mask, "guide": guide}, options | {"nodata": nodata}
-        of, options = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, options)
+        companions = {"mask": mask, "guide": guide}
+        of, given = _opened(
+            source, axes, channel_axis, companions, sigma, noise, max_pixels, method, {**options, "nodata": nodata}
+        )
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
         identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
-        identity |= {"asked": {name: _text(value) for name, value in options.items()} | {"method": method.name}}
+        identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": _named(method)}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
         if counts is None:
             sample, layout = sha256(), of.axes.layout
-            decided = [recipe_of(of.parts(sample), k, layout, method, **options) for k in range(of.count)]
+            decided = [recipe_of(of.parts(sample), k, layout, method, **given) for k in range(of.count)]
             recipes = [recipe for recipe, _ in decided]
             plans = tuple(recipe.plan for recipe in recipes)
             identity |= {"sample": sample.hexdigest(), "plans": [_lasting(plan) for plan in plans]}
@@ -187,7 +204,14 @@ def denoise(
     return method.report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 
-def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: Any = None, **options: Any) -> Recipe:
+def sampled(
+    source: FilePath,
+    sigma: Sigma | FilePath = None,
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    **options: Unpack[FileArguments],
+) -> Recipe:
     """Return how a file would be denoised, from a sample of it; of separate images, the first one.
 
     Parameters
@@ -200,15 +224,21 @@ def sampled(source: Any, sigma: Any = None, *, axes: Any = None, channel_axis: A
     Recipe
         With attributes ``plan``, which prints as a small table, and ``noise``, whose ``model`` has the numbers.
     """
-    companions = {name: options.pop(name, None) for name in ("mask", "guide")}
-    noise, max_pixels = (options.pop(name, None) for name in ("noise", "max_pixels"))
-    method = registry.method_of(options.pop("method", None))
-    of, options = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, options)
-    return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **options)[0]
+    given: dict[str, Any] = {**options}
+    companions = {name: given.pop(name, None) for name in ("mask", "guide")}
+    noise, max_pixels = (given.pop(name, None) for name in ("noise", "max_pixels"))
+    method = registry.method_of(given.pop("method", None))
+    of, given = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, given)
+    return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **given)[0]
 
 
 def fitted_noise(
-    source: Any, model: Any, *, axes: Any = None, channel_axis: Any = None, max_pixels: int | None = None
+    source: FilePath,
+    model: NoiseModel,
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    max_pixels: int | None = None,
 ) -> Any:
     """Return a noise model, Gaussian or Poisson-Gaussian, that is fitted to a sample of a file, of all its images.
 
@@ -287,6 +317,11 @@ def _done_in_place(
     plans, counts = tuple(_revived(method.plan, plan) for plan in made["plans"]), list(manifest.done.values())
     output.tidy()
     return plans, counts
+
+
+def _named(method: Method) -> str:
+    """Return a method's name, with the fields that it has of its own."""
+    return f"{method.name} {asdict(method)}" if is_dataclass(method) else method.name
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ..plan.plan import Plan
 from ..plan.report import Report
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .region import Outcome, Region
     from .sample import Sample
+
+    AnyMethod: TypeAlias = "str | Method | type[Method]"  # a name, an object, or its class
 
 
 class Method(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -14,10 +14,29 @@ from .model import NoiseModel
 from .models import Gaussian, PoissonGaussian
 from .patches import Evidence
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .._typing import Array, Companion, ImageLike, Rows
+
 __all__ = ["estimate_noise", "estimate_sigma"]
 
 
-def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | None = None, mask: Any = None) -> Any:
+@overload
+def estimate_sigma(
+    image: Array | Rows, *, axes: None = None, channel_axis: None = None, mask: Companion | None = None
+) -> float: ...
+@overload
+def estimate_sigma(
+    image: ImageLike, *, axes: None = None, channel_axis: int, mask: Companion | None = None
+) -> NDArray[np.float64]: ...
+@overload
+def estimate_sigma(
+    image: ImageLike, *, axes: str | None = None, channel_axis: int | None = None, mask: Companion | None = None
+) -> float | NDArray[np.float64]: ...
+def estimate_sigma(
+    image: ImageLike, *, axes: str | None = None, channel_axis: int | None = None, mask: Companion | None = None
+) -> float | NDArray[np.float64]:
     """Estimate the standard deviation of additive Gaussian noise, white or correlated, from the image alone.
 
     Parameters
@@ -64,7 +83,9 @@ def estimate_sigma(image: Any, *, axes: str | None = None, channel_axis: int | N
     return np.array(noise.sigma) if coloured else noise.sigma[0]
 
 
-def estimate_noise(image: Any, *, axes: str | None = None, channel_axis: int | None = None, mask: Any = None) -> Any:
+def estimate_noise(
+    image: ImageLike, *, axes: str | None = None, channel_axis: int | None = None, mask: Companion | None = None
+) -> PoissonGaussian:
     """Fit noise that grows with brightness to one image: gain and read noise.
 
     Parameters

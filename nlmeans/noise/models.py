@@ -6,7 +6,7 @@ A number left out (``None``) is to be estimated from the image.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from .fitted import FittedNoise
 from .model import NoiseModel
 from .numbers import numbers
 from .patches import Evidence
+
+if TYPE_CHECKING:
+    from .._typing import Array, Numbers
 
 __all__ = ["Gaussian", "PoissonGaussian", "Rician"]
 
@@ -70,7 +73,11 @@ class Gaussian(NoiseModel):
     """
 
     name: ClassVar[str] = "gaussian"
-    sigma: Any = None
+    sigma: Any = None  # None, a float, a tuple or a map, as given
+
+    if TYPE_CHECKING:
+
+        def __init__(self, sigma: Numbers | Array | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", numbers(self.sigma, "sigma", maps=True))
@@ -175,9 +182,15 @@ class PoissonGaussian(NoiseModel):
 
     name: ClassVar[str] = "poisson"
     grouped: ClassVar[bool] = True
-    gain: Any = None
+    gain: Any = None  # floats or tuples, as given
     offset: Any = None
     sigma: Any = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, gain: Numbers | None = None, offset: Numbers | None = None, sigma: Numbers | None = None
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gain", numbers(self.gain, "gain"))
@@ -265,8 +278,12 @@ class Rician(NoiseModel):
     """
 
     name: ClassVar[str] = "rician"
-    sigma: Any = None
+    sigma: Any = None  # None, a float or a tuple, as given
     coils: int = 1
+
+    if TYPE_CHECKING:
+
+        def __init__(self, sigma: Numbers | None = None, coils: int = 1) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", numbers(self.sigma, "sigma"))

@@ -4,9 +4,9 @@ A field of `Options` is all that the library and the command line know of an arg
 into the signature of `denoise`, and honour it in a method.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypedDict, get_args, get_origin
 
 import numpy as np
 
@@ -16,8 +16,55 @@ from ..pairwise.spec import Aggregation, Centre
 from .defaults import Quality
 
 if TYPE_CHECKING:
+    from .._progress import Progress
+    from .._typing import Array, Companion, Event, Radius, Window
+    from ..methods.method import AnyMethod
     from ..noise.fitted import FittedNoise
     from ..noise.model import NoiseModel
+
+    class Tuning(TypedDict, total=False):
+        """What may be asked of a method, by the names of the arguments."""
+
+        quality: Quality | None
+        guide_sigma: float | None
+        strength: float | Literal["sure"] | None
+        patch_radius: Radius | None
+        search_radius: Window | None
+        spacing: Sequence[float] | None
+        bias: bool | None
+        centre: Centre | None
+        aggregation: Aggregation | None
+        passes: Literal[1, 2] | None
+        wiener: bool | None
+        padding: bool | None
+        outliers: Literal["keep", "fill"] | None
+
+    class MethodTuning(Tuning, total=False):
+        """The same with the method."""
+
+        method: AnyMethod | None
+
+    class PlanArguments(Tuning, total=False):
+        """What `plan` takes, but for the method."""
+
+        noise: NoiseModel | Literal["auto"] | None
+        axes: str | None
+        channel_axis: int | None
+        mask: Companion | None
+        guide: Companion | None
+        nodata: float | None
+
+    class MapArguments(PlanArguments, MethodTuning, total=False):
+        """What `weight_map` takes."""
+
+    class Arguments(MapArguments, total=False):
+        """What `denoise` takes, but for what decides over the type of its result."""
+
+        fill: bool | None
+        threads: int | None
+        progress: bool | Progress | None
+        cancel: Event | None
+        out: Array | None
 
 
 class Option(NamedTuple):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._axes import Layout
 from .plan import Plan, table
+
+if TYPE_CHECKING:
+    from .._typing import Array
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,17 @@ class Maps:
         by 1.1 to 3 times as much, in the mean square, on textured ones: no factor would be right for both.
     """
 
-    effective: np.ndarray
-    residual: np.ndarray
+    effective: Array
+    residual: Array
+
+    @classmethod
+    def joined(cls, maps: Sequence[tuple[Array, Array] | None], layout: Layout) -> Maps | None:
+        """Return the maps of all images in the image's own axes; None where there are none."""
+        there = [planes for planes in maps if planes is not None]
+        if not there:
+            return None
+        effective, residual = (np.stack(planes) for planes in zip(*there, strict=True))
+        return cls(Layout(layout.axes.replace("C", "")).array(effective[:, None]), layout.array(residual))
 
 
 @dataclass(frozen=True)

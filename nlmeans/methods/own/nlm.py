@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
-from .._progress import Progress, shares_of
-from ..plan.averaging import AveragingPlan
-from ..plan.choice import averaging
-from ..plan.options import Options
-from .average import average, gains_of
-from .method import Method
-from .recipe import Recipe
-from .region import Outcome, Region
-from .sample import Sample
+from ..._progress import Progress, shares_of
+from ...plan.averaging import AveragingPlan
+from ...plan.choice import averaging
+from ...plan.options import Options
+from ..average import average
+from ..method import Method
+from ..recipe import Recipe
+from ..region import Outcome, Region
+from ..sample import Sample
 
 
 class NonLocalMeans(Method):
@@ -33,7 +29,7 @@ class NonLocalMeans(Method):
         """Choose patches, windows and strengths: by the table, or the strength by its estimated risk."""
         plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
         if options.strength == "sure":
-            from .sure import tuned
+            from ..sure import tuned
 
             plan = tuned(sample.planes, plan, sample.noise, sample.guide, progress=progress)
         return sample.recipe(self, plan)
@@ -51,7 +47,7 @@ class NonLocalMeans(Method):
             threads=threads, progress=progress, maps=region.maps, region=region.core,
         )  # fmt: skip
         if again:
-            from .sure import refined
+            from ..sure import refined
 
             plan = refined(region.planes, averages, plan, noise, region.guide, threads, last)
             if last is not None:
@@ -59,17 +55,4 @@ class NonLocalMeans(Method):
         return Outcome(region.restored(averages), plan, maps)
 
 
-def weights_at(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -> np.ndarray:
-    """Return the weights (Z, Y, X) of the last pass's average at one pixel of a whole image."""
-    from ..pairwise.weights import pixel_weights
-
-    *before, last = plan.passes
-    planes, noise, guide = sample.planes, sample.noise, sample.guide
-    features = planes if guide is None else guide
-    if before:
-        features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
-    gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
-    return pixel_weights(
-        np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), plan.spec_of(last, len(features)), place,
-        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
-    )  # fmt: skip
+METHOD = NonLocalMeans()

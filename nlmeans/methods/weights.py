@@ -1,0 +1,91 @@
+"""weight_map(): what one pixel of the result is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+
+from .. import _checks, _containers
+from .._axes import Layout
+from ..pairwise.weights import pixel_weights
+from ..plan.averaging import AveragingPlan
+from ..plan.options import Options
+from . import registry
+from .average import average, gains_of
+from .sample import Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .._typing import ImageLike, Sigma
+    from ..plan.options import MapArguments
+
+
+def weight_map(
+    image: ImageLike, at: Sequence[int], sigma: Sigma = None, **options: Unpack[MapArguments]
+) -> NDArray[np.float64]:
+    """Return the weights with which one pixel was averaged: where `denoise` looked, and what it believed.
+
+    Parameters
+    ----------
+    image : array_like
+        As for `denoise`; not a stack of separate images.
+    at : sequence of int
+        The pixel, (y, x), (z, y, x) or (t, y, x) in the order of the image's axes; negative from the end.
+    sigma, **options
+        As for `plan`.
+
+    Returns
+    -------
+    ndarray of float64, in the image's shape without channels
+        Weights that sum to 1: those of the last pass's average. (A Wiener step, if any, comes after it.)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`, and for a pixel outside the image.
+
+    Notes
+    -----
+    Time grows with the window and the patch, not with the image; with two passes, the first one runs.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> image = np.tile([0.0, 9, 9, 0], (8, 3))
+    >>> weights = nlmeans.weight_map(image, (4, 5), sigma=1, patch_radius=1, search_radius=4)
+    >>> weights.shape, round(float(weights.sum()), 6)
+    ((8, 12), 1.0)
+    >>> bool(weights[4, 4] < 1e-6 < weights[4, 9])
+    True
+    """
+    method = registry.method_of(options.pop("method", None))
+    if "maps" not in method.options:
+        raise ValueError(f"weights are those of non-local means, method 'nlm'; got {method.name!r}")
+    pixels, given = _containers.taken(image, options | {"sigma": sigma})
+    array = _checks.image(pixels)
+    registry.check(method, given)
+    parsed = Options.check(array, **given)
+    if "N" in parsed.layout.axes:
+        raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
+    place = _checks.pixel(at, array, parsed.layout)
+    sample = Sample.of(parsed.layout.planes(array)[0], parsed, 0)
+    weights = _weights(sample, method.decide(sample, parsed).plan, place)
+    return Layout(parsed.layout.axes.replace("C", "")).array(weights[None, None])
+
+
+def _weights(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -> np.ndarray:
+    """Return the weights (Z, Y, X) of the last pass's average at one pixel of a whole image."""
+    *before, last = plan.passes
+    planes, noise, guide = sample.planes, sample.noise, sample.guide
+    features = planes if guide is None else guide
+    if before:
+        features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
+    gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
+    return pixel_weights(
+        np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), plan.spec_of(last, len(features)), place,
+        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
+    )  # fmt: skip
