@@ -152,6 +152,8 @@ def test_without_jinja2_the_extra_is_named(monkeypatch):
 
 
 def test_the_import_is_light():
-    code = "import sys, nlmeans.page; print(*sorted({'jinja2', 'PIL', 'markupsafe', 'skimage'} & set(sys.modules)))"
+    code = (
+        "import sys, nlmeans.show.page; print(*sorted({'jinja2', 'PIL', 'markupsafe', 'skimage'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
