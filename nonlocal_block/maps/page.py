@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans.show import page as pages
+from nlmeans.show import environment
 
 from .drawing import caption, tiles
 from .reading import Reading
@@ -38,7 +38,7 @@ def page(digits: Sequence[Reading], title: str, sentences: Sequence[str], figure
         for group, compared in figures.items()
         for picture, overlap in compared.items()
     ]
-    template = pages.environment(__package__).get_template("page.html")
+    template = environment(__package__).get_template("page.html")
     return template.render(title=title, sentences=sentences, rows=rows, groups=groups)
 
 
