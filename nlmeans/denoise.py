@@ -123,8 +123,8 @@ def denoise(
         the group ``nlmeans.methods``); or an object that follows `nlmeans.extend.Method`.
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
-        noise by the picture that the pass has found, in a third to half of the pass's time. "best" averages once more,
-        patches this time, with weights from that picture. Method "ridge" at each quality takes more groups than at the
+        noise by the result of the pass, in a third to half of the pass's time. "best" averages once more,
+        patches this time, with weights from that result. Method "ridge" at each quality takes more groups than at the
         one before, larger ones and from wider windows, and is led by averages of the next quality.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,

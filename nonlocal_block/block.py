@@ -209,7 +209,7 @@ class NonLocalBlock2d(_NonLocalBlock):
     AlexHex7; mmcv has it by default); dot_product and concatenation divide by the number of keys after pooling;
     pooling follows the convolutions φ and g; videos are pooled in space only; W_z keeps its bias before a batch norm
     (mmcv drops it); the identity comes from the batch norm's zeros (the paper starts its factor alone at zero).
-    `layouts.convert` translates weights.
+    `layouts.convert` translates parameters.
 
     Under autocast the convolutions run in 16 bits and the weights are computed in float32. The whole-domain modes
     but "distance" can be compiled and exported for any size. The others become about a dozen operations for each pixel

@@ -81,7 +81,7 @@ class Format:
         raise NotImplementedError
 
     def open(self, request: Request) -> Source:
-        """Look at a file's header, and return what reads it by regions."""
+        """Read a file's header, and return its reader by regions."""
         raise NotImplementedError
 
     def check_target(self, path: Path, overwrite: bool) -> None:

@@ -1,7 +1,7 @@
 """The loops of block matching: which patches of a window are nearest to the one in its middle.
 
 Distances are taken for as many neighbouring patches at once as a vector has lanes, straight from the image: on a grid
-of patches this costs no more than the running sums of the core, which serve every pixel. The nearest are then found by
+of patches this costs no more than the running sums of the core, which serve every pixel. The nearest are then chosen by
 halving the range of distances, whose bits are ordered as they are.
 """
 

@@ -28,9 +28,9 @@ class Threads:
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def run(self, job: Any, tasks: Sequence[tuple[int, Any]], done: Done, progress: Progress | None) -> None:
-        """Call ``job`` on the task of each pair, and ``done`` with the number and what it returned."""
-        run_tasks(lambda pair: done(pair[0], job(pair[1])), tasks, self.count, progress)
+    def run(self, function: Any, tasks: Sequence[tuple[int, Any]], done: Done, progress: Progress | None) -> None:
+        """Call ``function`` on the task of each pair, and ``done`` with the number and what it returned."""
+        run_tasks(lambda pair: done(pair[0], function(pair[1])), tasks, self.count, progress)
 
 
 class Cluster:
@@ -63,12 +63,12 @@ class Cluster:
         rooms = [worker["memory_limit"] / worker["nthreads"] for worker in workers if worker["memory_limit"]]
         self.memory = SHARE * min(rooms, default=UNKNOWN)
 
-    def run(self, job: Any, tasks: Sequence[tuple[int, Any]], done: Done, progress: Progress | None) -> None:
-        """Call ``job`` on the task of each pair, and ``done`` with the number and what it returned."""
+    def run(self, function: Any, tasks: Sequence[tuple[int, Any]], done: Done, progress: Progress | None) -> None:
+        """Call ``function`` on the task of each pair, and ``done`` with the number and what it returned."""
         from distributed import as_completed
 
         # Sent once; a task of its own, so that the scheduler has it made again where the worker that holds it dies.
-        held = self.client.submit(_same, job, pure=False)
+        held = self.client.submit(_same, function, pure=False)
         numbers = {self.client.submit(_apply, held, task, pure=False): number for number, task in tasks}
         try:
             finished = as_completed(list(numbers), self.client.loop, with_results=True)
@@ -88,9 +88,9 @@ class Cluster:
         self.client.close(timeout=PATIENCE)
 
 
-def _same(job: Any) -> Any:
-    return job
+def _same(function: Any) -> Any:
+    return function
 
 
-def _apply(job: Any, task: Any) -> Any:
-    return job(task)
+def _apply(function: Any, task: Any) -> Any:
+    return function(task)

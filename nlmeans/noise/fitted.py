@@ -28,7 +28,7 @@ SAMPLE = 1 << 12
 
 @dataclass(frozen=True, eq=False)
 class FittedNoise:
-    """The noise of one image, as the filter sees it.
+    """The noise of one image, as the filter takes it.
 
     Attributes
     ----------

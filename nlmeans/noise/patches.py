@@ -100,7 +100,7 @@ class Channel:
 
     @classmethod
     def of(cls, volume: Array, known: Flags, saturation: Limits, budget: int) -> Channel:
-        """Look at a volume (Z, Y, X), whose values at or beyond ``saturation`` are taken as clipped."""
+        """Examine a volume (Z, Y, X), whose values at or beyond ``saturation`` are taken as clipped."""
         values = volume[known].astype(np.float64)
         varied = values.size > 0 and values.min() < values.max()
         low, high = clip_levels(values, saturation) if varied else (-math.inf, math.inf)
@@ -162,7 +162,7 @@ class Evidence:
 
     @classmethod
     def of(cls, planes: Array, known: Flags | None, saturation: Limits = None) -> Evidence:
-        """Look at planes (C, Z, Y, X) of floating-point numbers, or at a sample of them that `crops` chose."""
+        """Examine planes (C, Z, Y, X) of floating-point numbers, or at a sample of them that `crops` chose."""
         sample, there = _view(*_sampled(planes, known))
         if known is not None and there is not None and not there.all() and np.count_nonzero(there) < LEAST_KNOWN:
             sample, there = _view(*_sampled(*_around(planes, known)))
@@ -186,7 +186,7 @@ class Evidence:
 
 
 def _sampled(planes: Array, known: Flags | None) -> tuple[Array, Flags | None]:
-    """Return what a recipe of a large image would be decided from (`nlmeans.methods.sample`)."""
+    """Return the sample that a large image would be judged by (`nlmeans.methods.sample`)."""
     tiles = crops(planes.shape[1:], len(planes))
     if len(tiles) == 1:
         return planes, known

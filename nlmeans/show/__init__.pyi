@@ -3,3 +3,4 @@ from .explain import draw as draw
 from .explain import glow as glow
 from .metrics import Metrics as Metrics
 from .metrics import measure as measure
+from .page import environment as environment

@@ -57,7 +57,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls: at its first call, or load it from the cache of an earlier process."""
     try:
         dispatcher = numba.njit(cache=True, **FLAGS)(function)
-    except RuntimeError as error:  # numba found no folder that it may write
+    except RuntimeError as error:  # numba has no folder that it may write
         logger.info("%s is compiled anew in each process: %s", function.__name__, error)
         return numba.njit(**FLAGS)(function)
     try:

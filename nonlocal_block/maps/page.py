@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nlmeans.show import environment
+
 from .drawing import caption, tiles
 from .reading import Reading
 
@@ -27,12 +29,6 @@ def page(digits: Sequence[Reading], title: str, sentences: Sequence[str], figure
     figures : mapping
         `reading.compare` of groups of digits, by the group's name.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("nonlocal_block.maps"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     groups: dict[int, list[dict[str, Any]]] = {}
     for digit in sorted(digits, key=lambda one: (one.label, one.predicted, one.index)):
         shown = [{"name": name, "source": _source(picture)} for name, picture in tiles(digit)]
@@ -42,8 +38,8 @@ def page(digits: Sequence[Reading], title: str, sentences: Sequence[str], figure
         for group, compared in figures.items()
         for picture, overlap in compared.items()
     ]
-    text: str = templates.get_template("page.html").render(title=title, sentences=sentences, rows=rows, groups=groups)
-    return text
+    template = environment(__package__).get_template("page.html")
+    return template.render(title=title, sentences=sentences, rows=rows, groups=groups)
 
 
 def _source(picture: np.ndarray) -> str:

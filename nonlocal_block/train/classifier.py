@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from .. import _checks
 from .._device import chosen_device
 from ..classifier import Block, NonLocalClassifier, save_classifier
 from .folder import Row
-from .loop import Setting, Watcher, train
+from .loop import Setting, Watcher, fingerprint, train
 
 WEIGHTS = "classifier.safetensors"
 EVALUATED = 128
@@ -134,7 +133,7 @@ class ClassifierTask:
             self.sets["test"] = _on(device, test)
         self.settings: Mapping[str, Setting] = {
             "task": "classifier", "block": block, "backend": backend, "recipe": _named(recipe), "batch": batch,
-            "data": _digest(training, test), "epochs": epochs if self.recipe.cycle else None,
+            "data": fingerprint([*training, *test]), "epochs": epochs if self.recipe.cycle else None,
         }  # fmt: skip
 
         with torch.random.fork_rng(devices=[]):
@@ -249,8 +248,8 @@ def train_classifier(
     On the CPU, the same arguments and number of threads (`torch.set_num_threads`) give the same bits.
     """
     for name, value, least in (("epochs", epochs, 1), ("seed", seed, 0), ("batch", batch, 1), ("limit", limit, 1)):
-        if value is not None and _checks.integer(value, name) < least:
-            raise ValueError(f"{name} must be at least {least}; got {value}")
+        if value is not None:
+            _checks.count(value, name, least)
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2³²; got {seed}")
     chosen = recipe if isinstance(recipe, Recipe) else RECIPES[_checks.one_of(recipe, "recipe", tuple(RECIPES))]
@@ -326,11 +325,3 @@ def _on(device: torch.device, digits: Labelled) -> tuple[Tensor, Tensor]:
 
 def _scaled(images: Tensor) -> Tensor:
     return images.float() / 255
-
-
-def _digest(*sets: Labelled) -> str:
-    """Return a fingerprint of images and labels."""
-    digest = hashlib.sha256()
-    for digits in sets:
-        digest.update(digits.images.tobytes() + digits.labels.tobytes())
-    return digest.hexdigest()[:16]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from .. import weights as files
 from .._device import chosen_device, half_precision
 from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
-from .loop import Setting, Watcher, train
+from .loop import Setting, Watcher, fingerprint, train
 from .muon import Muon
 
 WEIGHTS = "denoiser.safetensors"
@@ -69,8 +68,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "side"):
-            if _checks.integer(getattr(self, name), name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+            _checks.count(getattr(self, name), name)
         for name in ("sigma", "even", "clip", "skew"):
             _checks.positive(getattr(self, name), name)
         for name in ("warm_up", "average"):
@@ -143,8 +141,8 @@ class DenoiserTask:
         ]
         self.settings: Mapping[str, Setting] = {
             "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
-            "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
-            "start": None if start is None else _digest([start[name] for name in sorted(start)]),
+            "recipe": repr(recipe), "epochs": epochs, "data": fingerprint(pictures),
+            "start": None if start is None else fingerprint([start[name] for name in sorted(start)]),
         }  # fmt: skip
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
@@ -261,8 +259,7 @@ def train_denoiser(
         As `loop.train`; also if pictures are missing, or an argument breaks its rule.
     """
     for name, value, least in (("epochs", epochs, 1), ("seed", seed, 0)):
-        if _checks.integer(value, name) < least:
-            raise ValueError(f"{name} must be at least {least}; got {value}")
+        _checks.count(value, name, least)
     _checks.one_of(precision, "precision", ("auto", "float32", "bfloat16"))
     place, chosen = chosen_device(device), recipe or Recipe()
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
@@ -393,11 +390,3 @@ def _inner(network: NonLocalDenoiser) -> list[Tensor]:
     ends = (network.stem, network.propose, network.stage, network.join, network.head)
     apart = {id(p) for part in ends for p in part.parameters()}
     return [p for p in network.parameters() if p.ndim == 4 and id(p) not in apart]
-
-
-def _digest(tensors: Sequence[Tensor]) -> str:
-    """Return a fingerprint of tensors."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()[:16]

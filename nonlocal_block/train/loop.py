@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -217,6 +219,14 @@ class _Run:
         torch.set_rng_state(state["random"]["cpu"])
         if state["random"]["cuda"] is not None and self.task.device.type == "cuda":
             torch.cuda.set_rng_state(state["random"]["cuda"], self.task.device)
+
+
+def fingerprint(arrays: Iterable[Any]) -> str:
+    """Return a fingerprint of data: arrays, or tensors on the CPU."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.asarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _order(size: int, seed: int, epoch: int) -> Tensor:

@@ -52,16 +52,16 @@ def shipped(name: str, network: str, folder: Path | None = None) -> Loaded:
     entry = _entry(index, name)
     path = folder / entry["file"]
     if not path.is_file():
-        raise FileNotFoundError(f"the weights {path} are missing. {REMEDY}")
+        raise FileNotFoundError(f"the checkpoint {path} is missing. {REMEDY}")
     content = path.read_bytes()  # once: what is checked is what is loaded
     size = len(content)
     if size != entry["bytes"]:
         what = "truncated" if size < entry["bytes"] else "damaged"
-        raise ValueError(f"the weights {path} are {what}: they must have {entry['bytes']} bytes; got {size}. {REMEDY}")
+        raise ValueError(f"the checkpoint {path} is {what}: it must have {entry['bytes']} bytes; got {size}. {REMEDY}")
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
         raise ValueError(
-            f"the weights {path} were changed: their SHA-256 must be {entry['sha256']}; got {digest}. {REMEDY}, "
+            f"the checkpoint {path} was changed: its SHA-256 must be {entry['sha256']}; got {digest}. {REMEDY}, "
             "or name the file to load it all the same"
         )
     return _parsed(content, path, network)
@@ -163,7 +163,7 @@ def _library() -> Any:
         import safetensors.torch
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "trained weights need safetensors, which is not installed: pip install 'nlmeans[learned]'",
+            "checkpoints need safetensors, which is not installed: pip install 'nlmeans[learned]'",
             name="safetensors",
         ) from error
     return safetensors
@@ -211,7 +211,7 @@ def _check_sizes(arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> N
     for name, value in arguments.items():
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, int) and number > most:
-                raise ValueError(f"{name} must be at most {most} for weights of these sizes; got {number}")
+                raise ValueError(f"{name} must be at most {most} for tensors of these sizes; got {number}")
 
 
 def ship(
@@ -270,7 +270,7 @@ def _entry(index: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the index's entry of a checkpoint."""
     files: dict[str, dict[str, Any]] = index["files"]
     if name not in files:
-        raise ValueError(f"there must be weights of that name: {', '.join(sorted(files))}; got {name!r}")
+        raise ValueError(f"there must be a checkpoint of that name: {', '.join(sorted(files))}; got {name!r}")
     return files[name]
 
 
@@ -285,9 +285,9 @@ def _read(folder: Path) -> dict[str, Any]:
         ):
             raise ValueError("an entry must have a file, its bytes and its sha256")
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}, the index of trained weights, is missing. {REMEDY}") from None
+        raise FileNotFoundError(f"{path}, the index of checkpoints, is missing. {REMEDY}") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{path} is not an index of trained weights: {_short(error)}") from error
+        raise ValueError(f"{path} is not an index of checkpoints: {_short(error)}") from error
     if form != FORMAT:
         newer = isinstance(form, int) and form > FORMAT
         reason = "a newer version of nonlocal_block wrote it: update the package" if newer else "it is corrupt"

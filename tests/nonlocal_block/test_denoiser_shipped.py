@@ -118,7 +118,7 @@ def test_on_the_command_line(tmp_path):
     ("missing", "words"),
     [
         ("torch", "nonlocal_block needs PyTorch, which is not installed: pip install 'nlmeans[learned]'"),
-        ("safetensors", "trained weights need safetensors, which is not installed: pip install 'nlmeans[learned]'"),
+        ("safetensors", "checkpoints need safetensors, which is not installed: pip install 'nlmeans[learned]'"),
     ],
 )
 def test_without_the_extra_one_line_names_it(tmp_path, missing, words):

@@ -202,7 +202,7 @@ def test_tiles_change_nothing(shape, channels):
             progress=lambda k, total, done=done: done.append(total - k),
         )  # fmt: skip
         assert np.abs(found - whole).max() <= 0.01
-        assert done == list(range(len(done)))[::-1]
+        assert list(dict.fromkeys(done)) == list(range(done[0], -1, -1))  # a slow tile repeats its number
         assert len(done) >= (shape[0] // 24) * (shape[1] // 24)
 
 

@@ -47,14 +47,14 @@ def test_half_the_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
-        (lambda f: (f / "one.safetensors").unlink(), FileNotFoundError, "one.safetensors are missing"),
-        (lambda f: changed(f, slice(None, -1)), ValueError, r"truncated: they must have \d+ bytes; got \d+\. Install"),
-        (lambda f: changed(f, slice(None), b"a"), ValueError, r"damaged: they must have \d+ bytes; got \d+\. Install"),
-        (lambda f: changed(f, slice(None, -1), b"a"), ValueError, "were changed: their SHA-256 must be"),
-        (lambda f: (f / "index.json").unlink(), FileNotFoundError, "index of trained weights, is missing"),
-        (lambda f: (f / "index.json").write_text("{"), ValueError, "index.json is not an index of trained weights"),
-        (lambda f: (f / "index.json").write_text("[]"), ValueError, "index.json is not an index of trained weights"),
-        (lambda f: (f / "index.json").write_text('{"format": 1}'), ValueError, "is not an index of trained weights"),
+        (lambda f: (f / "one.safetensors").unlink(), FileNotFoundError, "one.safetensors is missing"),
+        (lambda f: changed(f, slice(None, -1)), ValueError, r"truncated: it must have \d+ bytes; got \d+\. Install"),
+        (lambda f: changed(f, slice(None), b"a"), ValueError, r"damaged: it must have \d+ bytes; got \d+\. Install"),
+        (lambda f: changed(f, slice(None, -1), b"a"), ValueError, "was changed: its SHA-256 must be"),
+        (lambda f: (f / "index.json").unlink(), FileNotFoundError, "index of checkpoints, is missing"),
+        (lambda f: (f / "index.json").write_text("{"), ValueError, "index.json is not an index of checkpoints"),
+        (lambda f: (f / "index.json").write_text("[]"), ValueError, "index.json is not an index of checkpoints"),
+        (lambda f: (f / "index.json").write_text('{"format": 1}'), ValueError, "is not an index of checkpoints"),
         (lambda f: (f / "index.json").write_text('{"format": 2}'), ValueError, "got 2: a newer version .* wrote it"),
         (lambda f: (f / "index.json").write_text('{"format": "x"}'), ValueError, "got 'x': it is corrupt"),
     ],
@@ -107,9 +107,9 @@ def with_header(content, change):
         (
             "arguments",
             '{"widths": [1000000, 1000000, 1000000]}',
-            "widths must be at most 80 for weights of these sizes",
+            "widths must be at most 80 for tensors of these sizes",
         ),
-        ("arguments", '{"blocks": [1000000000, 1, 1]}', "blocks must be at most 80 for weights of these sizes"),
+        ("arguments", '{"blocks": [1000000000, 1, 1]}', "blocks must be at most 80 for tensors of these sizes"),
         ("arguments", '{"lasts": 2}', "does not fit NonLocalDenoiser"),
         ("network", "x" * 100_000, "does not hold a NonLocalDenoiser"),
     ],
@@ -169,7 +169,7 @@ def test_others_may_read_what_is_saved(folder):
 
 
 def test_unknown_names(folder):
-    with pytest.raises(ValueError, match="weights of that name: one; got 'other'"):
+    with pytest.raises(ValueError, match="checkpoint of that name: one; got 'other'"):
         weights.shipped("other", "Linear", folder)
 
 

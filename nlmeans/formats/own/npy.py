@@ -33,7 +33,7 @@ class Npy(Format):
             np.save(file, pixels, allow_pickle=False)
 
     def open(self, request: Request) -> Source:
-        """Look at the header."""
+        """Read the header."""
         shape, dtype = _header(request.path)
         axes = "YX" if len(shape) == 2 else None
         return NpySource(request.path, ArrayInfo(shape, dtype, axes, None, (1,) * len(shape)))
@@ -90,7 +90,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
         raise PictureError("an NPY file must hold plain numbers: this one holds Python objects")
     if min(shape, default=1) < 0 or not dtype.itemsize:
         raise PictureError(f"the file is damaged: its header says {times(shape)} pixels of {dtype}")
-    # Looked at before loading: `np.load` would first reserve what a damaged header asks for.
+    # Checked before loading: `np.load` would first reserve what a damaged header asks for.
     size = math.prod(shape) * dtype.itemsize
     if there < size:
         raise PictureError(f"the file is cut short: {shape} pixels of {dtype} take {size:,} bytes, there are {there:,}")

@@ -203,7 +203,7 @@ def test_a_tile_grows_only_within_the_image():
         (dict(mask=GREY), ValueError, "mask must be boolean"),
         (dict(mask=MASK[1:]), ValueError, "mask must have the image's shape"),
         (dict(guide=GREY[1:]), ValueError, "guide must have the image's shape"),
-        (dict(sigma=GREY, noise=Gaussian(3)), ValueError, "sigma is short for noise: give one of them, not both"),
+        (dict(sigma=GREY, noise=Gaussian(3)), ValueError, "sigma is short for noise"),
         (dict(sigma=-1), ValueError, "sigma must be at least 0"),
         (dict(axes="ZYX"), ValueError, "each of the image's 2 dimensions"),
         (dict(method="ridge", strength=1.0), TypeError, "no option strength"),

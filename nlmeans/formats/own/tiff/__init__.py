@@ -29,7 +29,7 @@ class Tiff(Format):
         whole.write(part, picture)
 
     def open(self, request: Request) -> Source:
-        """Look at the header, and refuse what cannot be filtered by regions."""
+        """Read the header, and refuse what cannot be filtered by regions."""
         from .regions import TiffSource
 
         return TiffSource.open(request)

@@ -151,7 +151,7 @@ class TiffSource(Source):
 
     @classmethod
     def open(cls, request: Request) -> TiffSource:
-        """Look at the header, and refuse what cannot be filtered by regions."""
+        """Read the header, and refuse what cannot be filtered by regions."""
         with _reading(request.path) as opened:
             return cls._of(request, opened)
 

@@ -28,7 +28,7 @@ class Zarr(Format):
         return store if store.suffix == ".zarr" or is_node(path) else None
 
     def open(self, request: Request) -> Source:
-        """Look at the metadata."""
+        """Read the metadata."""
         return self._regions().ZarrSource.open(request)
 
     def check_target(self, path: Path, overwrite: bool) -> None:

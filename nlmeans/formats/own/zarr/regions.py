@@ -44,7 +44,7 @@ class Image:
 
     @classmethod
     def open(cls, path: Path) -> Image:
-        """Look at the metadata.
+        """Read the metadata.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class ZarrSource(Source):
 
     @classmethod
     def open(cls, request: Request) -> ZarrSource:
-        """Look at the metadata, refuse what nobody can count or hold, and warn of chunks that are not there."""
+        """Read the metadata, refuse what nobody can count or hold, and warn of missing chunks."""
         path = request.path
         image = Image.open(path)
         array = image.finest
