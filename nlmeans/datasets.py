@@ -21,6 +21,8 @@ from ._defaults import or_default
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["MNIST", "Labelled", "Source", "cache_folder", "locate", "mnist"]
+
 TIMEOUT = 60  # seconds without a byte
 
 
@@ -36,6 +38,12 @@ class Source:
         What the files' names are appended to.
     hashes : mapping of str to str
         SHA-256 of each file, in hexadecimal.
+
+    Examples
+    --------
+    >>> from nlmeans.datasets import MNIST
+    >>> MNIST.name, len(MNIST.hashes)
+    ('mnist', 4)
     """
 
     name: str
@@ -116,6 +124,13 @@ def cache_folder() -> Path:
     """Return the folder that keeps what was downloaded, one folder a set in it.
 
     It is the variable ``NLMEANS_CACHE`` where that is set, else ``nlmeans`` in the user's cache folder.
+
+    Examples
+    --------
+    >>> from unittest.mock import patch
+    >>> with patch.dict("os.environ", NLMEANS_CACHE="/data/images"):
+    ...     cache_folder().as_posix()
+    '/data/images'
     """
     own = os.environ.get("NLMEANS_CACHE")
     if own:
@@ -152,6 +167,15 @@ def locate(
         If a file is neither there nor can be had; the message says which files to put where.
     ValueError
         If a file of the cache, or one that was downloaded, does not have its hash.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> size = (folder / "first.png").write_bytes(b"...")
+    >>> pictures = Source("pictures", "https://example.org/", {"first.png": "ab5df625bc76dbd4e163bed2dd888df8"})
+    >>> [path.name for path in locate(pictures, ["first.png"], folder)]
+    ['first.png']
     """
     place = cache_folder() / source.name if folder is None else Path(folder)
     found = {name: _present(place, name) for name in names}

@@ -25,7 +25,7 @@ from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 P = ParamSpec("P")
 
@@ -177,7 +177,7 @@ def fastNlMeansDenoisingColored(
 @_in_both_forms
 @or_default
 def fastNlMeansDenoisingMulti(
-    srcImgs: Sequence[ArrayLike] | NDArray[Any],
+    srcImgs: Sequence[ArrayLike] | np.ndarray,
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
     dst: np.ndarray | Sequence[float] | None = None,
@@ -233,7 +233,7 @@ def fastNlMeansDenoisingMulti(
 
 @or_default
 def fastNlMeansDenoisingColoredMulti(
-    srcImgs: Sequence[ArrayLike] | NDArray[Any],
+    srcImgs: Sequence[ArrayLike] | np.ndarray,
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
     dst: np.ndarray | None = None,

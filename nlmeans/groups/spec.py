@@ -55,6 +55,13 @@ class GroupSpec:
     ----------
     S. Herbreteau, C. Kervrann, "Unified Patch-based Image Denoising with Linear Combinations of Noisy Patches"
     (NL-Ridge), SIAM J. Imaging Sci. 18(1), 2025, arXiv:2402.13816, arXiv:2203.00570.
+
+    Examples
+    --------
+    >>> from nlmeans.groups import GroupSpec
+    >>> GroupSpec((1, 7, 7), size=80, stride=(1, 8, 6), search_radius=(0, 18, 18))
+    Traceback (most recent call last):
+    ValueError: x
     """
 
     patch: Radii

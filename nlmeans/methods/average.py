@@ -201,7 +201,15 @@ def _wiener_step(
 
 
 def known_nearest(planes: np.ndarray) -> np.ndarray:
-    """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0."""
+    """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import known_nearest
+    >>> known_nearest(np.array([[[[1.0, np.nan, np.nan, 4.0]]]])).ravel().tolist()
+    [1.0, 1.0, 4.0, 4.0]
+    """
     unknown = np.isnan(planes)
     if not unknown.any():
         return planes

@@ -42,6 +42,12 @@ def method_of(given: Any) -> Method:
         For a name that no installed package has.
     TypeError
         For what does not follow the protocol.
+
+    Examples
+    --------
+    >>> from nlmeans.extend import method_of
+    >>> method_of(None).name, sorted(method_of("nlm").options)[:3]
+    ('nlm', ['aggregation', 'bias', 'centre'])
     """
     if not isinstance(given, str | None):
         return _checked(given)

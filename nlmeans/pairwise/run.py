@@ -272,7 +272,7 @@ def pairwise_average(
     >>> steps = np.array([0.0, 0, 9, 9, 0]).reshape(1, 1, 1, 5)
     >>> spec = PairwiseSpec(patch_radius=(0, 0, 0), search_radius=(0, 0, 4), scale=0.1)
     >>> pairwise_average(steps, steps, spec).round(3).ravel().tolist()
-    [0.003, 0.003, 8.996, 8.996, 0.003]
+    [0.002, 0.002, 8.996, 8.996, 0.002]
     >>> np.allclose(pairwise_average(steps, steps, spec), naive.pairwise_average(steps, steps, steps, spec), atol=1e-6)
     True
     """

@@ -32,6 +32,13 @@ class Pass:
         Whether weights come from a guide (the pass before, or the caller's) rather than from the noisy image.
     wiener : float
         Share of the Wiener step in the result: 0 for none.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> nlmeans.plan(noisy, sigma=10, quality="fast", patch_radius=1, search_radius=5, strength=0.6).passes[0]
+    Pass(patch_radius=(1, 1), search_radius=(5, 5), strength=0.6, aggregation='pixel', guided=False, wiener=0.0)
     """
 
     patch_radius: tuple[int, ...]
@@ -61,6 +68,14 @@ class AveragingPlan(Plan):
         where that cannot be: the σ that was given is not the image's.
     peak : float or None
         White, where the image's type says what that is (uint8, uint16, uint32).
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> plan = nlmeans.plan(noisy, sigma=10, quality="best")
+    >>> [(step.aggregation, step.guided) for step in plan.passes]
+    [('pixel', False), ('patch', True)]
     """
 
     passes: tuple[Pass, ...]

@@ -45,6 +45,14 @@ class Plan:
         How far along (z, y, x) the image reaches that one pixel of the result depends on.
     defaults_version : int
         Version of the table that the parameters left out were taken from.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> plan = nlmeans.plan(noisy, sigma=10)
+    >>> plan.axes, plan.quality, plan.sigma, plan.halo
+    ('YX', 'balanced', (10.0,), (19, 19))
     """
 
     axes: str

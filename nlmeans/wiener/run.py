@@ -21,7 +21,14 @@ TERMS = 256
 
 
 def window_sides(depth: int) -> tuple[int, int, int]:
-    """Return the sides of a window: volumes of a few slices at least are transformed along z too."""
+    """Return the sides of a window: volumes of a few slices at least are transformed along z too.
+
+    Examples
+    --------
+    >>> from nlmeans.wiener import window_sides
+    >>> window_sides(1), window_sides(20)
+    ((1, 8, 8), (4, 8, 8))
+    """
     return (kernels.DEPTH if depth >= kernels.DEPTH else 1, kernels.SIDE, kernels.SIDE)
 
 
