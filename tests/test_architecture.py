@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [  # of nlmeans, from the ground: a room imports from those below its own floor
-    {"_axes", "_defaults", "_notes", "_progress", "_version", "show"},
+    {"_axes", "_defaults", "_notes", "_progress", "_typing", "_version", "show"},
     {"_checks", "datasets", "simd"},
     {"_companions", "_containers", "convert", "pairwise"},
     {"formats", "groups", "io", "pixels", "wiener"},

@@ -23,8 +23,8 @@ class PictureError(ValueError):
     >>> try:
     ...     io.read(path)
     ... except io.PictureError as reason:
-    ...     print(str(reason)[70:])
-    x
+    ...     print(str(reason).partition(": ")[2])
+    this is GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack
     """
 
 

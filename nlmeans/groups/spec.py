@@ -59,9 +59,9 @@ class GroupSpec:
     Examples
     --------
     >>> from nlmeans.groups import GroupSpec
-    >>> GroupSpec((1, 7, 7), size=80, stride=(1, 8, 6), search_radius=(0, 18, 18))
-    Traceback (most recent call last):
-    ValueError: x
+    >>> spec = GroupSpec((1, 7, 7), size=80, stride=(1, 6, 6), search_radius=(0, 18, 18))
+    >>> spec.halo, spec.within((1, 5, 9)).patch, spec.within((1, 5, 9)).size
+    ((0, 42, 42), (1, 5, 7), 3)
     """
 
     patch: Radii
@@ -127,6 +127,14 @@ class RidgeSpec:
     correlated : float, default 1
         What the σ of correlated noise is multiplied by, above 0: patches near each other share it, and what they share
         looks like the picture.
+
+    Examples
+    --------
+    >>> from nlmeans.groups import GroupSpec, RidgeSpec
+    >>> step = GroupSpec((1, 7, 7), size=80, stride=(1, 6, 6), search_radius=(0, 18, 18))
+    >>> RidgeSpec(step, step, share=1.5)
+    Traceback (most recent call last):
+    ValueError: share must be from 0 to 1; got 1.5
     """
 
     first: GroupSpec

@@ -8,7 +8,7 @@ that the image has by itself, or of query, key and value apart.
 >>> noisy = np.random.default_rng(0).normal(100, 10, (1, 1, 32, 32)).astype(np.float32)
 >>> spec = PairwiseSpec(patch_radius=(0, 1, 1), search_radius=(0, 5, 5), scale=1 / (9 * 5**2), bias=2 * 9 * 10**2)
 >>> clean = pairwise_average(noisy, noisy, spec)
->>> bool(clean.std() < 2)
+>>> bool(clean.std() < 3)
 True
 """
 
