@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 SERVES = {"mask": ("NT", ""), "sigma": ("NTC", "ZYX"), "guide": ("NC", "")}
-"""Axes that may be left out, since one serves all along them, and others along which a length of 1 does the same."""
+"""Axes that may be left out or have length 1, then shared by all along them, and others that may only have length 1."""
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,31 @@ class Layout:
         return np.expand_dims(view, tuple(absent))
 
     def array(self, planes: np.ndarray) -> np.ndarray:
-        """Return planes (N, C, Z, Y, X) as an array with these axes; what `planes` added goes."""
+        """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""
         order = [axis for axis in "NCTZYX" if axis in self.axes]
         absent = tuple(k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes))
         return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
-        """Return each way in which a mask, a map of σ or a guide belongs to an image of these ``sides``.
+        """Return each reading of the axes of a mask, a map of σ or a guide for an image of these ``sides``.
 
-        A way is the names of its axes. It may lack axes as `SERVES` has it, or have length 1 there, and then serves
-        all along them; an axis "_" of length 1 it may lack too. Ways that come to the same are one.
+        A reading is the names of its axes. Axes may be absent or of length 1 as `SERVES` allows; an axis "_" of
+        length 1 may be absent too. Equivalent readings count as one.
         """
         absent, single = SERVES[what]
         free = [k for k, axis in enumerate(self.axes) if axis in absent + "_"]
-        found: dict[str, str] = {}
+        readings: dict[str, str] = {}
         for left_out in (set(some) for count in range(len(free) + 1) for some in combinations(free, count)):
             own = [(self.axes[k], side) for k, side in enumerate(sides) if k not in left_out]
             if len(own) == len(shape) and all(
                 n == side or (n == 1 and axis in absent + single) for n, (axis, side) in zip(shape, own, strict=True)
             ):
                 varying = "".join(axis for n, (axis, _) in zip(shape, own, strict=True) if n > 1 or axis in "YX")
-                found.setdefault(varying, "".join(axis for axis, _ in own))
-        return list(found.values())
+                readings.setdefault(varying, "".join(axis for axis, _ in own))
+        return list(readings.values())
 
     def aligned(self, array: Any, names: str) -> Any:
-        """Return an array whose axes are ``names`` with all of these axes, of length 1 where it lacks them."""
+        """Return an array with axes ``names`` in all of these axes, of length 1 where it lacks them."""
         return array[tuple(slice(None) if axis in names else None for axis in self.axes)]
 
     def radii(self, radii: tuple[int, ...]) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
-"""The one place that refuses bad arguments. Each check states the rule, then the value, and returns it normalised.
+"""The one place that refuses bad arguments. Each check returns the value normalised, or states the rule and the value.
 
-What must fit an image (mask, guide, map of σ) is refused in `_companions`.
+Arrays that must fit an image (mask, guide, map of σ) are checked in `_companions`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 WHOLE = sys.maxsize
-"""The search radius that takes in any image."""
+"""The search radius of any whole image."""
 STRONGEST = 1e6
-"""The greatest ratio of h to σ, and its inverse the least: beyond it nothing changes but that numbers overflow."""
+"""The greatest ratio of h to σ, and its inverse the least: beyond, numbers only overflow."""
 _REMEDY = {
     "b": "a mask is not an image: convert it with image.astype('uint8')",
     "c": "filter image.real and image.imag, or its magnitude",
@@ -35,7 +35,7 @@ _REMEDY = {
 
 
 class DenoisingError(ArithmeticError):
-    """A result that cannot be right: a fault of this library, not of the image, which has one."""
+    """A result that cannot be right: a fault of this library, not of the image."""
 
 
 def result(averages: np.ndarray) -> None:
@@ -48,7 +48,7 @@ def result(averages: np.ndarray) -> None:
 
 
 def image(array: Any, *, lazy: bool = False) -> np.ndarray:
-    """Return an array of at least two dimensions with pixels of a type that can be filtered; a lazy one if allowed."""
+    """Return an array of at least two dimensions whose dtype can be filtered; a lazy one if allowed."""
     if type(array) is not np.ndarray:
         if is_dask(array) and not lazy:
             raise TypeError(
@@ -69,12 +69,12 @@ def image(array: Any, *, lazy: bool = False) -> np.ndarray:
 
 def called(value: Any) -> str:
     """Return the name of a value's class, with its package."""
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    own = type(value)
+    return own.__qualname__ if own.__module__ == "builtins" else f"{own.__module__}.{own.__qualname__}"
 
 
 def plain(value: Any) -> np.ndarray:
-    """Return what is no array as one, or say what to do with it."""
+    """Return a value as an array, or say what to do with it."""
     if isinstance(value, str | bytes | os.PathLike):
         raise TypeError(
             "the image must be an array: nlmeans.io.read(path).pixels, or the command nlmeans, takes files; "
@@ -96,61 +96,61 @@ def plain(value: Any) -> np.ndarray:
 
 
 def shape(sides: tuple[int, ...]) -> None:
-    """Refuse what has fewer than two dimensions, or no pixels."""
+    """Refuse fewer than two dimensions, and no pixels."""
     if len(sides) < 2:
         raise ValueError(f"the image must have at least 2 dimensions; got {len(sides)}, shape {sides}")
     if 0 in sides:
         raise ValueError(f"the image must have pixels; got shape {sides}")
 
 
-def dtype(kind: np.dtype) -> None:
-    """Refuse pixels of a type that cannot be filtered."""
-    if kind.newbyteorder("=").name not in DTYPES:
-        remedy = _REMEDY.get(kind.kind, "it does not hold numbers")
-        raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {kind}: {remedy}")
+def dtype(own: np.dtype) -> None:
+    """Refuse pixels of a dtype that cannot be filtered."""
+    if own.newbyteorder("=").name not in DTYPES:
+        remedy = _REMEDY.get(own.kind, "it does not hold numbers")
+        raise TypeError(f"the image's dtype must be one of {', '.join(DTYPES)}; got {own}: {remedy}")
 
 
 def is_dask(value: object) -> TypeGuard[Lazy]:
     """Whether this is a dask array; dask need not be there."""
-    return hasattr(value, "chunks") and any(kind.__module__.partition(".")[0] == "dask" for kind in type(value).__mro__)
+    return hasattr(value, "chunks") and any(own.__module__.partition(".")[0] == "dask" for own in type(value).__mro__)
 
 
-def result_type(kind: Any, own: np.dtype) -> np.dtype:
-    """Return the type of the result: the image's, or one of floating-point numbers."""
-    if kind is None:
+def result_type(value: Any, own: np.dtype) -> np.dtype:
+    """Return the dtype of the result: the image's, float32 or float64."""
+    if value is None:
         return own
     try:
-        dtype = np.dtype(kind)
+        dtype = np.dtype(value)
     except TypeError:
-        raise TypeError(f"dtype must be the image's, float32 or float64; got {short(kind)}") from None
+        raise TypeError(f"dtype must be the image's, float32 or float64; got {short(value)}") from None
     if dtype != own and dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype must be the image's, {own}, or float32 or float64; got {dtype}")
     return dtype
 
 
-def fits(kind: np.dtype, array: np.ndarray) -> None:
-    """Refuse a type of results that cannot hold the image's numbers."""
-    if kind == np.float32 and array.dtype == np.float64:
+def fits(dtype: np.dtype, array: np.ndarray) -> None:
+    """Refuse a dtype of results that cannot hold the image's numbers."""
+    if dtype == np.float32 and array.dtype == np.float64:
         most = max(-np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None))
         if np.finfo(np.float32).max < most < np.inf:
             raise ValueError(f"dtype must hold the image's numbers, up to {most:g}; got float32: take float64")
 
 
 def own_mask(value: Any) -> Any:
-    """Return the mask that an array has of its own; a table has a method of that name."""
+    """Return an array's own mask; a table has a method of that name."""
     mask = getattr(value, "mask", None)
     return None if callable(mask) else mask
 
 
 def unmasked(value: Any, name: str) -> np.ndarray:
-    """Return an array whose own mask would be lost."""
+    """Return an array, or refuse one whose own mask would be lost."""
     if np.any(own_mask(value)):
         raise TypeError(f"{name} must have a value at each pixel; got {called(value)} with some of them masked")
     return np.asarray(value)
 
 
 def saturation(dtype: np.dtype) -> tuple[float, float] | None:
-    """Return the values at which an integer type clips."""
+    """Return the values at which a dtype of integers clips."""
     if dtype.kind == "f":
         return None
     info = np.iinfo(dtype)
@@ -239,7 +239,7 @@ def integer(value: Any, name: str) -> int:
 
 
 def short(value: Any) -> str:
-    """Return a value as it would be written, cut where it is long."""
+    """Return a value's repr, shortened if it is long."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # of more digits than Python prints
@@ -248,7 +248,7 @@ def short(value: Any) -> str:
 
 
 def real(value: Any, name: str, least: float = -math.inf) -> float:
-    """Return a finite number that is not below ``least``.
+    """Return a finite number of at least ``least``.
 
     Examples
     --------
@@ -286,7 +286,7 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
 
 
 def radii(value: Any, name: str, layout: Layout | None) -> tuple[int, ...]:
-    """Return one radius a spatial axis, or as many as there are where no image is known yet."""
+    """Return a radius for each spatial axis, or as many as are given where no image is known yet."""
     count = 1 if layout is None else len(layout.space)
     if name == "search_radius" and isinstance(value, str):
         if value == "image":
@@ -304,7 +304,7 @@ def radii(value: Any, name: str, layout: Layout | None) -> tuple[int, ...]:
 
 
 def _several(value: Any, count: int = 1) -> list[Any]:
-    """Return what a sequence holds, or a value as often as it stands for."""
+    """Return the items of a sequence, or one value ``count`` times."""
     return list(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else [value] * count
 
 
@@ -338,7 +338,7 @@ def choice(value: T, name: str, choices: tuple[object, ...]) -> T:
 
 
 def spacing(value: Any, layout: Layout | None) -> tuple[float, ...]:
-    """Return the distance of pixels along each spatial axis, or of as many as there are where no image is known yet."""
+    """Return the distance of pixels along each spatial axis, or as many as are given where no image is known yet."""
     numbers = tuple(real(v, "spacing") for v in _several(value))
     if (layout is not None and len(numbers) != len(layout.space)) or min(numbers) <= 0:
         axes = "one number for each " + (
@@ -349,7 +349,7 @@ def spacing(value: Any, layout: Layout | None) -> tuple[float, ...]:
 
 
 def nodata(value: Any) -> float | None:
-    """Return a value that stands for no data."""
+    """Return the value that stands for no data."""
     if value is None:
         return None
     rule = "nodata must be the one number that stands for no data"
@@ -380,7 +380,7 @@ def flag(value: object, name: str) -> bool | None:
 
 
 def report(value: Any) -> tuple[bool, bool]:
-    """Return whether maps are wanted, and whether a report is."""
+    """Return whether to return maps, and whether to return a report."""
     if isinstance(value, str):
         if value != "maps":
             raise ValueError(f"full_output must be True, False or 'maps'; got {short(value)}")
@@ -389,7 +389,7 @@ def report(value: Any) -> tuple[bool, bool]:
 
 
 def threads(value: Any) -> int | None:
-    """Return how many threads to use."""
+    """Return the number of threads."""
     if value is None:
         return None
     number = integer(value, "threads")
@@ -412,13 +412,13 @@ def cancel(value: Any) -> Any:
     raise TypeError(f"cancel must be an event with is_set(), such as threading.Event(); got {short(value)}")
 
 
-def output(out: Any, array: np.ndarray, kind: np.dtype) -> np.ndarray | None:
-    """Return where the result goes: an array like the image, of type ``kind``, but not on top of it."""
+def output(out: Any, array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
+    """Return the array for the result, of the image's shape and this dtype, or refuse it."""
     if out is None:
         return None
-    if not isinstance(out, np.ndarray) or out.shape != array.shape or out.dtype != kind:
+    if not isinstance(out, np.ndarray) or out.shape != array.shape or out.dtype != dtype:
         got = f"shape {out.shape}, dtype {out.dtype}" if isinstance(out, np.ndarray) else repr(type(out))
-        rule = f"out must be an array of shape {array.shape} and dtype {kind} (dtype= chooses another)"
+        rule = f"out must be an array of shape {array.shape} and dtype {dtype} (dtype= chooses another)"
         raise ValueError(f"{rule}; got {got}")
     if not out.flags.writeable:
         raise ValueError("out must be writable; got a read-only array")

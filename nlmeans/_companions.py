@@ -1,4 +1,4 @@
-"""Arrays that come with an image (mask, guide, map of σ): refused unless they fit, and returned in its axes."""
+"""Arrays that come with an image (mask, guide, map of σ): checked, and returned in its axes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ._axes import Layout
 def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
     """Return where the image has values, in the image's shape: inside the mask, finite; None where it has all."""
     channel = layout.channel_axis
-    there = None
+    finite = None
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
-        there = np.isfinite(array)
+        finite = np.isfinite(array)
     if mask is not None:
         given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel), layout)
         if not given.all():
             given = given if channel is None else np.broadcast_to(np.expand_dims(given, channel), array.shape)
-            there = given if there is None else there & given
-    return there
+            return given if finite is None else finite & given
+    return finite
 
 
 def _mask(value: Any, sides: tuple[int, ...], layout: Layout) -> np.ndarray:
@@ -37,7 +37,7 @@ def _mask(value: Any, sides: tuple[int, ...], layout: Layout) -> np.ndarray:
 
 
 def only(names: list[str], name: str, shape: tuple[int, ...]) -> str:
-    """Return the one way in which an array belongs to an image."""
+    """Return the only reading of an array's axes, or refuse an ambiguous one."""
     if len(names) > 1:
         raise ValueError(
             f"{name} could be meant for the axes {' or '.join(names)}: give it in all axes, of length 1 where it is "
@@ -74,6 +74,6 @@ def limits(array: np.ndarray, known: np.ndarray | None, nodata: float | None = N
     counting = array if known is None else array[known]
     if counting.size:
         return float(counting.min()), float(counting.max())
-    if nodata is not None and np.isnan(nodata):  # a tile outside of what was scanned
+    if nodata is not None and np.isnan(nodata):  # a tile outside the scanned area
         return 0.0, 0.0
     raise ValueError("at least one pixel must be valid; got an image that is masked, NaN or infinite everywhere")

@@ -1,7 +1,7 @@
-"""What an image comes in that is more than its pixels: taken apart before the work, and put together after it.
+"""Containers: images that are more than their pixels, opened before the work and closed after it.
 
-Nothing is imported for that: a container is known by what it offers, so that astropy, xarray, pandas, Pillow and torch
-need not be there.
+Nothing is imported for that: a container is recognised by its attributes, so that astropy, xarray, pandas, Pillow and
+torch need not be installed.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ NAMES: Mapping[str, str] = {
     for name in names.split()
 }
 """Names of dimensions, in small letters, and the axes they stand for."""
-BESIDE = ("uncertainty", "mask", "wcs", "meta", "unit", "psf", "flags")
-"""What astropy's images say besides their pixels, by the names of their attributes and arguments."""
+ATTRIBUTES = ("uncertainty", "mask", "wcs", "meta", "unit", "psf", "flags")
+"""Attributes of astropy's images besides the pixels; their constructors take arguments of the same names."""
 COLOURS = {"L": "YX", "RGB": "YXC", "I": "YX", "F": "YX", "I;16": "YX", "I;16L": "YX", "I;16B": "YX"}
-"""Pillow's modes whose numbers may be averaged, and their axes."""
+"""Pillow's modes whose numbers can be averaged, and their axes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """An image that was taken apart.
+    """An opened container.
 
     Attributes
     ----------
     pixels : ndarray or lazy array
-        What it holds.
+        Its pixels.
     close : callable
-        Puts a result of the pixels' shape in the container's place.
+        Returns a container of the same kind with a result of the pixels' shape.
     mask : ndarray of bool, or None
         True where a pixel counts, in the pixels' shape.
     axes : str, tuple of str, or None
-        Names of the axes as `denoise` takes them; those of the dimensions where not all are understood.
+        Names of the axes as `denoise` takes them; the dimensions' own names if not all are known.
     unit : Unit or None
-        What the pixels are counted in.
+        The unit of the pixels.
     """
 
     pixels: Any
@@ -61,10 +61,10 @@ class Container:
     unit: Unit | None = None
 
     def check(self, pixels: Any) -> None:
-        """Refuse what cannot be put together again, before the work."""
+        """Refuse a container that cannot be closed, before the work."""
         try:
             self.close(pixels)
-        except Exception as error:  # whatever a class makes of pixels
+        except Exception as error:  # of whatever class refuses the pixels
             raise TypeError(f"a result must fit into the image's class; its array would do: {error}") from None
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,36 +73,36 @@ class Container:
         Raises
         ------
         TypeError, ValueError
-            For dimensions that are not understood, two masks, and numbers in units that are not the image's.
+            For dimensions of unknown names, two masks, and numbers in units other than the image's.
         """
-        found = dict(given)
-        if found.get("axes") is None and found.get("channel_axis") is None and self.axes is not None:
+        options = dict(given)
+        if options.get("axes") is None and options.get("channel_axis") is None and self.axes is not None:
             if not isinstance(self.axes, str):
                 raise ValueError(
                     f"axes must be named where the image's dimensions have names of their own; got {self.axes}: "
                     "say what they are, as in axes='NYX'"
                 )
-            found["axes"] = self.axes
+            options["axes"] = self.axes
         if self.mask is not None:
-            if found.get("mask") is not None:
+            if options.get("mask") is not None:
                 raise ValueError("give mask, or an image that has one of its own, not both: join them to one before")
-            found["mask"] = self._mask(found.get("axes"), found.get("channel_axis"))
-        if found.get("dtype") is not None:
-            self.check(np.empty(self.pixels.shape, _checks.result_type(found["dtype"], self.pixels.dtype)))
+            options["mask"] = self._mask(options.get("axes"), options.get("channel_axis"))
+        if options.get("dtype") is not None:
+            self.check(np.empty(self.pixels.shape, _checks.result_type(options["dtype"], self.pixels.dtype)))
         for name in ("sigma", "guide", "guide_sigma"):
-            if found.get(name) is not None:
-                found[name] = self._number(found[name], name)
-        return found
+            if options.get(name) is not None:
+                options[name] = self._number(options[name], name)
+        return options
 
     def _mask(self, axes: Any, channel_axis: Any) -> np.ndarray | None:
-        """Return the mask without channels: what is missing in one is missing in all."""
+        """Return the mask without channels: a pixel missing in one is missing in all."""
         assert self.mask is not None
         channel = _checks.layout(self.pixels, axes, channel_axis).channel_axis
         counts: np.ndarray = self.mask if channel is None else np.all(self.mask, axis=channel)
         return None if counts.all() else counts
 
     def _number(self, value: Any, name: str) -> Any:
-        """Return what is counted as the pixels are."""
+        """Return a value in the unit of the pixels."""
         unit = unit_of(value)
         if unit is None:
             return value
@@ -110,68 +110,67 @@ class Container:
             raise TypeError(f"{name} must be in the image's units, and the image has none; got {_checks.short(value)}")
         try:
             return unit.of(value, self.unit.name)
-        except Exception as error:  # of another kind of unit: each package has an error of its own
+        except Exception as error:  # each package has its own error for units that do not convert
             raise ValueError(f"{name} must be in the image's units, {self.unit.name}; got {error}") from None
 
-    def around(self, found: Any) -> Any:
+    def around(self, result: Any) -> Any:
         """Return a result, alone or the first of several, in the container."""
-        return (self.close(found[0]), *found[1:]) if isinstance(found, tuple) else self.close(found)
+        return (self.close(result[0]), *result[1:]) if isinstance(result, tuple) else self.close(result)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit, and how a value that has one is told in another."""
+    """A unit, and the function that converts a value to another."""
 
     name: Any
     of: Callable[[Any, Any], Any]
 
 
 def opened(image: Any) -> Container | None:
-    """Take an image apart; None for what is an array, or becomes one without a loss.
+    """Open a container; None for an array, and for what becomes one without a loss.
 
     Raises
     ------
     TypeError, ValueError
-        For what cannot be put together again, or is no image: the message says what to do instead.
+        For a container that cannot be closed or is no image: the message says what to do instead.
     """
     if type(image) is np.ndarray or isinstance(image, int | float | list | tuple | str | bytes):
         _check_list(image)
         return None
-    for kind in (_masked, _quantity, _named, _table, _astronomical, _picture, _tensor, _lazy):
-        found = kind(image)
-        if found is not None:
-            return found
+    for opener in (_masked, _quantity, _named, _table, _astronomical, _picture, _tensor, _lazy):
+        container = opener(image)
+        if container is not None:
+            return container
     return None
 
 
 def taken(image: Any, arguments: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return an image's pixels, and the arguments that go with them, where no result is put into its class again."""
+    """Return the pixels of an image and the arguments for them, where no result goes back into a container."""
     container = opened(image)
     return (image, dict(arguments)) if container is None else (container.pixels, container.arguments(arguments))
 
 
 def within(inner: Any, close: Callable[[Any], Any], **facts: Any) -> Container:
-    """Return a container of what may be a container itself.
+    """Return the container of an ``inner`` image, which may be a container itself.
 
     Raises
     ------
     TypeError
-        If it cannot be put together again: seen before the work is done.
+        If it cannot be closed.
     """
     own = opened(inner)
     if own is not None:
-        joined = own.close
-        told = {name: value for name, value in facts.items() if value is not None}
-        facts = {"mask": own.mask, "axes": own.axes, "unit": own.unit} | told
-        found = Container(own.pixels, lambda result: close(joined(result)), **facts)
+        given = {name: value for name, value in facts.items() if value is not None}
+        facts = {"mask": own.mask, "axes": own.axes, "unit": own.unit} | given
+        container = Container(own.pixels, lambda result: close(own.close(result)), **facts)
     else:
-        found = Container(inner if _checks.is_dask(inner) else np.asarray(inner), close, **facts)
-    found.check(found.pixels)
-    return found
+        container = Container(inner if _checks.is_dask(inner) else np.asarray(inner), close, **facts)
+    container.check(container.pixels)
+    return container
 
 
 def _check_list(images: Any) -> None:
-    """Refuse a list of containers: what is in them would be lost."""
+    """Refuse a list of containers: their attributes would be lost."""
     for image in images if isinstance(images, list | tuple) else ():
         if not isinstance(image, list | tuple | np.generic) and opened(image) is not None:
             raise TypeError(f"a list must hold arrays; got one of {_checks.called(image)}: take one call for each")
@@ -193,11 +192,9 @@ def _masked(image: Any) -> Container | None:
         return within(inside, close, mask=None if mask is np.ma.nomask else ~mask)
     if not hasattr(image, "unmasked"):
         return None
-    kind: Any = type(image)
+    own: Any = type(image)
     return within(
-        image.unmasked,
-        lambda result: kind.from_unmasked(result, image.mask.copy()),
-        mask=~np.asarray(image.mask),
+        image.unmasked, lambda result: own.from_unmasked(result, image.mask.copy()), mask=~np.asarray(image.mask)
     )
 
 
@@ -235,20 +232,20 @@ def _named(image: Any) -> Container | None:
 
 
 def _astronomical(image: Any) -> Container | None:
-    """Of astropy's NDData and CCDData, and what has a mask as they do: True where a pixel does not count."""
+    """Of astropy's NDData and CCDData, and others whose mask is True where a pixel does not count."""
     if isinstance(image, np.ndarray) or not hasattr(image, "mask"):
         return None
     mask = None if _checks.own_mask(image) is None else ~np.asarray(image.mask, bool)
     if not isinstance(getattr(image, "data", None), np.ndarray):
         return Container(np.asarray(image), lambda result: result, _in_shape(mask, np.shape(np.asarray(image))))
-    makers = [kind.__dict__["__init__"] for kind in type(image).__mro__[:-1] if "__init__" in kind.__dict__]
-    taken = {name for maker in makers for name in inspect.signature(maker).parameters}
-    about = [name for name in BESIDE if getattr(image, name, None) is not None]
-    if lost := sorted(set(about) - taken):
+    makers = [parent.__dict__["__init__"] for parent in type(image).__mro__[:-1] if "__init__" in parent.__dict__]
+    accepted = {name for maker in makers for name in inspect.signature(maker).parameters}
+    kept = [name for name in ATTRIBUTES if getattr(image, name, None) is not None]
+    if lost := sorted(set(kept) - accepted):
         raise TypeError(f"a result must fit into {_checks.called(image)}; it would lose its {lost[0]}: pass its data")
 
     def close(result: Any) -> Any:
-        return type(image)(result, **{name: copy.copy(getattr(image, name)) for name in about})
+        return type(image)(result, **{name: copy.copy(getattr(image, name)) for name in kept})
 
     named = getattr(image, "unit", None)
     unit = None if named is None else Unit(named, lambda other, unit: other.to_value(unit))
@@ -275,9 +272,9 @@ def _picture(image: Any) -> Container | None:
         )
 
     def close(result: Any) -> Any:
-        made = sys.modules["PIL.Image"].fromarray(np.asarray(result))
-        made.info = dict(image.info)
-        return made
+        picture = sys.modules["PIL.Image"].fromarray(np.asarray(result))
+        picture.info = dict(image.info)
+        return picture
 
     return within(np.asarray(image), close, axes=COLOURS[mode])
 
@@ -305,15 +302,15 @@ def _table(image: Any) -> Container | None:
         return None
 
     def close(result: Any) -> Any:
-        made = type(image)(result, index=image.index, columns=image.columns)
-        made.attrs = dict(getattr(image, "attrs", {}))
-        return made
+        table = type(image)(result, index=image.index, columns=image.columns)
+        table.attrs = dict(getattr(image, "attrs", {}))
+        return table
 
     return within(image.to_numpy(), close)
 
 
 def _lazy(image: Any) -> Container | None:
-    """Of arrays that dask computes but that are none of dask's."""
+    """Of containers of dask arrays."""
     graph = getattr(image, "__dask_graph__", None)
     if _checks.is_dask(image) or not (callable(graph) and hasattr(image, "chunks") and graph() is not None):
         return None

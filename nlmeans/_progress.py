@@ -1,4 +1,4 @@
-"""Progress: what a caller asked for becomes a function of (done, total), or nothing."""
+"""Progress: the caller's argument becomes a function of (done, total), or None."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 Progress = Callable[[int, int], object]
 
 compiling: set[int] = set()
-"""Threads that compile a kernel: they do not see that they are to stop, but can be interrupted."""
+"""Threads that compile a kernel: they cannot check whether to stop, but can be interrupted."""
 
 FINE = 1000
-"""Into how many steps a unit of work is divided."""
+"""Steps of a unit of work."""
 
 
 class Cancelled(Exception):
@@ -36,20 +36,20 @@ def stoppable(progress: Progress | None, cancel: Any) -> Progress | None:
     if cancel is None:
         return progress
 
-    def tell(done: int, total: int) -> None:
+    def checked(done: int, total: int) -> None:
         if cancel.is_set():
             raise Cancelled(f"stopped by the cancel event at {done} of {total}")
         if progress is not None:
             progress(done, total)
 
-    return tell
+    return checked
 
 
 @contextmanager
-def bar(wanted: bool | Progress | None) -> Iterator[Progress | None]:
+def bar(progress: bool | Progress | None) -> Iterator[Progress | None]:
     """Yield the caller's own function, or one that moves a bar on standard error, or none."""
-    if callable(wanted) or not wanted:
-        yield wanted or None
+    if callable(progress) or not progress:
+        yield progress or None
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -73,8 +73,8 @@ def part(progress: Progress | None, index: int, count: int) -> Progress | None:
     return lambda done, total: progress(index * total + done, count * total)
 
 
-def shares_of(progress: Progress | None, weights: Sequence[int]) -> list[Progress | None]:
-    """Return the progress of consecutive parts whose work is as ``weights``; the total stays the same throughout.
+def shares_of(progress: Progress | None, work: Sequence[int]) -> list[Progress | None]:
+    """Return the progress of consecutive parts with these shares of the work; the total stays the same throughout.
 
     Examples
     --------
@@ -85,9 +85,9 @@ def shares_of(progress: Progress | None, weights: Sequence[int]) -> list[Progres
     62%
     """
     if progress is None:
-        return [None] * len(weights)
+        return [None] * len(work)
 
-    def tell(before: int, weight: int) -> Progress:
-        return lambda done, total: progress(before * FINE + weight * FINE * done // total, sum(weights) * FINE)
+    def stage(before: int, own: int) -> Progress:
+        return lambda done, total: progress(before * FINE + own * FINE * done // total, sum(work) * FINE)
 
-    return [tell(sum(weights[:k]), weight) for k, weight in enumerate(weights)]
+    return [stage(sum(work[:k]), own) for k, own in enumerate(work)]

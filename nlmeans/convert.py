@@ -11,14 +11,14 @@ differences of two patches over their pixels and channels. Others count h in gre
 compare patches that are smaller than they say, or take no noise off. For each program there are two functions:
 
 - ``from_...`` takes the program's own arguments by their own names, with its own defaults, and returns arguments for
-  `nlmeans.denoise` that make it the same filter: ``denoise(image, sigma=25, **from_opencv(15, sigma=25))``.
+  `nlmeans.denoise` that describe the same filter: ``denoise(image, sigma=25, **from_opencv(15, sigma=25))``.
 - ``to_...`` takes a strength and returns the program's number, inversely to ``["strength"]`` of the other. It takes the
   same arguments, of those that the number depends on.
 
 ``sigma`` is the standard deviation of the noise, in the units of the program's number: each function says which. Only
-the article's k needs none. Programs that take no noise off filter alike whatever ``sigma`` is, if `nlmeans.denoise` is
-told the same. Sizes are widths of whole patches and windows unless they are said to be radii; an even width is made odd
-by adding 1, as the programs do.
+the article's k needs none. For programs that take no noise off any ``sigma`` gives the same filter, if
+`nlmeans.denoise` gets it too. Sizes are widths of whole patches and windows unless they are said to be radii; an even
+width is made odd by adding 1, as the programs do.
 
 What cannot be said in arguments is not the same: how each program treats the border, from where on a weight is 0, and
 how coarsely it computes.
@@ -244,8 +244,8 @@ def from_knlmeanscl(h: float = 1.2, *, sigma: float, d: int = 1, a: int = 2, s: 
 
     Examples
     --------
-    >>> found = from_knlmeanscl(10, sigma=20)
-    >>> found["strength"], found["patch_radius"], found["search_radius"], found["centre"]
+    >>> options = from_knlmeanscl(10, sigma=20)
+    >>> options["strength"], options["patch_radius"], options["search_radius"], options["centre"]
     (0.5, (0, 4, 4), (1, 2, 2), 'max')
     """
     frames, search, patch = (_whole(value, name, 0) for value, name in ((d, "d"), (a, "a"), (s, "s")))
@@ -322,7 +322,7 @@ def _arguments(
     centre: Centre = "one",
     aggregation: Aggregation = "pixel",
 ) -> Filter:
-    """Return all arguments of `nlmeans.denoise` that have a say in the weights, so that no default has."""
+    """Return all arguments of `nlmeans.denoise` that determine the weights, so that no default does."""
     return {
         "strength": strength, "patch_radius": patch_radius, "search_radius": search_radius, "bias": bias,
         "centre": centre, "aggregation": aggregation, "passes": 1, "wiener": False,

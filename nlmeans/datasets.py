@@ -28,14 +28,14 @@ TIMEOUT = 60  # seconds without a byte
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image set comes from.
+    """The source of an image set.
 
     Parameters
     ----------
     name : str
-        What it is called, in messages and as the cache's folder.
+        Its name in messages and its folder in the cache.
     url : str
-        What the files' names are appended to.
+        The address before the files' names.
     hashes : mapping of str to str
         SHA-256 of each file, in hexadecimal.
 
@@ -52,7 +52,7 @@ class Source:
 
 
 class Labelled(NamedTuple):
-    """Images and what each of them shows."""
+    """Images and their labels."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -82,11 +82,11 @@ def mnist(
     split : {"train", "test"}
         Which part.
     folder : path, optional
-        Where the idx files lie, as they are published (``.gz``) or unpacked. They may be any of MNIST's format (28×28
-        pixels, labels 0 to 9), so that their hashes are not compared. By default the cache (`cache_folder`).
+        The folder of the idx files, as published (``.gz``) or unpacked. Any of MNIST's format will do (28×28 pixels,
+        labels 0 to 9): their hashes are not checked. By default the cache (`cache_folder`).
     download : bool, default True
         Whether files that the cache lacks are downloaded into it, 12 MB in all, and their hashes checked. Needs
-        `pooch`. A folder that was given is never written to.
+        `pooch`. A ``folder`` is never written to.
 
     Returns
     -------
@@ -96,9 +96,9 @@ def mnist(
     Raises
     ------
     FileNotFoundError
-        If files are absent and are not, or cannot be, downloaded; the message says which to put where.
+        If files are absent and not downloaded; the message says which to put where.
     ValueError
-        If a file is corrupt, short, or not what its name says (the message names it), or the split is unknown.
+        If a file is corrupt, short or of another format (the message names it), or the split is unknown.
 
     References
     ----------
@@ -108,22 +108,22 @@ def mnist(
     if split not in _PREFIX:
         raise ValueError(f"split must be 'train' or 'test'; got {split!r}")
     names = [name for name in MNIST.hashes if name.startswith(_PREFIX[split])]
-    pictures, answers = locate(MNIST, names, folder, download=download)
-    images, labels = _read_idx(pictures, (28, 28)), _read_idx(answers, ())
+    image_file, label_file = locate(MNIST, names, folder, download=download)
+    images, labels = _read_idx(image_file, (28, 28)), _read_idx(label_file, ())
     if len(images) != len(labels):
         raise ValueError(
-            f"there must be a label for every image; got {len(images)} images in {pictures} "
-            f"and {len(labels)} labels in {answers}"
+            f"there must be a label for every image; got {len(images)} images in {image_file} "
+            f"and {len(labels)} labels in {label_file}"
         )
     if labels.max() > 9:
-        raise ValueError(f"{answers} is corrupt: labels must be 0 to 9; got {labels.max()}")
+        raise ValueError(f"{label_file} is corrupt: labels must be 0 to 9; got {labels.max()}")
     return Labelled(images, labels)
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps what was downloaded, one folder a set in it.
+    """Return the folder of downloads, in which each set has its own.
 
-    It is the variable ``NLMEANS_CACHE`` where that is set, else ``nlmeans`` in the user's cache folder.
+    It is the environment variable ``NLMEANS_CACHE`` where that is set, else ``nlmeans`` in the user's cache folder.
 
     Examples
     --------
@@ -148,25 +148,25 @@ def cache_folder() -> Path:
 def locate(
     source: Source, names: Sequence[str], folder: str | os.PathLike[str] | None = None, *, download: bool = True
 ) -> list[Path]:
-    """Return where files of a set lie, after downloading what the cache lacks.
+    """Return the paths of files of a set, after downloading what the cache lacks.
 
     Parameters
     ----------
     source : Source
         The set.
     names : sequence of str
-        Files of it. One that is called ``….gz`` may also lie there unpacked, without that ending.
+        Files of it. One named ``….gz`` may also be unpacked, without that ending.
     folder : path, optional
-        Where to look; by default the set's folder in the cache, whose files are compared with their hashes.
+        Where they are; by default the set's folder in the cache, whose files are checked against their hashes.
     download : bool, default True
         Whether what the cache lacks is downloaded.
 
     Raises
     ------
     FileNotFoundError
-        If a file is neither there nor can be had; the message says which files to put where.
+        If a file is absent and not downloaded; the message says which files to put where.
     ValueError
-        If a file of the cache, or one that was downloaded, does not have its hash.
+        If a file of the cache, or a downloaded one, does not have its hash.
 
     Examples
     --------
@@ -178,19 +178,19 @@ def locate(
     ['first.png']
     """
     place = cache_folder() / source.name if folder is None else Path(folder)
-    found = {name: _present(place, name) for name in names}
-    missing = [name for name, path in found.items() if path is None]
+    paths = {name: _present(place, name) for name in names}
+    missing = [name for name, path in paths.items() if path is None]
     if missing and folder is not None:
         raise FileNotFoundError(_wanted(source, missing, place, "is incomplete"))
     if missing and not download:
         raise FileNotFoundError(_wanted(source, missing, place, "is not in the cache"))
     for name in missing:
-        found[name] = _download(source, name, place, missing)
-    paths = [path for path in found.values() if path is not None]
+        paths[name] = _download(source, name, place, missing)
+    located = [path for path in paths.values() if path is not None]
     if folder is None:
-        for name, path in zip(names, paths, strict=True):
+        for name, path in zip(names, located, strict=True):
             _compare(source, name, path)
-    return paths
+    return located
 
 
 def _present(place: Path, name: str) -> Path | None:
@@ -243,9 +243,9 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             start = file.read(header)
             if len(start) < header:
                 raise ValueError(f"{path} is corrupt: its header has {header} bytes; got {len(start)}")
-            found, count, *sides = np.frombuffer(start, ">u4").tolist()
-            if found != magic:
-                raise ValueError(f"{path} is corrupt: its magic number must be {magic}; got {found}")
+            number, count, *sides = np.frombuffer(start, ">u4").tolist()
+            if number != magic:
+                raise ValueError(f"{path} is corrupt: its magic number must be {magic}; got {number}")
             if tuple(sides) != shape or count == 0:
                 raise ValueError(f"{path} must hold items of shape {shape}; got {count} of shape {tuple(sides)}")
             size = count * math.prod(shape)
@@ -259,7 +259,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _read(file: gzip.GzipFile | BufferedReader, size: int) -> bytes:
-    """Return so many bytes, or what there is: the size comes from the file, and may be any."""
+    """Return at most ``size`` bytes, read in steps: the size comes from the file, and may be anything."""
     content = bytearray()
     while len(content) < size and (more := file.read(min(size - len(content), 2**24))):
         content += more

@@ -43,6 +43,7 @@ from .pairwise.tiles import TICK as TICK
 from .pairwise.tiles import Tile as Tile
 from .pairwise.tiles import available_cpus as available_cpus
 from .plan.averaging import AveragingPlan as AveragingPlan
+from .plan.defaults import Quality as Quality
 from .plan.options import Options as Options
 from .plan.plan import Plan as Plan
 from .plan.report import Report as Report

@@ -1,4 +1,4 @@
-"""Images that are computed piece by piece: the public name of what `nlmeans.large.lazy` does with dask arrays.
+"""Images that are computed block by block: the public name of what `nlmeans.large.lazy` does with dask arrays.
 
 >>> from nlmeans import tiled
 """

@@ -154,7 +154,7 @@ def deviation(sigma: Any, x: Tensor) -> Tensor:
 
 
 def finite(sigma: Tensor) -> None:
-    """Refuse deviations below 0, infinite or NaN, where they can be seen."""
+    """Refuse deviations below 0, infinite or NaN, where their numbers can be read."""
     if _modes.hidden(sigma):
         return
     good = (sigma >= 0) & (sigma < math.inf)

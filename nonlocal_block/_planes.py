@@ -1,4 +1,4 @@
-"""One plane through a network: its grey levels brought to those of the training pictures, tile by tile, and back."""
+"""One plane through a network, tile by tile: its grey levels are scaled to those of the training pictures, and back."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nlmeans._progress import Progress
-from nlmeans.pairwise.tiles import TICK
+from nlmeans.extend import TICK, Progress
 
 from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
 from .functional import full_precision
 
 TILE = 1024
-"""Side of a tile: the smaller, the more is computed twice, around each."""
+"""Side of a tile: with smaller ones more is computed twice."""
 LARGEST = 75 / 255
 """The largest σ that the network was trained on, black to white being 1."""
 ROOM = 1.25
-"""Photographs seldom reach from black to white: as wide as this, training pictures lose nothing (0.02 dB at 1)."""
+"""Span relative to the range of the 8×8 medians: at 1 training pictures lose 0.02 dB, at this nothing."""
 HELD = 1.5
-"""What lies farther from the middle, in spans, is shown to the network as if it lay there, and keeps the rest."""
+"""Distance from the middle, in spans, at which the network's input is clipped; the rest is added back."""
 SMALLEST = 1 / 255
-"""The smallest σ that the network is told: of a weaker noise's power, the share that it has of this one's is taken."""
+"""The smallest σ that the network gets: for weaker noise its change is scaled by the ratio of the variances."""
 
 Place = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What a network is shown: the middle of the grey levels, and how far they are from black to white."""
+    """A network's grey scale: the middle of the grey levels, and their span from black to white."""
 
     middle: float
     span: float
 
     @classmethod
     def of(cls, low: float, high: float, sigma: float) -> Scale:
-        """Return `ROOM` times a range of grey levels, or 3.4 σ."""
+        """Return the scale of `ROOM` times a range of grey levels, or of 3.4 σ if that is wider."""
         span = max(ROOM * (high - low), sigma / LARGEST)
         if not span < math.inf:
             raise ValueError(
@@ -70,27 +69,27 @@ def denoised(
     Parameters
     ----------
     network : NonLocalDenoiser
-        For as many channels, on ``device``.
+        The network for these channels, on ``device``.
     plane : ndarray, shape (channels, Y, X)
         Floating-point numbers on any scale.
     sigma : sequence of float
-        Standard deviation of the noise, one above 0 a channel.
+        Standard deviation of the noise of each channel, above 0.
     relief : ndarray, shape (Y, X), optional
-        Each pixel's variance in units of the mean one.
+        Each pixel's variance relative to the mean.
     scale : Scale
-        What is black and white.
+        The grey scale.
     device : torch.device
-        Where to compute.
+        The network's device.
     progress : callable, optional
-        Is called after every tile.
+        Called after every tile.
     turns : {1, 8}
-        Positions of the plane that the results are averaged over.
+        Number of positions of the plane whose results are averaged.
     inner : pair of pairs of int
         First and last row and column of the part; the others are its surroundings.
     origin : pair of int
-        Where the plane's first pixel lies in the image: the network's grid begins at the image's.
+        Place of the plane's first pixel in the image, where the network's grid begins.
     tile : int
-        Side of what the network sees at once.
+        Side of a tile.
     """
     level, middle, span = float(np.mean(sigma)), scale.middle, scale.span
     even, factors = evened(plane, sigma)
@@ -98,15 +97,15 @@ def denoised(
     clean = np.empty((len(plane), bottom - top, right - left), plane.dtype)
     places = list(tiles(inner, origin, network.margin, tile))
     for k, (place, outer, part) in enumerate(places):
-        seen = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
-        x = torch.from_numpy(seen.astype(np.float32))[None].to(device)
-        noise = np.full(seen.shape[1:], level / span)
+        scaled = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
+        x = torch.from_numpy(scaled.astype(np.float32))[None].to(device)
+        noise = np.full(scaled.shape[1:], level / span)
         if relief is not None:
             noise *= np.sqrt(relief[outer])
         share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
         deviation = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
         alive = None if progress is None else partial(progress, k, len(places))
-        with torch.inference_mode(), full_precision(device), _heard(network, alive):
+        with torch.inference_mode(), full_precision(device), _notifying(network, alive):
             change = (averaged(network, x, deviation, turns) - x)[0].cpu().numpy()
         into = slice(place[0].start - top, place[0].stop - top), slice(place[1].start - left, place[1].stop - left)
         clean[:, *into] = plane[:, *place] + share * change[:, *part] / factors
@@ -116,8 +115,8 @@ def denoised(
 
 
 @contextmanager
-def _heard(network: NonLocalDenoiser, alive: Callable[[], object] | None) -> Iterator[None]:
-    """Call ``alive`` before layers, some times a second: it may stop the work, and a tile may take seconds."""
+def _notifying(network: NonLocalDenoiser, alive: Callable[[], object] | None) -> Iterator[None]:
+    """Call ``alive`` a few times a second before layers: it may stop the work, and a tile may take seconds."""
     if alive is None:
         yield
         return
@@ -139,10 +138,10 @@ def _heard(network: NonLocalDenoiser, alive: Callable[[], object] | None) -> Ite
 
 
 def averaged(network: NonLocalDenoiser, x: torch.Tensor, sigma: torch.Tensor, turns: int) -> torch.Tensor:
-    """Return what the network makes of images, on average over as many of their eight turned and mirrored positions.
+    """Return the network's results, averaged over so many of the eight turned and mirrored positions of the images.
 
-    The network has no preferred position, but its mistakes differ from one to the other (R. Timofte et al., CVPR 2016,
-    arXiv:1511.02228). Sides are made even first: the network's grid then lies alike in all positions, and in all tiles.
+    The network's errors differ between positions (R. Timofte et al., CVPR 2016, arXiv:1511.02228). Sides are padded to
+    multiples of the grid first, which then lies alike in all positions and tiles.
     """
     if turns == 1:
         return network(x, sigma)
@@ -155,7 +154,7 @@ def averaged(network: NonLocalDenoiser, x: torch.Tensor, sigma: torch.Tensor, tu
 
 
 def _turned(x: torch.Tensor, turn: int, back: bool) -> torch.Tensor:
-    """Return images in one of eight positions, or brought back from it."""
+    """Return images in one of eight positions, or ``back`` from it."""
     if back and turn >= 4:
         x = x.flip(3)
     x = torch.rot90(x, -turn if back else turn, (2, 3))
@@ -163,14 +162,14 @@ def _turned(x: torch.Tensor, turn: int, back: bool) -> torch.Tensor:
 
 
 def evened(plane: np.ndarray, sigma: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return channels of unequal noise brought to the mean one, and their factors: the network knows of one."""
+    """Return channels scaled to their mean σ, and the factors: the network takes one σ."""
     level = float(np.mean(sigma))
     factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
     return plane if (factors == 1).all() else plane * factors, factors
 
 
 def loudest(sigma: Sequence[float], relief: np.ndarray | None) -> float:
-    """Return the σ that nearly all of a plane has at most, 0 where it has no noise; a few wild values don't count."""
+    """Return the greatest σ of a plane but for a few outliers; 0 without noise."""
     level = float(np.mean(sigma))
     if relief is None:
         return level
@@ -179,9 +178,9 @@ def loudest(sigma: Sequence[float], relief: np.ndarray | None) -> float:
 
 
 def extremes(plane: np.ndarray, sigma: Sequence[float]) -> tuple[float, float]:
-    """Return the least and the greatest median of a plane's 8×8 pixels, which hold little noise and no hot pixels.
+    """Return the least and the greatest median of a plane's 8×8 blocks, free of most noise and hot pixels.
 
-    Of fewer pixels where the image would be less than eight of these wide, since its ramps and edges would not be seen.
+    Blocks are smaller where the image is less than eight of them wide, so that they show its ramps and edges.
     """
     even, _ = evened(plane, sigma)
     rows, columns = (_blocks(side) for side in plane.shape[1:])
@@ -192,7 +191,7 @@ def extremes(plane: np.ndarray, sigma: Sequence[float]) -> tuple[float, float]:
 
 
 def _blocks(side: int) -> tuple[list[int], int]:
-    """Return where blocks begin that cover a side, the last one up to its end, and how long they are."""
+    """Return starts of blocks that cover a side, the last one up to its end, and their length."""
     length = min(side, max(2, min(side // 8, 8)))
     return [*range(0, side - length, length), side - length], length
 
@@ -200,9 +199,9 @@ def _blocks(side: int) -> tuple[list[int], int]:
 def tiles(
     inner: tuple[tuple[int, int], tuple[int, int]], origin: Sequence[int], margin: int, side: int = TILE
 ) -> Iterator[tuple[Place, Place, Place]]:
-    """Yield for every tile where it lies, what is to be computed with it, and where it lies in that.
+    """Yield for every tile its place, its place with surroundings, and the tile's place within these.
 
-    Tiles are nearly alike, and none is larger than ``side``; what is computed begins on the network's grid.
+    Tiles are about equal, and none is larger than ``side``; the surroundings begin on the network's grid.
     """
     for top, bottom in _cuts(*inner[0], side):
         for left, right in _cuts(*inner[1], side):

@@ -159,7 +159,7 @@ class NonLocalBlock1d(_NonLocalBlock):
 
 
 class NonLocalBlock2d(_NonLocalBlock):
-    """A non-local block for images (B, C, H, W): every pixel sees all others, or a window around it.
+    """A non-local block for images (B, C, H, W): every pixel attends to all others, or to a window around it.
 
     z = W_z(y) + x, where y_i = 1/C_i · Σ_j f(x_i, x_j) · g(x_j). θ, φ, g and W_z are 1×1 convolutions, the first
     three to ``inter_channels`` and the last one back; a batch norm may follow it. With patches and windows the block

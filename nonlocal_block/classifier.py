@@ -16,7 +16,7 @@ Block = Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", 
 
 MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 BLOCKS = ("none", "conv", *MODES)
-"""What can stand between the stages."""
+"""What can follow the first two stages."""
 
 
 class NonLocalClassifier(nn.Module):
@@ -30,10 +30,10 @@ class NonLocalClassifier(nn.Module):
     block : str, default "embedded_gaussian"
         What follows the first two stages: a non-local block, sub-sampled and with batch norm, of the mode "gaussian",
         "embedded_gaussian", "dot_product" or "concatenation" (`NonLocalBlock2d`); or, for comparison, "none", or
-        "conv", the embedded gaussian's own layers without the look at other pixels: 1×1 convolutions θ, φ and g to
+        "conv", the embedded gaussian's own layers on every pixel alone: 1×1 convolutions θ, φ and g to
         half the channels, of which the largest counts (maxout), another one back, batch norm, and the input added.
     backend : str, default "auto"
-        Who computes the blocks, see `pairwise_attention`.
+        The backend of the blocks, see `pairwise_attention`.
 
     Raises
     ------
@@ -46,10 +46,10 @@ class NonLocalClassifier(nn.Module):
     ``forward_with_nl_map(x)`` returns also the blocks' maps.
 
     There are 401,530 parameters with "embedded_gaussian", "dot_product" and "conv", of which the blocks have 2,192
-    and 8,480; 96 more with "concatenation", 5,216 fewer with "gaussian". All start alike for one random state,
-    whatever the block, but for the blocks themselves, which start as the identity.
+    and 8,480; 96 more with "concatenation", 5,216 fewer with "gaussian". For one random state all start
+    with the same parameters, but for the blocks themselves, which start as the identity.
 
-    Weights are kept in channels-last order, which nearly halves the time on the CPU. Parameters are called as in
+    Parameters are kept in channels-last order, which nearly halves the time on the CPU. They are named as in
     AlexHex7's network, whose checkpoints load by ``load_state_dict(layouts.convert(state, "alexhex7"))``.
 
     References
@@ -70,7 +70,7 @@ class NonLocalClassifier(nn.Module):
     def __init__(self, block: Block = "embedded_gaussian", *, backend: str = "auto") -> None:
         super().__init__()
         self.block = _checks.one_of(block, "block", BLOCKS)
-        # The blocks come last, so that what all networks share starts alike; they are listed in their places.
+        # The blocks come last, so that all networks draw the same parameters for the rest, but are listed in place.
         stages = [_stage(1, 32), _stage(32, 64), _stage(64, 128)]
         fc = nn.Sequential(nn.Linear(128 * 3 * 3, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 10))
         self.conv_1, self.nl_1 = stages[0], _block(self.block, 32, backend)
@@ -86,7 +86,7 @@ class NonLocalClassifier(nn.Module):
         return logits
 
     def forward_with_nl_map(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the logits, and what the blocks look at.
+        """Return the logits, and the blocks' maps of weights.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class NonLocalClassifier(nn.Module):
 
 
 class _Maxout(nn.Module):
-    """The non-local block's layers, used on every pixel alone."""
+    """The non-local block's layers on every pixel alone."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -150,16 +150,16 @@ def _digits(x: Any) -> Tensor:
 
 
 def save_classifier(path: str | os.PathLike[str], network: NonLocalClassifier, notes: Mapping[str, Any]) -> None:
-    """Write a network's weights as a safetensors file, which appears whole or not at all.
+    """Write a network's parameters as a safetensors file, which appears whole or not at all.
 
     Parameters
     ----------
     path : path
         The file; one of that name is replaced.
     network : NonLocalClassifier
-        What to save.
+        The network.
     notes : mapping
-        What to say about it in the file's metadata, as JSON: recipe, seed, accuracy.
+        Notes for the file's metadata, as JSON: training recipe, seed, accuracy.
 
     Raises
     ------
@@ -172,14 +172,14 @@ def save_classifier(path: str | os.PathLike[str], network: NonLocalClassifier, n
 def load_classifier(
     path: str | os.PathLike[str] | None = None, *, backend: str = "auto"
 ) -> tuple[NonLocalClassifier, dict[str, Any]]:
-    """Return a trained network, ready to evaluate, and the notes that came with it: recipe, seed and accuracy.
+    """Return a trained network, ready to evaluate, and its notes: training recipe, seed and accuracy.
 
     Nothing in the file is executed.
 
     Parameters
     ----------
     path : path, optional
-        A safetensors file of `save_classifier`; by default the one that comes with the package.
+        A checkpoint of `save_classifier`; by default the package's own.
     backend : str, default "auto"
         As for `NonLocalClassifier`.
 
@@ -188,7 +188,7 @@ def load_classifier(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is corrupt, or holds something else; the message names it.
+        If it is corrupt, or of another network; the message names it.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def load_classifier(
     >>> notes["figures"]["test_accuracy"] > 0.99
     True
     """
-    name, kind = "classifier", NonLocalClassifier.__name__
-    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
+    name, own = "classifier", NonLocalClassifier.__name__
+    arguments, state, notes = weights.shipped(name, own) if path is None else weights.load(path, own)
     given = {**arguments, "backend": backend}
     return weights.assembled(NonLocalClassifier, given, state, path or name), notes

@@ -18,11 +18,11 @@ Weights = Literal["learned", "raw", "none"]
 
 WEIGHTS = ("learned", "raw", "none")
 LEAST = 1e-4
-"""σ is taken for at least this, a fortieth of a grey level in 255: of less noise nothing is averaged."""
+"""Least σ, a fortieth of a grey level in 255: with less noise nothing is averaged."""
 NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
-"""The weights that come with the package, by channels."""
+"""The package's checkpoints, by channels."""
 MULTIPLE = 8
-"""The sides that the network works on: it halves them three times."""
+"""Sides are multiples of this, since the network halves them three times."""
 
 
 class NonLocalStage(nn.Module):
@@ -34,22 +34,22 @@ class NonLocalStage(nn.Module):
     Parameters
     ----------
     channels : int
-        Channels of the guide that make up the picture whose patches are compared.
+        Channels of the guide whose patches are compared.
     more : int
         Further channels of the guide; E starts without them.
     patch_radius, search_radius : int
         Half-width of the patches, and of the window.
     strength : float
-        h/σ that it starts with.
+        h/σ at the start.
     weights : {"learned", "raw", "none"}, default "learned"
-        Whether E learns; or stays the raw patch, so that only gain and exponent learn; or the stage gives back x.
+        Whether E learns; or stays the raw patch, so that only gain and exponent learn; or the stage returns x.
 
     Notes
     -----
     ``forward(x, guide, sigma)`` takes x (B, V, H, W), a guide (B, channels + more, H, W) and σ of a shape that goes
     with (B, 1, H, W), and returns the shape of x. E starts as the extraction of patches, mirrored at the border, the
-    exponent at 1 and the gain at 1/(strength · √(channels · P)) for patches of P pixels. Before it has learned anything
-    it is therefore the pairwise average of `nlmeans` with bias 0 and centre "one", and the same core computes it.
+    exponent at 1 and the gain at 1/(strength · √(channels · P)) for patches of P pixels. Untrained it is therefore the
+    pairwise average of `nlmeans` with bias 0 and centre "one", and the same core computes it.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class NonLocalStage(nn.Module):
         return average.to(x.dtype)
 
     def extra_repr(self) -> str:
-        """Return what the stage's printed line says."""
+        """Return the arguments for the printed form."""
         return f"patch_radius={self.patch_radius}, search_radius={self.search_radius}, weights={self.weights!r}"
 
 
 class NonLocalDenoiser(nn.Module):
-    """Take Gaussian noise of a known level from grey or colour images.
+    """Remove Gaussian noise of a known level from grey or colour images.
 
     A U-Net on the picture's 2×2 phases, at a half, a quarter and an eighth of its size, proposes a clean picture. Then
-    the noisy phases are averaged non-locally, with weights that come from the proposal's patches (`NonLocalStage`):
-    non-local means with a guide. A last few layers make the result from both. Nothing has an offset.
+    the noisy phases are averaged non-locally, with weights from the patches of the proposal (`NonLocalStage`):
+    non-local means with a guide. A few last layers join both. No layer has an offset.
 
     Parameters
     ----------
@@ -114,19 +114,18 @@ class NonLocalDenoiser(nn.Module):
     last : int, default 2
         Residual blocks behind the non-local stage.
     more : int, default 8
-        Learned channels that go to the stage beside the phases, to be compared and averaged.
+        Learned channels that are compared and averaged together with the phases.
     search_radius : int, default 7
         Half-width of the stage's window in units of two pixels: matches lie an even number of pixels away.
     strength : float, default 0.5
-        h/σ that the stage starts with.
+        h/σ of the stage at the start.
     weights : {"learned", "raw", "none"}, default "learned"
-        What weighs the stage's averages, see `NonLocalStage`; the last two are there for comparison.
+        The weights of the stage's averages, see `NonLocalStage`; the last two are for comparison.
 
     Attributes
     ----------
     margin : int
-        How far, in pixels, what a pixel becomes can depend on others, up to a multiple of 8: what tiles need around
-        them.
+        How far a pixel of the result depends on others, rounded up to a multiple of 8: the surroundings of tiles.
 
     Raises
     ------
@@ -175,9 +174,9 @@ class NonLocalDenoiser(nn.Module):
         half, quarter, eighth = _checks.counts(widths, "widths", 3, 1)
         outer, inner, deepest = _checks.counts(blocks, "blocks", 3, 0)
         last = _checks.count(last, "last", 0)
-        # Every 3×3 convolution sees one pixel of its own grid farther; the stage sees its window and a patch.
-        seen = 4 + 4 * outer + 8 * inner + 8 * deepest + 2 * last + _checks.count(search_radius, "search_radius", 0) + 1
-        self.margin = -(-2 * seen // MULTIPLE) * MULTIPLE + MULTIPLE
+        # Every 3×3 convolution adds one pixel of its own grid; the stage adds its window and a patch.
+        reach = 5 + 4 * outer + 8 * inner + 8 * deepest + 2 * last + _checks.count(search_radius, "search_radius", 0)
+        self.margin = -(-2 * reach // MULTIPLE) * MULTIPLE + MULTIPLE
         self.stem = _conv(self.phases + 1, half)
         self.encode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2, bias=False) for a, b in ((half, quarter), (quarter, eighth)))
@@ -191,7 +190,7 @@ class NonLocalDenoiser(nn.Module):
         self.join = _conv(2 * self.phases + more, half)
         self.last = _chain(half, last)
         self.head = _conv(half, self.phases)
-        with torch.no_grad():  # what is untrained changes nothing
+        with torch.no_grad():  # untrained, the network returns x
             self.propose.weight[: self.phases].zero_()
             self.head.weight.zero_()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -268,19 +267,19 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
 def load_denoiser(
     channels: int = 1, path: str | os.PathLike[str] | None = None
 ) -> tuple[NonLocalDenoiser, dict[str, Any]]:
-    """Return a trained network, ready to use as ``denoiser(x, sigma)``, and the notes that came with it.
+    """Return a trained network, ready to use as ``denoiser(x, sigma)``, and the notes of its checkpoint.
 
     Parameters
     ----------
     channels : {1, 3}
         For grey images, or for colour.
     path : path, optional
-        A file of `nonlocal_block.train denoiser`; by default the one that comes with the package.
+        A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If the file is missing, corrupt, changed since it was shipped, of a newer format, or holds something else.
+        If the checkpoint is missing, corrupt, changed, of a newer format, or of another network.
 
     Examples
     --------
@@ -293,8 +292,8 @@ def load_denoiser(
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    name, kind = NAMES[channels], NonLocalDenoiser.__name__
-    arguments, state, notes = weights.shipped(name, kind) if path is None else weights.load(path, kind)
+    name, own = NAMES[channels], NonLocalDenoiser.__name__
+    arguments, state, notes = weights.shipped(name, own) if path is None else weights.load(path, own)
     network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)
     if network.channels != channels:
         raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")

@@ -122,15 +122,15 @@ def denoise(
         A model of `nlmeans.noise`; what is not Gaussian is made so by a transform.
     quality : {"balanced", "best"}, optional
         "balanced" by default. "best" averages over the eight turned and mirrored positions of the image: 0.05 to
-        0.08 dB, for eight times the time.
+        0.08 dB better, in eight times the time.
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
         The axis of colours or other channels. Three channels are taken for colours, red, green and blue in this order,
         and denoised together; any other number, or three of which one has more than four times another's σ, one by one.
         Channels that share their noise, such as grey stored as colour, are turned so that they do not, and then
-        denoised one by one. A channel that is constant stays as it is. For three channels that are no colours the
-        order matters, since the network learned from photographs: stack such images along N.
+        denoised one by one. A constant channel stays as it is. For three channels that are no colours the order
+        matters, since the network learned from photographs: stack such images along N.
     mask : array_like of bool, optional
         True where a pixel counts, in the image's shape without channels. Others are missing: non-local means fills them
         first, so that they contribute to no other, and no noise is estimated from them.
@@ -164,9 +164,9 @@ def denoise(
     Raises
     ------
     TypeError, ValueError
-        As `nlmeans.denoise`; also for weights that are not as they were shipped.
+        As `nlmeans.denoise`; also for a checkpoint that was changed.
     FileNotFoundError
-        If weights are missing.
+        If the checkpoint is missing.
     nlmeans.Cancelled
         If ``cancel`` was set.
 
@@ -174,8 +174,8 @@ def denoise(
     -----
     Any scale will do: planes are mapped to that of the training pictures by the range of their 8×8 medians, and back.
     For floats, denoise(a·x + b, a·σ) is a·denoise(x, σ) + b up to rounding, for a > 0. Noise below 1/255 of that
-    range is weaker than what the network was trained for: it is told of as much, and the change that it makes shrinks
-    with σ², so that it never does more harm than the noise.
+    range is weaker than the network was trained for: it gets this σ, and its change is reduced in proportion to σ², so
+    that it never does more harm than the noise.
 
     Time is proportional to the pixels; memory is that of a few copies of the image and of one tile's features. Calls
     from several threads wait for each other, since the number of torch's threads is the process's. A process that was

@@ -64,7 +64,7 @@ def pairwise_attention(
     Parameters
     ----------
     query : Tensor, shape (B, C, X), (B, C, Y, X) or (B, C, Z, Y, X)
-        What each output pixel looks for. The sum score takes one channel.
+        The embedding of each output pixel. The sum score takes one channel.
     key : Tensor, shape (B, C, ...)
         What is matched, on the query's grid; on any other grid if the search is over the whole image.
     value : Tensor, shape (B, V, ...)
@@ -97,7 +97,7 @@ def pairwise_attention(
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks a rule above, tensors are of mixed dtypes or devices, or the backend that was asked for
+        If an argument breaks a rule above, tensors are of mixed dtypes or devices, or the requested backend
         cannot compute this; the message says which rule, and what was given.
 
     See Also

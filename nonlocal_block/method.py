@@ -38,9 +38,9 @@ from ._planes import TILE, Scale, denoised, extremes, loudest
 from .denoiser import NAMES, NonLocalDenoiser, load_denoiser
 
 TURNS = {"balanced": 1, "best": 8}
-"""Positions of the image that the results are averaged over."""
+"""Number of turned and mirrored positions of the image whose results are averaged."""
 UNEQUAL = 4.0
-"""Colours are denoised together while their σ differ by no more than this factor: the network knows of one σ."""
+"""Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
 RATE = {1: 5e5, 3: 4e5}
 """Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
 UNTRAINED = Note(
@@ -57,11 +57,11 @@ class LearnedPlan(Plan):
     Attributes
     ----------
     weights : tuple of str
-        The networks that are used, with the beginning of the SHA-256 of their parameters.
+        The networks, with the beginning of the SHA-256 of their checkpoints.
     device : str
-        Where they run.
+        The device they run on.
     filling : tuple of 3 int
-        How far the image reaches that a pixel depends on where some are missing, which averages fill first.
+        The halo where pixels are missing, which averages fill first.
     """
 
     weights: tuple[str, ...]
@@ -72,10 +72,10 @@ class LearnedPlan(Plan):
         """Return the halo along (z, y, x)."""
         return self.filling if missing else self.depends
 
-    def around(self, missing: bool) -> Radii:
-        """Return how far the networks look around a pixel.
+    def network_halo(self, missing: bool) -> Radii:
+        """Return the halo of the networks alone.
 
-        In holes they see the nearest pixels repeated, no farther from them than the pixel that looks.
+        In holes they get the nearest pixels repeated, which lie at most as far again.
         """
         _, y, x = self.depends
         farther = math.ceil(math.hypot(y, x)) if missing else 0
@@ -96,7 +96,7 @@ class LearnedPlan(Plan):
 
 @dataclass(frozen=True)
 class LearnedReport(Report):
-    """What the learned denoiser did: a report with the networks that were used, and where.
+    """The report of the learned denoiser, with its networks and their device.
 
     Examples
     --------
@@ -119,12 +119,12 @@ class LearnedReport(Report):
 
     @property
     def quality(self) -> str:
-        """As it was asked for."""
+        """The quality of the plan."""
         return self.plan.quality
 
     @property
     def noise(self) -> str:
-        """The noise model with its numbers, of the first image where there are several."""
+        """The noise model with its numbers, of the first of several images."""
         return self.plan.noise
 
     @property
@@ -134,50 +134,50 @@ class LearnedReport(Report):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """The networks that were used, with the beginning of the SHA-256 of their parameters."""
+        """The networks, with the beginning of the SHA-256 of their checkpoints."""
         return tuple(dict.fromkeys(name for plan in self.plans for name in getattr(plan, "weights", ())))
 
     @property
     def device(self) -> str:
-        """Where they ran."""
+        """The device they ran on."""
         return str(getattr(self.plan, "device", "cpu"))
 
 
 @dataclass(frozen=True)
-class Group:
+class PlaneGroup:
     """Planes that are denoised together.
 
     Attributes
     ----------
     planes : tuple of int
-        Which.
+        Their indices.
     scales : tuple of Scale or None
-        What is black and white to the network: one for each slice, or one for all. None where a slice has no noise.
+        The network's grey scale for each slice, or one for all. None where a slice has no noise.
     """
 
     planes: tuple[int, ...]
     scales: tuple[Scale | None, ...]
 
     def scale(self, z: int) -> Scale | None:
-        """Return that of a slice of the image."""
+        """Return the scale of a slice of the image."""
         return self.scales[z if len(self.scales) > 1 else 0]
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Decision:
     """What is decided once for an image.
 
     Attributes
     ----------
-    groups : tuple of Group
-        The planes that have noise; none where there is nothing to do.
+    groups : tuple of PlaneGroup
+        The planes that have noise.
     constant : tuple of bool
-        Which channels hold one value, and stay as they are.
+        Which channels hold a single value, and stay as they are.
     filling : Filling
         How missing pixels are filled first.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[PlaneGroup, ...]
     constant: tuple[bool, ...]
     filling: Filling
 
@@ -189,9 +189,9 @@ class Learned(Method):
     Parameters
     ----------
     device : str, default "cpu"
-        Where it runs: "cpu", "cuda", "mps" or "auto".
+        "cpu", "cuda", "mps" or "auto".
     tile : int, default 1024
-        Side of what a network sees at once: the smaller, the less memory, and the more is computed twice.
+        Side of the network's tiles: smaller ones need less memory, but more is computed twice.
     """
 
     device: str = "cpu"
@@ -203,23 +203,23 @@ class Learned(Method):
     report: ClassVar[type[Report]] = LearnedReport
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
-        """Choose which planes go together, and what is black and white to the networks."""
+        """Choose which planes go together, and their grey scales."""
         place, filling = chosen_device(self.device), Filling.of(sample, options)
         groups = self._groups(sample, filling)
         channels = sorted({len(group.planes) for group in groups})
         margin = max((_loaded(count, place).margin for count in channels), default=0)
-        sees: Radii = (0, margin, margin)
+        halo: Radii = (0, margin, margin)
         pixels = math.prod(sample.sides)
         plan = sample.plan(
-            LearnedPlan, options, depends=sees, filling=filling.reach(sees), device=str(place),
+            LearnedPlan, options, depends=halo, filling=filling.reach(halo), device=str(place),
             weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
             seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
         )  # fmt: skip
         plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
-        return sample.recipe(self, plan, Numbers(groups, tuple(not _varies(c) for c in sample.measured), filling))
+        return sample.recipe(self, plan, Decision(groups, tuple(not _varies(c) for c in sample.measured), filling))
 
-    def _groups(self, sample: Sample, filling: Filling) -> tuple[Group, ...]:
-        """Return the planes that are denoised together; those without noise are in none."""
+    def _groups(self, sample: Sample, filling: Filling) -> tuple[PlaneGroup, ...]:
+        """Return the planes that are denoised together; planes without noise are in no group."""
         planes, noise = sample.judged, sample.noise
         sigma = noise.sigma
         colours = len(planes) == 3 <= len(sample.measured) <= 4 and not noise.mixes  # perhaps with alpha
@@ -230,12 +230,12 @@ class Learned(Method):
             return ()
         noise = sample.judged_noise
         visible = known_nearest(filling.filled(planes, noise))
-        return tuple(Group(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
+        return tuple(PlaneGroup(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
 
     def _scales(
         self, planes: np.ndarray, chosen: tuple[int, ...], noise: FittedNoise, sample: Sample
     ) -> tuple[Scale | None, ...]:
-        """Return what is black and white: of each slice of an image that is seen whole, or of all crops together."""
+        """Return the grey scale of each slice of a complete image, or one of all crops together."""
         sigma = [noise.sigma[c] for c in chosen]
         ends, most = [], []
         for z in range(planes.shape[1]):
@@ -249,15 +249,15 @@ class Learned(Method):
     def run(
         self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
     ) -> Outcome:
-        """Fill what is missing by non-local means, and let the networks denoise the core, slice by slice."""
-        numbers, plan = recipe.numbers, recipe.plan
+        """Fill missing pixels by non-local means, and denoise the core by the networks, slice by slice."""
+        decision, plan = recipe.numbers, recipe.plan
         place, count = torch.device(plan.device), threads or os.cpu_count() or 1
         alive: Progress | None = None if progress is None else lambda *_: progress(0, 1)
-        near = region.core.grown(plan.around(region.missing), region.planes.shape[1:])
-        filled = numbers.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
+        near = region.core.grown(plan.network_halo(region.missing), region.planes.shape[1:])
+        filled = decision.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
         noise, core = region.noise.within(near), region.core.moved(near.origin)
         visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
-        work = [(group, z) for group in numbers.groups for z in range(*core.z)]
+        work = [(group, z) for group in decision.groups for z in range(*core.z)]
         if not work and progress is not None:
             progress(1, 1)
         first = tuple(a + b for a, b in zip(region.origin, near.origin, strict=True))
@@ -277,24 +277,24 @@ class Learned(Method):
             clean = np.where(core.of(noise.still), inner, clean)
         clean[np.isnan(inner)] = np.nan
         clean = region.restored(clean)
-        for channel, target, constant in zip(region.core.of(region.measured), clean, numbers.constant, strict=True):
-            if not work or constant:  # the way through a transform and back would change it
+        for channel, target, constant in zip(region.core.of(region.measured), clean, decision.constant, strict=True):
+            if not work or constant:  # a transform and its inverse would change it
                 np.copyto(target, channel, where=np.isfinite(channel))
         return Outcome(clean)
 
-    def threads(self, asked: int) -> int:
-        """Return as many threads as may be, but one in a process that was forked: OpenMP's do not survive."""
-        return 1 if _forked else asked
+    def threads(self, available: int) -> int:
+        """Return all available threads, but one in a forked process: OpenMP's do not survive."""
+        return 1 if _forked else available
 
 
 def _varies(plane: np.ndarray) -> bool:
-    """Whether the pixels that are there have more than one value."""
+    """Whether the known pixels have more than one value."""
     return bool(np.fmax.reduce(plane, axis=None) > np.fmin.reduce(plane, axis=None))
 
 
 @lru_cache(maxsize=4)
 def _loaded(channels: int, device: torch.device) -> NonLocalDenoiser:
-    """Return the network that comes with the package."""
+    """Return the package's network on a device."""
     return load_denoiser(channels)[0].to(device)
 
 
@@ -303,7 +303,7 @@ _forked = False
 
 
 def _after_fork() -> None:
-    """Take note: another thread may have held the lock, and no thread of OpenMP's has survived."""
+    """Renew the lock, which another thread may have held; no thread of OpenMP's has survived."""
     global _lock, _forked
     _lock, _forked = threading.RLock(), True
 
@@ -314,7 +314,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def _threads(count: int, alive: Progress | None) -> Iterator[None]:
-    """Give torch so many threads for a while; one caller at a time, since they are the process's."""
+    """Set torch's number of threads for a while; one caller at a time, since it is the process's."""
     while not _lock.acquire(timeout=0.1):
         if alive is not None:
             alive(0, 1)

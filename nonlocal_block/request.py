@@ -1,4 +1,4 @@
-"""Request: what is asked of a backend, a spec of the core and the tensors that it applies to."""
+"""Request: a spec of the core and the tensors that a backend applies it to."""
 
 from __future__ import annotations
 

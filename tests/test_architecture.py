@@ -14,38 +14,30 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"_axes", "_defaults", "_notes", "_progress", "_typing", "_version", "show"},
     {"_checks", "datasets", "simd"},
     {"_companions", "_containers", "convert", "pairwise"},
-    {"formats", "groups", "io", "pixels", "wiener"},
-    {"noise"},
+    {"formats", "groups", "pixels", "wiener"},
+    {"io", "noise"},
     {"plan"},
     {"methods"},
     {"extend", "large"},
     {"denoise", "tiled"},
+    {"compat"},
     {"nlmeans"},
-    {"cli", "compat"},
+    {"cli"},
     {"__main__"},
 ]
 STOREYS = [  # of nonlocal_block
-    {"_checks", "_device", "_modes", "request", "weights"},
-    {"backends"},
-    {"functional"},
-    {"block", "layouts", "nlm"},
-    {"classifier", "denoiser"},
-    {"_planes"},
+    {"_device", "_modes", "request", "weights"},
+    {"_checks", "backends"},
+    {"functional", "layouts"},
+    {"block", "denoiser", "nlm"},
+    {"_planes", "classifier"},
     {"method"},
     {"denoising"},
     {"nonlocal_block"},
     {"maps", "train"},
 ]
 ENGINES = {"pairwise", "wiener", "groups"}
-DOORS = {
-    "nlmeans",
-    "nlmeans.pairwise",
-    "nlmeans.extend",
-    "nlmeans.noise",
-    "nlmeans.datasets",
-    "nlmeans.io",
-    "nlmeans.show",
-}
+DOORS = {"nlmeans"} | {f"nlmeans.{name}" for name in ("datasets", "extend", "formats", "noise", "pairwise", "show")}
 """What `nonlocal_block` may import of `nlmeans`."""
 
 
@@ -67,19 +59,20 @@ def tree_of(path):
 
 @cache
 def imports(name, types=False):
-    """Return the modules that a module imports, within functions too; with ``types`` those that types alone need."""
-    path, tree = ALL[name], tree_of(ALL[name])
+    """Return the modules that a module imports, within functions too; with ``types`` those that types alone need.
+
+    The names of a door, which come when they are used, stand in the stub beside it.
+    """
+    path = ALL[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    only_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
+    trees = [tree_of(file) for file in (path, path.with_suffix(".pyi")) if file.exists()]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    if not types:
+        blocks = [node for node in nodes if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+        hidden = {id(inner) for block in blocks for inner in ast.walk(block)}
+        nodes = [node for node in nodes if id(node) not in hidden]
     result = set()
-    for node in ast.walk(tree):
-        if not types and id(node) in only_types:
-            continue
+    for node in nodes:
         if isinstance(node, ast.Import):
             result |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -89,7 +82,7 @@ def imports(name, types=False):
                 base = ".".join([*home, base] if base else home)
             inner = {full for alias in node.names if (full := f"{base}.{alias.name}") in ALL}
             result |= inner or {base}
-    return result
+    return result - {name}
 
 
 def room(name):

@@ -1,15 +1,20 @@
-"""Every Python line of the README, and of the page on large files, runs."""
+"""Every Python line of the README, and of the pages on large files and on other packages, runs."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import nlmeans
+from nlmeans.formats import table
+from nlmeans.methods import registry
+
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS, LARGE = (
+BLOCKS, LARGE, EXTEND = (
     re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
-    for page in ("README.md", "docs/large.md")
+    for page in ("README.md", "docs/large.md", "docs/extend.md")
 )
 
 
@@ -49,14 +54,60 @@ def test_the_page_on_large_files(tmp_path, monkeypatch):
     assert names["clean"].shape == volume.shape
 
 
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install the page's package with the page's entry points, and run its other blocks."""
+    site, page = tmp_path / "site", (ROOT / "docs/extend.md").read_text(encoding="utf-8")
+    points = [block.removeprefix("[project.entry-points.").replace('"', "").replace(" ", "") for block in
+              re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]  # fmt: skip
+    (site / "yourpackage-1.dist-info").mkdir(parents=True)
+    (site / "yourpackage-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: yourpackage\nVersion: 1\n")
+    (site / "yourpackage-1.dist-info/entry_points.txt").write_text("".join(f"[{point}" for point in points))
+    (site / "yourpackage.py").write_text("\n".join(block for block in EXTEND if "class " in block), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.chdir(tmp_path)
+    for cached in (registry._named, table.others):
+        cached.cache_clear()
+    yield
+    sys.modules.pop("yourpackage", None)
+    for cached in (registry._named, table.others):
+        cached.cache_clear()
+
+
+def test_the_page_on_other_packages(installed, tmp_path, capsys):
+    import yourpackage
+
+    rng = np.random.default_rng(0)
+    clean = 100.0 + 50 * (np.arange(60) > 30) * np.ones((50, 1))
+    speckle = np.exp(rng.normal(-0.02, 0.2, clean.shape))
+    names = {"image": clean + rng.normal(0, 10, clean.shape), "radar": clean * speckle, **vars(yourpackage)}
+    for block in EXTEND:
+        if "class " not in block:
+            exec(block, names)
+    assert "Speckle, share 0." in capsys.readouterr().out
+    assert np.square(names["clean"] / clean - 1).mean() < 0.5 * np.square(speckle - 1).mean()
+    result = nlmeans.denoise(names["image"], method="local-wiener")
+    assert np.square(result - clean).mean() < 0.3 * 10**2
+    for dtype in (np.uint8, np.uint16):
+        grey = names["image"].astype(dtype)
+        nlmeans.io.write("a.pgm", nlmeans.io.Picture(grey, "YX"), overwrite=True)
+        assert (tmp_path / "a.pgm").read_bytes().startswith(b"P5 60 50 ")
+        np.testing.assert_array_equal(nlmeans.io.read("a.pgm").pixels, grey)
+    with pytest.raises(nlmeans.io.PictureError, match="PGM holds grey pictures of 8 or 16 bits; got float64"):
+        nlmeans.io.write("b.pgm", nlmeans.io.Picture(names["image"], "YX"))
+    (tmp_path / "c.pgm").write_bytes(b"P5 60 50 255\n and no more")
+    with pytest.raises(nlmeans.io.PictureError, match="damaged or cut short"):
+        nlmeans.io.read("c.pgm")
+
+
 def test_a_block_leaves_a_trained_network_as_it_was():
     torch = pytest.importorskip("torch")
     block = next(block for block in BLOCKS if "insert" in block)
     before, insertion = block.rsplit("network.insert", 1)
     names = {"torch": torch}
     exec("from nonlocal_block import NonLocalBlock2d\n" + before, names)
-    names["denoiser"].eval()
+    names["network"].eval()
     x = torch.rand(2, 3, 20, 20)
-    ref = names["denoiser"](x)
+    ref = names["network"](x)
     exec("network.insert" + insertion, names)
-    assert torch.equal(names["denoiser"](x), ref)
+    assert torch.equal(names["network"](x), ref)

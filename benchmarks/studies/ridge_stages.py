@@ -19,9 +19,8 @@ import numpy as np
 from skimage import data
 
 import nlmeans
-from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
+from nlmeans.extend import Method, Options, Outcome, Progress, Quality, Recipe, Region, Sample, method_of
 from nlmeans.groups import Step, kernels
-from nlmeans.methods.registry import method_of
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
 from nlmeans.simd.lanes import address, aligned, lanes
@@ -131,7 +130,7 @@ def parts(step: Step, second: bool, least: Least, repeats: int) -> dict[str, flo
     return taken
 
 
-def measured(side: int, quality: str, rounds: int, repeats: int) -> dict[str, Any]:
+def measured(side: int, quality: Quality, rounds: int, repeats: int) -> dict[str, Any]:
     """Return the stages of one picture of this side, with seconds, shares and operations."""
     clean = np.tile(data.camera(), (math.ceil(side / 512),) * 2)[:side, :side].astype(np.float32)
     noisy = (clean + np.random.default_rng(0).normal(0, SIGMA, clean.shape)).astype(np.float32)

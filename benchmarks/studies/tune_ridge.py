@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 import nlmeans
-from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample
-from nlmeans.methods.registry import method_of
+from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample, method_of
 
 from ..harness import files
 from ..harness.metrics import clipped_psnr

@@ -18,7 +18,7 @@ from ..formats import exif
 from ..methods.registry import DEFAULT, names
 from ..plan.options import OPTIONS
 from ..show import page
-from ..show.metrics import Score, score
+from ..show.metrics import Metrics, measure
 from .console import in_flags
 from .options import Filtering
 
@@ -32,7 +32,7 @@ Bar = Callable[[str], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Result:
-    """What a method made of the picture: its pixels (axes in rows), its time, and how close it is where that is known.
+    """The result of a method: its pixels (axes in rows), its time, and its metrics where a reference is known.
 
     The noisy picture has no ``method`` and no ``seconds``.
     """
@@ -41,16 +41,16 @@ class Result:
     pixels: np.ndarray
     method: str | None = None
     seconds: float | None = None
-    score: Score | None = None
+    metrics: Metrics | None = None
 
     @property
     def figures(self) -> list[str]:
-        """What is said of it in a line."""
+        """The figures of its caption."""
         figures = []
-        if self.score is not None:
-            figures.append(f"{self.score.psnr:.2f} dB")
-            if not math.isnan(self.score.ssim):
-                figures.append(f"SSIM {self.score.ssim:.3f}")
+        if self.metrics is not None:
+            figures.append(f"{self.metrics.psnr:.2f} dB")
+            if not math.isnan(self.metrics.ssim):
+                figures.append(f"SSIM {self.metrics.ssim:.3f}")
         if self.seconds is not None:
             figures.append(f"{self.seconds:.2f} s" if self.seconds >= 1 else f"{self.seconds * 1000:.0f} ms")
         return figures
@@ -87,7 +87,7 @@ def compared(
     truth = None if reference is None else _fitting(reference, rows)
     results, notes, workers = _results(picture, filtering, files, chosen, threads, bar)
     if truth is not None:
-        results = [replace(one, score=score(one.pixels, truth, rows.dimensions)) for one in results]
+        results = [replace(one, metrics=measure(one.pixels, truth, rows.dimensions)) for one in results]
 
     show, facts = _showing(rows, rows.pixels if truth is None else truth)
     # Lines break between figures, not within one.
@@ -217,6 +217,6 @@ def _showing(rows: formats.Picture, base: np.ndarray) -> tuple[Callable[[np.ndar
 
 def _row(result: Result) -> dict[str, Any]:
     row: dict[str, Any] = {"method": result.name}
-    if result.score is not None:
-        row |= {"dB": result.score.psnr, "SSIM": None if math.isnan(result.score.ssim) else result.score.ssim}
+    if result.metrics is not None:
+        row |= {"dB": result.metrics.psnr, "SSIM": None if math.isnan(result.metrics.ssim) else result.metrics.ssim}
     return row | {"seconds": result.seconds}

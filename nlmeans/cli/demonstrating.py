@@ -13,7 +13,7 @@ from .._progress import Progress
 from ..denoise import denoise
 from ..plan.plan import table
 from ..plan.report import Report
-from ..show.metrics import Score, score
+from ..show.metrics import Metrics, measure
 
 PHOTOGRAPH = "chelsea.png"  # a cat, by Stefan van der Walt, CC0; in scikit-image's wheel
 SIGMA = 25.0
@@ -47,7 +47,7 @@ def run(folder: Path, progress: Progress | None = None) -> str:
     denoise(noisy.pixels[:32, :32], SIGMA, axes=noisy.axes)
     pixels, report = denoise(noisy.pixels, axes=noisy.axes, progress=progress, full_output=True)
     denoised = clean.with_pixels(pixels)
-    before, after = score(noisy.pixels, clean.pixels), score(pixels, clean.pixels)
+    before, after = measure(noisy.pixels, clean.pixels), measure(pixels, clean.pixels)
     columns = [
         (noisy.pixels, "Noisy", f"{before.psnr:.2f} dB   SSIM {before.ssim:.3f}"),
         (pixels, "Denoised", f"{after.psnr:.2f} dB   SSIM {after.ssim:.3f}"),
@@ -95,11 +95,13 @@ def compare(columns: list[tuple[np.ndarray, str, str]]) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def summary(shape: tuple[int, ...], report: Report, before: Score, after: Score, folder: Path, names: list[str]) -> str:
+def summary(
+    shape: tuple[int, ...], report: Report, before: Metrics, after: Metrics, folder: Path, names: list[str]
+) -> str:
     """Return what was done and gained as a small table."""
     rows = [
         ("photograph", f"{PHOTOGRAPH} of scikit-image, {shape[1]} × {shape[0]} pixels"),
-        ("noise added", f"Gaussian, sigma {SIGMA:g}, clipped and rounded to 8 bits; not told to the denoiser"),
+        ("noise added", f"Gaussian, sigma {SIGMA:g}, clipped and rounded to 8 bits; unknown to the denoiser"),
         *report.plan.rows(),
         ("threads", str(report.threads)),
         ("seconds", f"{report.seconds:.2f}"),

@@ -1,1 +1,1 @@
-"""Other libraries' functions by their own names and arguments: change one import. None of those libraries is needed."""
+"""Other libraries' functions by their own names and arguments, so that one import changes. None of them is needed."""

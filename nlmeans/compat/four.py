@@ -1,4 +1,4 @@
-"""Non-local means in four dimensions, of which the core has three: a few lines of NumPy, for what few images need."""
+"""Non-local means in four dimensions, where the core has three: a few lines of NumPy, since few images need it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..pairwise.tiles import mirror
 
 
 def average(planes: np.ndarray, patch: int, search: int, scale: float, bias: float, vanish: float) -> np.ndarray:
-    """Average the pixels of planes (C, T, Z, Y, X) by the likeness of the patches around them.
+    """Average the pixels of planes (C, T, Z, Y, X) by the similarity of the patches around them.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def average(planes: np.ndarray, patch: int, search: int, scale: float, bias: flo
 class _Box:
     """The pixels of a patch along one axis: mirrored, an image repeats, and a long patch holds whole periods of it.
 
-    Beside ``times`` a period it holds the pixels up to ``radius``, or lacks them, as ``sign`` says; ``margin`` is how
-    many mirrored pixels are read at each end.
+    It holds ``times`` a period, plus or minus, by ``sign``, the pixels up to ``radius``; ``margin`` is the number of
+    mirrored pixels read at each end.
     """
 
     period: int
@@ -74,7 +74,7 @@ class _Box:
 
     @classmethod
     def of(cls, patch: int, side: int) -> _Box:
-        """Take as many periods as leave least, an even number, so that the rest lies around the same pixel."""
+        """Take the even number of periods that leaves least, so that the rest is centred on the same pixel."""
         period = max(2 * (side - 1), 1)
         pairs, radius = divmod(patch, period)
         if 2 * radius <= period:

@@ -2,13 +2,12 @@
 
 >>> from nlmeans.compat.opencv import fastNlMeansDenoising, fastNlMeansDenoisingColored
 
-Where OpenCV takes 8 bits, these take all types that `nlmeans.denoise` takes, and return the type they were given.
+Where OpenCV takes 8 bits, these take all dtypes of `nlmeans.denoise`, and return the same.
 
 Not reproduced: mirrored pixels beyond the border as candidates (only real ones are averaged), distances rounded down
 and weights in fixed point, Lab in 8 bits, alpha that becomes 255, a ``dst`` that does not fit and is left as it is
-(here an error), and ``fastNlMeansDenoising(src, 30)``, where 30 is
-``dst`` and h stays 3 (here an error). NORM_L1 is not offered. NaN and infinite pixels are missing: they are filled from
-those around them, and averaged nowhere.
+(here an error), and ``fastNlMeansDenoising(src, 30)``, where 30 is ``dst`` and h stays 3 (here an error). NORM_L1 is
+not offered. NaN and infinite pixels are missing: they are filled from those around them, and count for no other.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ __all__ = [
 NORM_L2 = 4
 """OpenCV's number for squared differences."""
 LEAST = 0.001
-"""OpenCV's weights below this are 0."""
+"""Weights below this are 0, as in OpenCV."""
 TO_XYZ = np.array([[0.1805, 0.3576, 0.4124], [0.0722, 0.7152, 0.2126], [0.9505, 0.1192, 0.0193]])
 """CIE XYZ of linear blue, green and red with the primaries of IEC 61966-2-1 (sRGB); the white is D65."""
 TO_LAB = np.array([[0.0, 116, 0], [500, -500, 0], [0, 200, -200]])
@@ -49,7 +48,7 @@ BEND = 6 / 29
 
 
 def _in_both_forms(function: Callable[P, np.ndarray]) -> Callable[P, np.ndarray]:
-    """Let a sequence at the place of ``dst`` be h, and what follows it ``dst``: OpenCV's overload for a vector."""
+    """Let a sequence in the place of ``dst`` be h, and the next argument ``dst``: OpenCV's overload for a vector."""
     place = list(inspect.signature(function).parameters).index("dst")
 
     @functools.wraps(function)
@@ -79,7 +78,7 @@ def fastNlMeansDenoising(
     src : array_like, shape (Y, X) or (Y, X, C)
         A picture of 1 to 4 channels.
     dst : ndarray, optional
-        Where to write the result: shape and type of ``src``, which it may be itself.
+        Array for the result, of the shape and dtype of ``src``, which it may be itself.
     h : float or sequence of float, default 3
         Strength in the picture's own units (grey levels): weights are exp(−D / (h²·C)), where D is the mean over the
         patch of the squared differences, summed over the C channels; below 0.001 they are 0. With 0 nothing changes,
@@ -96,7 +95,7 @@ def fastNlMeansDenoising(
     Returns
     -------
     ndarray
-        ``dst``, or a new array of the shape and type of ``src``. Whole numbers are rounded and clipped.
+        ``dst``, or a new array of the shape and dtype of ``src``. Whole numbers are rounded and clipped.
 
     Raises
     ------
@@ -132,7 +131,7 @@ def fastNlMeansDenoisingColored(
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
 ) -> np.ndarray:
-    """Denoise a picture's lightness, and its colour apart, as `cv2.fastNlMeansDenoisingColored`.
+    """Denoise a picture's lightness and colour separately, as `cv2.fastNlMeansDenoisingColored`.
 
     Parameters
     ----------
@@ -141,7 +140,7 @@ def fastNlMeansDenoisingColored(
     dst, templateWindowSize, searchWindowSize
         As for `fastNlMeansDenoising`.
     h : float, default 3
-        Strength for the lightness, whose white is that of the type: 255 for uint8, the greatest number for other whole
+        Strength for the lightness, whose white is that of the dtype: 255 for uint8, the greatest number for other whole
         numbers, 1 for floats. With 0 it stays.
     hColor : float, default 3
         Strength for the colour, the a and b of CIE Lab, times white / 255. With 0 it stays.
@@ -242,7 +241,7 @@ def fastNlMeansDenoisingColoredMulti(
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
 ) -> np.ndarray:
-    """Denoise a frame's lightness, and its colour apart, as `cv2.fastNlMeansDenoisingColoredMulti`.
+    """Denoise a frame's lightness and colour separately, as `cv2.fastNlMeansDenoisingColoredMulti`.
 
     Parameters
     ----------
@@ -284,7 +283,7 @@ def _averaged(frames: list[np.ndarray], dst: Any, h: Any, norm: Any, radii: tupl
 
 
 def _averaged_colours(frames: list[np.ndarray], dst: Any, h: Any, colour: Any, radii: tuple[int, int]) -> np.ndarray:
-    """Return the middle frame, its lightness and colour averaged apart."""
+    """Return the middle frame, with lightness and colour averaged separately."""
     from ..noise.colour import mix
 
     source = frames[len(frames) // 2]
@@ -296,8 +295,8 @@ def _averaged_colours(frames: list[np.ndarray], dst: Any, h: Any, colour: Any, r
     to_xyz = TO_XYZ / (white * TO_XYZ.sum(axis=1, keepdims=True))
     to_lab = TO_LAB * (white / np.array([[100], [255], [255]]))
     lab = mix(to_lab, _root(mix(to_xyz, _planes([frame[..., :3] for frame in frames]))))
-    apart = [_denoised(part, each, radii) for part, each in zip((lab[:1], lab[1:]), strengths, strict=True)]
-    planes = mix(np.linalg.inv(to_xyz), _power(mix(np.linalg.inv(to_lab), np.concatenate(apart))))
+    parts = [_denoised(part, each, radii) for part, each in zip((lab[:1], lab[1:]), strengths, strict=True)]
+    planes = mix(np.linalg.inv(to_xyz), _power(mix(np.linalg.inv(to_lab), np.concatenate(parts))))
     return _write(target, planes, source)
 
 
@@ -325,7 +324,7 @@ def _denoised(planes: np.ndarray, strengths: Sequence[float], radii: tuple[int, 
 
 
 def _root(light: np.ndarray) -> np.ndarray:
-    light = np.maximum(light, -(np.finfo(light.dtype).max ** 0.3))  # what is far below black has a cube, too
+    light = np.maximum(light, -(np.finfo(light.dtype).max ** 0.3))  # far below black a cube must not overflow
     return np.where(light > BEND**3, np.cbrt(light), np.minimum(light, 1) / (3 * BEND**2) + 4 / 29)
 
 
@@ -343,7 +342,7 @@ def _planes(frames: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _write(target: np.ndarray, planes: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Write planes (C, Y, X) to the target, and what channels of the source they lack."""
+    """Write planes (C, Y, X) to the target, and the channels of the source that they lack."""
     pixels = np.moveaxis(planes, 0, -1)
     limits = _checks.saturation(source.dtype)
     if limits is not None:
@@ -366,19 +365,21 @@ def _frames(value: Any, index: Any, width: Any) -> list[np.ndarray]:
     if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
         raise TypeError(f"srcImgs must be a sequence of frames; got {type(value)}")
     frames = [_picture(frame, "each of srcImgs") for frame in value]
-    kinds = sorted({f"{frame.dtype} {frame.shape}" for frame in frames})
-    if len(kinds) != 1:
-        raise ValueError(f"srcImgs must hold frames of one shape and dtype; got {', '.join(kinds) or 'none'}")
+    layouts = sorted({f"{frame.dtype} {frame.shape}" for frame in frames})
+    if len(layouts) != 1:
+        raise ValueError(f"srcImgs must hold frames of one shape and dtype; got {', '.join(layouts) or 'none'}")
     middle = _checks.integer(index, "imgToDenoiseIndex")
     radius = _radius(width, "temporalWindowSize", even=False)
     if not 0 <= middle - radius <= middle + radius < len(frames):
-        asked, there = f"frames {middle - radius} to {middle + radius}", f"frames 0 to {len(frames) - 1}"
-        raise ValueError(f"imgToDenoiseIndex and temporalWindowSize must stay within srcImgs, {there}; got {asked}")
+        raise ValueError(
+            f"imgToDenoiseIndex and temporalWindowSize must stay within srcImgs, frames 0 to {len(frames) - 1}; "
+            f"got frames {middle - radius} to {middle + radius}"
+        )
     return frames[middle - radius : middle + radius + 1]
 
 
 def _target(dst: Any, source: np.ndarray) -> np.ndarray:
-    """Return where the result goes."""
+    """Return the array for the result."""
     if dst is None:
         return np.empty(source.shape, source.dtype)
     if isinstance(dst, int | float | np.number):
@@ -386,8 +387,8 @@ def _target(dst: Any, source: np.ndarray) -> np.ndarray:
     if not isinstance(dst, np.ndarray):
         raise TypeError(f"dst must be an array to write to; got {type(dst)}")
     if dst.shape != source.shape or dst.dtype != source.dtype:
-        wanted, got = (f"shape {array.shape} and dtype {array.dtype}" for array in (source, dst))
-        raise ValueError(f"dst must have the picture's {wanted}; got {got}")
+        rule, got = (f"shape {array.shape} and dtype {array.dtype}" for array in (source, dst))
+        raise ValueError(f"dst must have the picture's {rule}; got {got}")
     if not dst.flags.writeable:
         raise ValueError("dst must be writable; got a read-only array")
     return dst

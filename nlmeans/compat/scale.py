@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 COMFORTABLE = 1e12
-"""Up to this, and down to its inverse, pixels are taken as they are."""
+"""Up to this, and down to its inverse, pixels are not scaled."""
 STRONG = 1e9
-"""Times the greatest pixel: any h beyond it weighs all pixels alike."""
+"""Ratio of h to the greatest pixel beyond which all pixels weigh the same."""
 
 
 def factor_of(planes: np.ndarray) -> tuple[float, float]:
-    """Return a power of two that brings pixels near 1, or 1 where they need none, and the greatest pixel after it."""
+    """Return a power of two that brings pixels near 1, or 1 where they need none, and the greatest pixel thereafter."""
     top = float(np.fmax(np.fmax.reduce(planes, axis=None), -np.fmin.reduce(planes, axis=None)))
     if not 0 < top < math.inf or 1 / COMFORTABLE < top < COMFORTABLE:
         return 1.0, top
@@ -22,8 +22,8 @@ def factor_of(planes: np.ndarray) -> tuple[float, float]:
 
 
 def strength_of(h: float, top: float, dtype: np.dtype) -> float:
-    """Return the strength that does what h does for pixels up to ``top``, and whose square is a number.
+    """Return a strength equivalent to h for pixels up to ``top``, whose square neither overflows nor vanishes.
 
-    Below a hundredth of the step between two numbers, nothing but equal patches counts.
+    Below a hundredth of the step between two numbers, only equal patches count.
     """
     return min(max(h, 0.01 * float(np.finfo(dtype).eps) * top), STRONG * top) if 0 < top < math.inf else 1.0

@@ -1,4 +1,4 @@
-"""What `skimage.restoration` has of non-local means, with the arguments of scikit-image 0.26.
+"""Non-local means and the noise estimate of `skimage.restoration`, with the arguments of scikit-image 0.26.
 
 >>> from nlmeans.compat.skimage import denoise_nl_means, estimate_sigma
 """
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-import nlmeans
-
-from .. import _checks
+from .. import _checks, noise
 from .._axes import Layout
 from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
@@ -56,8 +54,8 @@ def denoise_nl_means(
         Strength: weights are exp(−max(d² − 2σ², 0) / h²) for patches that differ by d² in the mean square.
     fast_mode : bool, default True
         False drops a factor that scikit-image's fast mode has: there h counts as h · (s / (s − 1))^(d/2), for patches
-        of width s in d dimensions, since its windows have s − 1 pixels on a side but are divided by s. Patches count
-        evenly in both modes, where scikit-image's slow one weighs their pixels by a Gaussian.
+        of width s in d dimensions, since its windows have s − 1 pixels on a side but are divided by s. The pixels
+        of a patch count equally in both modes, where scikit-image's slow one weighs them by a Gaussian.
     sigma : float, default 0
         Standard deviation of the noise.
     preserve_range : bool, default False
@@ -75,14 +73,14 @@ def denoise_nl_means(
     TypeError, ValueError
         For an image or a number that cannot be meant.
     NotImplementedError
-        For dimensions that scikit-image does not take: fewer than 2 or more than 4, with ``fast_mode=False`` more than
-        3, or than 2 besides channels.
+        For dimensions that scikit-image refuses: fewer than 2 or more than 4, with ``fast_mode=False`` more than 3, or
+        than 2 besides channels.
 
     Notes
     -----
     Not reproduced: windows that are off their centre, mirrored pixels beyond the border as candidates, weights of
     0.971 for equal patches, axes of length 1 that vanish, NaN that spreads: such pixels are missing, and filled. Four
-    dimensions beside the channels are computed in NumPy, slowly, and must be finite.
+    dimensions besides channels are computed in NumPy, slowly, and must be finite.
 
     References
     ----------
@@ -121,9 +119,9 @@ def denoise_nl_means(
         planes = array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
         if not np.isfinite(planes).all():
             raise ValueError("an image of 4 dimensions must be finite everywhere; got NaN or infinity")
-        found = average(planes, width // 2, radius, scale, bias, vanish)
-        found = found if factor == 1 else found / factor
-        return found[0] if channel_axis is None else np.ascontiguousarray(np.moveaxis(found, 0, channel_axis))
+        result = average(planes, width // 2, radius, scale, bias, vanish)
+        result = result if factor == 1 else result / factor
+        return result[0] if channel_axis is None else np.ascontiguousarray(np.moveaxis(result, 0, channel_axis))
     layout = _layout(array, channel_axis)
     planes = as_float(layout.planes(array)[0])
     spec = PairwiseSpec(
@@ -137,8 +135,8 @@ def denoise_nl_means(
     missing = not np.isfinite(planes).all()
     if missing:
         planes = np.where(np.isfinite(planes).all(axis=0), planes, np.nan)
-    found = layout.array(pairwise_average(planes, planes, spec, missing=missing)[None])
-    return np.ascontiguousarray(found if factor == 1 else found / found.dtype.type(factor))
+    result = layout.array(pairwise_average(planes, planes, spec, missing=missing)[None])
+    return np.ascontiguousarray(result if factor == 1 else result / result.dtype.type(factor))
 
 
 @overload
@@ -188,10 +186,10 @@ def estimate_sigma(
             stacklevel=2,
         )
     layout = _layout(_checks.image(array), channel_axis)
-    found = np.atleast_1d(nlmeans.estimate_sigma(array, axes=layout.axes)).tolist()
+    sigmas = np.atleast_1d(noise.estimate_sigma(array, axes=layout.axes)).tolist()
     if channel_axis is None:
-        return found[0]
-    return float(np.mean(found)) if _checks.flag(average_sigmas, "average_sigmas") else found
+        return sigmas[0]
+    return float(np.mean(sigmas)) if _checks.flag(average_sigmas, "average_sigmas") else sigmas
 
 
 def _floats(image: Any, preserve_range: bool) -> np.ndarray:
@@ -211,7 +209,7 @@ def _floats(image: Any, preserve_range: bool) -> np.ndarray:
 
 
 def _space(array: np.ndarray, channel_axis: Any, fast: bool) -> int:
-    """Return how many axes are space; refuse what scikit-image refuses."""
+    """Return the number of spatial axes; refuse what scikit-image refuses."""
     if channel_axis is not None:
         axis = _checks.integer(channel_axis, "channel_axis")
         if not -array.ndim <= axis < array.ndim:
@@ -225,7 +223,7 @@ def _space(array: np.ndarray, channel_axis: Any, fast: bool) -> int:
 
 
 def _layout(array: np.ndarray, channel_axis: int | None) -> Layout:
-    """Return how the axes map to the core's: all but the channels' are space."""
+    """Return the layout in which all axes but the channels' are space."""
     if channel_axis is not None:
         return _checks.layout(array, None, channel_axis)
     return _checks.layout(array, "ZYX"[-array.ndim :], None)

@@ -8,8 +8,8 @@ to refuse all backends.
 
 ``estimate_sigma`` is not offered: ours is another estimator, and numbers derived from scikit-image's would change.
 
-This module is what the entry points of groups ``skimage_backends`` and ``skimage_backend_infos`` name. scikit-image
-loads it when it is imported itself, so it imports NumPy alone.
+The entry points of groups ``skimage_backends`` and ``skimage_backend_infos`` name this module. scikit-image loads it on
+import, so it imports NumPy alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FUNCTION = "skimage.restoration:denoise_nl_means"
 
 @dataclass(frozen=True)
 class BackendInformation:
-    """What scikit-image wants to know of a backend.
+    """The description of a backend for scikit-image.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class BackendInformation:
 
 
 def information() -> BackendInformation:
-    """Return which functions are offered: none, unless the environment variable NLMEANS_SKIMAGE is 1.
+    """Return the functions on offer: none, unless the environment variable NLMEANS_SKIMAGE is 1.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def can_has(name: str, *args: Any, **kwargs: Any) -> bool:
     name : str
         As in `BackendInformation`.
     *args, **kwargs
-        The arguments of the call. Of the image, type and shape are looked at, its pixels are not.
+        The arguments of the call. Only dtype and shape of the image are read, not its pixels.
 
     Returns
     -------
     bool
-        False for what is not offered, for images that are not plain arrays of a type and of dimensions that our
-        function takes, and for arguments that only scikit-image takes, or neither.
+        False for functions not on offer, for images other than plain arrays of a dtype and shape that our function
+        takes, and for arguments that it refuses.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def can_has(name: str, *args: Any, **kwargs: Any) -> bool:
 
 
 def get_implementation(name: str) -> Callable[..., Any]:
-    """Return the function that computes what scikit-image's of this name does.
+    """Return our implementation of scikit-image's function of this name.
 
     Parameters
     ----------

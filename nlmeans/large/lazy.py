@@ -1,4 +1,4 @@
-"""Images that are computed piece by piece: dask arrays, denoised lazily by the plan's halo."""
+"""Dask arrays, denoised lazily block by block, with the halo of the plan."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["denoise", "plan"]
 
 PIXELS = {2: 1 << 22, 3: 1 << 24}
-"""Values of a block, by the number of axes of space: what blocks read twice is then a few per cent of a picture, and
-computed twice a tenth of a volume."""
+"""Values of a block, by the number of spatial axes: blocks then read a few per cent of a picture twice, and compute a
+tenth of a volume twice."""
 NOT_LAZY = ("progress", "cancel", "out", "full_output")
 """Options that only make sense where the work is done at once."""
 
@@ -52,32 +52,32 @@ def denoise(
         ``progress`` (dask has its own: `dask.diagnostics.ProgressBar`), ``cancel``, ``out``, ``full_output`` and
         methods that need the whole image.
     threads : int, optional
-        Threads for each block; by default one, since dask runs blocks beside each other.
+        Threads for each block; by default one, since dask runs blocks in parallel.
 
     Returns
     -------
     dask.array.Array
-        Shape and chunks of the image, and its dtype unless another is asked for.
+        Shape and chunks of the image, and its dtype unless ``dtype`` is given.
 
     Raises
     ------
     TypeError, ValueError
-        As `nlmeans.denoise`, and for ``search_radius="image"``: no piece of an image would do.
+        As `nlmeans.denoise`, and for ``search_radius="image"``, which needs the whole image.
 
     See Also
     --------
-    nlmeans.tiled.plan : the parameters that are chosen.
+    nlmeans.tiled.plan : the chosen parameters.
     nlmeans.large.denoise : files.
 
     Notes
     -----
-    The noise and all parameters are decided once, when this is called, from a sample: 16 crops of 2¹⁷ pixels, spread
-    evenly, which are computed then; an image of no more pixels is looked at whole. Of separate images (axis N) each is
-    sampled. With the same recipe the result is that of the whole image, up to rounding, whatever the chunks: in holes
-    of missing pixels wider than the search window only if the sample has missing pixels or there is a mask; and where
-    method "ridge" finds two patches alike to the last digit, rounding decides between them.
+    The noise and all parameters are decided once, when this is called, from a sample: 16 evenly spread crops of 2¹⁷
+    pixels, which are computed then; smaller images are computed whole. Each of separate images (axis N) is sampled.
+    With the same recipe the result is that of the whole image, up to rounding, whatever the chunks: in holes of missing
+    pixels wider than the search window only if the sample has missing pixels or there is a mask; and between two
+    patches that are equally similar, method "ridge" chooses by rounding.
 
-    Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, of which each
+    Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, each of which
     needs some tens of bytes of memory while it is computed.
 
     Examples
@@ -97,12 +97,11 @@ def denoise(
     keep = _checks.flag(fill, "fill") is False
     workers = _checks.threads(threads) or 1
     array: Any = _checks.image(image, lazy=True)
-    kind = _checks.result_type(dtype, array.dtype)
+    dtype = _checks.result_type(dtype, array.dtype)
     parts, layout, recipes, missing = _decided(image, sigma, {**options})
-    found = [_lazy(parts, index, recipe, missing, keep, workers, kind) for index, recipe in enumerate(recipes)]
-    result = da.concatenate(found) if len(found) > 1 else found[0]
-    whole: Any = layout.array(result)
-    return whole.rechunk(array.chunks)
+    planes = [_lazy(parts, index, recipe, missing, keep, workers, dtype) for index, recipe in enumerate(recipes)]
+    result: Any = layout.array(da.concatenate(planes) if len(planes) > 1 else planes[0])
+    return result.rechunk(array.chunks)
 
 
 def _lazy(
@@ -120,7 +119,7 @@ def _lazy(
         _block, *arrays, depth=[dict(zip((2, 3, 4), halo, strict=True))] * len(arrays), boundary="none", trim=False,
         allow_rechunk=False, align_arrays=False, dtype=dtype, meta=np.empty((0,) * 5, dtype),
         chunks=arrays[0].chunks, names=list(parts), recipe=recipe, starts=[_starts(sizes) for sizes in blocks],
-        halo=halo, keep=keep, threads=threads, kind=dtype,
+        halo=halo, keep=keep, threads=threads, result_type=dtype,
     )  # fmt: skip
 
 
@@ -148,11 +147,11 @@ def plan(image: Container, sigma: Sigma = None, **options: Unpack[MapArguments])
 
 
 def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
-    """Return the arrays as planes (N, C, Z, Y, X) by their names, and what is decided for each image."""
+    """Return planes (N, C, Z, Y, X) by their names, the layout, each image's recipe, and whether pixels are missing."""
     image, options = _containers.taken(image, options | {"sigma": sigma})
     sigma = options.pop("sigma")
     given = {name: value for name, value in options.items() if value is not None}
-    about = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}
+    own = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}
     unknown = [name for name in NOT_LAZY if given.pop(name, False) is not False]
     if unknown:
         raise TypeError(f"a dask array is denoised lazily, without {', '.join(unknown)}: leave out")
@@ -166,27 +165,27 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
         raise TypeError(f"the chunks must be plain NumPy arrays; got {_checks.called(array._meta)}")
     if any(math.isnan(side) for side in array.shape):
         raise ValueError(f"the array's shape must be known (compute_chunk_sizes() finds it); got {array.shape}")
-    layout = _checks.layout(array, about["axes"], about["channel_axis"])
-    wide = map_of(sigma, about["noise"])
-    beside = {"mask": about["mask"], "sigma": wide, "guide": about["guide"]}
+    layout = _checks.layout(array, own["axes"], own["channel_axis"])
+    sigma_map = map_of(sigma, own["noise"])
+    companions = {"mask": own["mask"], "sigma": sigma_map, "guide": own["guide"]}
     planes = {"image": layout.planes(array)} | {
-        name: _planes(part, name, array, layout) for name, part in beside.items() if part is not None
+        name: _planes(part, name, array, layout) for name, part in companions.items() if part is not None
     }
     count, channels, *sides = planes["image"].shape
     parts = Parts(tuple(sides), channels, count, **{name: _reader(part) for name, part in planes.items()})
-    sigma, noise = (None, None) if wide is not None else (sigma, about["noise"])
+    sigma, noise = (None, None) if sigma_map is not None else (sigma, own["noise"])
     decided = [recipe_of(parts, k, layout, method, sigma=sigma, noise=noise, **given) for k in range(count)]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
 
 
 def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
-    """Return what belongs to the image's pixels as planes (N, C or 1, Z, Y, X) in the image's chunks."""
+    """Return a mask, a map of σ or a guide as planes (N, C or 1, Z, Y, X) in the image's chunks."""
     import dask.array as da
 
-    there: Any = part if _checks.is_dask(part) else _checks.unmasked(part, name)
-    if there.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold numbers; got dtype {there.dtype}")
-    lazy = da.asarray(there)
+    values: Any = part if _checks.is_dask(part) else _checks.unmasked(part, name)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers; got dtype {values.dtype}")
+    lazy = da.asarray(values)
     if name == "mask" and lazy.dtype != np.bool_:
         raise ValueError(f"mask must be boolean, True where a pixel counts; got {lazy.dtype}")
     of = Layout(layout.axes.replace("C", "")) if name == "mask" else layout
@@ -196,8 +195,8 @@ def _planes(part: Any, name: str, image: Any, layout: Layout) -> Any:
         plain = tuple(n for axis, n in zip(layout.axes, image.shape, strict=True) if axis != "C")
         raise ValueError(f"{name} must have the image's shape, {plain} without channels; got {lazy.shape}")
     whole = of.aligned(lazy, _companions.only(names, name, lazy.shape))
-    wide = zip(of.axes, whole.shape, sides, strict=True)
-    spread = da.broadcast_to(whole, tuple(1 if axis == "C" and n == 1 else side for axis, n, side in wide))
+    lengths = zip(of.axes, whole.shape, sides, strict=True)
+    spread = da.broadcast_to(whole, tuple(1 if axis == "C" and n == 1 else side for axis, n, side in lengths))
     chunks = zip(of.axes, spread.shape, strict=True)
     cut = dict(zip(layout.axes, image.chunks, strict=True))
     return of.planes(spread.rechunk(tuple((1,) if side == 1 else cut[axis] for axis, side in chunks)))
@@ -232,18 +231,18 @@ def grouped(chunks: Sequence[int], target: int, least: int) -> tuple[int, ...]:
     >>> grouped((64, 64, 64, 64, 10), 128, 20), grouped((1000,), 300, 20)
     ((128, 138), (334, 333, 333))
     """
-    wanted, found, open_ = max(target, least), [], 0
+    aim, blocks, open_ = max(target, least), [], 0
     for length in chunks:
         open_ += length
-        if 4 * open_ >= 3 * wanted and open_ >= least:
-            pieces = max(min(round(open_ / wanted), open_ // max(least, 1)), 1)
-            found += [open_ // pieces + (k < open_ % pieces) for k in range(pieces)]
+        if 4 * open_ >= 3 * aim and open_ >= least:
+            count = max(min(round(open_ / aim), open_ // max(least, 1)), 1)
+            blocks += [open_ // count + (k < open_ % count) for k in range(count)]
             open_ = 0
-    if open_ and found and (2 * open_ < wanted or open_ < least):
-        found[-1] += open_
+    if open_ and blocks and (2 * open_ < aim or open_ < least):
+        blocks[-1] += open_
     elif open_:
-        found.append(open_)
-    return tuple(found)
+        blocks.append(open_)
+    return tuple(blocks)
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:
@@ -258,7 +257,7 @@ def _block(
     halo: Sequence[int],
     keep: bool,
     threads: int,
-    kind: np.dtype,
+    result_type: np.dtype,
     block_id: tuple[int, ...] = (0,) * 5,
 ) -> np.ndarray:
     """Denoise one block, given with its halo; return it without."""
@@ -268,4 +267,4 @@ def _block(
     core = Tile(*inner).moved(origin)
     (z, y, x), (depth, height, width) = origin, (cuts[-1] for cuts in starts)
     pixels = Pixels.of(part, core, (z, y, x), (depth, height, width))
-    return denoised(pixels, recipe, keep=keep, threads=threads, dtype=kind).pixels[None]
+    return denoised(pixels, recipe, keep=keep, threads=threads, dtype=result_type).pixels[None]

@@ -125,7 +125,10 @@ class Manifest(Record):
 
     def check(self, identity: Mapping[str, Any]) -> None:
         """Refuse to go on with an output that is made of something else."""
-        if other := self.differences(identity):
+        other = self.differences(identity)
+        if (self.identity or {}).get("form") != identity.get("form"):
+            other = ["it was begun by another version of nlmeans"]
+        if other:
             raise PictureError(
                 f"an unfinished output must be gone on with as it was begun: of {self.path.with_suffix('')}, "
                 f"{'; '.join(other[:4])}. Remove that and {self.path.name} to begin anew"

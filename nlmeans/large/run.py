@@ -51,6 +51,10 @@ if TYPE_CHECKING:
         max_pixels: int | None
 
 
+FORM = 2
+"""Of the record of an output: raised when what stands in it changes, so that no unfinished one is misread."""
+
+
 def denoise(
     source: FilePath,
     target: FilePath,
@@ -174,8 +178,8 @@ def denoise(
         )
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
-        identity: dict[str, Any] = {"nlmeans": __version__, "defaults": DEFAULTS_VERSION, "fill": not keep}
-        identity |= {"axes": of.axes.names, "dtype": kind.name} | watch.identity
+        identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
+        identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
         identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": method.name}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus

@@ -1,1 +1,1 @@
-"""What turns noisy planes into clean ones: a method is one object, and all drivers know its protocol alone."""
+"""Methods: each is one object that decides for an image and denoises its regions; callers know only its protocol."""

@@ -32,7 +32,7 @@ def average(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels.
 
-    Each step computes what the ones after it need of the ``region`` that is asked for: by default the whole.
+    Each step computes only what later steps need of the ``region``, by default the whole image.
 
     Returns
     -------
@@ -42,40 +42,40 @@ def average(
         If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
     """
     missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
-    asked = region or whole(planes.shape[1:])
-    result, looked, reaches = planes, None, plan.reaches(missing)
+    core = region or whole(planes.shape[1:])
+    result, averaged, reaches = planes, None, plan.reaches(missing)
     shrinks = any(noise.sigma)
-    tells = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
+    stages = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
     for k, step in enumerate(plan.passes):
-        looking, averaging, shrinking = tells[3 * k : 3 * k + 3]
+        mapping, averaging, shrinking = stages[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.spec_of(step, len(features))
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
-            looked = _look(planes, features, spec, factors, noise, missing, threads, looking)
-        here = asked.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
+            averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping)
+        here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
             gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
-        planes, noise, asked = here.of(planes), noise.within(here), asked.moved(here.origin)
+        planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
         if step.wiener and shrinks:
-            here = asked.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
+            here = core.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
             result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, here)
-            planes, noise, asked = here.of(planes), noise.within(here), asked.moved(here.origin)
+            planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
     keep_noiseless(result, planes, noise)
-    return result, looked
+    return result, averaged
 
 
 def _work(step: Pass, maps: bool, shrinks: bool) -> tuple[int, int, int]:
-    """Return about how long the maps, the average and the Wiener step of a pass take beside each other."""
+    """Return the relative durations of the maps, the average and the Wiener step of a pass."""
     return 8 if maps else 0, 12 if step.aggregation == "patch" else 4, 1 if step.wiener and shrinks else 0
 
 
 def keep_noiseless(result: np.ndarray, planes: np.ndarray, noise: FittedNoise) -> None:
-    """Put channels and pixels without noise, if they are there, back into a result."""
+    """Put channels and pixels without noise, where they are known, back into a result."""
     for channel, sigma in enumerate(noise.sigma):
         if sigma == 0:
             _restore(result[channel], planes[channel], None)
@@ -85,15 +85,15 @@ def keep_noiseless(result: np.ndarray, planes: np.ndarray, noise: FittedNoise) -
 
 
 def gains_of(sigma: Sequence[float], channels: int) -> list[float]:
-    """Return what brings channels of features to units of σ; a guide may have other channels than the image."""
-    # A channel without noise is held against a pair as strictly as the least noisy one that has some.
+    """Return factors that bring channels of features to units of σ; a guide may have other channels than the image."""
+    # A channel without noise is compared as strictly as the least noisy one that has some.
     least = min((s for s in sigma if s > 0), default=1.0)
     gains = [1 / (s or least) for s in sigma]
     return gains if channels == len(gains) else [min(gains)] * channels
 
 
 def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -> None:
-    """Copy pixels without noise that are there."""
+    """Copy the known pixels without noise."""
     known = np.isfinite(source) if where is None else np.isfinite(source) & where
     np.copyto(target, source, where=known)
 
@@ -107,7 +107,7 @@ def _averaged(
     progress: Progress | None,
     **how: Any,
 ) -> np.ndarray:
-    """Average planes; those that miss other pixels than the rest do are averaged one by one."""
+    """Average planes; those whose missing pixels are not the common ones are averaged one by one."""
     unknown = np.isnan(planes) if missing else None
     if unknown is None or (unknown.all(axis=0) == unknown.any(axis=0)).all():
         return pairwise_average(features, planes, spec, missing=missing, progress=progress, **how)
@@ -117,16 +117,16 @@ def _averaged(
     groups = [group for group in (together, *([c] for c in alone)) if group]
     features = _guessed(features)
     results = [
-        pairwise_average(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=tell, **how)
-        for group, tell in zip(groups, shares_of(progress, [1] * len(groups)), strict=True)
+        pairwise_average(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=stage, **how)
+        for group, stage in zip(groups, shares_of(progress, [1] * len(groups)), strict=True)
     ]
     return np.concatenate(results)[np.argsort(np.concatenate(groups))]
 
 
 def _guessed(features: np.ndarray) -> np.ndarray:
-    """Return features (F, Z, Y, X) where pixels that only some channels have are guessed from those nearby.
+    """Return features (F, Z, Y, X) where pixels missing in only some channels are local averages.
 
-    So a patch can be compared by the channels that are there. A channel that has nothing nearby becomes 0.
+    So a patch can be compared by the channels it has. A channel without a known pixel nearby becomes 0.
     """
     from scipy.ndimage import uniform_filter
 
@@ -145,7 +145,7 @@ def _guessed(features: np.ndarray) -> np.ndarray:
 
 
 def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Tile) -> None:
-    """Give missing pixels of a region that resemble nothing the plain average of their window."""
+    """Give missing pixels of a region that nothing resembles the plain average of their window."""
     from scipy.ndimage import uniform_filter
 
     size = [2 * min(r, n) + 1 for r, n in zip(spec.window, planes.shape[1:], strict=True)]
@@ -172,17 +172,17 @@ def _wiener_step(
     progress: Progress | None,
     region: Tile,
 ) -> np.ndarray:
-    """Mix the pass's average with its Wiener step, in units of σ and, along the channels, in the cosine domain."""
+    """Mix the average of a pass with its Wiener step, in units of σ and in the cosine domain along the channels."""
     noisy = [c for c, sigma in enumerate(noise.sigma) if sigma > 0]
     deviations = [noise.sigma[c] for c in noisy]
     basis = np.diag(1 / np.asarray(deviations)) if noise.mixes else colour_basis(deviations)
     unknown = region.of(np.isnan(pilot[noisy])) if missing else None
     guess = known_nearest(pilot) if missing else pilot
-    there = np.where(np.isfinite(planes), planes, guess) if missing else planes
+    filled = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if noise.variance is None else noise.variance
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
-        mix(basis, [there[c] for c in noisy]), pilots, variance,
+        mix(basis, [filled[c] for c in noisy]), pilots, variance,
         bands=noise.bands, threads=threads, progress=progress, region=region,
     )  # fmt: skip
     pilots = region.of(pilots)
@@ -201,7 +201,7 @@ def _wiener_step(
 
 
 def known_nearest(planes: np.ndarray) -> np.ndarray:
-    """Return planes where pixels that nothing is known of repeat the nearest others, so that none is drawn to 0.
+    """Return planes where each unknown pixel repeats the nearest known one, so that none is drawn to 0.
 
     Examples
     --------
@@ -226,7 +226,7 @@ def known_nearest(planes: np.ndarray) -> np.ndarray:
     return result
 
 
-def _look(
+def _maps(
     planes: np.ndarray,
     features: np.ndarray,
     spec: PairwiseSpec,
@@ -236,17 +236,17 @@ def _look(
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the effective number of pixels and the noise that is left.
+    """Return the effective number of averaged pixels and the residual noise.
 
     The square of a weight is the weight at twice the decay, so that Σ w² is one more pass.
     """
     sums = []
-    for factor, tell in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
+    for factor, stage in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
         pairwise_average(
             features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
             gains=gains,
-            variance=noise.variance, missing=missing, threads=threads, progress=tell, shares=shares,
+            variance=noise.variance, missing=missing, threads=threads, progress=stage, shares=shares,
         )  # fmt: skip
         sums.append(1 / shares[0])
     effective = np.square(sums[0]) / sums[1]

@@ -1,4 +1,4 @@
-"""Filling: missing pixels get averages first, for methods that cannot leave them out."""
+"""Filling: missing pixels are replaced by averages first, for methods that cannot leave them out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Filling:
         return cls(averaging(sample.judged, replace(options, quality="fast"), sample.noise, sample.sides))
 
     def reach(self, halo: Radii) -> Radii:
-        """Return how far a method sees that looks so far around a pixel, after the pixels in its sight were filled."""
+        """Return the halo of a method with this halo of its own that runs on filled pixels."""
         return total([self.plan.reach(True), farther(halo, True)])
 
     def filled(

@@ -1,4 +1,4 @@
-"""Method: what every way to denoise is to all that call it."""
+"""Method: the protocol of every way to denoise."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Method(ABC):
     Attributes
     ----------
     name : str
-        What ``method=`` calls it.
+        Its name in ``method=``.
     options : frozenset of str
-        Options of `nlmeans.denoise` that it honours besides those that all methods have (the noise, the axes, which
-        pixels count, the quality, and the work itself). Others are refused. "maps" stands for ``full_output="maps"``.
+        Options of `nlmeans.denoise` that it honours besides those of all methods (noise, axes, which pixels count,
+        quality, threads and the like). Others are refused. "maps" stands for ``full_output="maps"``.
     qualities : tuple of str
-        The qualities that there are.
+        The qualities that it has.
     whole : str or None
         Why it cannot run by regions, as half a sentence; None where it can. Dask arrays and files by blocks are then
         refused with these words.
@@ -72,20 +72,19 @@ class Method(ABC):
         sample : Sample
             The image, or what a large one is judged by, and its noise.
         options : Options
-            What the caller asked for; None in what was left open.
+            The caller's options; None where the choice is left to the method.
         progress : callable, optional
-            Is told of the work that the decision takes, if it takes any.
+            Called as in `run` while the decision takes time.
 
         Returns
         -------
         Recipe
-            As `Sample.recipe` makes it: with the plan, which says how far around a pixel the method looks, and numbers
-            of the method's own.
+            As `Sample.recipe` makes it: with the plan, which knows the halo, and numbers of the method's own.
 
         Raises
         ------
         ValueError
-            For an image or an option that the method cannot take.
+            For an image or an option that the method does not support.
         """
 
     @abstractmethod
@@ -97,9 +96,9 @@ class Method(ABC):
         Parameters
         ----------
         region : Region
-            Planes with Gaussian noise, NaN where pixels are missing, and all that belongs to them.
+            Planes with Gaussian noise, NaN where pixels are missing, and their surroundings.
         recipe : Recipe
-            What `decide` returned for the image.
+            The result of `decide` for the image.
         threads : int, optional
             Threads to use; the result must not depend on it.
         progress : callable, optional
@@ -111,6 +110,6 @@ class Method(ABC):
             The region's core in the image's units (`Region.restored`).
         """
 
-    def threads(self, asked: int) -> int:
-        """Return how many threads it uses where so many may be."""
-        return asked
+    def threads(self, available: int) -> int:
+        """Return how many of the available threads it uses."""
+        return available

@@ -14,7 +14,7 @@ from .sample import Sample
 
 
 class NonLocalMeans(Method):
-    """Every pixel becomes a weighted average of those around it, by how alike their patches are."""
+    """Every pixel becomes a weighted average of those around it; similar patches weigh most."""
 
     name = "nlm"
     options = frozenset(
@@ -26,7 +26,7 @@ class NonLocalMeans(Method):
     plan = AveragingPlan
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
-        """Choose patches, windows and strengths: by the table, and the strength by its risk if that is asked for."""
+        """Choose patches, windows and strengths: by the table, or the strength by its estimated risk."""
         plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
         if options.strength == "sure":
             from .sure import tuned

@@ -1,4 +1,4 @@
-"""Recipe: all that is decided for an image before any of its pixels is averaged."""
+"""Recipe: all that a method decides for an image before it runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Recipe:
     Attributes
     ----------
     method : Method
-        Who decided, and runs it.
+        The method, which decided and runs it.
     noise : FittedNoise
         The noise, without its map.
     rules : Rules
@@ -28,7 +28,7 @@ class Recipe:
     plan : Plan
         What is printed.
     numbers : object
-        What the method alone knows of.
+        Data that only the method knows.
 
     Examples
     --------
@@ -48,6 +48,6 @@ class Recipe:
     numbers: Any = None
 
     def reach(self, missing: bool) -> Radii:
-        """Return how far (z, y, x) the image reaches that one pixel of the result depends on."""
+        """Return the halo (z, y, x): how far around itself a pixel of the result depends on the image."""
         z, y, x = self.plan.reach(missing)
         return z, y + self.rules.reach, x + self.rules.reach

@@ -1,4 +1,4 @@
-"""A recipe on an image, or on a region of one with what surrounds it."""
+"""Run a recipe on an image, or on a region of one with its surroundings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
 
 MOVED = 0.02
-"""Share of an image's mean, above its darkest pixel, by which rounding may move it without a note."""
+"""Share of the mean, above the darkest pixel, by which rounding may move it without a note."""
 SHADES = Note(
     "shades",
     "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
@@ -32,24 +32,24 @@ SHADES = Note(
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Pixels as they are stored, and all that belongs to them.
+    """Pixels as they are stored, with their mask, map of σ and guide.
 
     Attributes
     ----------
     source : ndarray, shape (C, Z, Y, X)
-        Of any type.
+        The pixels, of any dtype.
     known : ndarray of bool, shape (C, Z, Y, X), or None
-        Where pixels are not missing; None where none is.
+        Where pixels are not missing; None if none is.
     sigma : ndarray, shape (1 or C, Z, Y, X), or None
-        This part of a map of σ; None where the recipe's noise says all.
+        This part of the map of σ; None without a map.
     guide : ndarray, shape (F, Z, Y, X), or None
         This part of the guide.
     core : Tile or None
-        The pixels that are asked for, all by default; the others are their surroundings.
+        The pixels to denoise, all by default; the others are their surroundings.
     origin : tuple of 3 int
         Where the first pixel lies in the image.
     sides : tuple of 3 int, or None
-        The image's; the pixels' own by default.
+        The sides of the image; by default these pixels are all of it.
     """
 
     source: np.ndarray
@@ -62,9 +62,9 @@ class Pixels:
 
     @classmethod
     def of(cls, parts: Mapping[str, np.ndarray], core: Tile, origin: Radii, sides: Radii) -> Pixels:
-        """Return a block with its surroundings from what was read of it: ``image``, and ``mask``, ``sigma``, ``guide``.
+        """Return a block with its surroundings from its ``image`` and, if given, ``mask``, ``sigma`` and ``guide``.
 
-        Each is planes (channels, Z, Y, X); ``origin`` is where they begin in an image of these ``sides``.
+        Each is planes (channels, Z, Y, X) that begin at ``origin`` in an image of these ``sides``.
         """
         mask = parts.get("mask")
         known = _companions.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
@@ -73,21 +73,21 @@ class Pixels:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """What a method runs on: planes with Gaussian noise, and the pixels that surround those that are asked for.
+    """What a method runs on: planes with Gaussian noise, a core to denoise and its surroundings.
 
     Attributes
     ----------
     planes : ndarray, shape (K, Z, Y, X)
-        Floating-point numbers with Gaussian noise, NaN where pixels do not count. Channels that share their noise are
-        turned so that they do not; constant ones may be left out.
+        Floating-point numbers with Gaussian noise, NaN where pixels do not count. Channels that share noise are turned
+        until their noise is independent; constant ones may be left out.
     measured : ndarray, shape (C, Z, Y, X)
         The same in the image's units.
     noise : FittedNoise
-        The noise of the planes: ``sigma``, one a plane, and ``variance``, each pixel's in units of the mean one.
+        The noise of the planes: ``sigma``, one per plane, and ``variance``, of each pixel relative to the mean.
     guide : ndarray, shape (F, Z, Y, X), or None
-        What is compared in place of the noisy planes.
+        The image that scores are taken from in place of the noisy planes.
     core : Tile
-        The pixels that are asked for.
+        The pixels to denoise.
     origin, sides : tuple of 3 int
         Where the first pixel lies in the image, and the image's sides (Z, Y, X).
     missing : bool
@@ -95,7 +95,7 @@ class Region:
     complete : bool
         Whether the region is the whole image.
     maps : bool
-        Whether to say how much was averaged.
+        Whether to return maps of how much was averaged.
 
     Examples
     --------
@@ -131,16 +131,16 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a region.
+    """The result of a method on a region.
 
     Attributes
     ----------
     pixels : ndarray, shape (C, Z, Y, X)
         The core in the image's units, as floating-point numbers; NaN where there was nothing to estimate from.
     plan : Plan or None
-        The plan with what only the result could tell; the recipe's by default.
+        The plan, completed by what only the result shows; by default the recipe's.
     maps : tuple of ndarray, or None
-        If the region asks for them: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
+        If the region requests them: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
 
     Examples
     --------
@@ -157,17 +157,17 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An outcome in the type asked for, with what stays put back.
+    """An outcome in its final dtype, with the pixels that must not change put back.
 
     Attributes
     ----------
     pixels : ndarray, shape (C, Z, Y, X)
         The core.
     plan : Plan
-        The recipe's, with what only the result could tell.
+        The plan, completed by what only the result shows.
     missing, unfilled, kept : int
-        Pixels of the core that were missing in a channel, those of them that had no valid neighbour and kept their
-        value, and those that are no part of the picture and were left as they are.
+        Numbers of pixels of the core: missing in a channel; of these, without a valid neighbour, so that they kept
+        their value; and outside the picture (padding, no data), left as they are.
     maps : tuple of ndarray, or None
         As of `Outcome`.
     """
@@ -191,31 +191,31 @@ def denoised(
     progress: Progress | None = None,
     dtype: np.dtype | None = None,
 ) -> Result:
-    """Denoise a whole image or a part of one: this is the way of arrays, of dask's blocks and of blocks of files.
+    """Denoise a whole image or a part of one. Arrays, dask's blocks and blocks of files all come through here.
 
     Parameters
     ----------
     pixels : Pixels
         What to denoise.
     recipe : Recipe
-        How: that of the whole image.
+        The recipe of the whole image.
     prepared : (Measured, ndarray of shape (K, Z, Y, X)), optional
-        Which of the pixels count, and the planes as the method takes them, if they are there already.
+        The measured pixels and the stabilised planes, if they are known already.
     keep : bool, default False
         Leave missing pixels as they are.
     maps : bool, default False
-        Of a whole image: say how much was averaged.
+        Of a whole image: return maps of how much was averaged.
     threads, progress
         As for `Method.run`.
     dtype : numpy.dtype, optional
-        Type of the result, the source's by default.
+        The result's, by default the source's.
 
     Returns
     -------
     Result
     """
     source, plan, core = pixels.source, recipe.plan, pixels.core or whole(pixels.source.shape[1:])
-    kind = source.dtype if dtype is None else dtype
+    dtype = source.dtype if dtype is None else dtype
     measured, planes = prepared or (recipe.rules.measure(source, pixels.known, pixels.origin), None)
     stored, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
     missing = _missing(core.of(measured.planes))
@@ -226,7 +226,7 @@ def denoised(
     if quiet and not lost:
         if progress is not None:
             progress(1, 1)
-        return Result(stored.astype(kind), plan, kept=kept)
+        return Result(stored.astype(dtype), plan, kept=kept)
     if planes is None:
         planes = noise.stabilise(measured.planes)
     region = Region(
@@ -242,28 +242,27 @@ def denoised(
             f"method {recipe.method.name!r} must keep the shape of a region's core, {stored.shape}; "
             f"got {averages.shape}"
         )
-    unfilled, keeps = None, None
+    unfilled, unchanged = None, None
     if missing is not None:  # what stays is missing, too
         unfilled = missing & np.isnan(averages)
-        keeps = missing if keep else unfilled if stays is None else unfilled | stays
-    if keeps is not None:
-        averages[keeps] = 0
+        unchanged = missing if keep else unfilled if stays is None else unfilled | stays
+        averages[unchanged] = 0
     _checks.result(averages)
-    if kind.kind != "f" and loses_shades(averages, kind, float(stored.min())):
+    if dtype.kind != "f" and loses_shades(averages, dtype, float(stored.min())):
         plan = replace(plan, notes=(*plan.notes, SHADES))
-    elif kind.kind == "f" and kind.itemsize < averages.itemsize:  # an average may reach beyond the largest number
-        largest = np.finfo(kind).max
+    elif dtype.kind == "f" and dtype.itemsize < averages.itemsize:  # an average may reach beyond the largest number
+        largest = np.finfo(dtype).max
         np.clip(averages, -largest, largest, out=averages)
-    result = averages.astype(kind, copy=False)
-    if keeps is not None:
-        result[keeps] = stored[keeps]
+    result = averages.astype(dtype, copy=False)
+    if unchanged is not None:
+        result[unchanged] = stored[unchanged]
     if unfilled is not None and stays is not None:
         unfilled &= ~stays
     return Result(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, outcome.maps)
 
 
 def _mapped(noise: FittedNoise, sigma: np.ndarray, dtype: np.dtype) -> FittedNoise:
-    """Return the noise with this part of the map of σ."""
+    """Return the noise with this region's part of the map of σ."""
     from ..noise.numbers import check_map
 
     check_map(sigma)
@@ -272,19 +271,19 @@ def _mapped(noise: FittedNoise, sigma: np.ndarray, dtype: np.dtype) -> FittedNoi
     return noise.mapped(np.square(sigma, dtype=np.float64), dtype)
 
 
-def loses_shades(averages: np.ndarray, kind: np.dtype, darkest: float) -> bool:
-    """Round averages to whole numbers of a type, in place; return whether that moved their mean much."""
-    info, low = np.iinfo(kind), averages.mean() < darkest + 1 / MOVED  # beyond, half a step is not much
+def loses_shades(averages: np.ndarray, dtype: np.dtype, darkest: float) -> bool:
+    """Round averages to whole numbers of a dtype, in place; return whether that moved their mean much."""
+    info, low = np.iinfo(dtype), averages.mean() < darkest + 1 / MOVED  # beyond, half a step is not much
     exact = averages.mean(dtype=np.float64) if low else math.inf
     np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
     return bool(low and abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - darkest))
 
 
 def _missing(planes: np.ndarray) -> np.ndarray | None:
-    """Return where planes have no pixel; None where they have all."""
+    """Return where planes miss pixels; None if they have all."""
     return np.isnan(planes) if np.isnan(planes.min()) else None  # the least of numbers with NaN is NaN
 
 
 def _count(flags: np.ndarray) -> int:
-    """Return in how many pixels a channel is flagged."""
+    """Return the number of pixels that are flagged in at least one channel."""
     return int(flags.any(axis=0).sum())

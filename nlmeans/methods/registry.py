@@ -1,4 +1,4 @@
-"""Methods by their names: those of this package, and those of others by the entry-point group ``nlmeans.methods``."""
+"""Methods by name: this package's own, and those of others by the entry-point group ``nlmeans.methods``."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 GROUP = "nlmeans.methods"
 DEFAULT = "nlm"
 OWN = {"nlm": "nlm:NonLocalMeans", "ridge": "ridge:Ridge"}
-"""Methods of this package: where their classes are, which bring what they compute with."""
+"""Methods of this package: module and class, imported when first named."""
 
 
 def _points() -> Iterable[EntryPoint]:
-    """Return what installed packages bring; the library that knows takes long to import."""
+    """Return the entry points of installed packages; importlib.metadata takes long to import."""
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUP)
 
 
 def names() -> tuple[str, ...]:
-    """Return the methods that can be named."""
+    """Return the names of all methods."""
     return (*OWN, *sorted(point.name for point in _points() if point.name not in OWN))
 
 
 def method_of(given: Any) -> Method:
-    """Return a method by its name, the default one for None; an object of the protocol is returned as it is.
+    """Return a method by its name, by default "nlm"; a `Method` is returned as it is.
 
     Raises
     ------
     ValueError
         For a name that no installed package has.
     TypeError
-        For what does not follow the protocol.
+        For anything else.
 
     Examples
     --------
@@ -57,8 +57,8 @@ def method_of(given: Any) -> Method:
 @cache
 def _named(name: str) -> Method:
     if name in OWN:
-        module, _, kind = OWN[name].partition(":")
-        method: Method = getattr(import_module(f".{module}", __package__), kind)()
+        module, _, class_name = OWN[name].partition(":")
+        method: Method = getattr(import_module(f".{module}", __package__), class_name)()
         return method
     for point in _points():
         if point.name == name:
@@ -67,7 +67,7 @@ def _named(name: str) -> Method:
 
 
 def _checked(given: Any) -> Method:
-    """Return a method, of which the class may be given."""
+    """Return a method, given itself or by its class."""
     from .method import Method
 
     method = given() if isinstance(given, type) and issubclass(given, Method) else given
@@ -77,7 +77,7 @@ def _checked(given: Any) -> Method:
 
 
 def check(method: Method, options: Mapping[str, Any], *, whole: bool = True) -> None:
-    """Refuse options that a method does not honour; by regions (not ``whole``) what it can only do whole.
+    """Refuse options that a method does not honour, and regions (not ``whole``) where it needs the whole image.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from .nlm import NonLocalMeans
 from .recipe import Recipe
 from .region import Outcome, Region
 from .sample import Sample
-from .scale import Units
+from .scale import Scale
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table, up to ``noise`` as in `nlmeans.plan.defaults.Defaults`.
+    """A row of the table, for ``noise`` up to this ratio as in `nlmeans.plan.defaults.Defaults`.
 
-    ``share`` is that of non-local means in the pilot; each step has the side of a patch and the size of a group.
+    ``share`` is the share of non-local means in the pilot; each step has the side of a patch and the size of a group.
     """
 
     noise: float
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Effort:
-    """What a quality spends: in each step, how far apart groups are gathered and from how far.
+    """The effort of a quality: the stride of groups and their search radius, in each step.
 
     ``most`` bounds the size of the second step's groups.
     """
@@ -55,7 +55,7 @@ class Effort:
     most: int
 
 
-# Tuned on training pictures only (`python -m benchmarks tune-ridge`; every score is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune-ridge`; every measurement is in benchmarks/results).
 GREY = (
     Row(0.20, 0.60, (7, 16), (7, 64)),
     Row(0.45, 0.55, (8, 16), (7, 80)),
@@ -76,13 +76,13 @@ EFFORT: dict[Quality, Effort] = {
     "best": Effort((4, 18), (3, 23), 128),
 }
 CORRELATED = 2.0
-"""What the σ of correlated noise is multiplied by."""
+"""Factor on the σ of correlated noise."""
 PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
-"""How well non-local means is done that leads the second step."""
+"""Quality of non-local means as pilot of the second step."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
-"""How far groups of a video or a volume reach along its first axis, and at most within a frame or a slice."""
+"""Search radius of a video or a volume along its first axis, and the largest within a frame or a slice."""
 PILOT_AND_STEPS = (3, 5)
-"""About how long non-local means and the steps that follow take beside each other."""
+"""Relative durations of non-local means and of the steps that follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class RidgePlan(AveragingPlan):
     ridge : RidgeSpec
         The steps.
     grouped : bool
-        Whether groups have a variance of their own, so that the pilot says the first step's noise too.
+        Whether groups have their own variance, so that the noise of the first step depends on the pilot too.
     """
 
     ridge: RidgeSpec
@@ -104,57 +104,57 @@ class RidgePlan(AveragingPlan):
         """Return the halo along (z, y, x)."""
         pilot = super().reach(missing)
         first, second = (farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
-        if missing or self.grouped:  # averages fill holes, and say the noise
+        if missing or self.grouped:  # averages fill holes, and give the variance
             return total([pilot, first, second])
         z, y, x = map(max, pilot, first)
         return total([(z, y, x), second])
 
-    def margin(self, missing: bool = False) -> Radii:
-        """Return how far the steps look around a pixel."""
+    def steps_halo(self, missing: bool = False) -> Radii:
+        """Return the halo of the two steps alone."""
         return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)])
 
 
 class Ridge(Method):
-    """Groups of similar patches are replaced by linear combinations of them, of the least expected error."""
+    """Similar patches are replaced by the linear combinations of them with the least expected error."""
 
     name = "ridge"
     options = frozenset({"spacing"})
     plan = RidgePlan
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
-        """Choose the pilot's averages and both steps by the tables, and the units that the steps take an image in."""
+        """Choose the pilot's averages and both steps by the tables, and the scale of the steps."""
         judged, noise = sample.judged, sample.noise
         pilot = averaging(
             judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
         )
         spec = _steps(judged, noise, options, sample.sides)
-        units = Units.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
+        scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
         own = {field.name: getattr(pilot, field.name) for field in fields(pilot)} | {
             "method": "ridge: linear combinations of similar patches",
             "seconds": pilot.seconds + seconds,
             "details": _rows(spec, options.layout),
-            "notes": (*pilot.notes, *units.notes),
+            "notes": (*pilot.notes, *scale.notes),
         }
         plan = RidgePlan(**own, ridge=spec, grouped=noise.grouped)
-        return sample.recipe(self, plan, units)
+        return sample.recipe(self, plan, scale)
 
     def run(
         self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
     ) -> Outcome:
-        """Average a region and what surrounds its core, and combine patches of the core."""
-        plan, noise, units, core, planes = recipe.plan, region.noise, recipe.numbers, region.core, region.planes
+        """Average a region, and combine patches around its core."""
+        plan, noise, scale, core, planes = recipe.plan, region.noise, recipe.numbers, region.core, region.planes
         if not any(noise.sigma):  # there may be pixels to fill
             return NonLocalMeans().run(region, recipe, threads=threads, progress=progress)
-        near = core.grown(plan.margin(region.missing), planes.shape[1:])
+        near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
         averages, _ = average(planes, plan, noise, threads=threads, progress=first, region=near)
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
-            planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, units)
+            planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)
         averages = combine(
-            planes, averages, plan.ridge, noise, units, origin=moved(region.origin, near.origin), sides=region.sides,
+            planes, averages, plan.ridge, noise, scale, origin=moved(region.origin, near.origin), sides=region.sides,
             region=core.moved(near.origin), threads=threads, progress=steps,
         )  # fmt: skip
         averages = noise.restore(averages, core.of(region.measured))
@@ -164,7 +164,7 @@ class Ridge(Method):
 
 
 def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
-    """Choose the steps as the table has them."""
+    """Choose both steps by the tables."""
     ratio, effort = noise_ratio(planes, noise.sigma), EFFORT[options.quality]
     rows = GREY if len(noise.sigma) == 1 else COLOUR
     row = next(row for row in rows if ratio <= row.noise)
@@ -194,7 +194,7 @@ def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
 
 
 def _seconds(step: GroupSpec, pixels: int, channels: int) -> float:
-    """Return what matching and products of a step take: multiplications over how many a second are usual."""
+    """Estimate the seconds of a step from its multiplications, in matching and in products."""
     groups = pixels / math.prod(step.stride)
     patch = math.prod(step.patch)
     compared = math.prod(2 * r + 1 for r in step.search_radius) * patch / (2 if step.sparse else 1)
@@ -202,7 +202,7 @@ def _seconds(step: GroupSpec, pixels: int, channels: int) -> float:
 
 
 def _rows(spec: RidgeSpec, layout: Layout) -> tuple[tuple[str, str], ...]:
-    """Return what is printed of the steps."""
+    """Return the printed rows on the steps."""
     space = layout.space
 
     def sides(numbers: tuple[int, ...]) -> str:

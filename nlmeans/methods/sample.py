@@ -1,4 +1,4 @@
-"""Sample: what a method decides from. An image that is too large to be read whole is judged by crops of it."""
+"""Sample: what a method decides from. An image too large to be read whole is judged by crops of it."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ class Sample:
     planes : ndarray, shape (K, Z, Y, X)
         The same with Gaussian noise, as `Region.planes`.
     judged : ndarray, shape (K, Z, Y, X)
-        What of the planes an image is judged by: all of a small one, or crops.
+        The planes, or crops of large ones, by which the image is judged.
     measured : ndarray, shape (C, Z, Y, X)
-        The same of the pixels, in the image's units.
+        The same part of the pixels, in the image's units.
     tiles : sequence of Tile
-        Where these crops lie.
+        The places of these crops.
     noise : FittedNoise
         The noise of the planes.
     rules : Rules
         Which pixels count.
     sides : tuple of 3 int
-        The image's (Z, Y, X).
+        The sides of the image (Z, Y, X).
     guide : ndarray, shape (F, Z, Y, X), or None
-        What is compared in place of the planes.
+        The image that scores are taken from in place of the planes.
     notes : tuple of Note
-        What a user should know of the pixels, besides the noise's own notes.
+        Notes on the pixels; the noise has its own.
     peak : float or None
-        White, where the image's type says what that is.
+        White, where the dtype defines it.
 
     Examples
     --------
@@ -88,14 +88,13 @@ class Sample:
     def of(cls, source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> Sample:
         """Judge the ``index``-th of separate images: which of its pixels count, and its noise.
 
-        ``source`` (C, Z, Y, X) are the pixels as they are stored; ``sides`` are those of the image, where they are
-        crops of it.
+        ``source`` (C, Z, Y, X) are the pixels as they are stored; if they are crops, ``sides`` are those of the image.
         """
         known = None if options.known is None else options.known[index]
         limits, tiles = _checks.saturation(source.dtype), crops(source.shape[1:], len(source))
 
         def visible(planes: np.ndarray) -> np.ndarray:
-            """Return what an image is judged by."""
+            """Return the part by which the image is judged."""
             return planes if len(tiles) == 1 else cut(planes[None], tiles)
 
         rules = Rules.of(
@@ -106,7 +105,7 @@ class Sample:
         judged = visible(measured)
         noise = options.fitted_noise(judged, index, limits)
         if options.outliers == "fill" and noise.outliers is None:
-            from ..noise.patches import Evidence  # what estimates noise, `import nlmeans` does not bring
+            from ..noise.patches import Evidence  # not imported with `import nlmeans`
 
             noise = replace(noise, outliers=Evidence.of(measured, None, limits).outliers)
         if noise.outliers is not None:
@@ -114,7 +113,7 @@ class Sample:
             if rules.fills:
                 measured = rules.measure(source, known).planes
                 judged = visible(measured)
-        if options.strength != "sure" or noise.bands is not None:  # its risk is that of the channels
+        if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
         planes = noise.stabilise(measured)
         stabilised = judged if planes is measured else visible(planes)
@@ -128,29 +127,29 @@ class Sample:
 
     @property
     def complete(self) -> bool:
-        """Whether what is judged is the image itself, not crops of it."""
+        """Whether the image itself is judged, not crops of it."""
         return self.judged.shape[1:] == self.sides
 
     @property
     def judged_noise(self) -> FittedNoise:
-        """The noise of what is judged, with its part of a map."""
+        """The noise of the judged planes, with their part of a map."""
         noise = self.noise
         if noise.variance is None or noise.variance.shape[1:] == self.judged.shape[1:]:
             return noise
         still = None if noise.still is None else cut(noise.still[None], self.tiles)
         return replace(noise, variance=cut(noise.variance[None], self.tiles), still=still)
 
-    def plan(self, kind: type[AnyPlan], options: Options, **own: Any) -> AnyPlan:
-        """Return a plan of a class, with what it says of noise and pixels; ``own`` are its other fields."""
-        return kind.of(options, self.noise, notes=(*self.noise.notes, *self.notes), **own)
+    def plan(self, plan_type: type[AnyPlan], options: Options, **own: Any) -> AnyPlan:
+        """Return a plan of a class, with the notes on noise and pixels; ``own`` are its other fields."""
+        return plan_type.of(options, self.noise, notes=(*self.noise.notes, *self.notes), **own)
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
-        """Return a method's decision; ``numbers`` are what it alone knows of."""
+        """Return a method's decision; ``numbers`` are data that only the method knows."""
         return Recipe(method, replace(self.noise, variance=None, still=None), self.rules, plan, numbers)
 
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
-    """Return a note on stripes, if there are any, where the noise is judged."""
+    """Return a note on stripes, if the noise has any."""
     from ..noise.stripes import stripes_in
 
     if not options.fits_noise or not noise.plain:
@@ -163,16 +162,16 @@ def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """An image, and what belongs to its pixels, to be read by tiles.
+    """An image with its mask, map of σ and guide, to be read by tiles.
 
     Attributes
     ----------
     sides : tuple of 3 int
-        The image's sides (Z, Y, X).
+        The sides of the image (Z, Y, X).
     channels : int
-        Values of a pixel.
+        Number of channels.
     count : int
-        Separate images.
+        Number of separate images.
     image : Reader
         The pixels as they are stored.
     mask, sigma, guide : Reader or None
@@ -196,27 +195,27 @@ def recipe_of(
     Parameters
     ----------
     parts : Parts
-        What to read.
+        The image, to be read by tiles.
     index : int
-        Which image.
+        Which of the separate images.
     layout : Layout
-        The names of its axes.
+        Its axes.
     method : Method
-        Who decides.
+        The method that decides.
     sigma, noise, **others
-        As `denoise` takes them, but for those that the parts hold.
+        As for `denoise`, without mask, guide and map of σ.
 
     Returns
     -------
     Recipe
-        What it decided.
+        The method's decision.
     bool
         Whether pixels of the sample are missing.
 
     Raises
     ------
     TypeError, ValueError
-        As `denoise`.
+        As for `denoise`.
     """
     from ..noise.arguments import each, model_of, models_of
     from ..noise.models import Gaussian
@@ -240,7 +239,7 @@ def recipe_of(
 
 
 def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
-    """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to an array."""
+    """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to arrays."""
     from ..noise.image import fitted
 
     depth, rows, columns = parts.sides
@@ -253,12 +252,12 @@ def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None =
 
 
 def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:
-    """Return planes of the image's channels, or without any."""
+    """Return planes with the channels of the image, or without the axis of channels."""
     return planes if planes is None or len(planes) == len(image) else planes[0]
 
 
 def map_of(sigma: Any, noise: Any) -> Any:
-    """Return the array, or the file, that says each pixel's σ; None if there is none.
+    """Return the map of σ, an array or a file; None if there is none.
 
     Raises
     ------
@@ -266,6 +265,6 @@ def map_of(sigma: Any, noise: Any) -> Any:
         If both arguments are given.
     """
     check_together({"sigma": sigma, "noise": noise})
-    if (sigmas := getattr(noise, "map", None)) is not None:
-        return sigmas
+    if (own := getattr(noise, "map", None)) is not None:
+        return own
     return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None

@@ -1,4 +1,4 @@
-"""Units: what method "ridge" takes an image in, decided once, so that any piece of it comes out alike."""
+"""Scale: how method "ridge" scales and mixes channels, decided once, so that every region of an image agrees."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from ..noise.model import NoiseModel
 from ..noise.shared import Turn
 
 SAMPLE = 1 << 16
-"""Pixels that the grey scale and the colours are judged by."""
+"""Pixels by which brightness and colours are judged."""
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class Scale:
     """How the channels with noise become planes of independent noise of variance 1.
 
     Attributes
     ----------
     sigma : tuple of float
-        Standard deviation of the noise, one a plane, in its units; where pixels have a variance of their own, the root
-        of the mean one, or 0 where groups of patches would do worse than averages.
+        Standard deviation of the noise of each plane, in its units; where pixels have their own variance, the root of
+        the mean variance, or 0 where groups of patches would do worse than averages.
     channels : tuple of float
-        The same of the image's channels.
+        The same for the channels of the image.
     turn : Turn or None
-        Where pixels have a variance of their own: what makes the noise of channels that share some independent.
+        Where pixels have their own variance: the turn that makes shared noise of channels independent.
     deviations : ndarray
-        What the channels with noise are divided by.
+        Divisors of the channels with noise.
     parting : ndarray
-        Orthonormal: luma and differences of colours if these hold less than the channels do, or else the channels.
+        An orthonormal basis: luma and colour differences where these carry less signal, else identity.
     middles : ndarray
-        A grey value in the middle of each of these channels, whatever its brightest one is.
+        The median of each of these channels.
     span : float
         The largest range of a channel, in units of its noise.
     notes : tuple of Note
-        What a user should know.
+        Notes for the plan.
     """
 
     sigma: tuple[float, ...]
@@ -51,11 +51,11 @@ class Units:
     notes: tuple[Note, ...] = ()
 
     @classmethod
-    def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float) -> Units:
-        """Choose them for planes (C, Z, Y, X), or a sample of them.
+    def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float) -> Scale:
+        """Choose the scale of planes (C, Z, Y, X), or of a sample of them.
 
-        Where pixels have a variance of their own, the planes are not stabilised. ``correlated`` is what the σ of
-        correlated noise is multiplied by.
+        Where pixels have their own variance, the planes are not stabilised. ``correlated`` is the factor on the σ of
+        correlated noise.
         """
         samples = [_sample(plane) for plane in planes]
         sigma, channels, turn, notes = noise.sigma, noise.channels, None, tuple[Note, ...]()
@@ -91,10 +91,10 @@ def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
         return np.eye(len(samples))
     plain, parted = np.eye(len(samples)), colour_basis([1.0] * len(samples))
 
-    def left(basis: np.ndarray) -> float:
+    def cost(basis: np.ndarray) -> float:
         return float(np.log(np.maximum((basis @ pixels.astype(np.float64)).var(axis=1), 1)).sum())
 
-    return min((parted, plain), key=left)
+    return min((parted, plain), key=cost)
 
 
 def _mean_deviations(samples: list[np.ndarray], model: NoiseModel) -> tuple[tuple[float, ...], tuple[Note, ...]]:
@@ -106,11 +106,11 @@ def _mean_deviations(samples: list[np.ndarray], model: NoiseModel) -> tuple[tupl
 
 
 def _known(pixels: np.ndarray) -> np.ndarray:
-    """Return the pixels that are there; 0 where none is."""
+    """Return the finite pixels; 0 if there are none."""
     if np.isfinite(pixels.min()) and np.isfinite(pixels.max()):
         return pixels
-    there = pixels[np.isfinite(pixels)]
-    return there if there.size else np.zeros(1, pixels.dtype)
+    finite = pixels[np.isfinite(pixels)]
+    return finite if finite.size else np.zeros(1, pixels.dtype)
 
 
 def _sample(plane: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""The strength by Stein's unbiased risk estimate: the mean squared error that a plan expects, without the truth.
+"""The strength by Stein's unbiased risk estimate: the expected mean squared error of a plan, without the truth.
 
-For the plain pixelwise pass the estimate is in closed form, on some rows of the image. For all else it is taken from
-two runs on parts of the image, whose second has a little more noise: how much the result follows is the divergence.
+For the plain pixelwise pass the estimate is in closed form, on some rows of the image. Otherwise it comes from two runs
+on parts of the image, the second with a little more noise: how much the result follows it is the divergence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .average import average
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
 """Multiples of the plan's own strengths that are tried."""
 SHARE = 1 / 20
-"""Share of the rows that the closed form looks at."""
+"""Share of the rows on which the closed form is evaluated."""
 STEP = 2.0**0.5
 """The other qualities are tried at the plan's own strengths and at these steps from them, until the risk rises."""
 MOST = 6
@@ -32,7 +32,7 @@ BLOCK, PIXELS = 48, 1 / 24
 CLIPPED = 0.002
 """Share of pixels at an extreme beyond which noise is taken as clipped."""
 FAR = 1.15
-"""Ratio of the σ that was given and the estimated one from which on a note says so."""
+"""Ratio of given and estimated σ beyond which a note says so."""
 COLOURED = Note("sure-coloured", "strength 'sure' is for white noise: the table's was taken")
 CLIPS = Note("sure-clipped", "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
 NO_RISK = Note(
@@ -55,7 +55,7 @@ def tuned(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> AveragingPlan:
-    """Return the plan with the strengths that the estimate likes best, and the error that it predicts.
+    """Return the plan with the strengths of the least estimated risk, and the predicted error.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def refined(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> AveragingPlan:
-    """Return the plan with the error that is predicted of its result: for Monte Carlo, by one more run on all of it."""
+    """Return the plan with the predicted error of its result; for Monte Carlo this takes one more run on the image."""
     if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, noise):
         return plan
     total, count = _risk(planes, result, plan, noise, guide, np.random.default_rng(1), threads, progress)
@@ -112,7 +112,7 @@ def refined(
 
 
 def _far_off(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> tuple[Note, ...]:
-    """Return a note where the σ that was given is not the one that the image shows."""
+    """Return a note where the given σ is far from the estimated one."""
     if plan.estimated or noise.variance is not None:
         return ()
     shown = estimate_planes(planes, None).sigma
@@ -139,10 +139,10 @@ def _closed(
 
     sigma = np.asarray(noise.sigma)
     gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
-    found = pairwise_risk(
+    relative = pairwise_risk(
         planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads, progress=progress
     )
-    risks: list[float] = (found * sigma**2).mean(axis=1).tolist()
+    risks: list[float] = (relative * sigma**2).mean(axis=1).tolist()
     return risks
 
 
@@ -162,11 +162,11 @@ def _monte_carlo(
 
     def risk(factor: float) -> float:
         rng, here = np.random.default_rng(0), plan.times(factor)
-        found, tells = [], shares_of(next(tries), [1] * (2 * len(parts)))
+        sums, stages = [], shares_of(next(tries), [1] * (2 * len(parts)))
         for k, (noisy, noise, lead) in enumerate(parts):
-            result = average(noisy, here, noise, lead, threads=threads, progress=tells[2 * k])[0]
-            found.append(_risk(noisy, result, here, noise, lead, rng, threads, tells[2 * k + 1]))
-        return sum(total for total, _ in found) / sum(count for _, count in found)
+            result = average(noisy, here, noise, lead, threads=threads, progress=stages[2 * k])[0]
+            sums.append(_risk(noisy, result, here, noise, lead, rng, threads, stages[2 * k + 1]))
+        return sum(total for total, _ in sums) / sum(count for _, count in sums)
 
     return risk
 
@@ -181,7 +181,7 @@ def _risk(
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Return the sum of the estimated squared errors, and of how many values it is."""
+    """Return the sum of the estimated squared errors, and their number."""
     sigma = np.asarray(noise.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
     signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
     probed = noisy + sigma * noisy.dtype.type(PROBE) * signs
@@ -194,16 +194,16 @@ def _risk(
 
 
 def _search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[float]]:
-    """Walk from 1 in steps towards the lower risk; return what was seen, in order."""
-    seen = {k: risk(STEP**k) for k in (-1, 0, 1)}
-    while len(seen) < MOST:
-        best = min(seen, key=lambda k: seen[k])
-        outward = best - 1 if best == min(seen) else best + 1
-        if outward in seen:
+    """Walk from 1 in steps towards the lower risk; return the factors tried and their risks, in order."""
+    risks = {k: risk(STEP**k) for k in (-1, 0, 1)}
+    while len(risks) < MOST:
+        best = min(risks, key=lambda k: risks[k])
+        outward = best - 1 if best == min(risks) else best + 1
+        if outward in risks:
             break
-        seen[outward] = risk(STEP**outward)
-    order = sorted(seen)
-    return tuple(STEP**k for k in order), [seen[k] for k in order]
+        risks[outward] = risk(STEP**outward)
+    order = sorted(risks)
+    return tuple(STEP**k for k in order), [risks[k] for k in order]
 
 
 def _places(planes: np.ndarray) -> list[Tile]:

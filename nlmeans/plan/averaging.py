@@ -11,9 +11,9 @@ from ..pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
 from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
-"""How far a Wiener step looks: its windows are of 4 slices and 8 × 8 pixels."""
+"""Halo of a Wiener step, whose windows are of 4 slices and 8 × 8 pixels."""
 GUESS: Radii = (0, 3, 3)
-"""How far the pixels are from which a channel is guessed that misses one which others have."""
+"""Radius of the average that stands in for a pixel missing in only some channels."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ class AveragingPlan(Plan):
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x).
 
-        Where pixels are ``missing``, holes may be wider than a window. What follows an average sees the nearest pixels
-        repeated in them, which are no farther from a pixel of the hole than the one that looks at it.
+        Where pixels are ``missing``, holes may be wider than a window. After an average, later steps get the nearest
+        pixels repeated in them, which lie at most as far again.
         """
         return total(self.reaches(missing))
 
     def reaches(self, missing: bool = False) -> list[Radii]:
-        """Return how far each average, and the Wiener step that follows it or not, looks around a pixel."""
+        """Return the halos of each average and of its Wiener step, in turn; 0 without one."""
         reaches = []
         for step in self.passes:
             window = farther(_WINDOW, missing) if step.wiener else (0, 0, 0)
@@ -161,7 +161,7 @@ class AveragingPlan(Plan):
         ]
 
     def predicted(self) -> list[tuple[str, str]]:
-        """Return the error that strength "sure" expects."""
+        """Return the error predicted by strength "sure"."""
         if self.predicted_mse is None:
             return []
         psnr = "" if self.predicted_psnr is None else f" (PSNR {self.predicted_psnr:.2f} dB)"
@@ -176,13 +176,10 @@ class AveragingPlan(Plan):
 
         what = "patches" if step.aggregation == "patch" else "pixels"
         weights = ", weights from the guide" if step.guided else ""
-        share = (
-            ""
-            if not step.wiener
-            else ", then a Wiener step" + ("" if step.wiener == 1 else f", taken at {step.wiener:.0%}")
-        )
+        share = "" if step.wiener in (0, 1) else f", taken at {step.wiener:.0%}"
+        wiener = f", then a Wiener step{share}" if step.wiener else ""
         return [
-            (f"{name}averages", what + weights + share),
+            (f"{name}averages", what + weights + wiener),
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
@@ -190,13 +187,13 @@ class AveragingPlan(Plan):
 
 
 def farther(reach: Radii, missing: bool) -> Radii:
-    """Return how far a step looks that sees the nearest pixels in holes, where some are ``missing``."""
+    """Return the halo of a step that gets the nearest pixels in holes, where some are ``missing``."""
     more = math.ceil(math.hypot(*reach)) if missing else 0
     z, y, x = (r + more for r in reach)
     return z, y, x
 
 
 def total(reaches: list[Radii]) -> Radii:
-    """Return how far steps look that follow each other."""
+    """Return the halo of consecutive steps."""
     z, y, x = (sum(reach[axis] for reach in reaches) for axis in range(3))
     return z, y, x

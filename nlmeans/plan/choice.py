@@ -1,4 +1,4 @@
-"""The choice of averages: from an image, its noise and what the caller asked for to the plan of non-local means."""
+"""The choice of averages: from an image, its noise and the caller's options to the plan of non-local means."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 CAPPED = Note("capped", "the search radius is capped to the image")
 SAMPLE = 1 << 16
-"""Pixels of a channel from which the signal's variance is taken."""
+"""Number of pixels of a channel from which the variance of the signal is taken."""
 STRAY = 30.0
-"""Standard deviations from the mean beyond which pixels are left aside: at most one in 900 can be."""
+"""Standard deviations from the mean beyond which pixels are ignored: at most one in 900 can be."""
 PAIRS = 1.5e9
 """Pairs of pixels a second and thread, on a processor of 2022: for the expected seconds alone."""
 PATCHWISE = 3.0
-"""How much longer a pass takes that averages patches."""
+"""Duration of a patchwise pass relative to a pixelwise one."""
 
 
 def averaging(
@@ -40,8 +40,8 @@ def averaging(
 ) -> AveragingPlan:
     """Choose what the caller left open, for one image of sides ``whole``.
 
-    ``planes`` (C, Z, Y, X) are the image or a sample of it, their noise stabilised; ``quality`` is that of the averages
-    alone, where another than the caller's leads the method.
+    ``planes`` (C, Z, Y, X) are the stabilised image or a sample of it; ``quality`` is that of the averages, where a
+    method chooses another than the caller's.
     """
     layout = options.layout
     sides, space = whole[-len(layout.space) :], space_of(layout, whole)
@@ -50,8 +50,8 @@ def averaging(
     steps = [row.fast] if quality == "fast" else [row.pilot]
     if options.guide is not None:
         steps = [row.guided]
-    wanted = options.passes or (2 if quality == "best" and options.guide is None else 1)
-    if wanted == 2:
+    count = options.passes or (2 if quality == "best" and options.guide is None else 1)
+    if count == 2:
         steps.append(row.guided)
     first = steps[0].strength
     passes, capped = [], False
@@ -94,7 +94,7 @@ def averaging(
 
 
 def space_of(layout: Layout, whole: Radii) -> str:
-    """Return the axes of space; one of length 1 before the picture's two is none: a single slice is a picture."""
+    """Return the spatial axes, without a first of three that has length 1: a single slice is a picture."""
     return layout.space[-2:] if whole[0] == 1 else layout.space
 
 
@@ -129,7 +129,7 @@ def noise_ratio(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
 
 
 def _variance(channel: np.ndarray) -> float:
-    """Return the variance of an even sample of a channel: a row of the table asks for no more."""
+    """Return the variance of an even sample of a channel: enough to choose a row of the table."""
     pixels = channel.reshape(-1)
     values = pixels[:: pixels.size // SAMPLE | 1].astype(np.float64)  # odd: in step with few patterns
     if np.isnan(values.min()):
@@ -144,7 +144,7 @@ def _variance(channel: np.ndarray) -> float:
 
 
 def _level(sigma: tuple[float, ...]) -> float:
-    """Return one number for the noise of all channels, the least that is none."""
+    """Return the least σ of the channels with noise."""
     return min((s for s in sigma if s > 0), default=1.0)
 
 

@@ -16,7 +16,7 @@ DEFAULTS_VERSION = 3
 
 @dataclass(frozen=True)
 class Averaging:
-    """How one pass averages.
+    """Parameters of one pass.
 
     ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
     the pass's result, 0 for none.
@@ -31,11 +31,11 @@ class Averaging:
 
 @dataclass(frozen=True)
 class Defaults:
-    """A row: good up to ``noise``, the ratio of σ to the standard deviation of the signal.
+    """A row, for ratios of σ to the standard deviation of the signal up to ``noise``.
 
-    ``fast`` averages noisy patches and is all that quality "fast" does; ``pilot`` does too, for a Wiener step to
-    follow, which likes a little more detail and noise: quality "balanced"; ``guided`` averages by what ``pilot``
-    made of the picture: the second pass of quality "best".
+    ``fast`` compares noisy patches and is the only pass of quality "fast"; so does ``pilot``, with a little more detail
+    and noise for the Wiener step that follows, in quality "balanced"; ``guided`` compares patches of the result of
+    ``pilot``: the second pass of quality "best".
     """
 
     noise: float
@@ -55,7 +55,7 @@ def _row(
     )
 
 
-# Tuned on training pictures only (`python -m benchmarks tune`; every score is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune`; every measurement is in benchmarks/results).
 GREY = (
     _row(0.16, 10, (1, 0.45), (1, 0.80), (1, 0.50)),
     _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.40)),

@@ -1,7 +1,7 @@
-"""Options: the arguments of `denoise`, each known in one place, checked and parsed once.
+"""Options: the arguments of `denoise`, each defined in one place, checked and parsed once.
 
-A field of `Options` says all that the library and the command line know of an argument: to add one is to write it here
-and into the signature of `denoise`, and to honour it in a method.
+A field of `Options` is all that the library and the command line know of an argument: to add one, write it here and
+into the signature of `denoise`, and honour it in a method.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -68,35 +68,35 @@ if TYPE_CHECKING:
 
 
 class Option(NamedTuple):
-    """What is known of an argument of `denoise`, but for its value.
+    """The definition of an argument of `denoise`.
 
     Attributes
     ----------
     help : str
-        What its flag says of it; without, there is no flag.
+        The help of its flag; without, there is no flag.
     check : callable (value, name, layout), optional
-        Returns a value normalised, or refuses it; the layout is None where no image is known yet. By default what the
-        kind asks for.
+        Returns a value normalised, or refuses it; the layout is None where no image is known yet. By default a check
+        by ``kind``.
     parse : callable (text), optional
-        Returns a value of text; raises ValueError with a rule that follows the option's name.
+        Returns the value of a text; raises ValueError with a rule that follows the option's name.
     metavar : str, optional
-        What stands for its value in the help.
+        The placeholder of its value in the help.
     default : object
-        What None stands for.
+        The value of None.
     special : bool
-        Whether a method need not honour it: then it is refused, where it was given.
+        Whether a method need not honour it; if given, it is then refused.
     file : bool
         Whether it may be a file of the picture's shape.
     least, most : int, optional
         Bounds of a number.
     short_for : str
-        What it stands for, and cannot be given with.
+        The option that it abbreviates, and excludes.
     needs : str
-        What it says nothing without.
+        The option without which it has no meaning.
     name : str
-        Its name, where it is parsed with the image to a field of another one.
+        Its name, where it is parsed with the image into a field of another one.
     kind : type, optional
-        What it is: bool, int, float, a Literal; by default as the field has it.
+        Type of its value: bool, int, float, a Literal; by default that of the field.
     """
 
     help: str = ""
@@ -125,7 +125,7 @@ class Option(NamedTuple):
 
 
 def _numbers(kind: type, rule: str, *words: str, alone: bool = True) -> Callable[[str], Any]:
-    """Return a parser of numbers with commas between, or of certain words; one ``alone`` comes without a list."""
+    """Return a parser of comma-separated numbers, or of certain words; ``alone``, one number is no list."""
 
     def parse(text: str) -> Any:
         if text in words:
@@ -158,8 +158,8 @@ RADII = "a whole number, or one an axis, such as 3 or 1,3,3"
 class Options:
     """Checked arguments that `denoise`, `plan` and `weight_map` share, in the order of the flags.
 
-    What belongs to the image is parsed with it: ``axes`` and ``channel_axis`` become the ``layout``, ``sigma`` and
-    ``noise`` the ``noise``, ``mask`` and what is no number say where pixels are ``known``.
+    Some are parsed with the image: ``axes`` and ``channel_axis`` become the ``layout``, ``sigma`` and ``noise`` the
+    ``noise``, and ``mask`` and NaN say where pixels are ``known``.
 
     Examples
     --------
@@ -262,7 +262,7 @@ class Options:
 
     @classmethod
     def check(cls, image: np.ndarray, **given: Any) -> Self:
-        """Refuse what is wrong, and return the rest parsed."""
+        """Check and parse all arguments for an image."""
         from ..noise.arguments import model_of, models_of
 
         cls.check_names(given)
@@ -276,7 +276,7 @@ class Options:
 
     @staticmethod
     def check_names(given: Iterable[str]) -> None:
-        """Refuse options that there are not."""
+        """Refuse unknown options."""
         if unknown := sorted(set(given) - set(OPTIONS)):
             raise TypeError(f"there is no option {', '.join(unknown)} here")
 
@@ -290,7 +290,7 @@ class Options:
         /,
         **given: Any,
     ) -> Self:
-        """Refuse what is wrong among the arguments that do not depend on the image, and join the others to them."""
+        """Check the arguments that do not depend on the image, and join the others to them."""
         given["guide"] = guide
         check_together(given)
         own = {name: option for name, option in OPTIONS.items() if not option.name}
@@ -299,16 +299,16 @@ class Options:
         return cls(layout=layout, known=known, noise=noise, guide=guide, given=named, **values)
 
     def map_of(self, index: int) -> np.ndarray | None:
-        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None if one number says all."""
+        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None without one."""
         return self.noise[index % len(self.noise)].map
 
     @property
     def fits_noise(self) -> bool:
-        """Whether a number of the noise is left to the image."""
+        """Whether a number of the noise is estimated from the image."""
         return not self.noise[0].complete
 
     def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> "FittedNoise":
-        """Return the noise of the ``index``-th image, planes (C, Z, Y, X) where NaN does not count."""
+        """Return the noise of the ``index``-th image, planes (C, Z, Y, X) with NaN where pixels do not count."""
         return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
 
 
@@ -322,7 +322,7 @@ OPTIONS = {
     for name, hint in Options.__annotations__.items()
     for option in getattr(hint, "__metadata__", ())
 }
-"""What a plan may depend on, by the names of the arguments."""
+"""Options that a plan may depend on, by the names of the arguments."""
 WORK = {
     "method": Option(
         "nlm (the default); ridge, which combines groups of similar patches, better and slower, and takes no flag "
@@ -344,13 +344,13 @@ WORK = {
     "cancel": Option(),
     "out": Option(),
 }
-"""Who does the work, and how: arguments that are no options of a plan, by their names."""
+"""Options that a plan does not depend on."""
 SPECIAL = frozenset(name for name, option in OPTIONS.items() if option.special)
-"""What a method need not honour."""
+"""Options that a method need not honour."""
 
 
 def clash(given: Mapping[str, Any]) -> tuple[str, str, str] | None:
-    """Return an option that cannot be given so, the other one that is or is not given, and a rule that names it {}."""
+    """Return an option that conflicts, the other one that it excludes or needs, and the rule, which names it {}."""
     for name, option in OPTIONS.items():
         value = given.get(name)
         if value is not None and given.get(option.short_for) is not None:
@@ -361,7 +361,7 @@ def clash(given: Mapping[str, Any]) -> tuple[str, str, str] | None:
 
 
 def check_together(given: Mapping[str, Any]) -> None:
-    """Refuse options that exclude each other, and one that says nothing without another."""
+    """Refuse options that exclude each other, and one without another that it needs."""
     if (pair := clash(given)) is not None:
         name, other, rule = pair
         values = " and ".join(

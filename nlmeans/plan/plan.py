@@ -24,7 +24,7 @@ class Plan:
     axes : str
         The names of the image's axes.
     quality : {"fast", "balanced", "best"}
-        What the table of defaults was asked for.
+        The quality that the defaults are for.
     noise : str
         The noise model with its numbers.
     sigma : tuple of float
@@ -78,7 +78,7 @@ class Plan:
 
     @property
     def correlated(self) -> bool:
-        """Whether neighbouring pixels were found to share noise, as after JPEG or demosaicking."""
+        """Whether neighbouring pixels share noise, as after JPEG or demosaicking."""
         return noted(self.notes, "correlated")
 
     @property

@@ -104,7 +104,7 @@ class Report:
 
     @property
     def correlated(self) -> bool:
-        """Whether spatially correlated noise was noticed in any image."""
+        """Whether the noise of any image is spatially correlated."""
         return any(plan.correlated for plan in self.plans)
 
     @property

@@ -1,4 +1,4 @@
-"""Draws which pixels one pixel was averaged with, and how much each of them counted."""
+"""Draw which pixels one pixel was averaged with, and their weights."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 GAP, EDGE, LINE, TEXT = 16, 8, 26, 16
-ALONE, BESIDE, MOST = 720, 480, 1400  # how long a picture's longer side is drawn: at least, with a detail, at most
+ALONE, DETAILED, MOST = 720, 480, 1400  # longer side of the drawn picture: at least, at least with a detail, at most
 PAPER, INK, CASING = (255, 255, 255), (25, 25, 25), (0, 0, 0)
 PATCH, MATCH, UNLIKE = (255, 255, 255), (70, 215, 255), (255, 95, 50)
 NEAR_ZERO = 1e-3  # of the largest weight
-CONTEXT = 3  # patches to each side that are shown at least
+CONTEXT = 3  # least number of patches shown to each side
 EXTREMES = (0.5, 99.5)  # percentiles of the picture that are drawn as its darkest and lightest
 LUMA = (0.2126, 0.7152, 0.0722)
-OPAQUE = 0.85  # how much the largest weight covers
+OPAQUE = 0.85  # opacity of the largest weight
 SHADES = (20.0, 205.0)  # of the picture: the brightest weights are brighter
 
 Place = tuple[int, int]
@@ -26,7 +26,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Mark:
-    """A patch with a box around it."""
+    """A boxed patch."""
 
     place: Place
     weight: float
@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class View:
-    """A part of the picture, from ``low`` to before ``high``, ``scale`` pixels of the sheet a pixel."""
+    """A part of the picture, from ``low`` to before ``high``, drawn at ``scale``."""
 
     low: Place
     high: Place
@@ -47,7 +47,7 @@ class View:
         return height, width
 
     def box(self, low: Place, high: Place) -> tuple[int, int, int, int]:
-        """Return left, top, and the last column and row, of what of a part of the picture is in view."""
+        """Return left, top, and the last column and row, of the visible part of a box."""
         top, left = (round((max(p, a) - a) * self.scale) for p, a in zip(low, self.low, strict=True))
         bottom, right = (
             round((min(p, b) - a) * self.scale) - 1 for p, a, b in zip(high, self.low, self.high, strict=True)
@@ -58,15 +58,15 @@ class View:
 def draw(
     image: np.ndarray, weights: np.ndarray, at: Sequence[int], patch_radius: int | Sequence[int], *, matches: int = 3
 ) -> np.ndarray:
-    """Draw the weights of one pixel over the picture, and box the patches that count most, and one that does not.
+    """Draw the weights of one pixel over the picture, and box the best matches and a patch that hardly counts.
 
-    Where the window is a small part of the picture, that part is drawn enlarged beside it, first without and then with
-    the weights. Small pictures are enlarged by whole factors, large ones reduced.
+    Where the window is a small part of the picture, it is also drawn enlarged next to the picture, first without and
+    then with the weights. Small pictures are enlarged by whole factors, large ones reduced.
 
     Parameters
     ----------
     image : ndarray, shape (H, W) or (H, W, 3)
-        A grey or colour picture of any real dtype. What all but its 1 % of extreme values span is drawn.
+        A grey or colour picture of any real dtype; its range without the 1 % of extreme values is drawn.
     weights : ndarray, shape (H, W) or (1, H, W)
         The pixel's weights, as `nlmeans.pairwise.weights.pixel_weights` returns them.
     at : sequence of int
@@ -74,12 +74,12 @@ def draw(
     patch_radius : int or sequence of int
         Half-width of the patches in pixels, or one along (y, x), or (z, y, x).
     matches : int, default 3
-        How many of the patches with the largest weights are boxed; they overlap neither each other nor the pixel's.
+        How many of the patches with the largest weights are boxed; they do not overlap.
 
     Returns
     -------
     ndarray of uint8, shape (rows, columns, 3)
-        The drawing, with a strip below that says what is seen.
+        The drawing, with a legend below.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def draw(
 
 
 def shown(image: np.ndarray) -> np.ndarray:
-    """Return a grey or RGB picture as (H, W, 3) bytes, dark enough for weights to shine on it."""
+    """Return a grey or RGB picture as (H, W, 3) bytes, dark enough for weights to stand out."""
     array = np.asarray(image)
     if array.dtype.kind not in "uif" or array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)):
         raise ValueError(f"the image must be (H, W) or (H, W, 3) real numbers; got {array.dtype}, shape {array.shape}")
@@ -131,10 +131,10 @@ def shown(image: np.ndarray) -> np.ndarray:
 
 
 def glow(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the colour of a weight, as a share of the largest, and how much it covers.
+    """Return colour and opacity of a weight, given as a share of the largest.
 
     From violet over red to yellow, with even steps of lightness in Oklab (B. Ottosson, 2020,
-    https://bottosson.github.io/posts/oklab/); nothing covers where the weight is 0.
+    https://bottosson.github.io/posts/oklab/); a weight of 0 is transparent.
     """
     t = np.clip(share, 0, 1)[..., None]
     hue = np.deg2rad(305 + 155 * t)
@@ -166,9 +166,9 @@ def heat(picture: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def window(weights: np.ndarray, at: Place, least: Place = (0, 0)) -> tuple[Place, Place]:
-    """Return where the window begins, and where it has ended, that the weights show to have been searched.
+    """Return begin and end of the smallest window that holds all weights above 0.
 
-    ``least`` is how far it reaches at least.
+    ``least`` is its least radius.
     """
     far = np.abs(np.argwhere(weights > 0) - at).max(axis=0, initial=0)
     (y, x), (height, width), (down, across) = at, weights.shape, np.maximum(far, least).tolist()
@@ -176,12 +176,12 @@ def window(weights: np.ndarray, at: Place, least: Place = (0, 0)) -> tuple[Place
 
 
 def context(radius: Place) -> Place:
-    """Return how far from the pixel the picture is shown at least."""
+    """Return the least distance around the pixel that is shown."""
     return CONTEXT * (2 * radius[0] + 1), CONTEXT * (2 * radius[1] + 1)
 
 
 def choose(picture: np.ndarray, weights: np.ndarray, at: Place, radius: Place, matches: int) -> list[Mark]:
-    """Return the pixel's patch, those that count most, and the most different of those that hardly count."""
+    """Return the pixel's patch, those of the largest weights, and the most different of those that hardly count."""
     free = np.ones(weights.shape, bool)
     marks: list[Mark] = []
 
@@ -195,7 +195,7 @@ def choose(picture: np.ndarray, weights: np.ndarray, at: Place, radius: Place, m
     distances = _distances(picture, at, radius, part)
     for _ in range(matches):
         best = np.where(free[part], weights[part], 0.0)
-        if best.any():  # of several with the largest weight, the one that looks most alike
+        if best.any():  # of several with the largest weight, the most similar
             y, x = _first(-np.where(best == best.max(), distances, np.inf))
             add((top + y, left + x), MATCH)
     if free[part].any():
@@ -206,21 +206,21 @@ def choose(picture: np.ndarray, weights: np.ndarray, at: Place, radius: Place, m
 
 
 def views(sides: Sequence[int], low: Place, high: Place, radius: Place) -> tuple[View, View | None]:
-    """Return how the whole picture is drawn, and the window apart, if it is a small part of it."""
+    """Return the view of the whole picture, and one of the window if this is a small part of it."""
     first = (max(low[0] - radius[0] - 1, 0), max(low[1] - radius[1] - 1, 0))
     last = (min(high[0] + radius[0] + 1, sides[0]), min(high[1] + radius[1] + 1, sides[1]))
     small = all(2 * (b - a) <= side for a, b, side in zip(first, last, sides, strict=True))
     longest = max(sides)
-    scale = 1 / math.ceil(longest / MOST) if longest > MOST else math.ceil((BESIDE if small else ALONE) / longest)
+    scale = 1 / math.ceil(longest / MOST) if longest > MOST else math.ceil((DETAILED if small else ALONE) / longest)
     whole = View((0, 0), (sides[0], sides[1]), scale)
     if not small:
         return whole, None
-    height = min(max(whole.sides()[0], BESIDE // 2), MOST // 2)
+    height = min(max(whole.sides()[0], DETAILED // 2), MOST // 2)
     return whole, View(first, last, max(round(height / (last[0] - first[0])), 1))
 
 
 def _top(weights: np.ndarray, at: Place) -> float:
-    """Return the largest weight besides the pixel's own, or this one where it is alone."""
+    """Return the largest weight of other pixels; the pixel's own if there are none."""
     others = weights.copy()
     others[at] = 0.0
     return float(others.max() or weights[at] or 1.0)
@@ -232,23 +232,23 @@ def _first(values: np.ndarray) -> Place:
 
 
 def _distances(picture: np.ndarray, at: Place, radius: Place, part: tuple[slice, slice]) -> np.ndarray:
-    """Return how different, as they are drawn, the patches of a part of the picture are from the pixel's."""
+    """Return the squared distances, in drawn colours, of the patches of a part of the picture from the pixel's."""
     border = [(r, r) for r in radius]
     padded = np.pad(picture.astype(np.float64), [*border, (0, 0)], mode="reflect")
     rows, columns = part
     total = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
     for i in range(2 * radius[0] + 1):
         for j in range(2 * radius[1] + 1):
-            there = padded[rows.start + i : rows.stop + i, columns.start + j : columns.stop + j]
-            total += ((there - padded[at[0] + i, at[1] + j]) ** 2).sum(-1)
+            moved = padded[rows.start + i : rows.stop + i, columns.start + j : columns.stop + j]
+            total += ((moved - padded[at[0] + i, at[1] + j]) ** 2).sum(-1)
     return total
 
 
 def _sheet(panels: list[Any], legend: Callable[[int], Any]) -> np.ndarray:
-    """Put panels side by side, and what they show below."""
+    """Put panels side by side, and the legend below."""
     from PIL import Image
 
-    width = max(sum(panel.width for panel in panels), BESIDE) + 2 * EDGE
+    width = max(sum(panel.width for panel in panels), DETAILED) + 2 * EDGE
     strip = legend(width)
     height = max(panel.height for panel in panels) + EDGE
     sheet = Image.new("RGB", (width, height + strip.height), PAPER)
@@ -275,9 +275,9 @@ def _panel(
     height, width = view.sides()
     rows, columns = (slice(a, b) for a, b in zip(view.low, view.high, strict=True))
     part = Image.fromarray(np.ascontiguousarray(picture[rows, columns]))
-    kind = Image.Resampling.BOX if view.scale < 1 else Image.Resampling.NEAREST
+    filtering = Image.Resampling.BOX if view.scale < 1 else Image.Resampling.NEAREST
     panel = Image.new("RGB", (width + 2 * EDGE, height + 2 * EDGE), PAPER)
-    panel.paste(part.resize((width, height), kind), (EDGE, EDGE))
+    panel.paste(part.resize((width, height), filtering), (EDGE, EDGE))
     pen = ImageDraw.Draw(panel)
     boxes = [view.box(*_patch(mark.place, radius)) for mark in marks]
     if frame is not None:
@@ -295,14 +295,14 @@ def _patch(place: Place, radius: Place) -> tuple[Place, Place]:
 
 
 def _outline(pen: Any, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
-    """Draw a box around, not over, the pixels that it holds."""
+    """Draw a box around, not over, its pixels."""
     left, top, right, bottom = (k + EDGE for k in box)
     pen.rectangle((left - 4, top - 4, right + 4, bottom + 4), outline=CASING, width=4)
     pen.rectangle((left - 3, top - 3, right + 3, bottom + 3), outline=colour, width=2)
 
 
 def _label(pen: Any, marks: list[Mark], boxes: list[tuple[int, int, int, int]], sides: tuple[int, int]) -> None:
-    """Write each weight beside its box, where there is room."""
+    """Write each weight next to its box, where there is room."""
     font = _font()
     taken = [tuple(k + EDGE + grow for k, grow in zip(box, (-5, -5, 5, 5), strict=True)) for box in boxes]
     for mark, box in zip(marks, boxes, strict=True):
@@ -321,7 +321,7 @@ def _label(pen: Any, marks: list[Mark], boxes: list[tuple[int, int, int, int]], 
 
 
 def _spots(box: tuple[int, ...], wide: int, tall: int) -> Iterator[tuple[int, int]]:
-    """Yield where a text may stand: right, left, below and above a box, and at its corners, near it before far."""
+    """Yield places for a text: right, left, below and above a box, and at its corners, the nearest first."""
     left, top, right, bottom = box
     for gap in (7, 7 + tall):
         xs = (right + gap, left - gap - wide, (left + right - wide) // 2)
@@ -335,7 +335,7 @@ def _meet(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
 
 
 def figure(weight: float) -> str:
-    """Return a weight with two places that count."""
+    """Return a weight with two significant digits."""
     if weight == 0:
         return "0"
     if weight < 1e-4:
@@ -350,7 +350,7 @@ def _font() -> Any:
 
 
 def _legend(width: int, *, marks: list[Mark], top: float, clipped: bool) -> Any:
-    """Draw the strip that says what is seen, in as many lines as it takes."""
+    """Draw the legend, in as many lines as it takes."""
     from PIL import Image, ImageDraw
 
     font = _font()
@@ -390,7 +390,7 @@ def _swatch(colour: tuple[int, int, int]) -> Any:
 
 
 def _ramp() -> Any:
-    """Draw the weights' colours, from 0, as they look over a grey of the picture's middle."""
+    """Draw the colours of weights, from 0, over a middle grey of the picture."""
     from PIL import Image
 
     grey = np.full((16, 120, 3), round(sum(SHADES) / 2), np.uint8)

@@ -1,4 +1,4 @@
-"""How close a picture is to the one without noise."""
+"""PSNR and SSIM of a picture against the one without noise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from itertools import product
 import numpy as np
 
 WINDOW = 11
-"""Pixels along each side that SSIM's Gaussian window needs."""
+"""Side of SSIM's Gaussian window in pixels."""
 
 
 @dataclass(frozen=True)
-class Score:
+class Metrics:
     """How close a picture is to the one without noise.
 
     Attributes
@@ -27,13 +27,13 @@ class Score:
     ssim: float
 
 
-def score(pixels: np.ndarray, clean: np.ndarray, axes: str = "YXC") -> Score:
-    """Return PSNR and SSIM (Gaussian window, as in the paper that defines it), of volumes and stacks slice by slice.
+def measure(pixels: np.ndarray, clean: np.ndarray, axes: str = "YXC") -> Metrics:
+    """Return PSNR, and SSIM with its paper's Gaussian window, of volumes and stacks slice by slice.
 
     Parameters
     ----------
     pixels, clean : ndarray
-        Two pictures of one shape and type. The peak is that of the type; for floats it is the range of ``clean``.
+        Two pictures of one shape and dtype. The peak is that of the dtype; for floats it is the range of ``clean``.
     axes : str, default "YXC"
         The names of their axes: Y and X, and C last if there is one.
     """
@@ -48,12 +48,12 @@ def score(pixels: np.ndarray, clean: np.ndarray, axes: str = "YXC") -> Score:
         psnr = float(peak_signal_noise_ratio(clean, pixels, data_range=peak))
     last = axes.index("Y")
     if min(clean.shape[last : last + 2]) < WINDOW:
-        return Score(psnr, float("nan"))
-    found = [
+        return Metrics(psnr, float("nan"))
+    slices = [
         structural_similarity(
             clean[place], pixels[place], data_range=peak, channel_axis=-1 if "C" in axes else None,
             gaussian_weights=True, use_sample_covariance=False,
         )
         for place in product(*map(range, clean.shape[:last]))
     ]  # fmt: skip
-    return Score(psnr, float(np.mean(found)))
+    return Metrics(psnr, float(np.mean(slices)))

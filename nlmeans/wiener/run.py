@@ -21,12 +21,22 @@ TERMS = 256
 
 
 def window_sides(depth: int) -> tuple[int, int, int]:
-    """Return the sides of a window: volumes of a few slices at least are transformed along z too.
+    """Return the sides of a window of the Wiener step.
+
+    Parameters
+    ----------
+    depth : int
+        Slices of the image, at least 1. Volumes of a few slices at least are transformed along z too.
+
+    Returns
+    -------
+    tuple of 3 int
+        Along (z, y, x).
 
     Examples
     --------
     >>> from nlmeans.wiener import window_sides
-    >>> window_sides(1), window_sides(20)
+    >>> window_sides(1), window_sides(30)
     ((1, 8, 8), (4, 8, 8))
     """
     return (kernels.DEPTH if depth >= kernels.DEPTH else 1, kernels.SIDE, kernels.SIDE)

@@ -19,8 +19,8 @@ name = "linear"
 def why_not(request: Request) -> str | None:
     """Return why there is no such form."""
     if request.spec.normalise != "count":
-        asked = f"{request.spec.score}, {request.spec.weight}"
-        return f"it computes the scores dot and sum, with the weights linear and relu; asked for {asked}"
+        requested = f"{request.spec.score}, {request.spec.weight}"
+        return f"it computes the scores dot and sum, with the weights linear and relu; asked for {requested}"
     if not request.whole:
         return f"it searches the whole image; asked for a window of radius {request.spec.search_radius}"
     if request.spec.centre != "one":

@@ -1,1 +1,1 @@
-"""What the classifier looks at, drawn and measured: ``python -m nonlocal_block.maps`` is the command line of it."""
+"""What the classifier attends to, drawn and measured; the command is ``python -m nonlocal_block.maps``."""

@@ -19,14 +19,14 @@ from nlmeans.formats import check_target, replacing
 
 from ..classifier import MODES, NonLocalClassifier, load_classifier
 from . import drawing, shapes
-from .looking import Look, compare, look, read
 from .page import page
+from .reading import Reading, compare, read, readings
 
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 FORESEEN = (OSError, ValueError, TypeError, RuntimeError)
 SHEET, PAGE, FIGURES = "maps.png", "index.html", "figures.json"
 MOST = 100
-"""Digits that are drawn, unless they were asked for; the figures are those of all."""
+"""Most digits that are drawn, unless the user names them; the figures are those of all."""
 
 app = typer.Typer(
     add_completion=False,
@@ -39,10 +39,10 @@ app = typer.Typer(
 @app.command()
 def maps(
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Weights of nonlocal_block.train; else those that come with the package."),
+        typer.Option(metavar="FILE", help="Checkpoint of nonlocal_block.train; by default the package's own."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -59,15 +59,15 @@ def maps(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
-    """Draw what the digit classifier looks at: of every misread digit the heat map of its convolutions for the true
-    class and the one that was read, and in a red box what its second non-local block looks at most.
+    """Draw what the digit classifier looks at: for every misread digit the convolutions' heat maps of the true class
+    and of the one that was read, and in a red box the key that the second non-local block looks at most.
 
     Writes a contact sheet, a page, and how much of the heat lies in the box, against other boxes.
     """  # noqa: D205
     if threads is not None:
         torch.set_num_threads(threads)
     with _refusals():
-        if not only_shapes and find_spec("jinja2") is None:  # said now, and not after minutes of work
+        if not only_shapes and find_spec("jinja2") is None:  # refused before minutes of work
             raise RuntimeError("the page needs Jinja2, which is not installed: pip install 'nlmeans[learned]'")
         names = ("block.png", "matrices.png") if only_shapes else (SHEET, PAGE, FIGURES)
         for name in names if out.exists() else ():
@@ -109,10 +109,13 @@ def _maps(
     images, labels = digits
     right = read(network, images) == labels
     errors = np.flatnonzero(~right)
-    # As many that were read right, always the same ones for one network.
+    # As many that were read right, the same ones in every run.
     some = np.random.default_rng(0).permutation(np.flatnonzero(right))[: max(len(errors), 1)]
-    groups = {"misread": _looked(network, digits, errors, quiet), "read right": _looked(network, digits, some, quiet)}
-    figures = {name: compare(looks) for name, looks in groups.items() if looks}
+    groups = {
+        "misread": _readings(network, digits, errors, quiet),
+        "read right": _readings(network, digits, some, quiet),
+    }
+    figures = {name: compare(group) for name, group in groups.items() if group}
     accuracy = f"{len(images) - len(errors)} of {len(images)} digits read right ({100 * right.mean():.2f} %)"
     if chosen is None:
         shown = groups["misread"][:MOST]
@@ -120,9 +123,9 @@ def _maps(
         what = what if len(shown) == len(errors) else f"The first {len(shown)} of {what}"
         title = f"{what}: {accuracy}" if len(errors) else f"No digit was misread: {accuracy}; choose some with --digits"
     else:
-        shown = list(look(network, images, labels, chosen))
+        shown = list(readings(network, images, labels, chosen))
         title = f"{_counted(len(shown), 'chosen digit')}; {accuracy}"
-    sentences = [f"Block: {network.block}.", *(_sentence(name, found) for name, found in figures.items())]
+    sentences = [f"Block: {network.block}.", *(_sentence(name, overlaps) for name, overlaps in figures.items())]
     record = {
         "checkpoint": notes, "block": network.block, "split": split, "digits": len(images),
         "accuracy": round(float(right.mean()), 6), "errors": errors.tolist(), "overlap": figures,
@@ -136,9 +139,9 @@ def _maps(
     }
 
 
-def _sentence(group: str, found: dict[str, Any]) -> str:
+def _sentence(group: str, overlaps: dict[str, Any]) -> str:
     """Return a group's verdict in words."""
-    heat = found["heat_of_the_class_read"]
+    heat = overlaps["heat_of_the_class_read"]
     if "overlap" not in heat:
         return f"Of digits {group} there are too few for a verdict."
     random, others = (
@@ -156,14 +159,14 @@ def _sentence(group: str, found: dict[str, Any]) -> str:
     )
 
 
-def _looked(network: NonLocalClassifier, digits: Labelled, indices: np.ndarray, quiet: bool) -> list[Look]:
-    found = look(network, digits.images, digits.labels, indices.tolist())
+def _readings(network: NonLocalClassifier, digits: Labelled, indices: np.ndarray, quiet: bool) -> list[Reading]:
+    some = readings(network, digits.images, digits.labels, indices.tolist())
     if quiet or not sys.stderr.isatty():
-        return list(found)
+        return list(some)
     from rich.console import Console
     from rich.progress import track
 
-    return list(track(found, "looking", len(indices), console=Console(stderr=True), transient=True))
+    return list(track(some, "reading", len(indices), console=Console(stderr=True), transient=True))
 
 
 def _indices(text: str, count: int, split: str) -> list[int]:

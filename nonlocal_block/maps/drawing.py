@@ -1,4 +1,4 @@
-"""Cards and the contact sheet: a digit, where the convolutions found it, and what the block looked at."""
+"""Cards and the contact sheet: a digit, the convolutions' heat map, and the block's attention."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from nlmeans.show.explain import glow
+from nlmeans.show import glow
 
-from .looking import BOX, GRID, Look
+from .reading import BOX, GRID, Reading
 
 SCALE = 5
 TILE = 28 * SCALE
@@ -19,39 +19,39 @@ PAPER, INK, FAINT, RED = (255, 255, 255), (25, 25, 25), (110, 110, 110), (235, 2
 DIM = 0.55  # of the ink under a heat map
 
 
-def tiles(look: Look) -> list[tuple[str, np.ndarray]]:
-    """Return a digit's pictures, each with what it shows, all of one size."""
-    ink = np.repeat(_enlarged(look.digit)[..., None], 3, axis=2)
-    found = [("the digit", ink), ("block 2", _boxed(_attention(look, ink), look))]
-    if look.wrong:
-        found.append((f"heat for {look.label}", _boxed(_heated(look.heat_true, ink), look)))
-    return [*found, (f"heat for {look.predicted}", _boxed(_heated(look.heat, ink), look))]
+def tiles(digit: Reading) -> list[tuple[str, np.ndarray]]:
+    """Return a digit's pictures with their titles, all of one size."""
+    ink = np.repeat(_enlarged(digit.digit)[..., None], 3, axis=2)
+    pictures = [("the digit", ink), ("block 2", _boxed(_attention(digit, ink), digit))]
+    if digit.wrong:
+        pictures.append((f"heat for {digit.label}", _boxed(_heated(digit.heat_true, ink), digit)))
+    return [*pictures, (f"heat for {digit.predicted}", _boxed(_heated(digit.heat, ink), digit))]
 
 
-def caption(look: Look) -> str:
-    """Return what a digit is and was read as."""
-    if look.wrong:
+def caption(digit: Reading) -> str:
+    """Return the true class of a digit and the one that was read."""
+    if digit.wrong:
         return (
-            f"#{look.index}  a {look.label} ({100 * look.doubt:.0f} %), "
-            f"read as {look.predicted} ({100 * look.confidence:.0f} %)"
+            f"#{digit.index}  a {digit.label} ({100 * digit.doubt:.0f} %), "
+            f"read as {digit.predicted} ({100 * digit.confidence:.0f} %)"
         )
-    return f"#{look.index}  a {look.label}, read right ({100 * look.confidence:.0f} %)"
+    return f"#{digit.index}  a {digit.label}, read right ({100 * digit.confidence:.0f} %)"
 
 
-def card(look: Look) -> np.ndarray:
+def card(digit: Reading) -> np.ndarray:
     """Return a digit's pictures side by side."""
     space = np.full((TILE, GAP, 3), PAPER, np.uint8)
-    parts = [part for _, picture in tiles(look) for part in (picture, space)]
+    parts = [part for _, picture in tiles(digit) for part in (picture, space)]
     return np.concatenate(parts[:-1], axis=1)
 
 
-def contact_sheet(looks: Sequence[Look], title: str) -> np.ndarray:
+def contact_sheet(digits: Sequence[Reading], title: str) -> np.ndarray:
     """Return all cards with captions below a title, and a legend."""
     from PIL import Image, ImageDraw
 
-    width = max((card(look).shape[1] for look in looks), default=4 * TILE + 3 * GAP)
-    columns = _columns(len(looks))
-    rows = math.ceil(len(looks) / columns)
+    width = max((card(digit).shape[1] for digit in digits), default=4 * TILE + 3 * GAP)
+    columns = _columns(len(digits))
+    rows = math.ceil(len(digits) / columns)
     step = 2 * LINE + TILE + 2 * GAP
     legend = (
         "Red box: the key that the second non-local block looks at most, on average over its 49 pixels; block 2: how "
@@ -70,17 +70,17 @@ def contact_sheet(looks: Sequence[Look], title: str) -> np.ndarray:
         pen.text((MARGIN, MARGIN + 30 * k), line, INK, large)
     for k, line in enumerate(lines):
         pen.text((MARGIN, MARGIN + 30 * len(head) + LINE * k), line, FAINT, small)
-    for k, look in enumerate(looks):
+    for k, digit in enumerate(digits):
         x, y = MARGIN + (k % columns) * (width + 2 * MARGIN), top + (k // columns) * step
-        pen.text((x, y), caption(look), INK, _font(16))
-        sheet.paste(Image.fromarray(card(look)), (x, y + LINE))
-        for j, (name, _) in enumerate(tiles(look)):
+        pen.text((x, y), caption(digit), INK, _font(16))
+        sheet.paste(Image.fromarray(card(digit)), (x, y + LINE))
+        for j, (name, _) in enumerate(tiles(digit)):
             pen.text((x + j * (TILE + GAP), y + LINE + TILE + 2), name, FAINT, small)
     return np.asarray(sheet)
 
 
 def _columns(count: int) -> int:
-    """Return how many cards stand in a row, so that the sheet is no more than about twice as high as wide."""
+    """Return the number of cards in a row, so that the sheet is at most about twice as high as wide."""
     return 1 if count <= 1 else 2 if count <= 12 else 3 if count <= 42 else 4
 
 
@@ -93,12 +93,12 @@ def _heated(heat: np.ndarray, ink: np.ndarray) -> np.ndarray:
     return _painted(_enlarged(heat / (heat.max() or 1)), ink)
 
 
-def _attention(look: Look, ink: np.ndarray) -> np.ndarray:
+def _attention(digit: Reading, ink: np.ndarray) -> np.ndarray:
     """Paint the keys' attention over the digit; the last rows and columns belong to no key."""
-    low, high = look.attention.min(), look.attention.max()
-    share = np.zeros(look.digit.shape)
+    low, high = digit.attention.min(), digit.attention.max()
+    share = np.zeros(digit.digit.shape)
     side = GRID * BOX
-    share[:side, :side] = ((look.attention - low) / ((high - low) or 1)).repeat(BOX, axis=0).repeat(BOX, axis=1)
+    share[:side, :side] = ((digit.attention - low) / ((high - low) or 1)).repeat(BOX, axis=0).repeat(BOX, axis=1)
     return _painted(_enlarged(share), ink)
 
 
@@ -108,8 +108,8 @@ def _painted(share: np.ndarray, ink: np.ndarray) -> np.ndarray:
     return np.rint(DIM * ink * (1 - cover) + colour * cover).astype(np.uint8)
 
 
-def _boxed(picture: np.ndarray, look: Look) -> np.ndarray:
-    top, left, bottom, right = (SCALE * k for k in look.box)
+def _boxed(picture: np.ndarray, digit: Reading) -> np.ndarray:
+    top, left, bottom, right = (SCALE * k for k in digit.box)
     boxed = picture.copy()
     boxed[top:bottom, left:right] = RED
     inner = (slice(top + 3, bottom - 3), slice(left + 3, right - 3))

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from .drawing import caption, tiles
-from .looking import Look
+from .reading import Reading
 
 
-def page(looks: Sequence[Look], title: str, sentences: Sequence[str], figures: Mapping[str, Any]) -> str:
+def page(digits: Sequence[Reading], title: str, sentences: Sequence[str], figures: Mapping[str, Any]) -> str:
     """Return an HTML page.
 
     Parameters
     ----------
-    looks : sequence of Look
-        The digits that it shows, grouped by what they are.
+    digits : sequence of Reading
+        The digits to show, which it groups by their true class.
     title : str
         The page's title.
     sentences : sequence of str
-        What comes first.
+        The text above them.
     figures : mapping
-        `looking.compare` of groups of digits, by the group's name.
+        `reading.compare` of groups of digits, by the group's name.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -34,20 +34,20 @@ def page(looks: Sequence[Look], title: str, sentences: Sequence[str], figures: M
         lstrip_blocks=True,
     )  # fmt: skip
     groups: dict[int, list[dict[str, Any]]] = {}
-    for look in sorted(looks, key=lambda one: (one.label, one.predicted, one.index)):
-        shown = [{"name": name, "source": _source(picture)} for name, picture in tiles(look)]
-        groups.setdefault(look.label, []).append({"caption": caption(look), "tiles": shown, "index": look.index})
+    for digit in sorted(digits, key=lambda one: (one.label, one.predicted, one.index)):
+        shown = [{"name": name, "source": _source(picture)} for name, picture in tiles(digit)]
+        groups.setdefault(digit.label, []).append({"caption": caption(digit), "tiles": shown, "index": digit.index})
     rows = [
-        {"group": group, "picture": picture.replace("_", " "), **found}
+        {"group": group, "picture": picture.replace("_", " "), **overlap}
         for group, compared in figures.items()
-        for picture, found in compared.items()
+        for picture, overlap in compared.items()
     ]
     text: str = templates.get_template("page.html").render(title=title, sentences=sentences, rows=rows, groups=groups)
     return text
 
 
 def _source(picture: np.ndarray) -> str:
-    """Return a picture as the address of an image that holds it."""
+    """Return a picture as a data URI."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlmeans.show.explain import glow
+from nlmeans.show import glow
 
 from ..block import NonLocalBlock2d
 
@@ -31,11 +31,11 @@ class Inside:
     mode : str
         The block's.
     parts : dict of Tensor
-        What its layers gave: x, theta, phi, g (absent ones left out), y, out, z.
+        Its layers' outputs: x, theta, phi, g (absent ones left out), y, out, z.
     query, key, value : Tensor
-        What is compared and averaged, with pooling done, as matrices: (pixels, C'), (keys, C'), (keys, C').
+        Embeddings that are compared and averaged, after pooling, as matrices: (pixels, C'), (keys, C'), (keys, C').
     scores, weights : Tensor
-        (pixels, keys): before and after the function f and the normaliser.
+        (pixels, keys): before and after the weight f and the normaliser.
     """
 
     mode: str
@@ -48,12 +48,12 @@ class Inside:
 
 
 def inside(block: NonLocalBlock2d, x: Tensor) -> Inside:
-    """Run a block on one input (1, C, H, W), keep what its layers give, and redo it with matrices.
+    """Run a block on one input (1, C, H, W), keep its layers' outputs, and repeat it with matrices.
 
     Raises
     ------
     RuntimeError
-        If the matrices do not give what the block gives.
+        If the matrices do not give the block's output.
     """
     parts: dict[str, Tensor] = {"x": x}
 
@@ -72,29 +72,29 @@ def inside(block: NonLocalBlock2d, x: Tensor) -> Inside:
             hook.remove()
     scores = query + key.T if block.mode == "concatenation" else query @ key.T
     if block.mode == "dot_product":
-        redone = scores / len(key)
+        own = scores / len(key)
     elif block.mode == "concatenation":
-        redone = scores.relu() / len(key)
+        own = scores.relu() / len(key)
     else:
-        redone = scores.softmax(1)
-    average = (redone @ value).T.reshape(parts["y"].shape)
-    for what, ours, theirs in (("weights", redone, weights[0]), ("y", average, parts["y"])):
-        gap, most = float((ours - theirs).abs().max()), float(theirs.abs().max())
+        own = scores.softmax(1)
+    average = (own @ value).T.reshape(parts["y"].shape)
+    for what, matrix, expected in (("weights", own, weights[0]), ("y", average, parts["y"])):
+        gap, most = float((matrix - expected).abs().max()), float(expected.abs().max())
         if not gap <= CLOSE * most:  # NaN too
             raise RuntimeError(f"the matrix form must give the block's {what}; it is off by {gap:g} of {most:g}")
-    return Inside(block.mode, parts, query, key, value, scores, redone)
+    return Inside(block.mode, parts, query, key, value, scores, own)
 
 
 def shape(tensor: Tensor, batch: bool = False) -> str:
-    """Return a tensor's shape in words: of what a layer gives, channels and sides."""
+    """Return a tensor's shape in words; of a ``batch`` only channels and sides."""
     return " x ".join(map(str, tensor.shape[1:] if batch else tensor.shape))
 
 
-def draw_block(found: Inside) -> np.ndarray:
-    """Draw figure 4: every layer of the block with the shape of what comes out of it."""
+def draw_block(inner: Inside) -> np.ndarray:
+    """Draw figure 4: every layer of the block with the shape of its output."""
     from PIL import Image, ImageDraw
 
-    parts, pooled = found.parts, len(found.key) < len(found.query)
+    parts, pooled = inner.parts, len(inner.key) < len(inner.query)
     sheet = Image.new("RGB", (860, 830), PAPER)
     pen = ImageDraw.Draw(sheet)
 
@@ -113,7 +113,7 @@ def draw_block(found: Inside) -> np.ndarray:
         pen.polygon([(x2, y2), (base[0] + side[0], base[1] + side[1]), (base[0] - side[0], base[1] - side[1])], EDGE)
 
     top = box(440, 60, "x", shape(parts["x"], True))
-    mapped = found.mode == "concatenation"
+    mapped = inner.mode == "concatenation"
     columns = {"theta": (170, "theta: 1 x 1"), "phi": (400, "phi: 1 x 1"), "g": (630, "g: 1 x 1")}
     ends = {}
     for name, (column, text) in columns.items():
@@ -122,7 +122,7 @@ def draw_block(found: Inside) -> np.ndarray:
         place = box(column, 175, text if learned else "x itself", shape(made, True), learned)
         arrow(top, place)
         tensor, what = {
-            "theta": (found.query, "pixels"), "phi": (found.key, "keys"), "g": (found.value, "keys")
+            "theta": (inner.query, "pixels"), "phi": (inner.key, "keys"), "g": (inner.value, "keys")
         }[name]  # fmt: skip
         steps = ["max-pool 2"] if pooled and name != "theta" else []
         if mapped and name != "g":
@@ -137,12 +137,12 @@ def draw_block(found: Inside) -> np.ndarray:
     function = {
         "gaussian": "f = exp(x_i x_j)", "embedded_gaussian": "f = exp(theta_i phi_j)",
         "dot_product": "f = theta_i phi_j", "concatenation": "f = max(a_i + b_j, 0)",
-    }[found.mode]  # fmt: skip
-    pair = box(285, 385, function, shape(found.scores))
+    }[inner.mode]  # fmt: skip
+    pair = box(285, 385, function, shape(inner.scores))
     arrow(ends["theta"], pair)
     arrow(ends["phi"], pair)
-    total = "f / sum of f (softmax)" if "gaussian" in found.mode else "f / number of keys"
-    divided = box(285, 475, total, shape(found.weights))
+    total = "f / sum of f (softmax)" if "gaussian" in inner.mode else "f / number of keys"
+    divided = box(285, 475, total, shape(inner.weights))
     arrow(pair, divided)
     y = box(440, 575, "y = sum of f g / C", shape(parts["y"], True))
     arrow(divided, y)
@@ -155,27 +155,27 @@ def draw_block(found: Inside) -> np.ndarray:
     arrow((790, 770), (532, 770), 0, 0)
     pen.text((782, 420), "x", INK, _font(16), anchor="rm")
     pen.text((24, 20), "The non-local block", INK, _font(20))
-    pen.text((24, 48), f"mode {found.mode}", FAINT, _font(14))
+    pen.text((24, 48), f"mode {inner.mode}", FAINT, _font(14))
     return np.asarray(sheet)
 
 
-def draw_matrices(found: Inside) -> np.ndarray:
+def draw_matrices(inner: Inside) -> np.ndarray:
     """Draw figure 5: the block's matrices with their real values, sizes in proportion."""
     from PIL import Image, ImageDraw
 
     names = {"gaussian": ("x", "x pooled, turned"), "concatenation": ("a of theta", "b of phi, turned")}.get(
-        found.mode, ("theta", "phi, turned")
+        inner.mode, ("theta", "phi, turned")
     )
-    shine = "; weights from violet to yellow" if found.weights.min() >= 0 else ""
+    shine = "; weights from violet to yellow" if inner.weights.min() >= 0 else ""
     divide = (
-        "softmax" if "gaussian" in found.mode else f"{'max(0) ' * (found.mode == 'concatenation')}/ {len(found.key)}"
+        "softmax" if "gaussian" in inner.mode else f"{'max(0) ' * (inner.mode == 'concatenation')}/ {len(inner.key)}"
     )
     row: list[Any] = [
-        (names[0], found.query, False), "+" if found.mode == "concatenation" else TIMES, (names[1], found.key.T, False),
-        "=", ("relation", found.scores, False), divide, ("weights", found.weights, True), TIMES,
-        ("g", found.value, False), "=", ("y", found.weights @ found.value, False),
+        (names[0], inner.query, False), "+" if inner.mode == "concatenation" else TIMES, (names[1], inner.key.T, False),
+        "=", ("relation", inner.scores, False), divide, ("weights", inner.weights, True), TIMES,
+        ("g", inner.value, False), "=", ("y", inner.weights @ inner.value, False),
     ]  # fmt: skip
-    cell = max(3, min(9, 320 // len(found.query)))
+    cell = max(3, min(9, 320 // len(inner.query)))
     font = _font(18)
     tall = cell * max(len(item[1]) for item in row if not isinstance(item, str))
     least = 84
@@ -191,7 +191,7 @@ def draw_matrices(found: Inside) -> np.ndarray:
     pen.text((MARGIN, 14), "The same as matrices", INK, _font(20))
     pen.text(
         (MARGIN, 42),
-        f"mode {found.mode}; red above 0, blue below{shine}; each on a scale of its own",
+        f"mode {inner.mode}; red above 0, blue below{shine}; each on a scale of its own",
         FAINT,
         _font(14),
     )
@@ -219,7 +219,7 @@ def draw_matrices(found: Inside) -> np.ndarray:
 
 
 def _matrix(values: np.ndarray, weight: bool) -> np.ndarray:
-    """Return a matrix as colours: weights by how much they count, others by sign and size."""
+    """Return a matrix as colours: weights by their share of the largest, others by sign and size."""
     if weight and values.min() >= 0:
         colour, cover = glow(values / (values.max() or 1))
         return np.rint(255 * (1 - cover) + colour * cover).astype(np.uint8)
@@ -230,8 +230,8 @@ def _matrix(values: np.ndarray, weight: bool) -> np.ndarray:
 
 def draw(block: NonLocalBlock2d, x: Tensor) -> Sequence[tuple[str, np.ndarray]]:
     """Return both figures for one input (1, C, H, W), by the names of their files."""
-    found = inside(block, x)
-    return [("block.png", draw_block(found)), ("matrices.png", draw_matrices(found))]
+    inner = inside(block, x)
+    return [("block.png", draw_block(inner)), ("matrices.png", draw_matrices(inner))]
 
 
 def _font(size: int) -> Any:

@@ -1,1 +1,1 @@
-"""Training, one task a module: ``python -m nonlocal_block.train`` is the command line of it."""
+"""Training, a module for each task; the command is ``python -m nonlocal_block.train``."""

@@ -28,8 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Options that all tasks have.
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Where the checkpoint, log and weights go.")]
+# Options of all tasks.
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for checkpoint, log and trained network.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides all that is random.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps ...; auto is the best that there is.")]
 Threads = Annotated[
@@ -53,14 +53,14 @@ def classifier(
         Path | None,
         typer.Option(metavar="DIR", help="Where MNIST's files lie; else they are downloaded into the user's cache."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="How often every image is seen.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 1,
     seed: Seed = 0,
     block: Annotated[
         Literal["none", "conv", "gaussian", "embedded_gaussian", "dot_product", "concatenation"],
-        typer.Option(help="What follows the first two stages; conv has as many parameters, but sees no other pixels."),
+        typer.Option(help="What follows the first two stages; conv has as many parameters, but uses each pixel alone."),
     ] = "embedded_gaussian",
     backend: Annotated[
-        Literal["auto", "sdpa", "linear", "numba", "reference"], typer.Option(help="Who computes the blocks.")
+        Literal["auto", "sdpa", "linear", "numba", "reference"], typer.Option(help="The backend of the blocks.")
     ] = "auto",
     recipe: Annotated[
         Literal["article", "fair"],
@@ -76,7 +76,7 @@ def classifier(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train NonLocalClassifier on MNIST: a line an epoch, which log.csv in DIR keeps with more digits.
+    """Train NonLocalClassifier on MNIST, with a line for each epoch, which log.csv in DIR keeps with more digits.
 
     Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
     """
@@ -110,10 +110,10 @@ def denoiser(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 40,
     seed: Seed = 0,
     weights: Annotated[
-        Literal["learned", "raw", "none"], typer.Option(help="What weighs the non-local stage's averages.")
+        Literal["learned", "raw", "none"], typer.Option(help="Weights of the non-local stage's averages.")
     ] = "learned",
     start: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Begin with the weights of an earlier run, not at random.")
+        Path | None, typer.Option(metavar="FILE", help="Begin with the network of an earlier run, not at random.")
     ] = None,
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"], typer.Option(help="Of convolutions; auto is bfloat16 where it is fast.")
@@ -124,7 +124,7 @@ def denoiser(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train NonLocalDenoiser: a line an epoch, with the PSNR at three noise levels of pictures that are held back.
+    """Train NonLocalDenoiser, with a line for each epoch: the PSNR at three noise levels on held-back pictures.
 
     Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
     """
@@ -149,7 +149,7 @@ def denoiser(
 
 
 def _prepare(both: bool, threads: int | None, quiet: bool) -> None:
-    """Refuse a run that is to go on and be replaced; set threads, and how much is said."""
+    """Refuse to resume and overwrite ``both``; set threads and logging."""
     if both:
         raise typer.BadParameter("either continues the run or replaces it", param_hint="--resume, --overwrite")
     if threads is not None:
@@ -172,7 +172,7 @@ def _refusals(out: Path) -> Iterator[None]:
 
 
 class _Screen(Watcher):
-    """Prints a line an epoch, and on a terminal moves a bar."""
+    """Prints a line for each epoch, and on a terminal moves a bar."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
@@ -204,7 +204,7 @@ class _Screen(Watcher):
         self._bar.update(self._task, description=f"epoch {epoch}", completed=done, total=total, refresh=True)
 
     def evaluating(self, epoch: int) -> None:
-        """Say what takes time."""
+        """Show that the epoch is being evaluated."""
         if self._bar is not None:
             self._bar.update(self._task, description=f"epoch {epoch}: evaluating", refresh=True)
 
@@ -219,12 +219,11 @@ class _Screen(Watcher):
             for name in ("running_loss", "running_error")
             if name in row
         )
-        line = f"epoch {row['epoch']:.0f}: {', '.join(figures)}, {running}, {seconds}"
-        typer.echo(line)
+        typer.echo(f"epoch {row['epoch']:.0f}: {', '.join(figures)}, {running}, {seconds}")
 
 
 def _figure(name: str, value: float) -> str:
-    """Return what an epoch reached, short."""
+    """Return a metric of an epoch as short text."""
     if name.startswith("psnr_"):
         return f"sigma {name.removeprefix('psnr_')}: {value:.2f} dB"
     return f"{name.removesuffix('_accuracy')} {100 * value:.2f} %"

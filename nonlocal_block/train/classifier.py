@@ -1,4 +1,4 @@
-"""The task of classifying digits: recipes, steps and figures of `NonLocalClassifier`."""
+"""The task of classifying digits: training recipes, steps and figures of `NonLocalClassifier`."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from .. import _checks
 from .._device import chosen_device
 from ..classifier import Block, NonLocalClassifier, save_classifier
 from .folder import Row
-from .loop import FittedNoise, Watcher, train
+from .loop import Setting, Watcher, train
 
 WEIGHTS = "classifier.safetensors"
 EVALUATED = 128
-"""Images that are classified at once to be counted: the memory of larger batches is given back after every layer."""
+"""Images in a batch of an evaluation: larger ones return their memory to the system after every layer."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to learn, with Adam.
+    """A training recipe: the settings of learning with Adam.
 
     Parameters
     ----------
     learning_rate : float
-        Of Adam; with a cycle its peak.
+        Adam's rate; with a cycle its peak.
     cycle : bool
         Whether the rate rises over the first fifth of the run and falls along a cosine to 0 (one cycle), or stays.
     weight_decay : float
-        Share of the weights that is taken off, times the learning rate, at every step (AdamW).
+        Share of the parameters, times the learning rate, that every step subtracts (AdamW).
     smoothing : float
         Share of the label that is spread over all classes.
     shift, angle, stretch : float
         Largest random shift in pixels along each axis, rotation in degrees, and change of each axis' scale.
     validation : int
-        Training images that are held back to choose recipes on. With some, the other training images are evaluated,
-        and the test images looked at, once, after the last epoch; else after every epoch.
+        Number of training images held back to choose recipes by. If any, the other training images and the test images
+        are evaluated once, after the last epoch; else after every epoch.
     """
 
     learning_rate: float
@@ -68,12 +68,12 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of a run.
+    """The result of a run.
 
     Parameters
     ----------
     network : NonLocalClassifier
-        As trained, ready to evaluate.
+        The trained network, ready to evaluate.
     history : list of dict
         A row for every epoch, see `train_classifier`.
     """
@@ -83,7 +83,7 @@ class Result:
 
 
 class ClassifierTask:
-    """A network that learns digits; all of them lie on its device as bytes.
+    """A network that learns digits, which are all on its device as bytes.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ class ClassifierTask:
     block, backend : str
         As for `NonLocalClassifier`.
     recipe : Recipe
-        How to learn.
+        The training recipe.
     epochs, seed, batch : int
-        As for `train_classifier`. The seed decides how the network starts, through torch's own generator.
+        As for `train_classifier`. The seed determines the initial parameters, through torch's own generator.
     device : torch.device
-        Where to compute.
+        Device of network and images.
     blind : bool, default False
-        Leave the test images alone.
+        Do not evaluate the test images.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class ClassifierTask:
             )
         self.device, self.batch, self.size = device, batch, len(training.images) - held
         images, labels = _on(device, training)
-        if held:  # which ones does not depend on the seed, so that a choice between seeds cannot fit them
+        if held:  # independent of the seed, so that a choice between seeds cannot fit them
             order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(device)
             images, labels = images[order], labels[order]
         self.images, self.labels = images[: self.size], labels[: self.size]
@@ -132,8 +132,8 @@ class ClassifierTask:
             self.sets["validation"] = (images[self.size :], labels[self.size :])
         if not blind:
             self.sets["test"] = _on(device, test)
-        self.settings: Mapping[str, FittedNoise] = {
-            "task": "classifier", "block": block, "backend": backend, "recipe": _called(recipe), "batch": batch,
+        self.settings: Mapping[str, Setting] = {
+            "task": "classifier", "block": block, "backend": backend, "recipe": _named(recipe), "batch": batch,
             "data": _digest(training, test), "epochs": epochs if self.recipe.cycle else None,
         }  # fmt: skip
 
@@ -148,7 +148,7 @@ class ClassifierTask:
         )
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
-        """Learn from some images; return the sum of their losses, and how many were right."""
+        """Learn from some images; return the sums of their losses and of right answers."""
         images, labels = _scaled(self.images[samples]), self.labels[samples]
         if self.recipe.shift or self.recipe.angle or self.recipe.stretch:
             images = moved(images, self.recipe)
@@ -164,21 +164,21 @@ class ClassifierTask:
         return {"loss": loss.detach() * len(labels), "accuracy": (logits.detach().argmax(1) == labels).sum()}
 
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
-        """Return the mean loss and the accuracy in eval mode of every set that may be looked at."""
-        found: Row = {}
+        """Return the mean loss and the accuracy in eval mode of every set that may be evaluated."""
+        figures: Row = {}
         for name, (images, labels) in self.sets.items():
             if name != "validation" and self.recipe.validation and not last:
                 continue
             loss, right = _assess(self.network, images, labels, pause)
-            found |= {f"{name}_loss": loss, f"{name}_accuracy": right / len(labels)}
-        return found
+            figures |= {f"{name}_loss": loss, f"{name}_accuracy": right / len(labels)}
+        return figures
 
     def state_dict(self) -> dict[str, Any]:
         """Return the network's state and the optimiser's."""
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
 
@@ -207,26 +207,27 @@ def train_classifier(
     out : path
         The run's folder: see `loop.train`. At the end it holds ``classifier.safetensors`` too, for `load_classifier`.
     data : path, optional
-        Where MNIST's files lie; by default in the cache, into which they are downloaded (`nlmeans.datasets.mnist`).
+        The folder of MNIST's files; by default the cache, into which they are downloaded (`nlmeans.datasets.mnist`).
     epochs : int, default 1
-        How often every image is seen. With the recipe "article" a finished run may be resumed with more.
+        Passes over the images. With the recipe "article" a finished run may be resumed with more.
     seed : int, default 0
-        0 to 2³² − 1. One seed makes all networks start alike but for the blocks, and shows them the same batches.
+        0 to 2³² − 1. For one seed all networks start with the same parameters but for the blocks, and get the same
+        batches.
     block, backend : str
         As for `NonLocalClassifier`.
     recipe : {"article", "fair"} or Recipe, default "article"
-        "article": Adam with the learning rate 0.001, nothing else; the test images are looked at after every epoch.
+        "article": Adam with the learning rate 0.001, nothing else; the test images are evaluated after every epoch.
         "fair": images shifted, turned and stretched at random, smoothed labels, weight decay, a learning rate of one
-        cycle; 5000 training images are held back for choices, and the test images looked at once, at the end.
-        Or one of your own.
+        cycle; 5000 training images are held back for choices, and the test images evaluated once, at the end.
+        Or your own.
     batch : int, default 128
         Images of a step.
     limit : int, optional
         Take only the first so many training images.
     device : str, default "auto"
-        "cpu", "cuda", "mps" …; by default the first of cuda, mps and cpu that there is.
+        "cpu", "cuda", "mps" …; by default the first of cuda, mps and cpu that is available.
     blind : bool, default False
-        Never look at the test images: for choices between recipes.
+        Never evaluate the test images: for choices between recipes.
     resume, overwrite, watcher
         As for `loop.train`.
 
@@ -235,8 +236,8 @@ def train_classifier(
     Result
         The network, and for every epoch: ``running_loss``, ``running_accuracy`` (training, of every batch at its
         turn, with dropout); in eval mode after the epoch ``train_``, ``validation_`` and ``test_`` ``loss`` and
-        ``accuracy`` (0 to 1) of what may be looked at, with the recipe "fair" the first and last of these after the
-        last epoch alone; ``seconds`` of training and ``evaluation_seconds``.
+        ``accuracy`` (0 to 1) of the sets that may be evaluated, with the recipe "fair" the first and last of these
+        only after the last epoch; ``seconds`` of training and ``evaluation_seconds``.
 
     Raises
     ------
@@ -282,7 +283,7 @@ def one_cycle(progress: float) -> float:
 
 
 def moved(images: Tensor, recipe: Recipe) -> Tensor:
-    """Return images (B, 1, H, W), each shifted, turned and stretched at random; what comes into view is 0."""
+    """Return images (B, 1, H, W), each shifted, turned and stretched at random; pixels from outside are 0."""
 
     def within(limit: float, *shape: int) -> Tensor:
         return limit * (2 * torch.rand(*shape, device=images.device) - 1)
@@ -303,7 +304,7 @@ def moved(images: Tensor, recipe: Recipe) -> Tensor:
 def _assess(
     network: NonLocalClassifier, images: Tensor, labels: Tensor, pause: Callable[[], None]
 ) -> tuple[float, int]:
-    """Return the mean loss in eval mode, and how many images were classified right."""
+    """Return the mean loss in eval mode, and the number of right answers."""
     network.eval()
     loss, right = 0.0, 0
     for some, answers in zip(images.split(EVALUATED), labels.split(EVALUATED), strict=True):
@@ -314,8 +315,8 @@ def _assess(
     return loss / len(labels), right
 
 
-def _called(recipe: Recipe) -> str:
-    """Return a recipe's name, or all of it where it has none."""
+def _named(recipe: Recipe) -> str:
+    """Return the name of a recipe, or its repr."""
     return next((name for name, known in RECIPES.items() if known == recipe), repr(recipe))
 
 
@@ -328,7 +329,7 @@ def _scaled(images: Tensor) -> Tensor:
 
 
 def _digest(*sets: Labelled) -> str:
-    """Return what tells these images and labels from others."""
+    """Return a fingerprint of images and labels."""
     digest = hashlib.sha256()
     for digits in sets:
         digest.update(digits.images.tobytes() + digits.labels.tobytes())

@@ -21,7 +21,7 @@ from .. import weights as files
 from .._device import chosen_device, half_precision
 from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
-from .loop import FittedNoise, Watcher, train
+from .loop import Setting, Watcher, train
 from .muon import Muon
 
 WEIGHTS = "denoiser.safetensors"
@@ -30,12 +30,12 @@ FOLDER = "CBSD400_train"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 CHECKED = (15, 25, 50)
 HELD = 8
-"""Pictures that are held back, to see how a run is going."""
+"""Number of pictures held back to evaluate a run."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to learn: filters with Muon, all else with AdamW, by the mean absolute error.
+    """A training recipe: filters learn with Muon, all else with AdamW, by the mean absolute error.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ class Recipe:
     warm_up : float
         Part of the run, 0 to 1.
     average : float
-        Share of the averaged weights that a step keeps; it is these that are evaluated and saved.
+        Share of the averaged parameters that a step keeps; the averages are evaluated and saved.
     sigma, skew : float
-        σ is ``sigma · u**skew`` for u evenly from 0 to 1, in grey levels of 255: low σ comes more often.
+        σ is ``sigma · u**skew`` for u evenly from 0 to 1, in grey levels of 255: low σ is more frequent.
     even : float
-        The error of a crop counts √(even / (σ + even)), in grey levels: all σ learn about equally fast in decibels.
+        A crop's error weighs √(even / (σ + even)), in grey levels: in decibels all σ learn about equally fast.
     clip : float
-        Largest length of the gradient, usually 0.01 to 0.1: one odd batch must not lead the momentum astray.
+        Largest length of the gradient, usually 0.01 to 0.1: so that one odd batch does not spoil the momentum.
     """
 
     steps: int = 500
@@ -79,7 +79,7 @@ class Recipe:
 
 
 class DenoiserTask:
-    """A network that learns to take noise away; all pictures lie in memory as bytes.
+    """A network that learns to remove noise; all pictures are in memory as bytes.
 
     Parameters
     ----------
@@ -88,19 +88,19 @@ class DenoiserTask:
     channels : int
         1 or 3.
     recipe : Recipe
-        How to learn.
+        The training recipe.
     seed : int
-        Decides how the network starts.
+        Determines the initial parameters.
     device : torch.device
-        Where to compute.
+        The network's device.
     half : bool
         Whether convolutions compute in bfloat16.
     network : mapping
         Options of `NonLocalDenoiser`.
     epochs : int
-        How long the run will be.
+        Length of the run.
     start : mapping of Tensor, optional
-        Weights to begin with.
+        Parameters to begin with.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class DenoiserTask:
             (Muon(filters, recipe.filters), recipe.filters),
             (torch.optim.AdamW(others, recipe.others, weight_decay=0.0), recipe.others),
         ]
-        self.settings: Mapping[str, FittedNoise] = {
+        self.settings: Mapping[str, Setting] = {
             "task": "denoiser", "channels": channels, "bfloat16": half, "network": repr(dict(network)),
             "recipe": repr(recipe), "epochs": epochs, "data": _digest(pictures),
             "start": None if start is None else _digest([start[name] for name in sorted(start)]),
@@ -158,8 +158,8 @@ class DenoiserTask:
         noisy = clean + (sigma * torch.randn(clean.shape)).to(self.device)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            found = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
-        errors = (found.float() - clean).abs().mean((1, 2, 3))
+            result = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
+        errors = (result.float() - clean).abs().mean((1, 2, 3))
         even = self.recipe.even / 255
         loss = (errors * (even / (sigma[:, 0, 0, 0].to(errors) + even)).sqrt()).mean()
         for optimizer, _ in self.optimizers:
@@ -173,9 +173,9 @@ class DenoiserTask:
 
     @torch.inference_mode()
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
-        """Return the PSNR of the averaged network on the pictures that are held back, by σ."""
+        """Return the PSNR of the averaged network on the held-back pictures, by σ."""
         network = self.average.module.eval()
-        found: Row = {}
+        figures: Row = {}
         for sigma in CHECKED:
             each = []
             for k, picture in enumerate(self.held):
@@ -185,8 +185,8 @@ class DenoiserTask:
                 result = network(clean + torch.from_numpy(noise).to(self.device), sigma / 255).clamp(0, 1)
                 each.append(-10 * math.log10(max(float((result - clean).square().mean()), 1e-12)))
                 pause()
-            found[f"psnr_{sigma}"] = sum(each) / len(each)
-        return found
+            figures[f"psnr_{sigma}"] = sum(each) / len(each)
+        return figures
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the network, its average and the optimisers."""
@@ -197,7 +197,7 @@ class DenoiserTask:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         for (optimizer, _), saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -234,26 +234,26 @@ def train_denoiser(
         Epochs of 500 steps of 8 crops. The rates fall until the last one: a run can be stopped and resumed at any
         moment, but not prolonged.
     seed : int, default 0
-        Decides all that is random.
+        Seed of all random numbers.
     weights : {"learned", "raw", "none"}
         As for `NonLocalDenoiser`.
     recipe : Recipe, optional
-        How to learn.
+        The training recipe.
     start : path, optional
-        Weights of an earlier run to begin with, in place of random ones. It may have been for another number of
-        channels: then all begin with its weights but the layers at the ends, which have other shapes.
+        Checkpoint of an earlier run to begin with, in place of random parameters. With another number of channels
+        only the layers at the ends, which have other shapes, begin at random.
     device : str, default "auto"
-        "cpu", "cuda" …; by default the first of cuda, mps and cpu that there is.
+        "cpu", "cuda" …; by default the first of cuda, mps and cpu that is available.
     precision : {"auto", "float32", "bfloat16"}
-        What convolutions compute in; "auto" is bfloat16 on GPUs, and on processors that multiply it. Weights and the
-        non-local stage are in float32 either way.
+        Of convolutions; "auto" is bfloat16 on GPUs, and on processors that multiply it. Parameters and the non-local
+        stage are in float32 either way.
     resume, overwrite, watcher
         As for `loop.train`.
 
     Returns
     -------
     NonLocalDenoiser
-        With the averaged weights, ready to evaluate.
+        With the averaged parameters, ready to evaluate.
 
     Raises
     ------
@@ -268,10 +268,10 @@ def train_denoiser(
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     channels = 3 if colour else 1
     network: dict[str, Any] = {"weights": weights}
-    begun, before = (None, None) if start is None else _weights(start, network)
+    parameters, trained = (None, None) if start is None else _parameters(start, network)
     task = DenoiserTask(
         pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
-        network=network, epochs=epochs, start=begun,
+        network=network, epochs=epochs, start=parameters,
     )  # fmt: skip
     folder = Path(out)
     if overwrite and not resume:
@@ -279,17 +279,17 @@ def train_denoiser(
     average: Any = task.average.module
     notes = {
         **task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type,
-        "start": before,
+        "start": trained,
     }  # fmt: skip
     saving = _Saving(folder / WEIGHTS, average, channels, network, notes, watcher or Watcher())
     history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
-    saving.save(history[-1])  # a run that was stopped between its last checkpoint and its weights gets them now
-    found: NonLocalDenoiser = average.eval()
-    return found
+    saving.save(history[-1])  # a run that was stopped before this file was written gets it now
+    result: NonLocalDenoiser = average.eval()
+    return result
 
 
 class _Saving(Watcher):
-    """Saves the averaged weights after every epoch, and passes on what it is told."""
+    """Saves the averaged network after every epoch, and passes events on."""
 
     def __init__(
         self,
@@ -317,24 +317,24 @@ class _Saving(Watcher):
         self._watcher.epoch(row)
 
     def save(self, row: Row) -> None:
-        """Write the weights, with the figures that they reached."""
+        """Write the network, with its figures."""
         files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
 
 
 def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
     """Return crops (count, channels, side, side), 0 to 1, from random places, turned and mirrored at random.
 
-    Pictures are drawn in proportion to their pixels: copies at half the size are a fifth of all, not half.
+    Pictures are drawn in proportion to their pixels: those at half the size are a fifth of all, not half.
     """
-    found = []
+    drawn = []
     sizes = torch.tensor([float(picture[0].numel()) for picture in pictures])
     picks, turns = torch.multinomial(sizes, count, replacement=True), torch.randint(8, (count,))
     for pick, turn in zip(picks.tolist(), turns.tolist(), strict=True):
         picture = pictures[pick]
         y, x = (int(torch.randint(length - side + 1, ())) for length in picture.shape[1:])
         crop = torch.rot90(picture[:, y : y + side, x : x + side], turn % 4, (1, 2))
-        found.append(crop.flip(2) if turn >= 4 else crop)
-    return torch.stack(found).float() / 255
+        drawn.append(crop.flip(2) if turn >= 4 else crop)
+    return torch.stack(drawn).float() / 255
 
 
 def halved(picture: Tensor) -> Tensor:
@@ -350,11 +350,11 @@ def risen_and_fallen(progress: float, warm_up: float) -> float:
 
 
 def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Return how weights are averaged: exponentially, over fewer steps at first, so that the start is forgotten."""
+    """Return the exponential average of parameters, over fewer steps at first, so that the start is forgotten."""
 
     @torch.no_grad()
-    def update(averages: Any, weights: Any, count: Any) -> None:
-        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + float(count)) / (10 + float(count))))
+    def update(averages: Any, parameters: Any, count: Any) -> None:
+        torch._foreach_lerp_(averages, parameters, 1 - min(decay, (1 + float(count)) / (10 + float(count))))
 
     return update
 
@@ -369,34 +369,34 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     """
     from PIL import Image
 
-    found = []
+    tensors = []
     paths = sorted(path for path in (data / FOLDER).glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
     for path in paths:
         with Image.open(path) as image:
             array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
-        found.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
-    return found
+        tensors.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
+    return tensors
 
 
-def _weights(path: str | os.PathLike[str], wanted: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the weights to begin with, and the notes of how they were trained."""
+def _parameters(path: str | os.PathLike[str], expected: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the parameters of a checkpoint, and the notes of its training."""
     arguments, state, notes = files.load(path, "NonLocalDenoiser")
-    if {**arguments, "channels": 0} != {**wanted, "channels": 0}:
-        raise ValueError(f"{path} must hold a network made with {dict(wanted)}; got {arguments}")
+    if {**arguments, "channels": 0} != {**expected, "channels": 0}:
+        raise ValueError(f"{path} must hold a network made with {dict(expected)}; got {arguments}")
     return {name: tensor.float() for name, tensor in state.items()}, notes
 
 
 def _inner(network: NonLocalDenoiser) -> list[Tensor]:
-    """Return the filters between features; those at the ends, and the stage's, learn as single numbers do."""
+    """Return the filters between features; those at the ends and of the stage learn by AdamW."""
     ends = (network.stem, network.propose, network.stage, network.join, network.head)
     apart = {id(p) for part in ends for p in part.parameters()}
     return [p for p in network.parameters() if p.ndim == 4 and id(p) not in apart]
 
 
 def _digest(tensors: Sequence[Tensor]) -> str:
-    """Return what tells these tensors from others."""
+    """Return a fingerprint of tensors."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(tensor.numpy().tobytes())

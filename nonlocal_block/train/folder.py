@@ -1,4 +1,4 @@
-"""What a training run leaves on disk: a checkpoint, a log, and curves for TensorBoard."""
+"""The files of a training run: a checkpoint, a log, and curves for TensorBoard."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class RunFolder:
     Parameters
     ----------
     path : Path
-        Is made if need be.
+        The folder, made if need be.
     resume : bool
-        Whether the run that is there goes on.
+        Whether to continue the run in it.
     overwrite : bool
-        Whether it may be replaced.
+        Whether to replace the run in it.
 
     Raises
     ------
     ValueError
-        If it is to go on and to be replaced.
+        If both are given.
     FileExistsError
-        If a run is there, and it is neither to go on nor to be replaced.
+        If there is a run, and neither is given.
     FileNotFoundError
-        If none is there that could go on.
+        If there is no run to continue.
     """
 
     def __init__(self, path: Path, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -43,10 +43,10 @@ class RunFolder:
         self.log = path / "log.csv"
         if resume and overwrite:
             raise ValueError("a run can be resumed or overwritten, not both; got resume=True and overwrite=True")
-        there = self.checkpoint.exists()
-        if resume and not there:
+        exists = self.checkpoint.exists()
+        if resume and not exists:
             raise FileNotFoundError(f"there is nothing to resume: {self.checkpoint} does not exist")
-        if there and not resume and not overwrite:
+        if exists and not resume and not overwrite:
             raise FileExistsError(f"{path} holds a run already: --resume continues it, --overwrite starts afresh")
         path.mkdir(parents=True, exist_ok=True)
         if overwrite:
@@ -69,7 +69,7 @@ class RunFolder:
         content = io.BytesIO(self.checkpoint.read_bytes())
         try:
             state = torch.load(content, map_location="cpu", weights_only=True)
-        except Exception:  # of any kind; torch's own words recommend to execute what is in the file
+        except Exception:  # of any class; torch's own message recommends to execute the file's content
             raise ValueError(f"{self.checkpoint} is corrupt, or not a checkpoint of nonlocal_block.train") from None
         if not isinstance(state, dict) or state.get("format") != 1:
             raise ValueError(f"{self.checkpoint} is not a checkpoint of this version of nonlocal_block.train")
@@ -87,7 +87,7 @@ class RunFolder:
 
 
 class Curves:
-    """Draws rows in TensorBoard, if that is installed; those of epochs after ``done`` are drawn anew."""
+    """Draws rows in TensorBoard, if that is installed, again from the epoch after ``done``."""
 
     def __init__(self, path: Path, done: int) -> None:
         self._writer: Any = None
@@ -106,6 +106,6 @@ class Curves:
             self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Close the writer."""
         if self._writer is not None:
             self._writer.close()

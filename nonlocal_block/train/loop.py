@@ -1,4 +1,4 @@
-"""The loop that every task runs in: epochs of shuffled batches, which can be stopped and continued bit for bit."""
+"""The training loop of every task: epochs of shuffled batches, which can be stopped and continued bit for bit."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from torch import Tensor
 
 from .folder import Curves, Row, RunFolder
 
-FittedNoise = int | float | str | bool | None
+Setting = int | float | str | bool | None
 
 _log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What is learned. The loop decides which samples come when; everything else is the task's."""
+    """A task to learn. The loop orders the samples; everything else is the task's."""
 
     device: torch.device
     size: int
     """Samples of an epoch."""
     batch: int
     """Samples of a step."""
-    settings: Mapping[str, FittedNoise]
-    """What must not change between the parts of a run, except the seed, which the loop adds."""
+    settings: Mapping[str, Setting]
+    """Settings that must not change when a run is resumed; the loop adds the seed."""
 
     def step(self, samples: Tensor, progress: float) -> dict[str, Tensor]:
-        """Learn from samples, given by their indices; return sums over them. ``progress``: the run's part, 0 to 1."""
+        """Learn from samples, given by their indices; return sums over them. ``progress`` of the run is 0 to 1."""
 
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
-        """Return figures of the model as it is; ``last``: after the last epoch. Call ``pause`` every now and then."""
+        """Return figures of the model, ``last`` after the last epoch. Call ``pause`` every now and then."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that `step` changes."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
 
 
 class Watcher:
-    """Is told what goes on, and by default does nothing about it."""
+    """Is notified of a run's events, and by default ignores them."""
 
     def batch(self, epoch: int, done: int, total: int) -> None:
-        """Take note that a step is done."""
+        """Handle the end of a step."""
 
     def evaluating(self, epoch: int) -> None:
-        """Take note that all steps of an epoch are done."""
+        """Handle the end of an epoch's steps."""
 
     def epoch(self, row: Row) -> None:
-        """Take note of an epoch's figures."""
+        """Handle the figures of an epoch."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, at a moment when the state is whole."""
+    """Ctrl-C between two steps, when the state is complete."""
 
 
 def train(
@@ -78,22 +78,22 @@ def train(
     Parameters
     ----------
     task : Task
-        What is learned; made with the same arguments if a run is resumed.
+        The task, made with the same arguments if a run is resumed.
     out : Path
         The run's folder: ``checkpoint.pt``, written after every epoch and at Ctrl-C, ``log.csv``, and ``tensorboard``
         if that is installed.
     epochs : int
-        When to stop, counted from the run's start.
+        Number of epochs, from the run's start.
     seed : int
         Decides the order of samples and all random numbers that the task draws from torch's own generators. The
         caller's generators are left as they were.
     resume : bool, default False
-        Continue the run in ``out``. On the CPU with the same number of threads, what comes out is what would have
-        come out without the stop, bit for bit.
+        Continue the run in ``out``. On the CPU with the same number of threads, the result is that of a run without
+        the stop, bit for bit.
     overwrite : bool, default False
         Replace the run in ``out``.
     watcher : Watcher, optional
-        Is told what goes on.
+        Is notified of the run's events.
 
     Returns
     -------
@@ -138,9 +138,9 @@ def train(
 
 
 class _Run:
-    """How far a run has come."""
+    """The state of a run."""
 
-    def __init__(self, task: Task, settings: Mapping[str, FittedNoise]) -> None:
+    def __init__(self, task: Task, settings: Mapping[str, Setting]) -> None:
         self.task = task
         self.settings = dict(settings)
         self.history: list[Row] = []
@@ -149,7 +149,7 @@ class _Run:
         self.seconds = 0.0
 
     def epoch(self, epochs: int, watcher: Watcher, pause: Callable[[], None]) -> Row:
-        """Do what is left of the current epoch, and return its figures."""
+        """Finish the current epoch, and return its figures."""
         task, number = self.task, len(self.history) + 1
         batches = _order(task.size, int(self.settings["seed"] or 0), number).to(task.device).split(task.batch)
         start = time.perf_counter() - self.seconds
@@ -165,15 +165,15 @@ class _Run:
             raise FloatingPointError(f"epoch {number} ended in {means}: try a lower learning rate")
         watcher.evaluating(number)
         middle = time.perf_counter()
-        found = task.evaluate(number == epochs, pause)
+        figures = task.evaluate(number == epochs, pause)
         times = {"seconds": self.seconds, "evaluation_seconds": time.perf_counter() - middle}
-        row = {"epoch": number, **means, **found, **{name: round(value, 3) for name, value in times.items()}}
+        row = {"epoch": number, **means, **figures, **{name: round(value, 3) for name, value in times.items()}}
         self.history.append(row)
         self.done, self.sums, self.seconds = 0, {}, 0.0
         return row
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that a run can be continued from."""
+        """Return everything needed to continue."""
         on_cuda = self.task.device.type == "cuda"
         return {
             "format": 1,
@@ -191,14 +191,14 @@ class _Run:
         }
 
     def load(self, folder: RunFolder) -> None:
-        """Continue where a checkpoint was written."""
+        """Continue from the checkpoint."""
         state = folder.load()
         then, now = state.get("settings"), self.settings
         if not isinstance(then, dict):
             raise ValueError(f"{folder.checkpoint} does not hold a run: its settings are missing")
-        other = [f"{k}={then.get(k)!r}, not {now.get(k)!r}" for k in {**then, **now} if then.get(k) != now.get(k)]
-        if other:
-            raise ValueError(f"the run in {folder.path} can only be resumed as it was begun: with {'; '.join(other)}")
+        changed = [f"{k}={then.get(k)!r}, not {now.get(k)!r}" for k in {**then, **now} if then.get(k) != now.get(k)]
+        if changed:
+            raise ValueError(f"the run in {folder.path} can only be resumed as it was begun: with {'; '.join(changed)}")
         try:
             self._take(state)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -206,7 +206,7 @@ class _Run:
             raise ValueError(f"{folder.checkpoint} does not hold all of a run: it was damaged ({what})") from error
 
     def _take(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore what `state_dict` returned."""
         if state["threads"] != torch.get_num_threads() and self.task.device.type == "cpu":
             _log.warning(
                 "begun with %d threads: with %d, last digits differ", state["threads"], torch.get_num_threads()
@@ -220,23 +220,23 @@ class _Run:
 
 
 def _order(size: int, seed: int, epoch: int) -> Tensor:
-    """Return an epoch's order of samples, which depends on nothing that was drawn before."""
+    """Return an epoch's order of samples, which depends on no earlier random number."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(size, generator=generator)
 
 
 @contextmanager
 def _at_interrupt() -> Iterator[Callable[[], None]]:
-    """Yield a function that raises `Interrupted` if someone pressed Ctrl-C; without it nothing is cut off midway."""
-    asked: list[int] = []
+    """Yield a function that raises `Interrupted` after Ctrl-C, so that nothing is cut off midway."""
+    received: list[int] = []
 
     def note(number: int, _: Any) -> None:
-        if asked:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
 
     def pause() -> None:
-        if asked:
+        if received:
             raise Interrupted
 
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's

@@ -1,4 +1,4 @@
-"""Muon: momentum whose steps turn filters by rotations, so that all directions of a layer learn equally fast."""
+"""Muon: momentum with orthogonalised steps, so that all directions of a layer learn equally fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""An odd polynomial that brings singular values between 0 and 1 near to 1, when it is applied again and again."""
+"""An odd polynomial that, applied repeatedly, brings singular values between 0 and 1 near to 1."""
 ROUNDS = 5
 
 
@@ -19,12 +19,12 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     parameters : iterable of Tensor
-        Weights of two or more dimensions; a filter counts as a matrix of its first axis (the output channels, or the
+        Parameters of two or more dimensions; a filter counts as a matrix of its first axis (the output channels, or the
         input channels where a convolution is transposed) and all the rest.
     learning_rate : float
-        Length of a step: the root mean square of a change is about that, divided by the root of the columns.
+        Length of a step: the root mean square of a change is about this over the root of the columns.
     momentum : float, default 0.95
-        Nesterov's.
+        Nesterov's momentum.
 
     Notes
     -----
@@ -45,21 +45,21 @@ class Muon(torch.optim.Optimizer):
         """Make a step."""
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
-            for weight in group["params"]:
-                if weight.grad is None:
+            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is None:
                     continue
-                state = self.state[weight]
+                state = self.state[parameter]
                 if not state:
-                    state["momentum"] = torch.zeros_like(weight)
-                momentum = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                ahead = weight.grad.lerp(momentum, group["momentum"]).flatten(1)
-                alike.setdefault(ahead.shape, []).append((weight, ahead))
-            for (rows, columns), pairs in alike.items():  # one product for all layers of one shape
-                turned = orthogonalised(torch.stack([ahead for _, ahead in pairs]))
+                    state["momentum"] = torch.zeros_like(parameter)
+                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                ahead = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
+                by_shape.setdefault(ahead.shape, []).append((parameter, ahead))
+            for (rows, columns), pairs in by_shape.items():  # one product for all layers of one shape
+                orthogonal = orthogonalised(torch.stack([ahead for _, ahead in pairs]))
                 length = group["lr"] * max(1.0, rows / columns) ** 0.5
-                for (weight, _), change in zip(pairs, turned, strict=True):
-                    weight.add_(change.reshape(weight.shape).to(weight.dtype), alpha=-length)
+                for (parameter, _), change in zip(pairs, orthogonal, strict=True):
+                    parameter.add_(change.reshape(parameter.shape).to(parameter.dtype), alpha=-length)
         return loss
 
 

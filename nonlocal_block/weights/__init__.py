@@ -1,4 +1,4 @@
-"""Files of trained weights, and those that come with the package: ``index.json`` has their SHA-256."""
+"""Checkpoints: files of a network's parameters, and the package's own, whose SHA-256 are in ``index.json``."""
 
 from __future__ import annotations
 
@@ -15,38 +15,37 @@ from torch import Tensor, nn
 from nlmeans.formats import replacing
 
 FORMAT = 1
-"""Raised when an older version of the package could not read the index or the files."""
+"""Raised with changes that older versions of the package cannot read."""
 FOLDER = Path(__file__).parent
 INDEX = "index.json"
 REMEDY = "Install the package again"
 QUOTED = 200
-"""Characters of a file, or of another library's words on it, that an error repeats."""
+"""Characters of a file, or of another library's message on it, that an error repeats."""
 MOST = 64
 """Numbers up to this are arguments of any network; larger ones must be a side or the count of its tensors."""
 Network = TypeVar("Network", bound=nn.Module)
 Loaded = tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]
-"""Arguments, weights and notes."""
+"""Arguments, parameters and notes."""
 
 
 def shipped(name: str, network: str, folder: Path | None = None) -> Loaded:
-    """Return what `load` does for weights that come with the package, if they are what was shipped.
+    """Return the arguments, parameters and notes of one of the package's checkpoints, if it is unchanged.
 
     Parameters
     ----------
     name : str
-        What the weights are called in the index, such as "classifier".
+        Its name in the index, such as "classifier".
     network : str
-        The class that they must be of.
+        The class of its network.
     folder : Path, optional
-        Where index and files lie; by default in the package.
+        The folder of index and checkpoints; by default the package's.
 
     Raises
     ------
     FileNotFoundError
         If the index or the file is missing.
     ValueError
-        If there are no weights of that name, they are of a newer format, or the file is truncated or was changed; the
-        message says which.
+        If there is no checkpoint of that name, it is of a newer format, truncated or changed; the message says which.
     """
     folder = folder or FOLDER
     index = _read(folder)
@@ -71,18 +70,18 @@ def shipped(name: str, network: str, folder: Path | None = None) -> Loaded:
 def save(
     path: str | os.PathLike[str], network: nn.Module, arguments: Mapping[str, Any], notes: Mapping[str, Any]
 ) -> None:
-    """Write a network's weights as a safetensors file, which appears whole or not at all.
+    """Write a network's parameters as a safetensors file, which appears whole or not at all.
 
     Parameters
     ----------
     path : path
         The file; one of that name is replaced.
     network : nn.Module
-        What to save; its class is noted.
+        The network; its class is noted.
     arguments : mapping
-        What it was made with.
+        The arguments that it was made with.
     notes : mapping
-        What to say about it: recipe, seed, figures. Both go into the file's metadata, as JSON.
+        Training recipe, seed, figures. Both mappings go into the file's metadata, as JSON.
 
     Raises
     ------
@@ -96,21 +95,21 @@ def save(
 
 
 def load(path: str | os.PathLike[str], network: str) -> Loaded:
-    """Return the arguments, weights and notes of a file that `save` wrote; nothing in it is executed.
+    """Return the arguments, parameters and notes of a file that `save` wrote; nothing in it is executed.
 
     Parameters
     ----------
     path : path
         A safetensors file.
     network : str
-        The class that it must be of.
+        The class of its network.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is corrupt, of a newer format, or holds something else; the message names it.
+        If it is corrupt, of a newer format, or of another network; the message names it.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
@@ -130,13 +129,13 @@ def _packed(network: str, arguments: Mapping[str, Any], state: Mapping[str, Tens
 
 
 def _parsed(content: bytes, path: str | os.PathLike[str], network: str) -> Loaded:
-    """Return what a safetensors file holds."""
+    """Return the arguments, parameters and notes in a safetensors file."""
     library = _library()
     try:
         state = library.torch.load(content)
     except library.SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {_short(error)}") from error
-    # A header of JSON, after eight bytes that tell its length; the loader itself gives back no metadata.
+    # A header of JSON, after eight bytes with its length; the loader itself returns no metadata.
     metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
     if metadata.get("network") != network:
         raise ValueError(f"{path} does not hold a {network}; its metadata is {_short(metadata)}")
@@ -154,7 +153,7 @@ def _parsed(content: bytes, path: str | os.PathLike[str], network: str) -> Loade
 
 
 def _short(text: Any) -> str:
-    """Return a text on one line, and not all of a long one: files may hold anything."""
+    """Return a text on one line, shortened if it is long: files may hold anything."""
     line = " ".join(str(text).split())
     return line if len(line) <= QUOTED else f"{line[:QUOTED]} …"
 
@@ -171,41 +170,43 @@ def _library() -> Any:
 
 
 def assembled(
-    kind: Callable[..., Network], arguments: Mapping[str, Any], state: Mapping[str, Tensor], name: Any
+    network_class: Callable[..., Network], arguments: Mapping[str, Any], state: Mapping[str, Tensor], name: Any
 ) -> Network:
-    """Return a network with these weights, in float32 and ready to evaluate; no random number is drawn.
+    """Return a network with these parameters, in float32 and ready to evaluate; no random number is drawn.
 
     Parameters
     ----------
-    kind : class
-        Of nn.Module.
+    network_class : class
+        A class of nn.Module.
     arguments, state : mapping
-        What `load` returned.
+        From `load`.
     name : str or path
-        What errors call the weights.
+        The checkpoint's name in errors.
 
     Raises
     ------
     ValueError
-        If the weights do not fit.
+        If the parameters do not fit.
     """
     floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     try:
         _check_sizes(arguments, floats)
         with torch.device("meta"):
-            network = kind(**arguments).float()
+            network = network_class(**arguments).float()
         wanted, given = ({k: (tuple(x.shape), x.dtype) for k, x in s.items()} for s in (network.state_dict(), floats))
         for key in sorted(wanted.keys() | given.keys()):  # before memory is taken
             if wanted.get(key) != given.get(key):
                 raise ValueError(f"{key} must be {wanted.get(key, 'absent')}; got {given.get(key, 'none')}")
         network.to_empty(device="cpu").load_state_dict(floats)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{name} does not fit {kind.__name__}({_short(dict(arguments))}): {_short(error)}") from error
+        raise ValueError(
+            f"{name} does not fit {network_class.__name__}({_short(dict(arguments))}): {_short(error)}"
+        ) from error
     return network.eval()
 
 
 def _check_sizes(arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    """Refuse numbers that no network with these weights can have been made with: it would take for ever to make."""
+    """Refuse arguments too large for a network with these parameters, which would take for ever to make."""
     most = max(MOST, len(state), *(side for tensor in state.values() for side in tensor.shape))
     for name, value in arguments.items():
         for number in value if isinstance(value, list) else [value]:
@@ -222,26 +223,26 @@ def ship(
     half: bool = False,
     notes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Copy trained weights to those that come with the package, and note their hash in the index.
+    """Copy a checkpoint to the package's own, and note its hash in the index.
 
     Parameters
     ----------
     name : str
-        What `shipped` will know them by; weights of that name are replaced.
+        Its name for `shipped`; one of that name is replaced.
     source : path
         A file that `save` wrote.
     network : str
-        The class that it is of.
+        The class of its network.
     folder : Path, optional
-        Where index and files lie; by default in the package.
+        The folder of index and checkpoints; by default the package's.
     half : bool, default False
-        Store float32 weights in float16, in half the bytes.
+        Store float32 parameters in float16, in half the bytes.
     notes : mapping, optional
-        What to say beyond the file's own notes, such as licence and figures on test sets.
+        Notes besides the file's own, such as licence and figures on test sets.
     """
     folder = folder or FOLDER
     path = folder / f"{name}.safetensors"
-    # Read first: an index that cannot be read must not leave new weights behind that it does not know.
+    # Read first: if the index cannot be read, no new checkpoint must be left behind.
     index: dict[str, Any] = _read(folder) if (folder / INDEX).exists() else {"format": FORMAT, "files": {}}
     arguments, state, own = load(source, network)
     if half:
@@ -260,13 +261,13 @@ def ship(
 
 
 def digest(name: str, folder: Path | None = None) -> str:
-    """Return the SHA-256 of weights that come with the package, as the index has it."""
-    found: str = _entry(_read(folder or FOLDER), name)["sha256"]
-    return found
+    """Return the SHA-256 of one of the package's checkpoints, from the index."""
+    sha256: str = _entry(_read(folder or FOLDER), name)["sha256"]
+    return sha256
 
 
 def _entry(index: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what the index says of a file."""
+    """Return the index's entry of a checkpoint."""
     files: dict[str, dict[str, Any]] = index["files"]
     if name not in files:
         raise ValueError(f"there must be weights of that name: {', '.join(sorted(files))}; got {name!r}")

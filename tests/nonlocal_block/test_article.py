@@ -164,7 +164,7 @@ def test_accuracies_are_those_of_the_result_files():
     assert percent(ours["train"]) in measured("7", "One epoch: training")
     assert percent(one["accuracy"]["conv"]["test"]) in measured("7", "That one epoch")
     gains = one["gain"]
-    matters = measured("4", "That likeness is measured at all matters, on MNIST")
+    matters = measured("4", "That similarity is measured at all matters, on MNIST")
     for name in ("embedded_gaussian over none", "dot_product over none", "embedded_gaussian over conv"):
         assert points(gains[name]["test"]) in matters
     assert points(gains["embedded_gaussian over none"]["test"]) in measured("7", "That one epoch")

@@ -1,4 +1,4 @@
-"""What the classifier looks at: heat maps, boxes, the numbers, the pictures and the command."""
+"""What the classifier reads: heat maps, boxes, the numbers, the pictures and the command."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from typer.testing import CliRunner  # noqa: E402
 from nonlocal_block import NonLocalBlock2d, NonLocalClassifier  # noqa: E402
 from nonlocal_block.classifier import BLOCKS, MODES, save_classifier  # noqa: E402
 from nonlocal_block.maps import __main__ as command  # noqa: E402
-from nonlocal_block.maps import drawing, looking, shapes  # noqa: E402
+from nonlocal_block.maps import drawing, reading, shapes  # noqa: E402
 from nonlocal_block.maps.page import page  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -43,11 +43,11 @@ def digits(count=12, seed=0):
     return images, (np.arange(count) % 10).astype(np.uint8)
 
 
-def a_look(index=7, label=4, predicted=6, key=4, heat=None):
+def a_reading(index=7, label=4, predicted=6, key=4, heat=None):
     attention = np.zeros((3, 3))
     attention.flat[key] = 0.5
     heat = np.ones((28, 28)) if heat is None else heat
-    return looking.Look(index, label, predicted, 0.62, 0.3, digits(1)[0][0], heat, heat, attention)
+    return reading.Reading(index, label, predicted, 0.62, 0.3, digits(1)[0][0], heat, heat, attention)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -55,7 +55,7 @@ def test_grad_cam_is_what_it_says(block):
     net = lively(block).double()
     x = torch.from_numpy(digits(3)[0])[:, None].double() / 255
     classes = torch.tensor([1, 5, 8])
-    comp = looking.grad_cam(net, x, classes)
+    comp = reading.grad_cam(net, x, classes)
     with torch.no_grad():
         maps = net.conv_3[:-1](net.nl_2(net.conv_2(net.nl_1(net.conv_1(x)))))
 
@@ -82,7 +82,7 @@ def test_grad_cam_leaves_the_network_as_it_was():
     net = lively().train()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     with torch.no_grad():
-        looking.grad_cam(net, torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))
+        reading.grad_cam(net, torch.rand(2, 1, 28, 28), torch.tensor([0, 1]))
         assert not torch.is_grad_enabled()
     assert net.training
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
@@ -93,12 +93,12 @@ def test_frozen_parts_stay_frozen():
     net, (images, labels) = lively().train(), digits(2)
     net.conv_1[1].eval()
     before = {name: part.training for name, part in net.named_modules()}
-    looking.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([0]))
-    looking.read(net, images)
-    for _ in looking.look(net, images, labels, [0, 1]):
+    reading.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([0]))
+    reading.read(net, images)
+    for _ in reading.readings(net, images, labels, [0, 1]):
         assert net.training
     with pytest.raises(RuntimeError):  # of a class that is none
-        looking.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([10]))
+        reading.grad_cam(net, torch.rand(1, 1, 28, 28), torch.tensor([10]))
     assert {name: part.training for name, part in net.named_modules()} == before
 
 
@@ -108,23 +108,23 @@ def test_a_keys_box_is_its_input_pixels():
         low = -F.max_pool2d(F.max_pool2d(F.max_pool2d(-picture, 2), 2), 2).flatten()
         high = F.max_pool2d(F.max_pool2d(F.max_pool2d(picture, 2), 2), 2).flatten()
         for key in range(9):
-            box = looking.key_box(key)
+            box = reading.key_box(key)
             assert (box[first], box[first + 2]) == (low[key], high[key] + 1)
 
 
 def test_attention_is_the_mean_over_queries():
     nl_map = torch.rand(2, 49, 9)
-    comp = looking.key_attention(nl_map)
+    comp = reading.key_attention(nl_map)
     assert comp.shape == (2, 3, 3)
     assert float(comp[1, 2, 0]) == pytest.approx(float(sum(nl_map[1, i, 6] for i in range(49)) / 49))
 
 
 def test_looks_are_the_networks():
     net, (images, labels) = lively(), digits()
-    read = looking.read(net, images)
-    looks = list(looking.look(net, images, labels, [3, 0, 11]))
-    assert [one.index for one in looks] == [3, 0, 11]
-    for one in looks:
+    read = reading.read(net, images)
+    some = list(reading.readings(net, images, labels, [3, 0, 11]))
+    assert [one.index for one in some] == [3, 0, 11]
+    for one in some:
         x = torch.from_numpy(images[one.index])[None, None].float() / 255
         with torch.no_grad():
             logits, maps = net.forward_with_nl_map(x)
@@ -135,14 +135,14 @@ def test_looks_are_the_networks():
             (float(shares[one.predicted]), float(shares[one.label])), abs=1e-5
         )
         assert one.key == int(maps[1][0].mean(0).argmax())
-        ref = looking.grad_cam(net, x, torch.tensor([one.label]))[0]
+        ref = reading.grad_cam(net, x, torch.tensor([one.label]))[0]
         np.testing.assert_allclose(one.heat_true, ref, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("block", ["none", "conv"])
 def test_controls_have_nothing_to_look_with(block):
     with pytest.raises(ValueError, match="only non-local blocks have maps"):
-        list(looking.look(lively(block), *digits(), [0]))
+        list(reading.readings(lively(block), *digits(), [0]))
 
 
 def test_overlap_against_a_loop():
@@ -151,14 +151,14 @@ def test_overlap_against_a_loop():
     pictures[2] = 0
 
     def share(picture, key):
-        top, left, bottom, right = looking.key_box(key)
+        top, left, bottom, right = reading.key_box(key)
         return picture[top:bottom, left:right].sum() / picture.sum()
 
     kept = [k for k in range(7) if k != 2]
     own = [share(pictures[k], keys[k]) for k in kept]
     anywhere = [np.mean([share(pictures[k], key) for key in range(9)]) for k in kept]
     others = [np.mean([share(pictures[k], keys[j]) for j in kept if j != k]) for k in kept]
-    found = looking.overlap(pictures, keys)
+    found = reading.overlap(pictures, keys)
     assert (found["n"], found["left_out"]) == (6, 1)
     assert found["overlap"] == pytest.approx(np.mean(own), abs=1e-4)
     assert found["any_box"] == pytest.approx(np.mean(anywhere), abs=1e-4)
@@ -176,58 +176,58 @@ def test_verdicts():
     keys = rng.integers(0, 9, 60)
     inside, outside = 0.1 * rng.random((60, 28, 28)), 0.1 + rng.random((60, 28, 28))
     for k, key in enumerate(keys):
-        top, left, bottom, right = looking.key_box(key)
+        top, left, bottom, right = reading.key_box(key)
         inside[k, top:bottom, left:right] += 1
         outside[k, top:bottom, left:right] = 0
-    assert looking.overlap(inside, keys)["verdict"] == "the same place"
-    assert looking.overlap(outside, keys)["verdict"] == "elsewhere"
-    assert looking.overlap(rng.random((60, 28, 28)), keys)["verdict"] == "no difference"
-    assert looking.overlap(inside[:1], keys[:1])["verdict"] == "too few digits"
+    assert reading.overlap(inside, keys)["verdict"] == "the same place"
+    assert reading.overlap(outside, keys)["verdict"] == "elsewhere"
+    assert reading.overlap(rng.random((60, 28, 28)), keys)["verdict"] == "no difference"
+    assert reading.overlap(inside[:1], keys[:1])["verdict"] == "too few digits"
 
 
 def test_a_favoured_place_is_no_sight():
     rng = np.random.default_rng(1)
     keys = np.where(rng.random(60) < 0.9, 4, 1)
     middle = rng.random((60, 28, 28))
-    middle[:, 8:16, 8:16] += 5  # of every digit, whatever its block looks at
-    found = looking.overlap(middle, keys)
+    middle[:, 8:16, 8:16] += 5  # of every digit, whatever its block attends to
+    found = reading.overlap(middle, keys)
     assert (found["verdict"], found["verdict_others"]) == ("the same place", "no difference")
     for k, key in enumerate(keys):
-        top, left, bottom, right = looking.key_box(key)
+        top, left, bottom, right = reading.key_box(key)
         middle[k, top:bottom, left:right] += 5
-    assert looking.overlap(middle, keys)["verdict_others"] == "the same place"
+    assert reading.overlap(middle, keys)["verdict_others"] == "the same place"
 
 
 def test_a_card_shows_the_box_and_the_heat():
     heat = np.zeros((28, 28))
     heat[20:, 20:] = 3
-    look = a_look(key=5, heat=heat)
-    names = [name for name, _ in drawing.tiles(look)]
+    digit = a_reading(key=5, heat=heat)
+    names = [name for name, _ in drawing.tiles(digit)]
     assert names == ["the digit", "block 2", "heat for 4", "heat for 6"]
-    assert [name for name, _ in drawing.tiles(a_look(predicted=4))] == ["the digit", "block 2", "heat for 4"]
+    assert [name for name, _ in drawing.tiles(a_reading(predicted=4))] == ["the digit", "block 2", "heat for 4"]
     s = drawing.SCALE
-    for name, picture in drawing.tiles(look)[1:]:
+    for name, picture in drawing.tiles(digit)[1:]:
         assert picture.shape == (28 * s, 28 * s, 3)
         red = (picture == drawing.RED).all(-1)
         rows, columns = np.nonzero(red)
-        top, left, bottom, right = (s * k for k in look.box)
+        top, left, bottom, right = (s * k for k in digit.box)
         assert (rows.min(), columns.min(), rows.max(), columns.max()) == (top, left, bottom - 1, right - 1), name
         assert red[top + 1, left:right].all()
         assert not red[top + 3 : bottom - 3, left + 3 : right - 3].any()
-    hot = drawing.tiles(look)[2][1]
+    hot = drawing.tiles(digit)[2][1]
     assert hot[24 * s, 24 * s].sum() > 2 * hot[s, s].sum()
-    assert drawing.caption(look) == "#7  a 4 (30 %), read as 6 (62 %)"
-    assert drawing.card(look).shape == (28 * s, 4 * 28 * s + 3 * drawing.GAP, 3)
+    assert drawing.caption(digit) == "#7  a 4 (30 %), read as 6 (62 %)"
+    assert drawing.card(digit).shape == (28 * s, 4 * 28 * s + 3 * drawing.GAP, 3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_the_sheet_holds_every_card(count):
-    looks = [a_look(index=k, key=k) for k in range(count)]
-    sheet = drawing.contact_sheet(looks, "A title " * 20)
-    ink = drawing.tiles(a_look())[0][1]
+    some = [a_reading(index=k, key=k) for k in range(count)]
+    sheet = drawing.contact_sheet(some, "A title " * 20)
+    ink = drawing.tiles(a_reading())[0][1]
     places = []
     for y in range(sheet.shape[0] - len(ink)):
-        for x in (drawing.MARGIN, drawing.MARGIN + drawing.card(a_look()).shape[1] + 2 * drawing.MARGIN):
+        for x in (drawing.MARGIN, drawing.MARGIN + drawing.card(a_reading()).shape[1] + 2 * drawing.MARGIN):
             if np.array_equal(sheet[y : y + len(ink), x : x + len(ink)], ink):
                 places.append((y, x))
     assert len(places) == count
@@ -236,7 +236,7 @@ def test_the_sheet_holds_every_card(count):
 
 @pytest.mark.parametrize("count", [1, 12, 13, 42, 43, 100])
 def test_the_sheet_is_a_page(count):
-    height, width, _ = drawing.contact_sheet([a_look()] * count, "A title").shape
+    height, width, _ = drawing.contact_sheet([a_reading()] * count, "A title").shape
     assert height < 2.5 * width
     assert width < 2500
 
@@ -254,10 +254,10 @@ class Reader(HTMLParser):
 
 
 def test_the_page_is_whole_and_loads_nothing():
-    looks = [a_look(index=k, label=k % 3, key=k) for k in range(5)]
-    found = {"misread": looking.compare(looks), "few": looking.compare(looks[:1])}
+    some = [a_reading(index=k, label=k % 3, key=k) for k in range(5)]
+    found = {"misread": reading.compare(some), "few": reading.compare(some[:1])}
     found["misread"]["ink"]["verdict_others"] = "a verdict of its own"
-    text = page(looks, "<b>Title & more</b>", ["One & two."], found)
+    text = page(some, "<b>Title & more</b>", ["One & two."], found)
     assert "&lt;b&gt;Title &amp; more" in text
     assert "http" not in text
     elements = Reader(text).found
@@ -388,7 +388,7 @@ def test_the_first_are_drawn_and_all_are_counted(data, monkeypatch):
 def test_a_network_without_errors(data):
     net = lively()
     images, _ = digits(40)
-    labels = looking.read(net, images).astype(np.uint8)
+    labels = reading.read(net, images).astype(np.uint8)
     header = np.array([0x0801, 40], ">u4").tobytes()
     (data / "t10k-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
     done = run(data)

@@ -1,4 +1,4 @@
-"""What a gallery shows."""
+"""Scenes and shots: the contents of a gallery."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Shot:
     Attributes
     ----------
     name : str
-        What it is called in the lists to choose from.
+        Its name in the lists to choose from.
     pixels : ndarray of uint8
         Grey (height, width) or RGB (height, width, 3).
     note : str
-        What is said below the name, such as "29.74 dB · SSIM 0.86 · 21 ms".
+        The caption below the name, such as "29.74 dB · SSIM 0.86 · 21 ms".
 
     Raises
     ------
     ValueError
-        For pixels of another type or shape.
+        For pixels of another dtype or shape.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Scene:
     title : str
         The heading.
     noisy : Shot
-        What was denoised.
+        The noisy picture.
     results : tuple of Shot
-        What each method made of it; the last one is compared with the noisy picture at first.
+        The methods' results; the last one is at first compared with the noisy picture.
     truth : Shot, optional
         The picture without noise, where it is known.
     note : str
@@ -72,13 +72,13 @@ class Scene:
     def __post_init__(self) -> None:
         if not self.results:
             raise ValueError(f"a scene must have at least one result; {self.title!r} has none")
-        seen: set[str] = set()
+        names: set[str] = set()
         for shot in self.shots:
-            if shot.name in seen:
+            if shot.name in names:
                 raise ValueError(
                     f"shots of a scene must have names of their own; {self.title!r} has {shot.name!r} twice"
                 )
-            seen.add(shot.name)
+            names.add(shot.name)
             if shot.pixels.shape != self.noisy.pixels.shape:
                 raise ValueError(
                     f"shots of a scene must have one shape; in {self.title!r}, {self.noisy.name!r} has "

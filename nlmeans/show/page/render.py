@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 LARGEST_WEBP = 16383
-"""Pixels along the longest side that the format can hold."""
+"""The longest side, in pixels, that the format can hold."""
 FORMATS = {"dB": ".2f", "SSIM": ".3f", "seconds": ".3f"}
-"""How the numbers of a table's columns are written; others in the shortest way."""
+"""Formats of the numbers in a table's columns; others are written in the shortest way."""
 
 
 def environment(*packages: str) -> Environment:
@@ -33,7 +33,7 @@ def environment(*packages: str) -> Environment:
     Parameters
     ----------
     *packages : str
-        Packages with a folder ``templates``, looked through before this one's.
+        Packages with a folder ``templates``, searched before this one's.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def page(
     title : str
         The page's title.
     sentences : sequence of str
-        What comes first, a paragraph each.
+        The text above the gallery, a paragraph each.
     rows : sequence of mapping
         The table's rows, values by the names of columns, which all rows share; numbers are aligned and sorted as
         such, None is a dash. The first column is the rows' heading.
@@ -92,13 +92,13 @@ def page(
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """Return 8-bit pixels, grey or RGB, as the address of an image that holds them without loss."""
+    """Return 8-bit pixels, grey or RGB, as the data URI of a lossless image."""
     from PIL import Image
 
     file = io.BytesIO()
-    kind = "webp" if max(pixels.shape[:2]) <= LARGEST_WEBP else "png"
-    Image.fromarray(pixels).save(file, kind, lossless=True)
-    return f"data:image/{kind};base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    encoding = "webp" if max(pixels.shape[:2]) <= LARGEST_WEBP else "png"
+    Image.fromarray(pixels).save(file, encoding, lossless=True)
+    return f"data:image/{encoding};base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _part(templates: Environment, name: str, **values: Any) -> Markup:

@@ -19,7 +19,7 @@ import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app
 from nlmeans.methods import registry
-from nlmeans.show.metrics import score
+from nlmeans.show.metrics import measure
 
 pytest.importorskip("jinja2")
 
@@ -91,7 +91,7 @@ def test_a_grey_picture_with_its_reference(folder):
     same(found["Noisy"], formats.read("in.png").pixels)
     same(found["Reference"], CLEAN)
     same(found["Best"], nlmeans.denoise(formats.read("in.png").pixels, axes="YX", quality="best"))
-    before = score(formats.read("in.png").pixels, CLEAN, "YX")
+    before = measure(formats.read("in.png").pixels, CLEAN, "YX")
     assert f"{before.psnr:.2f}\N{NO-BREAK SPACE}dB · SSIM\N{NO-BREAK SPACE}{before.ssim:.3f}" in text
     assert f'data-value="{before.psnr}">{before.psnr:.2f}</td>' in text
     assert "estimated from the picture" in text
@@ -301,12 +301,12 @@ def test_without_jinja2_the_extra_is_named_before_the_work(folder, calls, monkey
 def test_scores_of_stacks_are_means_over_slices_and_small_pictures_have_no_ssim():
     stack = np.stack([CLEAN, CLEAN // 2])
     dirty = noisy(stack)
-    one = [score(dirty[k], stack[k], "YX").ssim for k in range(2)]
-    assert score(dirty, stack, "NYX").ssim == pytest.approx(np.mean(one))
-    small = score(dirty[0, :8], stack[0, :8], "YX")
+    one = [measure(dirty[k], stack[k], "YX").ssim for k in range(2)]
+    assert measure(dirty, stack, "NYX").ssim == pytest.approx(np.mean(one))
+    small = measure(dirty[0, :8], stack[0, :8], "YX")
     assert np.isnan(small.ssim)
     assert np.isfinite(small.psnr)
-    assert score(CLEAN, CLEAN, "YX").psnr == np.inf
+    assert measure(CLEAN, CLEAN, "YX").psnr == np.inf
 
 
 def test_equal_and_small_pictures_have_pages_too(folder, calls):

@@ -40,7 +40,7 @@ def test_noise_is_what_it_says(made):
 
 def test_gain_is_what_it_says(made):
     clean, noisy, denoised = (pixels(made, f"{name}.png") for name in ("clean", "noisy", "denoised"))
-    before, after = demo.score(noisy, clean), demo.score(denoised, clean)
+    before, after = demo.measure(noisy, clean), demo.measure(denoised, clean)
     error = np.square(denoised.astype(float) - clean).mean()
     assert after.psnr == pytest.approx(10 * np.log10(255**2 / error))
     assert after.psnr > before.psnr + 8

@@ -62,9 +62,9 @@ def test_python_blocks_run(block):
     made = names()
     given = {name: np.array(value) for name, value in made.items() if isinstance(value, np.ndarray | list)}
     exec(block, made)
-    found = [made[name] for name in ("clean", "film", "found", "h") if name in made]
-    assert found
-    assert all(np.isfinite(np.asarray(each, float)).all() for each in found)
+    results = [made[name] for name in ("clean", "film", "estimated", "h") if name in made]
+    assert results
+    assert all(np.isfinite(np.asarray(each, float)).all() for each in results)
     for name, value in given.items():
         assert np.array_equal(made[name], value)  # no call writes to what it is given
 

@@ -15,7 +15,7 @@ from nlmeans.methods import combine, ridge
 from nlmeans.methods.average import average
 from nlmeans.methods.region import Pixels, denoised
 from nlmeans.methods.sample import Sample
-from nlmeans.methods.scale import Units
+from nlmeans.methods.scale import Scale
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.colour import colour_basis
 from nlmeans.noise.fitted import FittedNoise
@@ -56,7 +56,7 @@ def test_equals_the_definition():
     planes = np.ascontiguousarray(COLOUR.transpose(2, 0, 1)[:, None, 40:70, 60:94])
     noise = FittedNoise(Gaussian(15.0), (15.0,) * 3)
     averages = average(planes, plan, noise)[0]
-    comp = combine.combine(planes, averages, plan.ridge, noise, Units.of(planes, noise, 1.0))
+    comp = combine.combine(planes, averages, plan.ridge, noise, Scale.of(planes, noise, 1.0))
     basis = colour_basis(noise.sigma)
     features, pilot = (np.tensordot(basis, a.astype(np.float64), 1) for a in (planes, averages))
     first = naive.step(features, features, None, plan.ridge.first)

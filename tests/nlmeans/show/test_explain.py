@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlmeans.show import explain
-from nlmeans.show.explain import BESIDE, EDGE, MATCH, PATCH, UNLIKE, Mark, View, draw
+from nlmeans.show.explain import DETAILED, EDGE, MATCH, PATCH, UNLIKE, Mark, View, draw
 
 
 def cone(shape, at, radius):
@@ -96,7 +96,7 @@ def test_every_picture_is_drawn(dtype, shape, colours):
         for radius in (0, 3):
             sheet = draw(image, cone(shape, at, 8)[None], (0, *at), (0, radius, radius))
             assert sheet.shape[2] == 3
-            assert sheet.shape[1] >= BESIDE
+            assert sheet.shape[1] >= DETAILED
 
 
 def test_unusual_values():

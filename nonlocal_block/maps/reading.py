@@ -1,4 +1,4 @@
-"""Where a classifier found its answer: the convolutions' heat map, and the key that its second block held up most."""
+"""What a classifier reads in digits: its answer, the convolutions' heat map, and its second block's attention."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ BATCH = 250
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was found about one digit.
+class Reading:
+    """What a classifier read in one digit, and where.
 
     Attributes
     ----------
     index : int
         Its number in the set.
     label, predicted : int
-        What it is, and what it was read as.
+        The true class, and the class that was read.
     confidence, doubt : float
-        The probabilities that the network gave to what it read and to what it is.
+        The network's probabilities of the class that it read and of the true one.
     digit : ndarray of uint8, shape (28, 28)
         Bright ink on black.
     heat, heat_true : ndarray, shape (28, 28)
         Grad-CAM of the class that was read, and of the true one.
     attention : ndarray, shape (3, 3)
-        How much the second block's pixels look at each key, on average.
+        Weight of each key, on average over the second block's pixels.
     """
 
     index: int
@@ -58,7 +58,7 @@ class Look:
 
     @property
     def key(self) -> int:
-        """The key that is looked at most, in row-major order."""
+        """The key of the largest weight, in row-major order."""
         return int(self.attention.argmax())
 
     @property
@@ -74,21 +74,21 @@ def key_box(key: int) -> tuple[int, int, int, int]:
 
 
 def key_attention(nl_map: Tensor) -> Tensor:
-    """Return how much each key is looked at, (B, 3, 3): the mean over the 49 queries of a map (B, 49, 9)."""
+    """Return the weight of each key, (B, 3, 3): the mean over the 49 queries of a map (B, 49, 9)."""
     return nl_map.mean(1).reshape(-1, GRID, GRID)
 
 
 def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Tensor:
-    """Return where the convolutions found evidence for a class.
+    """Return where the convolutions see evidence for a class, by Grad-CAM.
 
     Parameters
     ----------
     network : NonLocalClassifier
-        Is used as for evaluation, and left as it was.
+        Used in eval mode, and left unchanged.
     images : Tensor, shape (B, 1, 28, 28)
         Digits, 0 to 1.
     classes : Tensor of int64, shape (B,)
-        The class that is asked about, one an image.
+        The class for each image.
 
     Returns
     -------
@@ -113,21 +113,23 @@ def grad_cam(network: NonLocalClassifier, images: Tensor, classes: Tensor) -> Te
             maps.requires_grad_()
             logits = network.fc(network.conv_3[-1](maps).flatten(1))
             (slopes,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
-    weights = slopes.mean((2, 3), keepdim=True)
-    heat = (weights * maps.detach()).sum(1, keepdim=True).relu()
+    sensitivity = slopes.mean((2, 3), keepdim=True)
+    heat = (sensitivity * maps.detach()).sum(1, keepdim=True).relu()
     heat[..., 2 * GRID :, :] = 0  # the pooling drops the last row and column: nothing there can have counted
     heat[..., 2 * GRID :] = 0
     return F.interpolate(heat, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 
 def read(network: NonLocalClassifier, images: np.ndarray) -> np.ndarray:
-    """Return what a network reads in digits, uint8 of shape (N, 28, 28)."""
+    """Return the classes that a network reads in digits, uint8 of shape (N, 28, 28)."""
     with _evaluating(network), torch.inference_mode():
         return torch.cat([network(some).argmax(1) for some in _batches(images)]).numpy()
 
 
-def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, indices: Sequence[int]) -> Iterator[Look]:
-    """Look at some digits of a set, one after the other.
+def readings(
+    network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, indices: Sequence[int]
+) -> Iterator[Reading]:
+    """Read some digits of a set, one after the other.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, in
 
     Yields
     ------
-    Look
+    Reading
         In that order.
 
     Raises
@@ -155,19 +157,19 @@ def look(network: NonLocalClassifier, images: np.ndarray, labels: np.ndarray, in
         truth = torch.from_numpy(labels[some].astype(np.int64))
         with _evaluating(network), torch.no_grad():
             logits, (_, second) = network.forward_with_nl_map(digits)
-        shares, found = logits.softmax(1), logits.argmax(1)
-        heat, heat_true = grad_cam(network, digits, found), grad_cam(network, digits, truth)
+        shares, classes = logits.softmax(1), logits.argmax(1)
+        heat, heat_true = grad_cam(network, digits, classes), grad_cam(network, digits, truth)
         attention = key_attention(second)
         for k, index in enumerate(some.tolist()):
-            yield Look(
-                index, int(truth[k]), int(found[k]), float(shares[k, found[k]]), float(shares[k, truth[k]]),
+            yield Reading(
+                index, int(truth[k]), int(classes[k]), float(shares[k, classes[k]]), float(shares[k, truth[k]]),
                 images[index], heat[k].numpy(), heat_true[k].numpy(), attention[k].numpy(),
             )  # fmt: skip
 
 
 @contextmanager
 def _evaluating(network: NonLocalClassifier) -> Iterator[None]:
-    """Use a network as for evaluation; afterwards each part is as it was, since some may be frozen on their own."""
+    """Use a network in eval mode; afterwards each part is in its own mode again, since some may be frozen."""
     before = [(part, part.training) for part in network.modules()]
     network.eval()
     try:
@@ -191,14 +193,14 @@ def shares(pictures: np.ndarray) -> np.ndarray:
 
 
 def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
-    """Return how much of pictures lies in their boxes, against boxes that know nothing of them.
+    """Return how much of pictures lies in their boxes, compared with boxes that are independent of them.
 
     Parameters
     ----------
     pictures : ndarray, shape (N, 28, 28)
-        Heat maps, or ink; at least 0. Where one is 0 everywhere it is left out, and counted.
+        Heat maps, or ink; at least 0. One that is 0 everywhere is left out, and counted.
     keys : ndarray of int, shape (N,)
-        The key that each digit's block looks at most.
+        The key of the largest weight for each digit.
 
     Returns
     -------
@@ -211,11 +213,11 @@ def overlap(pictures: np.ndarray, keys: np.ndarray) -> dict[str, Any]:
 
     Notes
     -----
-    Both comparisons are means over all boxes, without chance. A random box controls for the box's size and no more:
-    heat and ink favour the middle, so that a block that holds up the middle of every digit beats it without having
-    seen any of them. Another digit's box controls for that: it stands in each place as often, and differs only in not
-    being chosen for this image. Neither controls for the ink, which heat and block may follow each on its own;
-    therefore the ink is measured too. The last 4 rows and columns lie in no box, and count in the whole.
+    Both comparisons are means over all boxes, without chance. A random box controls for the box's size only: heat and
+    ink favour the middle, so that a block that always picks the middle beats it. Another digit's box controls for that:
+    it is as often in each place, and differs only in not being chosen for this image. Neither controls for the ink,
+    which heat and block may follow independently; therefore the ink is measured too. The last 4 rows and columns lie
+    in no box, and count in the whole.
     """
     part = shares(pictures)
     known = ~np.isnan(part[:, 0])
@@ -248,19 +250,19 @@ def _interval(differences: np.ndarray) -> list[float]:
     from scipy.stats import t
 
     n = len(differences)
-    mean, known_to = differences.mean(), t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
-    return [round(float(value), 4) for value in (mean, mean - known_to, mean + known_to)]
+    mean, margin = differences.mean(), t.ppf(0.975, n - 1) * differences.std(ddof=1) / n**0.5
+    return [round(float(value), 4) for value in (mean, mean - margin, mean + margin)]
 
 
-def compare(looks: Sequence[Look]) -> dict[str, Any]:
+def compare(digits: Sequence[Reading]) -> dict[str, Any]:
     """Return `overlap` of the boxes with heat maps and with the digits' ink."""
-    if not looks:
+    if not digits:
         return {}
-    keys = np.array([one.key for one in looks])
+    keys = np.array([one.key for one in digits])
     pictures = {
-        "heat_of_the_class_read": np.stack([one.heat for one in looks]),
-        "ink": np.stack([one.digit for one in looks]).astype(float),
+        "heat_of_the_class_read": np.stack([one.heat for one in digits]),
+        "ink": np.stack([one.digit for one in digits]).astype(float),
     }
-    if any(one.wrong for one in looks):
-        pictures["heat_of_the_true_class"] = np.stack([one.heat_true for one in looks])
+    if any(one.wrong for one in digits):
+        pictures["heat_of_the_true_class"] = np.stack([one.heat_true for one in digits])
     return {name: overlap(some, keys) for name, some in pictures.items()}
