@@ -8,9 +8,10 @@
 
 import lazy_loader
 
+from . import plan  # the package first: its name is then the function's
 from ._version import __version__ as __version__
-from .denoise import denoise as denoise  # these need NumPy alone; `plan` must come before the package of that name
-from .denoise import plan as plan
+from .denoise import denoise as denoise
+from .denoise import plan as plan  # noqa: F811
 
 # All other names, and where they come from, stand in __init__.pyi: what they need is imported when they are used.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
-import numpy as np
-
 from . import _checks, _containers
-from ._progress import Progress, bar, part, shares_of, stoppable
-from .methods import registry
-from .methods.region import Pixels, Result, denoised
-from .methods.sample import Sample
-from .pairwise.spec import Aggregation, Centre
-from .plan.averaging import AveragingPlan
-from .plan.defaults import Quality
-from .plan.options import WORK, Options
-from .plan.plan import Plan
-from .plan.report import Maps
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    from ._progress import Progress
     from ._typing import Alone, Array, Companion, DType, Event, Full, ImageLike, ImageT, Radius, Rows, Sigma, Window
     from .methods.method import AnyMethod
     from .noise.model import NoiseModel
+    from .pairwise.spec import Aggregation, Centre
+    from .plan.averaging import AveragingPlan
+    from .plan.defaults import Quality
     from .plan.options import Arguments, PlanArguments
+    from .plan.plan import Plan
     from .plan.report import Report
-
-logger = logging.getLogger("nlmeans")
 
 APART = ("image", "sigma", "method", "noise", "full_output")
 """Arguments of `denoise` that do not go on with the others."""
-PATIENCE = 10.0
-"""Seconds of expected work from which a notice is logged."""
 
 
 @overload
@@ -265,69 +252,18 @@ def denoise(
         options = container.arguments(options | {"sigma": sigma})
         options |= {"full_output": "maps" if wants_maps else full_output}
         return container.around(denoise(container.pixels, method=method, noise=noise, **options))
+    from .methods import arrays, registry  # what the work needs comes with the first call
+
     chosen = registry.method_of(method)
     if wants_maps and "maps" not in chosen.options:
         raise ValueError(f"full_output='maps' is for method='nlm'; for {chosen.name!r} it must be True or False")
+    options |= {"sigma": sigma, "noise": noise}
     if _checks.is_dask(image):
         from .large import lazy
 
-        return lazy.denoise(image, sigma, method=chosen, noise=noise, **options | {"full_output": full_output})
-
-    from .pairwise.tiles import available_cpus
-
-    start = time.perf_counter()
-    array = _checks.image(image)
-    registry.check(chosen, options)
-    options = {name: value for name, value in options.items() if name not in WORK}
-    parsed = Options.check(array, sigma=sigma, noise=noise, **options)
-    keep, kind = _checks.flag(fill, "fill") is False, _checks.result_type(dtype, array.dtype)
-    _checks.fits(kind, array)
-    workers = chosen.threads(_checks.threads(threads) or available_cpus())
-    target = _checks.output(out, array, kind)
-    asked = _checks.progress(progress)
-    event = _checks.cancel(cancel)
-
-    sources = parsed.layout.planes(array)
-    results: list[Result] = []
-    alive = stoppable(None, event)
-    with bar(asked) as shown:
-        notify = stoppable(shown, event)
-        for k, source in enumerate(sources):
-            running, tuning = part(notify, k, len(sources)), None
-            if parsed.strength == "sure":
-                tuning, running = shares_of(running, (1, 2))
-            sample = Sample.of(source, parsed, k)
-            recipe = chosen.decide(sample, parsed, tuning)
-            if alive is not None:
-                alive(k, len(sources))
-            if recipe.plan.seconds / workers > PATIENCE:
-                logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / workers, workers)
-            pixels = Pixels(source, sigma=parsed.map_of(k), guide=None if parsed.guide is None else parsed.guide[k])
-            prepared = sample.pixels, sample.planes
-            results.append(
-                denoised(
-                    pixels, recipe, prepared, keep=keep, maps=wants_maps, threads=workers, progress=running, dtype=kind
-                )
-            )
-            del sample, prepared
-    if len(results) == 1:
-        stack = results[0].pixels[None]
-    else:
-        stack = np.stack([one.pixels for one in results]).astype(kind, copy=False)  # of its byte order
-    result = parsed.layout.array(stack)
-    if target is None:
-        result = np.ascontiguousarray(result)
-    else:
-        target[...] = result
-        result = target
-    if not full_output:
-        return result
-    report = chosen.report(
-        tuple(one.plan for one in results), time.perf_counter() - start, workers,
-        sum(one.missing for one in results), sum(one.unfilled for one in results), sum(one.kept for one in results),
-        Maps.joined([one.maps for one in results], parsed.layout),
-    )  # fmt: skip
-    return result, report
+        return lazy.denoise(image, method=chosen, **options | {"full_output": full_output})
+    result, report = arrays.denoise(image, chosen, options, maps=wants_maps)
+    return (result, report) if full_output else result
 
 
 @overload
@@ -375,8 +311,6 @@ def plan(
         from .large import lazy
 
         return lazy.plan(pixels, method=method, **given)
-    chosen, array = registry.method_of(method), _checks.image(pixels)
-    registry.check(chosen, given)
-    parsed = Options.check(array, **given)
-    result: Plan = chosen.decide(Sample.of(parsed.layout.planes(array)[0], parsed, 0), parsed).plan
-    return result
+    from .methods import arrays, registry
+
+    return arrays.plan(pixels, registry.method_of(method), given)

@@ -11,6 +11,8 @@ RAW = (
 )
 RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
 HEIF = {".heic", ".heif", ".hif", ".avif"}
+ENDINGS = {*RAW, *HEIF}
+"""Ends of names that are foreign as long as no format of ours has them."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
 RAW_ADVICE = (
     "camera RAW cannot be read: develop it first (darktable, RawTherapee, Lightroom or your camera's software), "

@@ -98,7 +98,9 @@ def _by_content(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(HEAD)
     advice = foreign.before(head, path)
-    for fmt in _all() if advice is None else others():
+    suffix = path.suffix.lower()
+    named = [fmt for fmt in ours() if suffix in fmt.endings and suffix in foreign.ENDINGS]
+    for fmt in _all() if advice is None else (*named, *others()):
         if fmt.recognises(head, path):
             return fmt
     raise PictureError(advice or foreign.after(head, path, _rule("read")))

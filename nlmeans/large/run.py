@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
@@ -180,7 +180,7 @@ def denoise(
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
         identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
-        identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": method.name}}
+        identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": _named(method)}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
         if counts is None:
@@ -327,6 +327,11 @@ def _done_in_place(
     plans, counts = tuple(_revived(method.plan, plan) for plan in made["plans"]), list(manifest.done.values())
     output.tidy()
     return plans, counts
+
+
+def _named(method: Method) -> str:
+    """Return a method's name, with the fields that it has of its own."""
+    return f"{method.name} {asdict(method)}" if is_dataclass(method) else method.name
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _checks
 from ..plan.options import SPECIAL
+from . import own
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
 
 GROUP = "nlmeans.methods"
 DEFAULT = "nlm"
-OWN = {"nlm": "nlm:NonLocalMeans", "ridge": "ridge:Ridge"}
-"""Methods of this package: module and class, imported when first named."""
+
+
+@cache
+def own_names() -> tuple[str, ...]:
+    """Return the names of this package's methods, which are those of the modules in `nlmeans.methods.own`."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(own.__path__)))
 
 
 def _points() -> Iterable[EntryPoint]:
@@ -30,7 +36,7 @@ def _points() -> Iterable[EntryPoint]:
 
 def names() -> tuple[str, ...]:
     """Return the names of all methods."""
-    return (*OWN, *sorted(point.name for point in _points() if point.name not in OWN))
+    return (*own_names(), *sorted(point.name for point in _points() if point.name not in own_names()))
 
 
 def method_of(given: Any) -> Method:
@@ -56,9 +62,8 @@ def method_of(given: Any) -> Method:
 
 @cache
 def _named(name: str) -> Method:
-    if name in OWN:
-        module, _, class_name = OWN[name].partition(":")
-        method: Method = getattr(import_module(f".{module}", __package__), class_name)()
+    if name in own_names():
+        method: Method = import_module(f"{own.__name__}.{name}").METHOD
         return method
     for point in _points():
         if point.name == name:

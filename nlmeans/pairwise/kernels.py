@@ -89,29 +89,28 @@ def slide_columns(pair, i, j, back, sums, at, box, one, clip):
 
 
 @row
-def weigh_rows(pair, columns, size, weights, fixed):
+def weigh_rows(pair, columns, k, weights, fixed):
     """Slide the column sums down by one row and a box along them; each score becomes a weight.
 
-    Two displacements of a group at a time, since they share a load for each of their own.
+    Two displacements at a time, k and k + 1, since they share a load for each of their own.
     """
     unit, limit = fill(fixed.one), fill(fixed.clip)
     bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
     zero = bias - bias
     sums, box, width = columns.sums, columns.count, columns.width
     back, count = columns.height * pair.step, box - width + 1
-    for k in range(0, size, 2):
-        a = b = zero - bias
-        i, j, first, at = pair.i, pair.j + k, k * box, k * count
-        for t in range(width - 1):
-            c, d = slide_columns(pair, i + t, j + t, back, sums, first + t, box, unit, limit)
-            a, b = a + c, b + d
-        for t in range(count):
-            u = t + width - 1
-            c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
-            a, b = a + c, b + d
-            store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
-            store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
-            a, b = a - load(sums, first + t), b - load(sums, first + box + t)
+    a = b = zero - bias
+    i, j, first, at = pair.i, pair.j + k, k * box, k * count
+    for t in range(width - 1):
+        c, d = slide_columns(pair, i + t, j + t, back, sums, first + t, box, unit, limit)
+        a, b = a + c, b + d
+    for t in range(count):
+        u = t + width - 1
+        c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
+        a, b = a + c, b + d
+        store(weights, at + t, exp2_fixed(larger(a, zero), shift, end))
+        store(weights, at + count + t, exp2_fixed(larger(b, zero), shift, end))
+        a, b = a - load(sums, first + t), b - load(sums, first + box + t)
 
 
 @row
@@ -126,12 +125,12 @@ def mask_group(weights, count, size, real, step):
             store(weights, at + t, load(weights, at + t) * load(real.data, i + t) * load(real.data, j + t))
 
 
-@row
+@inline
 def tally(sums, weights, values, channels, apart, span, known):
     """Add up weights, take the largest, and add up the weighted values, over several displacements at once.
 
     The planes of ``sums`` are these; the values of the next channel lie ``apart``. Of what is ``known``, only valid
-    values count.
+    values count. It becomes part of its caller, where steps are known.
     """
     data, at, w, w_step = sums.data, sums.at, weights.at, weights.step
     plane = sums.plane
@@ -283,7 +282,8 @@ def average_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                         i, j = i_slice + here, j_slice + here
                         pair = Pair(f, slices, i_slice + below, j_slice + below, width)
                         if uneven is None:
-                            weigh_rows(pair, columns, size, weights, fixed)
+                            for k in range(0, size, 2):
+                                weigh_rows(pair, columns, k, weights, fixed)
                         else:
                             weigh_uneven(pair, columns, size, weights, fixed, known)
                         mask_group(weights, count, size, real, d)

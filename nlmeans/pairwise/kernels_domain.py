@@ -61,7 +61,8 @@ def domain_block(image, rule, block, tables, scratch, sums, pulse):
                     return
                 below = (y + 2 * py + 1) * width - px
                 pair = Pair(f, slices, i_slice + below, j_slice + below, width)
-                weigh_rows(pair, columns, size, weights, rule.fixed)
+                for k in range(0, size, 2):
+                    weigh_rows(pair, columns, k, weights, rule.fixed)
                 mask_group(weights, count, size, real, width + skip)
                 here = pz * f_plane + (y + py + 1) * width
                 i, j = i_slice + here, v_slice + here

@@ -129,7 +129,8 @@ def patchwise_tile(image, rule, tile, tables, scratch, uneven, target, pulse):
                                 below = (last + py - row_zero) * width - px
                                 pair = Pair(f, slices, i_slice + below, j_slice + below, width)
                                 if uneven is None:
-                                    weigh_rows(pair, columns, size, weights, fixed)
+                                    for k in range(0, size, 2):
+                                        weigh_rows(pair, columns, k, weights, fixed)
                                 else:
                                     weigh_uneven(pair, columns, size, weights, fixed, known)
                             mask_group(weights, count, size, real, d)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats, io, large
 from nlmeans.cli import app
+from nlmeans.extend import Format, Picture
 from nlmeans.formats import table
 
 GREY = np.random.default_rng(0).normal(100, 10, (40, 50)).astype(np.float32)
@@ -166,6 +167,24 @@ def test_one_file_is_all_that_our_formats_take():
     names = [fmt.name for fmt in table.ours()]
     assert len(set(names)) == len(names)
     assert all(fmt.can("read", "write", "open", "create") for fmt in table.ours())
+
+
+def test_a_cameras_format_of_ours_would_be_one_file_too(tmp_path, monkeypatch):
+    class Raw(Format):
+        name, endings, magic = "RAW", (".nef",), (b"MM",)
+
+        def read(self, request):
+            return Picture(GREY, "YX")
+
+    for name in ("a.nef", "a.cr2"):
+        (tmp_path / name).write_bytes(b"MM\0*" + bytes(8))
+    with pytest.raises(io.PictureError, match="camera RAW cannot be read"):
+        io.read(tmp_path / "a.nef")
+    ours = (*table.ours(), Raw())
+    monkeypatch.setattr(table, "ours", lambda: ours)
+    np.testing.assert_array_equal(io.read(tmp_path / "a.nef").pixels, GREY)
+    with pytest.raises(io.PictureError, match="camera RAW cannot be read"):
+        io.read(tmp_path / "a.cr2")
 
 
 def test_what_is_not_installed_is_named_in_one_line(tmp_path, monkeypatch):

@@ -11,8 +11,9 @@ from skimage import data
 import nlmeans
 from nlmeans._checks import DTYPES
 from nlmeans.groups import naive
-from nlmeans.methods import combine, ridge
+from nlmeans.methods import combine
 from nlmeans.methods.average import average
+from nlmeans.methods.own import ridge
 from nlmeans.methods.region import Pixels, denoised
 from nlmeans.methods.sample import Sample
 from nlmeans.methods.scale import Scale

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .._progress import Progress, shares_of
-from ..plan.averaging import AveragingPlan
-from ..plan.choice import averaging
-from ..plan.options import Options
-from .average import average
-from .method import Method
-from .recipe import Recipe
-from .region import Outcome, Region
-from .sample import Sample
+from ..._progress import Progress, shares_of
+from ...plan.averaging import AveragingPlan
+from ...plan.choice import averaging
+from ...plan.options import Options
+from ..average import average
+from ..method import Method
+from ..recipe import Recipe
+from ..region import Outcome, Region
+from ..sample import Sample
 
 
 class NonLocalMeans(Method):
@@ -29,7 +29,7 @@ class NonLocalMeans(Method):
         """Choose patches, windows and strengths: by the table, or the strength by its estimated risk."""
         plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
         if options.strength == "sure":
-            from .sure import tuned
+            from ..sure import tuned
 
             plan = tuned(sample.planes, plan, sample.noise, sample.guide, progress=progress)
         return sample.recipe(self, plan)
@@ -47,9 +47,12 @@ class NonLocalMeans(Method):
             threads=threads, progress=progress, maps=region.maps, region=region.core,
         )  # fmt: skip
         if again:
-            from .sure import refined
+            from ..sure import refined
 
             plan = refined(region.planes, averages, plan, noise, region.guide, threads, last)
             if last is not None:
                 last(1, 1)
         return Outcome(region.restored(averages), plan, maps)
+
+
+METHOD = NonLocalMeans()

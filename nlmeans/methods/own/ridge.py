@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._axes import Layout
-from .._progress import Progress, shares_of
-from ..groups.spec import GroupSpec, RidgeSpec
-from ..pairwise.spec import Radii
-from ..pairwise.tiles import moved
-from ..plan.averaging import AveragingPlan, farther, total
-from ..plan.choice import averaging, noise_ratio, space_of
-from ..plan.defaults import Quality
-from ..plan.options import Options
-from .average import average
-from .combine import combine, in_image_units
-from .method import Method
-from .nlm import NonLocalMeans
-from .recipe import Recipe
-from .region import Outcome, Region
-from .sample import Sample
-from .scale import Scale
+from ..._axes import Layout
+from ..._progress import Progress, shares_of
+from ...groups.spec import GroupSpec, RidgeSpec
+from ...pairwise.spec import Radii
+from ...pairwise.tiles import moved
+from ...plan.averaging import AveragingPlan, farther, total
+from ...plan.choice import averaging, noise_ratio, space_of
+from ...plan.defaults import Quality
+from ...plan.options import Options
+from ..average import average
+from ..combine import combine, in_image_units
+from ..method import Method
+from ..recipe import Recipe
+from ..region import Outcome, Region
+from ..sample import Sample
+from ..scale import Scale
+from . import nlm
 
 if TYPE_CHECKING:
-    from ..noise.fitted import FittedNoise
+    from ...noise.fitted import FittedNoise
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Ridge(Method):
         """Average a region, and combine patches around its core."""
         plan, noise, scale, core, planes = recipe.plan, region.noise, recipe.numbers, region.core, region.planes
         if not any(noise.sigma):  # there may be pixels to fill
-            return NonLocalMeans().run(region, recipe, threads=threads, progress=progress)
+            return nlm.METHOD.run(region, recipe, threads=threads, progress=progress)
         near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
         averages, _ = average(planes, plan, noise, threads=threads, progress=first, region=near)
@@ -217,3 +217,6 @@ def _rows(spec: RidgeSpec, layout: Layout) -> tuple[tuple[str, str], ...]:
         ("step 2: combines", step(spec.second)),
         ("step 2: led by", f"{spec.share:.0%} of the pilot above, {1 - spec.share:.0%} of step 1"),
     )
+
+
+METHOD = Ridge()

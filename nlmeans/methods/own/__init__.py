@@ -1,0 +1,1 @@
+"""Methods of this package: one module each, named as ``method=`` calls it, with an object ``METHOD``."""
