@@ -224,6 +224,22 @@ def _default_axes(shape: tuple[int, ...], channel: int | None) -> str:
 def integer(value: Any, name: str) -> int:
     """Return a whole number.
 
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        For what is no whole number; a bool and 3.0 are none.
+
     Examples
     --------
     >>> integer(3.0, "radius")
@@ -249,6 +265,26 @@ def short(value: Any) -> str:
 
 def real(value: Any, name: str, least: float = -math.inf) -> float:
     """Return a finite number of at least ``least``.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+    least : float
+        The least value allowed; without a bound by default.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        For a number that is not finite, or too small.
 
     Examples
     --------
@@ -323,6 +359,25 @@ def strength(value: Any) -> Any:
 def choice(value: T, name: str, choices: tuple[object, ...]) -> T:
     """Return one of several values; ``None`` stays.
 
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+    choices : tuple
+        The values that there are, at least two.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
     Examples
     --------
     >>> choice("fast", "quality", ("fast", "best"))
@@ -365,6 +420,22 @@ def nodata(value: Any) -> float | None:
 
 def flag(value: object, name: str) -> bool | None:
     """Return a truth value; ``None`` stays.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    bool or None
+
+    Raises
+    ------
+    TypeError
+        For what is neither a bool nor None.
 
     Examples
     --------

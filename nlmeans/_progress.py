@@ -62,6 +62,17 @@ def bar(progress: bool | Progress | None) -> Iterator[Progress | None]:
 def part(progress: Progress | None, index: int, count: int) -> Progress | None:
     """Return the progress of the ``index``-th of ``count`` equal parts.
 
+    Parameters
+    ----------
+    progress : callable or None
+        A function of (done, total), or nothing to report to.
+    index, count : int
+        Which part, from 0, and how many there are.
+
+    Returns
+    -------
+    callable or None
+
     Examples
     --------
     >>> half = part(lambda done, total: print(f"{done} of {total}"), 1, 2)
@@ -75,6 +86,18 @@ def part(progress: Progress | None, index: int, count: int) -> Progress | None:
 
 def shares_of(progress: Progress | None, work: Sequence[int]) -> list[Progress | None]:
     """Return the progress of consecutive parts with these shares of the work; the total stays the same throughout.
+
+    Parameters
+    ----------
+    progress : callable or None
+        A function of (done, total), or nothing to report to.
+    work : sequence of int
+        How much work each part is, in any unit.
+
+    Returns
+    -------
+    list of callable or None
+        One for each part.
 
     Examples
     --------

@@ -52,7 +52,15 @@ class Source:
 
 
 class Labelled(NamedTuple):
-    """Images and their labels."""
+    """Images and their labels.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (N, Y, X)
+        0 is the paper.
+    labels : ndarray of uint8, shape (N,)
+        What each image shows.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -125,6 +133,11 @@ def cache_folder() -> Path:
 
     It is the environment variable ``NLMEANS_CACHE`` where that is set, else ``nlmeans`` in the user's cache folder.
 
+    Returns
+    -------
+    Path
+        It need not exist.
+
     Examples
     --------
     >>> from unittest.mock import patch
@@ -160,6 +173,11 @@ def locate(
         Where they are; by default the set's folder in the cache, whose files are checked against their hashes.
     download : bool, default True
         Whether what the cache lacks is downloaded.
+
+    Returns
+    -------
+    list of Path
+        In the order of the names.
 
     Raises
     ------

@@ -285,7 +285,7 @@ def plan(
 
     Parameters
     ----------
-    image, sigma, **options
+    image, sigma, method, **options
         As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
         full_output). A dask array is judged by samples.
 

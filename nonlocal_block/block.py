@@ -148,6 +148,11 @@ class _NonLocalBlock(nn.Module):
 class NonLocalBlock1d(_NonLocalBlock):
     """A non-local block for sequences (B, C, T): `NonLocalBlock2d` along one axis, with ``sub_sample`` halving T.
 
+    Parameters
+    ----------
+    in_channels, inter_channels, mode, search_radius, patch_radius, sub_sample, norm, use_scale, zero_init, backend
+        As for `NonLocalBlock2d`; radii along T.
+
     Examples
     --------
     >>> import torch
@@ -249,6 +254,11 @@ class NonLocalBlock3d(_NonLocalBlock):
     """A non-local block for videos (B, C, T, H, W) and volumes: `NonLocalBlock2d` along three axes.
 
     ``sub_sample`` halves H and W only. The map's rows and columns run over T, H and W, W fastest.
+
+    Parameters
+    ----------
+    in_channels, inter_channels, mode, search_radius, patch_radius, sub_sample, norm, use_scale, zero_init, backend
+        As for `NonLocalBlock2d`; radii along (T, H, W).
 
     Examples
     --------

@@ -276,6 +276,13 @@ def load_denoiser(
     path : path, optional
         A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
 
+    Returns
+    -------
+    network : NonLocalDenoiser
+        On the CPU, in evaluation mode.
+    notes : dict
+        What was saved with it: training recipe, figures, data and licence.
+
     Raises
     ------
     FileNotFoundError, ValueError

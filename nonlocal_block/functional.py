@@ -204,6 +204,11 @@ def explain(query: Tensor, key: Tensor, value: Tensor, **options: Unpack[Argumen
     str
         The backend's name, and a line for each one that was passed over.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As `pairwise_attention`.
+
     Examples
     --------
     >>> import torch

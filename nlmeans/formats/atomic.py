@@ -19,6 +19,23 @@ OURS = int.from_bytes(b"nlm\0")
 def check_target(path: Path, overwrite: bool) -> Path:
     """Return the file that ``path`` means, links followed; raise if it may not or cannot be written.
 
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Raises
+    ------
+    OSError, PictureError
+        The message states the rule, then the path.
+
     Examples
     --------
     >>> import pathlib, tempfile

@@ -135,6 +135,15 @@ def plan(image: Container, sigma: Sigma = None, **options: Unpack[MapArguments])
     -------
     Plan
 
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`.
+
+    Notes
+    -----
+    A sample of the image is computed.
+
     Examples
     --------
     >>> import dask.array as da

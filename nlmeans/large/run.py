@@ -224,6 +224,11 @@ def sampled(
     Recipe
         With attributes ``plan``, which prints as a small table, and ``noise``, whose ``model`` has the numbers.
 
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `denoise`.
+
     Examples
     --------
     >>> import tempfile, numpy as np

@@ -42,6 +42,15 @@ def names() -> tuple[str, ...]:
 def method_of(given: Any) -> Method:
     """Return a method by its name, by default "nlm"; a `Method` is returned as it is.
 
+    Parameters
+    ----------
+    given : str, Method, class of a Method, or None
+        As the argument ``method`` of `nlmeans.denoise`.
+
+    Returns
+    -------
+    Method
+
     Raises
     ------
     ValueError

@@ -82,6 +82,23 @@ class NoiseEstimate:
 def estimate_planes(planes: Array, mask: Flags | None, *, saturation: Limits = None) -> NoiseEstimate:
     """Estimate the noise in planes (C, Z, Y, X) of floating-point numbers, ``mask`` (Z, Y, X) where a pixel counts.
 
+    Parameters
+    ----------
+    planes : ndarray, shape (C, Z, Y, X)
+        Floating-point numbers; NaN and infinity are left out.
+    mask : ndarray of bool, shape (Z, Y, X), or None
+        True where a pixel counts.
+    saturation : tuple of 2 float, optional
+        The values at or beyond which pixels are taken for clipped.
+
+    Returns
+    -------
+    NoiseEstimate
+
+    Notes
+    -----
+    Time grows with the pixels up to about 500 × 500, from where on an even sample is taken.
+
     Examples
     --------
     >>> import numpy as np

@@ -28,6 +28,11 @@ QUICK = 1 << 23
 class Tile(NamedTuple):
     """Pixels [first, last) along each axis: what one task writes, or all that is asked for.
 
+    Parameters
+    ----------
+    z, y, x : tuple of 2 int
+        First pixel and the one after the last.
+
     Examples
     --------
     >>> from nlmeans.pairwise import Tile
@@ -102,6 +107,11 @@ def mirror(first: int, last: int, side: int) -> np.ndarray:
 
 def available_cpus() -> int:
     """Return how many CPUs this process may use: of its affinity, as far as its control group's quota goes.
+
+    Returns
+    -------
+    int
+        At least 1.
 
     Examples
     --------
