@@ -39,6 +39,7 @@ def denoise(
     fill: bool | None = None,
     threads: int | None = None,
     dtype: DType = None,
+    block: int | None = None,
     **options: Unpack[MapArguments],
 ) -> ImageT:
     """Denoise a dask array lazily; `nlmeans.denoise` calls this for one.
@@ -53,6 +54,9 @@ def denoise(
         methods that need the whole image.
     threads : int, optional
         Threads for each block; by default one, since dask runs blocks in parallel.
+    block : int, optional
+        About how many values a block has, at least 1; none is thinner than the halo. By default four million in a
+        picture and 16 million in a volume.
 
     Returns
     -------
@@ -77,8 +81,7 @@ def denoise(
     pixels wider than the search window only if the sample has missing pixels or there is a mask; and between two
     patches that are equally similar, method "ridge" chooses by rounding.
 
-    Chunks are grouped into blocks of about four million values in a picture and 16 million in a volume, each of which
-    needs some tens of bytes of memory while it is computed.
+    Chunks are grouped into blocks, whose values need some tens of bytes of memory each while they are computed.
 
     Examples
     --------
@@ -93,25 +96,36 @@ def denoise(
     container = _containers.opened(image)
     if container is not None:
         given = {**options, "fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
-        return container.around(denoise(container.pixels, **container.arguments(given)))
+        return container.around(denoise(container.pixels, block=block, **container.arguments(given)))
     keep = _checks.flag(fill, "fill") is False
     workers = _checks.threads(threads) or 1
     array: Any = _checks.image(image, lazy=True)
     dtype = _checks.result_type(dtype, array.dtype)
     parts, layout, recipes, missing = _decided(image, sigma, {**options})
-    planes = [_lazy(parts, index, recipe, missing, keep, workers, dtype) for index, recipe in enumerate(recipes)]
+    values = PIXELS[len(layout.space)] if block is None else _checks.integer(block, "block")
+    if values < 1:
+        raise ValueError(f"block must be at least 1; got {values}")
+    how = missing, keep, workers, dtype, values
+    planes = [_lazy(parts, index, recipe, *how) for index, recipe in enumerate(recipes)]
     result: Any = layout.array(da.concatenate(planes) if len(planes) > 1 else planes[0])
     return result.rechunk(array.chunks)
 
 
 def _lazy(
-    parts: dict[str, Any], index: int, recipe: Recipe, missing: bool, keep: bool, threads: int, dtype: np.dtype
+    parts: dict[str, Any],
+    index: int,
+    recipe: Recipe,
+    missing: bool,
+    keep: bool,
+    threads: int,
+    dtype: np.dtype,
+    values: int,
 ) -> Any:
     """Return one of separate images, denoised lazily, as planes (1, C, Z, Y, X) in blocks."""
     import dask.array as da
 
     reach = recipe.reach(missing)
-    blocks = _blocks(parts["image"], reach, len(Layout(recipe.plan.axes).space))
+    blocks = _blocks(parts["image"], reach, len(Layout(recipe.plan.axes).space), values)
     halo = [r if len(sizes) > 1 else 0 for r, sizes in zip(reach, blocks, strict=True)]
     cuts = {0: 1, 1: -1} | dict(zip((2, 3, 4), blocks, strict=True))
     arrays = [part[index : index + 1].rechunk(cuts) for part in parts.values()]
@@ -223,9 +237,9 @@ def _reader(planes: Any) -> Any:
     return read
 
 
-def _blocks(planes: Any, halo: Radii, space: int) -> list[tuple[int, ...]]:
+def _blocks(planes: Any, halo: Radii, space: int, values: int) -> list[tuple[int, ...]]:
     """Return the sides of blocks along z, y and x: groups of chunks, none thinner than the halo."""
-    values, depth = PIXELS[space] // planes.shape[1], planes.shape[2]
+    values, depth = values // planes.shape[1], planes.shape[2]
     deep = depth if space == 2 else min(depth, max(round((values / 4) ** (1 / 3)), halo[0], 1))
     side = max(math.isqrt(max(values // deep, 1)), 1)
     return [

@@ -15,8 +15,7 @@ import networks  # noqa: E402
 from networks import noisy  # noqa: E402
 
 import nlmeans  # noqa: E402
-from nlmeans import large  # noqa: E402
-from nlmeans.large import lazy  # noqa: E402
+from nlmeans import large, tiled  # noqa: E402
 from nlmeans.noise import PoissonGaussian, Rician  # noqa: E402
 from nonlocal_block.method import Learned  # noqa: E402
 
@@ -45,7 +44,6 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(lazy, "PIXELS", {2: 70 * 70, 3: 70 * 70 * 2})
     return networks.install(monkeypatch)
 
 
@@ -55,7 +53,7 @@ def test_chunks_equal_the_whole(name):
     whole = nlmeans.denoise(image, method="learned", threads=1, **given)
     chunks = (*(1,) * (image.ndim - 2), 47, 61)
     wide = {key: da.from_array(value, chunks=50) if key == "mask" else value for key, value in given.items()}
-    lazily = nlmeans.denoise(da.from_array(image, chunks=chunks), method="learned", **wide)
+    lazily = tiled.denoise(da.from_array(image, chunks=chunks), method="learned", block=70 * 70, **wide)
     comp = lazily.compute(scheduler="threads")
     assert comp.dtype == whole.dtype
     slack = 1 if image.dtype.kind == "u" else 0.01
@@ -108,5 +106,5 @@ def test_a_large_image_is_shown_alike_whole_and_in_chunks(monkeypatch):
     monkeypatch.setattr(crops, "PIXELS", 1 << 9)
     image = np.tile(GREY, (2, 2)) * np.linspace(0.3, 1.7, 2 * SHAPE[1], dtype=np.float32)
     whole = nlmeans.denoise(image, 10, method="learned")
-    comp = nlmeans.denoise(da.from_array(image, chunks=90), 10, method="learned").compute(scheduler="threads")
+    comp = tiled.denoise(da.from_array(image, chunks=90), 10, method="learned", block=9000).compute(scheduler="threads")
     assert np.abs(comp - whole).max() <= 0.01

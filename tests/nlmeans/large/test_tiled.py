@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlmeans
+from nlmeans import tiled
 from nlmeans.large import lazy
 from nlmeans.methods import sample
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
@@ -87,17 +88,15 @@ def chunked(image, seed, axes=None):
     return da.from_array(image, chunks=tuple(chunks))
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(lazy, "PIXELS", {2: 30 * 30, 3: 20 * 20 * 8})
+BLOCK = 30 * 30
+"""Values of a block that is small enough for there to be many."""
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.usefixtures("small_blocks")
 def test_equals_the_whole(name):
     image, options = CASES[name]
     array = chunked(image, len(name))
-    result = nlmeans.denoise(array, **options)
+    result = tiled.denoise(array, block=BLOCK, **options)
     assert (result.chunks, result.dtype) == (array.chunks, array.dtype)
     assert_is_the_whole(name, result.compute(scheduler="threads"))
 
@@ -108,12 +107,7 @@ def test_equals_the_whole(name):
 )
 def test_equals_the_whole_whatever_the_chunks(name, seed, side):
     image, options = CASES[name]
-    before = lazy.PIXELS
-    lazy.PIXELS = {2: side * side, 3: side * side * 4}
-    try:
-        result = nlmeans.denoise(chunked(image, seed), **options)
-    finally:
-        lazy.PIXELS = before
+    result = tiled.denoise(chunked(image, seed), block=side * side, **options)
     assert_is_the_whole(name, result.compute(scheduler="threads"))
 
 
@@ -126,10 +120,9 @@ def test_what_belongs_to_the_pixels_may_be_lazy_too():
     assert_is_the_whole("guide", lazy.compute(scheduler="threads"))
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_processes():
     array = chunked(CASES["photons"][0], 3)
-    result = nlmeans.denoise(array, **CASES["photons"][1]).compute(scheduler="processes", num_workers=2)
+    result = tiled.denoise(array, block=BLOCK, **CASES["photons"][1]).compute(scheduler="processes", num_workers=2)
     assert_is_the_whole("photons", result)
 
 
@@ -154,19 +147,19 @@ def test_nothing_is_computed_but_a_sample(monkeypatch):
     assert len(seen) > before
 
 
-def test_a_block_has_one_thread_unless_told(monkeypatch, small_blocks):
+def test_a_block_has_one_thread_by_default(monkeypatch):
     seen, real = [], lazy.denoised
     monkeypatch.setattr(lazy, "denoised", lambda *of, **given: seen.append(given["threads"]) or real(*of, **given))
-    for told in ({}, {"threads": 2}):
-        nlmeans.denoise(da.from_array(GREY, chunks=50), 10, **told).compute(scheduler="threads")
+    for threads in ({}, {"threads": 2}):
+        tiled.denoise(da.from_array(GREY, chunks=50), 10, block=BLOCK, **threads).compute(scheduler="threads")
     assert set(seen[: len(seen) // 2]) == {1}
     assert set(seen[len(seen) // 2 :]) == {2}
 
 
-def test_one_recipe_serves_all_blocks(monkeypatch, small_blocks):
+def test_one_recipe_serves_all_blocks(monkeypatch):
     made, real = [], sample.Sample.of
     monkeypatch.setattr(sample.Sample, "of", lambda *given: made.append(given) or real(*given))
-    nlmeans.denoise(da.from_array(GREY, chunks=20)).compute(scheduler="threads")
+    tiled.denoise(da.from_array(GREY, chunks=20), block=BLOCK).compute(scheduler="threads")
     assert len(made) == 1
 
 
