@@ -20,6 +20,16 @@ class Layout:
     ----------
     axes : str
         One letter of ``NTZCYX`` a dimension, Y and X among them, T or Z at most once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Layout
+    >>> layout = Layout("YXC")
+    >>> layout.planes(np.zeros((30, 40, 3))).shape
+    (1, 3, 1, 30, 40)
+    >>> layout.space, layout.channel_axis, layout.radii((1, 2))
+    ('YX', 2, (0, 1, 2))
     """
 
     axes: str

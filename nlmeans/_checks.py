@@ -222,7 +222,30 @@ def _default_axes(shape: tuple[int, ...], channel: int | None) -> str:
 
 
 def integer(value: Any, name: str) -> int:
-    """Return a whole number."""
+    """Return a whole number.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError
+        For what is no whole number; a bool and 3.0 are none.
+
+    Examples
+    --------
+    >>> integer(3.0, "radius")
+    Traceback (most recent call last):
+    TypeError: radius must be a whole number; got 3.0
+    """
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -241,7 +264,34 @@ def short(value: Any) -> str:
 
 
 def real(value: Any, name: str, least: float = -math.inf) -> float:
-    """Return a finite number of at least ``least``."""
+    """Return a finite number of at least ``least``.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+    least : float
+        The least value allowed; without a bound by default.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        For what is no number.
+    ValueError
+        For a number that is not finite, or too small.
+
+    Examples
+    --------
+    >>> real("5", "sigma")
+    Traceback (most recent call last):
+    TypeError: sigma must be a number; got '5'
+    """
     try:
         if isinstance(value, str | bytes | bool | np.bool_ | np.complexfloating):
             raise TypeError
@@ -307,7 +357,35 @@ def strength(value: Any) -> Any:
 
 
 def choice(value: T, name: str, choices: tuple[object, ...]) -> T:
-    """Return one of several values; ``None`` stays."""
+    """Return one of several values; ``None`` stays.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+    choices : tuple
+        The values that there are, at least two.
+
+    Returns
+    -------
+    object
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> choice("fast", "quality", ("fast", "best"))
+    'fast'
+    >>> choice("quick", "quality", ("fast", "best"))
+    Traceback (most recent call last):
+    ValueError: quality must be 'fast' or 'best'; got 'quick'
+    """
     known = isinstance(value, str | int | float | np.number) and not isinstance(value, bool)
     if value is None or (known and value in choices):
         return value
@@ -341,7 +419,30 @@ def nodata(value: Any) -> float | None:
 
 
 def flag(value: object, name: str) -> bool | None:
-    """Return a truth value; ``None`` stays."""
+    """Return a truth value; ``None`` stays.
+
+    Parameters
+    ----------
+    value : object
+        What a caller gave.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    bool or None
+
+    Raises
+    ------
+    TypeError
+        For what is neither a bool nor None.
+
+    Examples
+    --------
+    >>> flag(1, "bias")
+    Traceback (most recent call last):
+    TypeError: bias must be True or False; got 1
+    """
     if value is None:
         return None
     if not isinstance(value, bool | np.bool_):

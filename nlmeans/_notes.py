@@ -7,7 +7,22 @@ from typing import Self
 
 
 class Note(str):
-    """A sentence for the user: a string whose ``code`` says which note it is, whatever numbers the text names."""
+    """A sentence for the user: a string whose ``code`` says which note it is, whatever numbers the text names.
+
+    Parameters
+    ----------
+    code : str
+        Which note it is, such as "correlated": the same whatever numbers the text names.
+    text : str
+        The sentence.
+
+    Examples
+    --------
+    >>> from nlmeans.extend import Note
+    >>> note = Note("dark", "the image is dark: 3 counts a pixel")
+    >>> note.code, note
+    ('dark', 'the image is dark: 3 counts a pixel')
+    """
 
     code: str
     text: str

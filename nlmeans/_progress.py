@@ -16,7 +16,19 @@ FINE = 1000
 
 
 class Cancelled(Exception):
-    """The work was stopped by the event given as ``cancel``; nothing was written."""
+    """The work was stopped by the event given as ``cancel``; nothing was written.
+
+    Examples
+    --------
+    >>> import threading, numpy as np, nlmeans
+    >>> stop = threading.Event()
+    >>> stop.set()
+    >>> try:
+    ...     nlmeans.denoise(np.zeros((9, 9)), sigma=1, cancel=stop)
+    ... except nlmeans.Cancelled as reason:
+    ...     print(reason)
+    stopped by the cancel event at 0 of 1
+    """
 
 
 def stoppable(progress: Progress | None, cancel: Any) -> Progress | None:
@@ -48,14 +60,53 @@ def bar(progress: bool | Progress | None) -> Iterator[Progress | None]:
 
 
 def part(progress: Progress | None, index: int, count: int) -> Progress | None:
-    """Return the progress of the ``index``-th of ``count`` equal parts."""
+    """Return the progress of the ``index``-th of ``count`` equal parts.
+
+    Parameters
+    ----------
+    progress : callable or None
+        A function of (done, total), or nothing to report to.
+    index, count : int
+        Which part, from 0, and how many there are.
+
+    Returns
+    -------
+    callable or None
+
+    Examples
+    --------
+    >>> half = part(lambda done, total: print(f"{done} of {total}"), 1, 2)
+    >>> half(3, 10)
+    13 of 20
+    """
     if progress is None:
         return None
     return lambda done, total: progress(index * total + done, count * total)
 
 
 def shares_of(progress: Progress | None, work: Sequence[int]) -> list[Progress | None]:
-    """Return the progress of consecutive parts with these shares of the work; the total stays the same throughout."""
+    """Return the progress of consecutive parts with these shares of the work; the total stays the same throughout.
+
+    Parameters
+    ----------
+    progress : callable or None
+        A function of (done, total), or nothing to report to.
+    work : sequence of int
+        How much work each part is, in any unit.
+
+    Returns
+    -------
+    list of callable or None
+        One for each part.
+
+    Examples
+    --------
+    >>> first, second = shares_of(lambda done, total: print(f"{done / total:.0%}"), (1, 3))
+    >>> first(1, 2)
+    12%
+    >>> second(1, 2)
+    62%
+    """
     if progress is None:
         return [None] * len(work)
 

@@ -116,7 +116,18 @@ def from_skimage(
 
 @or_default
 def to_skimage(strength: float, *, sigma: float, patch_size: int = 7, fast_mode: bool = True, ndim: int = 2) -> float:
-    """Return scikit-image's h, in the units of ``sigma``; arguments as for `from_skimage`.
+    """Return scikit-image's h, in the units of ``sigma``.
+
+    Parameters
+    ----------
+    strength : float
+        h/σ, above 0.
+    sigma, patch_size, fast_mode, ndim
+        As for `from_skimage`.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -163,6 +174,17 @@ def from_opencv(h: float = 3, *, sigma: float, templateWindowSize: int = 7, sear
 def to_opencv(strength: float, *, sigma: float) -> float:
     """Return OpenCV's h, in the units of ``sigma``.
 
+    Parameters
+    ----------
+    strength : float
+        h/σ, above 0.
+    sigma : float
+        Standard deviation of the noise, in grey levels of the image.
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> to_opencv(0.5, sigma=20)
@@ -203,7 +225,18 @@ def from_ffmpeg(s: float = 1.0, *, sigma: float, p: int = 7, r: int = 15) -> Fil
 
 @or_default
 def to_ffmpeg(strength: float, *, sigma: float, p: int = 7) -> float:
-    """Return FFmpeg's s, which the filter takes from 1 to 30; arguments as for `from_ffmpeg`.
+    """Return FFmpeg's s, which the filter takes from 1 to 30.
+
+    Parameters
+    ----------
+    strength : float
+        h/σ, above 0.
+    sigma, p
+        As for `from_ffmpeg`.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -263,6 +296,17 @@ def from_knlmeanscl(h: float = 1.2, *, sigma: float, d: int = 1, a: int = 2, s: 
 def to_knlmeanscl(strength: float, *, sigma: float) -> float:
     """Return KNLMeansCL's h, with ``sigma`` in levels of 255.
 
+    Parameters
+    ----------
+    strength : float
+        h/σ, above 0.
+    sigma : float
+        Standard deviation of the noise, in levels of 255.
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> to_knlmeanscl(0.5, sigma=20)
@@ -304,6 +348,15 @@ def from_ipol(k: float, *, patch: int, search: int) -> Filter:
 @or_default
 def to_ipol(strength: float) -> float:
     """Return the k of the article's h = k · σ: the strength.
+
+    Parameters
+    ----------
+    strength : float
+        h/σ, above 0.
+
+    Returns
+    -------
+    float
 
     Examples
     --------

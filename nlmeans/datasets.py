@@ -21,6 +21,8 @@ from ._defaults import or_default
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+__all__ = ["MNIST", "Labelled", "Source", "cache_folder", "locate", "mnist"]
+
 TIMEOUT = 60  # seconds without a byte
 
 
@@ -36,6 +38,12 @@ class Source:
         The address before the files' names.
     hashes : mapping of str to str
         SHA-256 of each file, in hexadecimal.
+
+    Examples
+    --------
+    >>> from nlmeans.datasets import MNIST
+    >>> MNIST.name, len(MNIST.hashes)
+    ('mnist', 4)
     """
 
     name: str
@@ -44,7 +52,15 @@ class Source:
 
 
 class Labelled(NamedTuple):
-    """Images and their labels."""
+    """Images and their labels.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (N, Y, X)
+        0 is the paper.
+    labels : ndarray of uint8, shape (N,)
+        What each image shows.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -116,6 +132,18 @@ def cache_folder() -> Path:
     """Return the folder of downloads, in which each set has its own.
 
     It is the environment variable ``NLMEANS_CACHE`` where that is set, else ``nlmeans`` in the user's cache folder.
+
+    Returns
+    -------
+    Path
+        It need not exist.
+
+    Examples
+    --------
+    >>> from unittest.mock import patch
+    >>> with patch.dict("os.environ", NLMEANS_CACHE="/data/images"):
+    ...     cache_folder().as_posix()
+    '/data/images'
     """
     own = os.environ.get("NLMEANS_CACHE")
     if own:
@@ -146,12 +174,26 @@ def locate(
     download : bool, default True
         Whether what the cache lacks is downloaded.
 
+    Returns
+    -------
+    list of Path
+        In the order of the names.
+
     Raises
     ------
     FileNotFoundError
         If a file is absent and not downloaded; the message says which files to put where.
     ValueError
         If a file of the cache, or a downloaded one, does not have its hash.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> size = (folder / "first.png").write_bytes(b"...")
+    >>> pictures = Source("pictures", "https://example.org/", {"first.png": "ab5df625bc76dbd4e163bed2dd888df8"})
+    >>> [path.name for path in locate(pictures, ["first.png"], folder)]
+    ['first.png']
     """
     place = cache_folder() / source.name if folder is None else Path(folder)
     paths = {name: _present(place, name) for name in names}

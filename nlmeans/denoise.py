@@ -97,138 +97,140 @@ def denoise(
 ) -> ImageLike | tuple[ImageLike, Report]:
     """Remove noise from an image by non-local means.
 
-    Every pixel becomes a weighted average of the pixels in a window around it, and the weight says how alike their
-    surroundings are: for patches P of the two pixels that differ by d² in the mean square,
+    Every pixel becomes a weighted average of the pixels in a window around it. The weight measures how alike the
+    patches around the two pixels are: where these differ by d² in the mean square, it is
     w = exp(−max(d² − 2σ², 0) / h²) with h = strength · σ.
 
     Parameters
     ----------
     image : array_like
         A grey or multichannel image, a volume, a video or a stack of separate images; int8, int16, int32, their
-        unsigned counterparts, float16, float32 or float64. NaN and infinite pixels count as missing. It is never
-        written. A dask array is denoised lazily, chunk by chunk, and so is the result (`nlmeans.tiled.denoise`). What
-        a container knows is used: the mask of a masked array and of astropy's NDData, CCDData and Masked, the unit of
-        a Quantity, the names of the dimensions of an xarray.DataArray (time, lat, lon, band, ...), the colours of a
-        PIL image; a pandas.DataFrame and a torch tensor in memory are taken too.
+        unsigned counterparts, float16, float32 or float64. NaN and infinite pixels count as missing. The image is
+        never modified. A dask array is denoised lazily, chunk by chunk (`nlmeans.tiled.denoise`). What a container
+        knows is used: the mask of a masked array and of astropy's NDData, CCDData and Masked, the unit of a Quantity,
+        the names of the dimensions of an xarray.DataArray (time, lat, lon, band, ...), the colours of a PIL image; a
+        pandas.DataFrame and a torch tensor in memory are accepted too.
     sigma : float, sequence of float or ndarray, optional
-        Standard deviation of the noise in the image's units: one for all channels, one a channel, one for each of
-        separate images (axis N), or a map in the image's shape (with its channels or without; one map serves all
-        images, and all times, and a side of 1 all along it). Estimated from the image by default (`estimate_sigma`).
+        Standard deviation of the noise in the image's units: one for all channels, one for each channel, one for each
+        separate image (axis N), or a map in the image's shape, with or without channels. One map serves all images
+        and all times, and an axis of length 1 is repeated. Estimated from the image by default (`estimate_sigma`).
         0 returns a copy.
     method : str or Method, default "nlm"
-        "nlm", non-local means. "ridge" lets two steps follow in which groups of similar patches are replaced by linear
-        combinations of them, with the weights of least expected error: of BM3D's class, in five to ten times the time
-        of "nlm"; options that say how to average are then errors. "learned", a trained network
-        (`nonlocal_block.denoise`, needs the extra ``learned``); a method that another package brings (entry points of
-        the group ``nlmeans.methods``); or an object that follows `nlmeans.extend.Method`.
+        "nlm" is non-local means. "ridge" adds two steps that replace groups of similar patches by linear combinations
+        of them, with the weights of least expected error: of BM3D's class, at five to ten times the time of "nlm";
+        options about averaging are then errors. "learned" is a trained network (`nonlocal_block.denoise`; needs the
+        extra ``learned``). Other packages may add names (entry points of the group ``nlmeans.methods``), and any
+        `nlmeans.extend.Method` can be given as an object.
     quality : {"fast", "balanced", "best"}, default "balanced"
-        "fast" is one pass of non-local means. "balanced" lets a Wiener step follow, which shrinks what is left of the
-        noise by the result of the pass, in a third to half of the pass's time. "best" averages once more,
-        patches this time, with weights from that result. Method "ridge" at each quality takes more groups than at the
-        one before, larger ones and from wider windows, and is led by averages of the next quality.
+        "fast" is one pass of non-local means. "balanced" adds a Wiener step, which removes more of the remaining noise
+        with the first result as its pilot, in a third to half of the pass's time. "best" then averages once more, whole
+        patches, with weights from that result. Method "ridge" takes more and larger groups from wider windows with each
+        quality, and its pilot is an average of the next better quality.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
-        cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, and its exact unbiased
-        inverse follows; method "ridge" takes each group's own variance of Poisson-Gaussian noise instead. "auto"
-        decides between the three and fits their numbers.
+        cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, whose exact unbiased
+        inverse is applied to the result; method "ridge" uses the variance of Poisson-Gaussian noise in each group
+        instead. "auto" chooses one of the three and fits its numbers. Any `nlmeans.extend.NoiseModel` will do.
     axes : str, optional
         The array's axes: ``"YX"``, ``"YXC"``, ``"ZYX"``, ``"TYX"``, ``"NYX"`` for separate images, and so on. By
         default all axes but ``channel_axis`` are space.
     channel_axis : int, optional
         The axis of colours or other channels; short for ``axes``. An array whose first or last axis is short needs
-        this or ``axes``: a colour photograph must not be taken for a thin volume.
+        this or ``axes``: a colour photograph must not be mistaken for a thin volume.
     mask : array_like of bool, optional
-        True where a pixel counts, in the image's shape without channels; that of one image serves all, and all
-        times. Others are missing: they contribute to no pixel.
+        True where a pixel counts, in the image's shape without channels; the mask of one image serves all images and
+        all times. Other pixels are missing: they contribute to no pixel.
     fill : bool, default True
-        Give missing pixels the average of valid ones around them; False leaves them as they are.
+        Replace missing pixels by averages of valid ones around them; False leaves them as they are.
     guide : array_like, optional
-        An image whose patches are compared in place of the noisy ones, aligned with the image and in its units, so
-        that h = strength · σ fits it; of its shape, with channels or without, or of one of separate images.
+        An image whose patches are compared in place of the noisy ones: aligned with the image and in its units, so
+        that h = strength · σ fits it. It has the image's shape, with or without channels, or that of one of separate
+        images.
     guide_sigma : float, default 0
         Standard deviation of the guide's own noise.
     strength : float or "sure", optional
-        h/σ of the first pass: larger smooths more; a second pass keeps its proportion. Rule of thumb: 0.4 to 0.8; by
-        default chosen by `plan` from the noise. "sure" chooses it for this image, by Stein's unbiased risk estimate;
-        the noise must be Gaussian, unclipped and its σ right.
+        h/σ of the first pass: larger values smooth more; that of a second pass changes in proportion. Rule of thumb:
+        0.4 to 0.8; by default `plan` chooses it from the noise. "sure" chooses it for this image by Stein's unbiased
+        risk estimate, for which the noise must be Gaussian, unclipped, and its σ right.
     patch_radius, search_radius : int or sequence of int, optional
         Half-widths in pixels of the patches that are compared and of the window that is averaged, for all spatial
-        axes or one each, in all passes. By default chosen by `plan`. A search radius beyond the image is capped to
-        it; ``"image"`` lets every pixel average every other, in time that grows with the square of the pixels.
+        axes or one each, in all passes. By default `plan` chooses them. A search radius beyond the image is capped to
+        it; ``"image"`` averages every pixel with all others, in time that grows with the square of the pixels.
     spacing : sequence of float, optional
-        Distance of pixels along each spatial axis, in any unit: default radii shrink along coarse axes.
+        Distance between pixels along each spatial axis, in any unit: default radii are smaller along coarse axes.
     bias : bool, default True
-        Take 2σ², the distance that noise alone makes, from d²; False gives the plain exp(−d²/h²).
+        Subtract 2σ², the distance that noise alone causes, from d²; False gives the plain exp(−d²/h²).
     centre : {"max", "one", "zero"}, optional
         Weight of the pixel itself: the largest of the others (default), 1, or 0.
     aggregation : {"pixel", "patch"}, optional
-        Average pixels, or patches, whose averages overlap and are averaged in turn; for all passes.
+        Average single pixels, or whole patches, whose overlapping averages are averaged in turn; for all passes.
     passes : {1, 2}, optional
-        How often to average; the second time with weights from the first result.
+        How many times to average, the second time with weights from the first result.
     wiener : bool, optional
-        Whether a Wiener step follows each pass. By default as ``quality`` has it.
+        Whether a Wiener step follows each pass; by default ``quality`` decides.
     nodata : float, optional
-        A value that stands for no data, such as -9999: its pixels contribute to no one and stay as they are.
+        A value that stands for "no data", such as -9999: its pixels contribute to no other and stay as they are.
     padding : bool, optional
-        By default large areas of one exact value at an end of the range, such as borders, what lies outside of a
-        scanner's circle, a background set to 0, or a clipped sky, are taken for padding: they stay as they are, and
-        out of the averages of their neighbours; a note says so. Where no other pixel comes near that value, so do
-        single pixels of it. False denoises them like all else.
+        By default, large areas of one exact value at an end of the range count as padding: borders, what lies outside a
+        scanner's circle, a background set to 0, a clipped sky. They stay as they are and contribute to no other pixel;
+        a note says so. Where no other pixel comes near that value, this holds for single pixels of it too. False
+        denoises them like all others.
     outliers : {"keep", "fill"}, optional
-        Single pixels that stand out from all around them by more than 10 σ (hot and dead ones, salt and pepper):
-        "fill" takes them as missing. By default, and with "keep", they stay about as they are, and do not count where
-        the noise is estimated; a note says how many there are.
+        What to do with single pixels that differ from all around them by more than 10 σ (hot and dead pixels, salt
+        and pepper): "fill" treats them as missing. By default, and with "keep", they stay about as they are, and do
+        not count where the noise is estimated; a note says how many there are.
     threads : int, optional
-        Threads to use; by default the CPUs that this process may use. The result does not depend on it. (Where the
-        noise is estimated, NumPy's BLAS has threads of its own.)
+        How many threads to use; by default as many as this process may use CPUs. The result does not depend on it.
+        (Where the noise is estimated, NumPy's BLAS has threads of its own.)
     progress : bool or callable, optional
-        True shows a bar on standard error; a function is called as ``progress(done, total)``, and stops the work if
-        it raises.
+        True shows a bar on standard error; a function is called as ``progress(done, total)``, and may stop the work by
+        raising.
     cancel : threading.Event, optional
         Once it is set, from any thread, the work stops within a second and raises `Cancelled`; it may take longer
         where a kernel is being compiled, once for each kind of input.
     out : ndarray, optional
-        Where to write the result: its shape and dtype, no memory shared with the image. Written at the very end.
+        Where to write the result: an array of its shape and dtype that shares no memory with the image. It is written
+        at the very end.
     dtype : data-type, optional
-        Type of the result: the image's by default, or float32 or float64, which keep the shades between whole numbers
-        that the average of few counts has.
+        Type of the result: the image's by default, or float32 or float64, which keep the shades between whole numbers,
+        as averages of few counts have them.
     full_output : bool or "maps", default False
         Return a `Report` too; with "maps" it holds maps of how much was averaged.
 
     Returns
     -------
     ndarray
-        Shape of the image, and its dtype unless ``dtype`` is given; integers are rounded and clipped to the type's
-        range. For an image in a container, that container again, with all that it says besides its pixels.
+        Of the image's shape, and of its dtype unless ``dtype`` is given; integers are rounded and clipped to the range
+        of their type. An image in a container comes back in that container, with everything else that it holds.
     Report
         If ``full_output``: what was done, printable as a small table.
 
     Raises
     ------
     TypeError
-        For a dtype or an argument of a type that cannot be meant.
+        For a dtype that cannot be filtered, or an argument of the wrong type.
     ValueError
-        For a value that breaks a rule: the message states both.
+        For a value that breaks a rule: the message states the rule, then the value.
     Cancelled
         If ``cancel`` was set.
 
     See Also
     --------
-    plan : the parameters that would be chosen, without the work.
+    plan : the parameters that would be chosen, without denoising.
     weight_map : the weights of one pixel.
-    estimate_sigma, nlmeans.noise.estimate_noise : the noise alone.
+    estimate_sigma, estimate_noise : the noise alone.
 
     Notes
     -----
-    Time is proportional to pixels · window · channels; the patch costs nothing extra within a plane. Computed in
-    float32, in float64 for float64 and 32-bit integers. A weight below 2⁻³² counts as none. Missing pixels and maps of
-    σ take about three times as long.
+    Time is proportional to pixels · window · channels; within a plane it does not depend on the patch. Computation is
+    in float32, and in float64 for float64 and 32-bit integers. Weights below 2⁻³² are taken to be 0. Missing pixels and
+    maps of σ take about three times as long.
 
-    Method "ridge" takes, for each of its groups (by default one on every 36th pixel) and each channel, about
-    size² · (2 · pixels + size) multiplications: a million for the usual 80 patches of 7 × 7. It computes in float32,
-    and in float64, which takes longer, where a channel's range is more than 256 σ. Volumes and videos are taken by
-    patches within a slice or a frame, which reach over to its neighbours. Missing pixels are filled by averages first.
-    Where photons are fewer than half a one a pixel, averages are all that is done, with a note.
+    Method "ridge" takes about size² · (2 · pixels + size) multiplications for each channel of a group: a million for
+    the usual 80 patches of 7 × 7. By default there is one group for every 36 pixels. It computes in float32, and in
+    float64, which takes longer, where a channel's range is more than 256 σ. In volumes and videos, patches lie within a
+    slice or a frame, and groups reach into neighbouring ones. Missing pixels are first filled with averages. With fewer
+    than half a photon a pixel, averages are all that is computed, and a note says so.
 
     References
     ----------
@@ -285,14 +287,14 @@ def plan(
 
     Parameters
     ----------
-    image, sigma, **options
-        As for `denoise`, but for the options about the work itself (fill, threads, progress, cancel, out,
-        full_output). A dask array is judged by samples.
+    image, sigma, method, **options
+        As for `denoise`, without the options about the work itself (fill, threads, progress, cancel, out, dtype,
+        full_output). A dask array is judged by a sample.
 
     Returns
     -------
     Plan
-        What `denoise` would do; prints as a small table. Of separate images (axis N), the first one's.
+        What `denoise` would do; it prints as a small table. For separate images (axis N), that of the first one.
 
     Raises
     ------

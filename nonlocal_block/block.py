@@ -146,7 +146,19 @@ class _NonLocalBlock(nn.Module):
 
 
 class NonLocalBlock1d(_NonLocalBlock):
-    """A non-local block for sequences (B, C, T): `NonLocalBlock2d` along one axis, with ``sub_sample`` halving T."""
+    """A non-local block for sequences (B, C, T): `NonLocalBlock2d` along one axis, with ``sub_sample`` halving T.
+
+    Parameters
+    ----------
+    in_channels, inter_channels, mode, search_radius, patch_radius, sub_sample, norm, use_scale, zero_init, backend
+        As for `NonLocalBlock2d`; radii along T.
+
+    Examples
+    --------
+    >>> import torch
+    >>> NonLocalBlock1d(16, sub_sample=True)(torch.randn(2, 16, 100)).shape
+    torch.Size([2, 16, 100])
+    """
 
     _axes, _pool, _conv, _norm = 1, (2,), nn.Conv1d, nn.BatchNorm1d
 
@@ -242,6 +254,18 @@ class NonLocalBlock3d(_NonLocalBlock):
     """A non-local block for videos (B, C, T, H, W) and volumes: `NonLocalBlock2d` along three axes.
 
     ``sub_sample`` halves H and W only. The map's rows and columns run over T, H and W, W fastest.
+
+    Parameters
+    ----------
+    in_channels, inter_channels, mode, search_radius, patch_radius, sub_sample, norm, use_scale, zero_init, backend
+        As for `NonLocalBlock2d`; radii along (T, H, W).
+
+    Examples
+    --------
+    >>> import torch
+    >>> block = NonLocalBlock3d(8, search_radius=(1, 2, 2))
+    >>> block(torch.randn(1, 8, 4, 6, 6)).shape
+    torch.Size([1, 8, 4, 6, 6])
     """
 
     _axes, _pool, _conv, _norm = 3, (1, 2, 2), nn.Conv3d, nn.BatchNorm3d

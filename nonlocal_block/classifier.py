@@ -183,6 +183,13 @@ def load_classifier(
     backend : str, default "auto"
         As for `NonLocalClassifier`.
 
+    Returns
+    -------
+    network : NonLocalClassifier
+        On the CPU, in evaluation mode.
+    notes : dict
+        What was saved with it.
+
     Raises
     ------
     FileNotFoundError

@@ -276,10 +276,26 @@ def load_denoiser(
     path : path, optional
         A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
 
+    Returns
+    -------
+    network : NonLocalDenoiser
+        On the CPU, in evaluation mode.
+    notes : dict
+        What was saved with it: training recipe, figures, data and licence.
+
     Raises
     ------
     FileNotFoundError, ValueError
         If the checkpoint is missing, corrupt, changed, of a newer format, or of another network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network, notes = load_denoiser()
+    >>> noisy = 0.4 + 0.1 * torch.randn(1, 1, 32, 32, generator=torch.manual_seed(0))
+    >>> with torch.no_grad():
+    ...     bool(network(noisy, 0.1).std() < 0.03)
+    True
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")

@@ -178,6 +178,13 @@ def pairwise_map(
     Notes
     -----
     Memory O(N·M): this is the one function that makes the matrix.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[[0.0, 0, 3]]])
+    >>> pairwise_map(x, x, score="distance", weight="gaussian", normalise="sum").round(decimals=2)[0].tolist()
+    [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
     """
     request = _request(query, key, key, search_radius, patch_radius, score, weight, normalise, scale, bias, centre)
     with full_precision(query.device):
@@ -196,6 +203,11 @@ def explain(query: Tensor, key: Tensor, value: Tensor, **options: Unpack[Argumen
     -------
     str
         The backend's name, and a line for each one that was passed over.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `pairwise_attention`.
 
     Examples
     --------

@@ -96,7 +96,16 @@ class LearnedPlan(Plan):
 
 @dataclass(frozen=True)
 class LearnedReport(Report):
-    """The report of the learned denoiser, with its networks and their device."""
+    """The report of the learned denoiser, with its networks and their device.
+
+    Examples
+    --------
+    >>> import numpy as np, nonlocal_block
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
+    >>> clean, report = nonlocal_block.denoise(noisy, sigma=10, full_output=True)
+    >>> report.device, report.weights[0].split()[0]
+    ('cpu', 'denoiser-grey')
+    """
 
     @property
     def images(self) -> tuple[Plan, ...]:

@@ -24,7 +24,7 @@ from .._defaults import or_default
 from ..pairwise.spec import PairwiseSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 P = ParamSpec("P")
 
@@ -176,7 +176,7 @@ def fastNlMeansDenoisingColored(
 @_in_both_forms
 @or_default
 def fastNlMeansDenoisingMulti(
-    srcImgs: Sequence[ArrayLike] | NDArray[Any],
+    srcImgs: Sequence[ArrayLike] | np.ndarray,
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
     dst: np.ndarray | Sequence[float] | None = None,
@@ -232,7 +232,7 @@ def fastNlMeansDenoisingMulti(
 
 @or_default
 def fastNlMeansDenoisingColoredMulti(
-    srcImgs: Sequence[ArrayLike] | NDArray[Any],
+    srcImgs: Sequence[ArrayLike] | np.ndarray,
     imgToDenoiseIndex: int,
     temporalWindowSize: int,
     dst: np.ndarray | None = None,

@@ -55,6 +55,16 @@ def read(
         If the file is damaged, not a picture, or one of a kind that cannot be filtered.
     OSError
         If there is no such file, or it may not be read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from nlmeans import io
+    >>> path = f"{tempfile.mkdtemp()}/picture.tif"
+    >>> io.write(path, io.Picture(np.zeros((3, 30, 40), np.uint16), axes="ZYX", spacing=(2, 0.5, 0.5), unit="µm"))
+    >>> picture = io.read(path)
+    >>> picture.pixels.shape, picture.axes, picture.spacing, picture.unit
+    ((3, 30, 40), 'ZYX', (2.0, 0.5, 0.5), 'µm')
     """
     path = Path(path)
     request = Request(path, axes, channel_axis, MAX_PIXELS if max_pixels is None else max_pixels, bool(bilevel))
@@ -79,6 +89,16 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
     ------
     PictureError, OSError
         As `write`.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from nlmeans import io
+    >>> try:
+    ...     io.check(f"{tempfile.mkdtemp()}/picture.png", io.Picture(np.zeros((30, 40), np.float32)))
+    ... except io.PictureError as reason:
+    ...     print(reason)
+    a PNG holds uint8 or uint16 pixels: these are float32; write a TIFF or NPY instead
     """
     path = Path(path)
     fmt = to_write(path, "write")
@@ -118,6 +138,16 @@ def write(
         If there is such a file and ``overwrite`` is not set.
     OSError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, nlmeans
+    >>> from nlmeans import io
+    >>> path = f"{tempfile.mkdtemp()}/picture.png"
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (30, 40)).astype(np.uint8)
+    >>> io.write(path, io.Picture(noisy))
+    >>> picture = io.read(path)
+    >>> io.write(path, picture.with_pixels(nlmeans.denoise(picture.pixels)), overwrite=True)
     """
     if not isinstance(picture, Picture):
         raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")

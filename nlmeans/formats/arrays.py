@@ -34,6 +34,14 @@ class ArrayInfo:
         The unit of ``spacing``, one of `nlmeans.formats.picture.LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import ArrayInfo
+    >>> info = ArrayInfo((100, 512, 512), np.dtype("u2"), "ZYX", (2.0, 0.5, 0.5), chunks=(1, 64, 64), unit="µm")
+    >>> info.ndim
+    3
     """
 
     shape: tuple[int, ...]
@@ -61,6 +69,17 @@ class Source:
         What it holds.
     codec_memory : int
         Bytes that codecs take at most while it is read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import ArrayInfo, Source
+    >>> class Ramp(Source):
+    ...     info = ArrayInfo((9, 9), np.dtype(float), "YX", None, (1, 1))
+    ...     def read(self, slices):
+    ...         return np.indices(self.info.shape).sum(axis=0, dtype=float)[slices]
+    >>> Ramp().read((slice(2, 4), slice(0, 3))).tolist()
+    [[2.0, 3.0, 4.0], [3.0, 4.0, 5.0]]
     """
 
     path: Path
@@ -90,6 +109,20 @@ class Target:
         The file, by the name that it has until it is finished.
     info : ArrayInfo
         What it holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import ArrayInfo, Target
+    >>> class Memory(Target):
+    ...     def __init__(self, info):
+    ...         self.info, self.array = info, np.zeros(info.shape, info.dtype)
+    ...     def write(self, slices, pixels):
+    ...         self.array[slices] = pixels
+    >>> target = Memory(ArrayInfo((9, 9), np.dtype(float), "YX", None, (1, 1)))
+    >>> target.write((slice(0, 3), slice(0, 3)), np.ones((3, 3)))
+    >>> float(target.array.sum())
+    9.0
     """
 
     path: Path

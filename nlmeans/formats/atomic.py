@@ -17,7 +17,32 @@ OURS = int.from_bytes(b"nlm\0")
 
 
 def check_target(path: Path, overwrite: bool) -> Path:
-    """Return the file that ``path`` means, links followed; raise if it may not or cannot be written."""
+    """Return the file that ``path`` means, links followed; raise if it may not or cannot be written.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Raises
+    ------
+    OSError, PictureError
+        The message states the rule, then the path.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nlmeans.io import check_target
+    >>> check_target(pathlib.Path(tempfile.mkdtemp()) / "clean.png", overwrite=False).name
+    'clean.png'
+    """
     target = path.resolve()  # replacing the link itself would cut it
     if target.is_dir():
         raise IsADirectoryError(f"the output must be a file: {path} is a folder")

@@ -37,6 +37,18 @@ class Format:
         Whether it can hold them.
     codec_memory : int
         Bytes that its codecs take at most, where it is written by regions.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib
+    >>> from nlmeans.extend import Format, Picture
+    >>> class Text(Format):
+    ...     name, endings = "text", (".txt",)
+    ...     def read(self, request):
+    ...         return Picture(np.loadtxt(request.path), axes="YX")
+    >>> text = Text()
+    >>> text.can("read"), text.can("write"), text.recognises(b"1 2", pathlib.Path("a.txt"))
+    (True, False, True)
     """
 
     name: ClassVar[str]

@@ -12,7 +12,20 @@ import numpy as np
 
 
 class PictureError(ValueError):
-    """A file that cannot be read or written; the message states the rule, then the value."""
+    """A file that cannot be read or written; the message states the rule, then the value.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from nlmeans import io
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "picture.png"
+    >>> size = path.write_bytes(b"GIF89a")
+    >>> try:
+    ...     io.read(path)
+    ... except io.PictureError as reason:
+    ...     print(str(reason).partition(": ")[2])
+    this is GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack
+    """
 
 
 #: Units of length that files name, and how many metres each is.
@@ -55,6 +68,16 @@ class Picture:
         The value that stands for "no data here", where the file declares one.
     native : object
         What only the file's own format can hold; a writer of another format ignores it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.io import Picture
+    >>> picture = Picture(np.zeros((3, 30, 40, 3), np.uint8), axes="TYXC", nodata=0)
+    >>> picture.dimensions, int(picture.known.sum())
+    ('TYXC', 0)
+    >>> picture.with_pixels(picture.pixels + 1).known.shape
+    (3, 30, 40)
     """
 
     pixels: np.ndarray

@@ -55,6 +55,13 @@ class GroupSpec:
     ----------
     S. Herbreteau, C. Kervrann, "Unified Patch-based Image Denoising with Linear Combinations of Noisy Patches"
     (NL-Ridge), SIAM J. Imaging Sci. 18(1), 2025, arXiv:2402.13816, arXiv:2203.00570.
+
+    Examples
+    --------
+    >>> from nlmeans.groups import GroupSpec
+    >>> spec = GroupSpec((1, 7, 7), size=80, stride=(1, 6, 6), search_radius=(0, 18, 18))
+    >>> spec.halo, spec.within((1, 5, 9)).patch, spec.within((1, 5, 9)).size
+    ((0, 42, 42), (1, 5, 7), 3)
     """
 
     patch: Radii
@@ -120,6 +127,14 @@ class RidgeSpec:
     correlated : float, default 1
         What the σ of correlated noise is multiplied by, above 0: patches near each other share it, and what they share
         looks like the picture.
+
+    Examples
+    --------
+    >>> from nlmeans.groups import GroupSpec, RidgeSpec
+    >>> step = GroupSpec((1, 7, 7), size=80, stride=(1, 6, 6), search_radius=(0, 18, 18))
+    >>> RidgeSpec(step, step, share=1.5)
+    Traceback (most recent call last):
+    ValueError: share must be from 0 to 1; got 1.5
     """
 
     first: GroupSpec

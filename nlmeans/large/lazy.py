@@ -148,6 +148,23 @@ def plan(image: Container, sigma: Sigma = None, **options: Unpack[MapArguments])
     Returns
     -------
     Plan
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `denoise`.
+
+    Notes
+    -----
+    A sample of the image is computed.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from nlmeans import tiled
+    >>> noisy = da.random.default_rng(0).normal(100, 10, (300, 200), chunks=(100, 200))
+    >>> tiled.plan(noisy, sigma=10, search_radius=5).search_radius
+    (5, 5)
     """
     return _decided(image, sigma, {**options})[2][0].plan
 

@@ -223,6 +223,21 @@ def sampled(
     -------
     Recipe
         With attributes ``plan``, which prints as a small table, and ``noise``, whose ``model`` has the numbers.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `denoise`.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from nlmeans import large
+    >>> place = tempfile.mkdtemp()
+    >>> np.save(f"{place}/noisy.npy", np.random.default_rng(0).normal(100, 10, (300, 200)))
+    >>> recipe = large.sampled(f"{place}/noisy.npy", sigma=10, search_radius=5)
+    >>> recipe.plan.search_radius, recipe.noise.model
+    ((5, 5), Gaussian(sigma=10.0))
     """
     given: dict[str, Any] = {**options}
     companions = {name: given.pop(name, None) for name in ("mask", "guide")}

@@ -201,7 +201,25 @@ def _wiener_step(
 
 
 def known_nearest(planes: np.ndarray) -> np.ndarray:
-    """Return planes where each unknown pixel repeats the nearest known one, so that none is drawn to 0."""
+    """Return planes where each unknown pixel repeats the nearest known one, so that none is drawn to 0.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (C, Z, Y, X)
+        Floating-point numbers, NaN where a pixel is unknown.
+
+    Returns
+    -------
+    ndarray, shape (C, Z, Y, X)
+        The planes themselves if all is known; 0 throughout a plane that is unknown everywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import known_nearest
+    >>> known_nearest(np.array([[[[1.0, np.nan, np.nan, 4.0]]]])).ravel().tolist()
+    [1.0, 1.0, 4.0, 4.0]
+    """
     unknown = np.isnan(planes)
     if not unknown.any():
         return planes

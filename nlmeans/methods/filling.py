@@ -28,6 +28,18 @@ class Filling:
     ----------
     plan : AveragingPlan
         The pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Filling, Options, Sample
+    >>> noisy = np.random.default_rng(0).normal(100, 1, (1, 1, 32, 32))
+    >>> noisy[..., 10:12, 10:12] = np.nan
+    >>> options = Options.check(noisy[0, 0], sigma=1)
+    >>> sample = Sample.of(noisy, options, 0)
+    >>> filled = Filling.of(sample, options).filled(sample.planes, sample.noise)
+    >>> bool(abs(filled - 100).max() < 5)
+    True
     """
 
     plan: AveragingPlan

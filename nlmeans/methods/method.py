@@ -39,6 +39,21 @@ class Method(ABC):
         refused with these words.
     plan, report : type
         The classes of its plans and reports.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> from nlmeans.extend import Method, Outcome, Plan
+    >>> class Rows(Method):
+    ...     name = "rows"
+    ...     def decide(self, sample, options, progress=None):
+    ...         return sample.recipe(self, sample.plan(Plan, options, method="mean of three rows", depends=(0, 1, 0)))
+    ...     def run(self, region, recipe, *, threads=None, progress=None):
+    ...         around = np.pad(region.planes, [(0, 0), (0, 0), (1, 1), (0, 0)], mode="edge")
+    ...         clean = (around[:, :, :-2] + around[:, :, 1:-1] + around[:, :, 2:]) / 3
+    ...         return Outcome(region.restored(region.core.of(clean)))
+    >>> nlmeans.denoise([[1.0, 2], [4, 8], [7, 8]], sigma=1, method=Rows()).tolist()
+    [[2.0, 4.0], [4.0, 6.0], [6.0, 8.0]]
     """
 
     name: ClassVar[str]

@@ -29,6 +29,16 @@ class Recipe:
         What is printed.
     numbers : object
         Data that only the method knows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Options, Sample, method_of
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> options = Options.check(noisy, sigma=10, search_radius=5, patch_radius=1, quality="fast")
+    >>> recipe = method_of("nlm").decide(Sample.of(noisy[None, None], options, 0), options)
+    >>> recipe.method.name, recipe.noise.sigma, recipe.reach(missing=False)
+    ('nlm', (10.0,), (0, 6, 6))
     """
 
     method: Method

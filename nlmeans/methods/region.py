@@ -96,6 +96,21 @@ class Region:
         Whether the region is the whole image.
     maps : bool
         Whether to return maps of how much was averaged.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> from nlmeans.extend import Method, Outcome, Plan
+    >>> class Copy(Method):
+    ...     name = "copy"
+    ...     def decide(self, sample, options, progress=None):
+    ...         return sample.recipe(self, sample.plan(Plan, options))
+    ...     def run(self, region, recipe, *, threads=None, progress=None):
+    ...         print(region.planes.shape, region.noise.sigma, region.missing, region.core.sides)
+    ...         return Outcome(region.restored(region.core.of(region.planes)))
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (30, 40, 2))
+    >>> same = nlmeans.denoise(noisy, sigma=(5, 10), channel_axis=-1, method=Copy())
+    (2, 1, 30, 40) (5.0, 10.0) False (1, 30, 40)
     """
 
     planes: np.ndarray
@@ -126,6 +141,13 @@ class Outcome:
         The plan, completed by what only the result shows; by default the recipe's.
     maps : tuple of ndarray, or None
         If the region requests them: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Outcome
+    >>> Outcome(np.zeros((1, 1, 30, 40))).pixels.shape
+    (1, 1, 30, 40)
     """
 
     pixels: np.ndarray

@@ -42,12 +42,27 @@ def names() -> tuple[str, ...]:
 def method_of(given: Any) -> Method:
     """Return a method by its name, by default "nlm"; a `Method` is returned as it is.
 
+    Parameters
+    ----------
+    given : str, Method, class of a Method, or None
+        As the argument ``method`` of `nlmeans.denoise`.
+
+    Returns
+    -------
+    Method
+
     Raises
     ------
     ValueError
         For a name that no installed package has.
     TypeError
         For anything else.
+
+    Examples
+    --------
+    >>> from nlmeans.extend import method_of
+    >>> method_of(None).name, sorted(method_of("nlm").options)[:3]
+    ('nlm', ['aggregation', 'bias', 'centre'])
     """
     if not isinstance(given, str | None):
         return _checked(given)

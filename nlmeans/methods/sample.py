@@ -60,6 +60,16 @@ class Sample:
         Notes on the pixels; the noise has its own.
     peak : float or None
         White, where the dtype defines it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Options, Sample
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64)).astype(np.uint8)
+    >>> options = Options.check(noisy, sigma=10)
+    >>> sample = Sample.of(noisy[None, None], options, 0)
+    >>> sample.planes.shape, sample.noise.sigma, sample.complete, sample.peak
+    ((1, 1, 64, 64), (10.0,), True, 255.0)
     """
 
     pixels: Measured

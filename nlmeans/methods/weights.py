@@ -27,30 +27,31 @@ if TYPE_CHECKING:
 def weight_map(
     image: ImageLike, at: Sequence[int], sigma: Sigma = None, **options: Unpack[MapArguments]
 ) -> NDArray[np.float64]:
-    """Return the weights with which one pixel was averaged: where `denoise` looked, and what it believed.
+    """Return the weights with which one pixel is averaged: which pixels contribute to it, and how much.
 
     Parameters
     ----------
     image : array_like
         As for `denoise`; not a stack of separate images.
     at : sequence of int
-        The pixel, (y, x), (z, y, x) or (t, y, x) in the order of the image's axes; negative from the end.
+        The pixel: (y, x), (z, y, x) or (t, y, x), in the order of the image's axes; negative numbers count from the
+        end.
     sigma, **options
-        As for `plan`.
+        As for `plan`, and ``method``, which must be non-local means.
 
     Returns
     -------
     ndarray of float64, in the image's shape without channels
-        Weights that sum to 1: those of the last pass's average. (A Wiener step, if any, comes after it.)
+        The weights of the last pass, which sum to 1. (A Wiener step, if any, comes after them.)
 
     Raises
     ------
     TypeError, ValueError
-        As `denoise`, and for a pixel outside the image.
+        As `denoise`; also for a pixel outside the image, and a method without such weights.
 
     Notes
     -----
-    Time grows with the window and the patch, not with the image; with two passes, the first one runs.
+    Time grows with window and patch, not with the image; of two passes, the first is run on all of it.
 
     Examples
     --------

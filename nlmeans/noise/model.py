@@ -30,6 +30,25 @@ class NoiseModel:
     grouped : bool
         Whether groups of similar patches take the image as it is, each pixel with its own `variance`, and only averages
         need the stabiliser.
+
+    Examples
+    --------
+    Noise whose σ is a share of the signal becomes Gaussian in the logarithm:
+
+    >>> import numpy as np, nlmeans
+    >>> from dataclasses import dataclass
+    >>> from nlmeans.extend import NoiseModel, Stabiliser
+    >>> @dataclass(frozen=True)
+    ... class Speckle(NoiseModel):
+    ...     share: float | None = None
+    ...     def stabiliser(self):
+    ...         forward = lambda x: np.log(np.maximum(x, 1)) / self.share
+    ...         inverse = lambda y: np.exp(y * self.share + self.share**2 / 2)
+    ...         return Stabiliser("speckle", (forward,), (inverse,))
+    >>> noisy = 100 * np.random.default_rng(0).normal(1, 0.2, (64, 64))
+    >>> clean = nlmeans.denoise(noisy, noise=Speckle(0.2))
+    >>> bool(clean.std() < 0.3 * noisy.std())
+    True
     """
 
     name: ClassVar[str] = ""

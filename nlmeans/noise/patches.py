@@ -152,6 +152,15 @@ class Evidence:
         heaped as only clipping heaps; but zeros of counts (`sparse`) are not.
     outliers : Outliers or None
         What stands out, in the image's units; it does not count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Evidence
+    >>> from nlmeans.noise import Gaussian
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (1, 1, 128, 128))
+    >>> round(Gaussian().fit(Evidence.of(noisy, None)).sigma[0])
+    10
     """
 
     planes: Array

@@ -43,6 +43,15 @@ class Stabiliser:
     ----------
     name : str
         What it was built for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.noise import Rician
+    >>> stabiliser = Rician(10).stabiliser()
+    >>> planes = np.array([[[[50.0, 100.0, 200.0]]]])
+    >>> np.allclose(stabiliser.inverse(stabiliser.forward(planes)), planes, rtol=0.03)
+    True
     """
 
     name: str

@@ -29,9 +29,27 @@ KINDS = {"gaussian": kernels.GAUSSIAN, "exp": kernels.EXP, "linear": kernels.LIN
 
 @dataclass(frozen=True)
 class Averages:
-    """What the adjoint needs from the forward pass, as (1, Z, Y, X) arrays, and the output.
+    """The output of the forward pass, and what the adjoint needs from it.
 
-    ``normaliser`` is C_i; ``top`` the largest weight, or score for exp; ``own`` the pixel's own weight.
+    Attributes
+    ----------
+    output : ndarray, shape (C, Z, Y, X)
+        The averages.
+    normaliser : ndarray, shape (1, Z, Y, X)
+        C_i.
+    top : ndarray, shape (1, Z, Y, X)
+        The largest weight; for the weight exp, the largest score.
+    own : ndarray, shape (1, Z, Y, X)
+        The pixel's own weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.pairwise import PairwiseSpec, attend
+    >>> x = np.arange(5.0).reshape(1, 1, 1, 5)
+    >>> averages = attend(x, x, x, PairwiseSpec((0, 0, 0), (0, 0, 1), 1.0, centre="one"))
+    >>> averages.normaliser.round(2).ravel().tolist()
+    [1.37, 1.74, 1.74, 1.74, 1.37]
     """
 
     output: np.ndarray

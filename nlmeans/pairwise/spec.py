@@ -70,6 +70,15 @@ class PairwiseSpec:
     ------
     ValueError
         For a combination outside the table, or a value out of its range.
+
+    Examples
+    --------
+    Non-local means with patches of 7 × 7 pixels, a window of 21 × 21 and h = 0.5 · σ, of features in units of σ:
+
+    >>> from nlmeans.pairwise import PairwiseSpec
+    >>> spec = PairwiseSpec((0, 3, 3), (0, 10, 10), scale=1 / (49 * 0.5**2), bias=2 * 49)
+    >>> spec.halo, spec.patch_size
+    ((0, 13, 13), 49)
     """
 
     patch_radius: Radii

@@ -26,7 +26,20 @@ QUICK = 1 << 23
 
 
 class Tile(NamedTuple):
-    """Pixels [first, last) along each axis: what one task writes, or all that is asked for."""
+    """Pixels [first, last) along each axis: what one task writes, or all that is asked for.
+
+    Parameters
+    ----------
+    z, y, x : tuple of 2 int
+        First pixel and the one after the last.
+
+    Examples
+    --------
+    >>> from nlmeans.pairwise import Tile
+    >>> tile = Tile((0, 1), (0, 64), (32, 96))
+    >>> tile.sides, tile.grown((0, 5, 5), (1, 128, 128))
+    ((1, 64, 64), Tile(z=(0, 1), y=(0, 69), x=(27, 101)))
+    """
 
     z: tuple[int, int]
     y: tuple[int, int]
@@ -93,7 +106,18 @@ def mirror(first: int, last: int, side: int) -> np.ndarray:
 
 
 def available_cpus() -> int:
-    """Return how many CPUs this process may use: of its affinity, as far as its control group's quota goes."""
+    """Return how many CPUs this process may use: of its affinity, as far as its control group's quota goes.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> available_cpus() >= 1
+    True
+    """
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(min(cpus, _quota(Path("/"))), 1)
 

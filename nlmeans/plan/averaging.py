@@ -25,13 +25,20 @@ class Pass:
     patch_radius, search_radius : tuple of int
         Half-widths along the spatial axes, in pixels.
     strength : float
-        h/σ: the larger, the smoother.
+        h/σ: larger values smooth more.
     aggregation : {"pixel", "patch"}
-        Whether pixels are averaged, or patches and then their overlaps.
+        Whether single pixels are averaged, or whole patches, and then their overlaps.
     guided : bool
-        Whether weights come from a guide (the pass before, or the caller's) rather than from the noisy image.
+        Whether weights come from a guide (the result of the pass before, or the caller's) and not the noisy image.
     wiener : float
         Share of the Wiener step in the result: 0 for none.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> nlmeans.plan(noisy, sigma=10, quality="fast", patch_radius=1, search_radius=5, strength=0.6).passes[0]
+    Pass(patch_radius=(1, 1), search_radius=(5, 5), strength=0.6, aggregation='pixel', guided=False, wiener=0.0)
     """
 
     patch_radius: tuple[int, ...]
@@ -44,23 +51,31 @@ class Pass:
 
 @dataclass(frozen=True, kw_only=True)
 class AveragingPlan(Plan):
-    """The plan of non-local means, or of a method that it leads.
+    """The plan of non-local means, or of a method whose pilot it makes.
 
     Attributes
     ----------
     passes : tuple of Pass
-        What is averaged, and how.
+        The passes, in their order.
     bias : bool
-        Whether the noise's own share is taken from the distances of noisy patches.
+        Whether the distance that noise alone causes is subtracted from that of noisy patches.
     guide_noise : float
         Standard deviation of the noise in a guide, in units of σ.
     centre : {"max", "one", "zero"}
         Rule for a pixel's own weight.
     predicted_mse : float or None
-        With strength "sure": the mean squared error that Stein's estimate expects, in the image's units squared. NaN
-        where that cannot be: the σ that was given is not the image's.
+        With strength "sure": the mean squared error that Stein's estimate predicts, in the image's units squared. NaN
+        where the prediction is impossible, since the given σ is not the image's.
     peak : float or None
-        White, where the image's type says what that is (uint8, uint16, uint32).
+        The value of white, where the image's type implies one (uint8, uint16, uint32).
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> plan = nlmeans.plan(noisy, sigma=10, quality="best")
+    >>> [(step.aggregation, step.guided) for step in plan.passes]
+    [('pixel', False), ('patch', True)]
     """
 
     passes: tuple[Pass, ...]

@@ -160,6 +160,14 @@ class Options:
 
     Some are parsed with the image: ``axes`` and ``channel_axis`` become the ``layout``, ``sigma`` and ``noise`` the
     ``noise``, and ``mask`` and NaN say where pixels are ``known``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlmeans.extend import Options
+    >>> options = Options.check(np.zeros((30, 40)), sigma=5, search_radius=7)
+    >>> options.layout, options.search_radius, options.noise, options.strength
+    (Layout(axes='YX'), (7, 7), (Gaussian(sigma=5.0),), None)
     """
 
     # fmt: off

@@ -22,29 +22,37 @@ class Plan:
     Attributes
     ----------
     axes : str
-        The names of the image's axes.
+        Names of the image's axes.
     quality : {"fast", "balanced", "best"}
         The quality that the defaults are for.
     noise : str
         The noise model with its numbers.
     sigma : tuple of float
-        Standard deviation of the noise, one a channel: in the image's units, or 1 where a transform made it so.
+        Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform.
     plain : bool
-        Whether the noise is Gaussian, so that σ says all of it.
+        Whether the noise is Gaussian in the image's units, so that σ describes it fully.
     estimated : bool
         Whether the noise was estimated from the image.
     seconds : float
-        What the work is expected to take on one thread; a rough figure.
+        Roughly how long the work is expected to take on one thread.
     notes : tuple of Note
         What a user should know.
     method : str
-        The method in a line; empty for non-local means.
+        The method, in a line of text; empty for non-local means.
     details : tuple of pairs of str
         What the method chose: names and values.
     depends : tuple of 3 int
-        How far along (z, y, x) the image reaches that one pixel of the result depends on.
+        The halo along (z, y, x): how far around itself a pixel of the result depends on the image.
     defaults_version : int
-        Version of the table that the parameters left out were taken from.
+        Version of the table of defaults, which changes when a default does.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> plan = nlmeans.plan(noisy, sigma=10)
+    >>> plan.axes, plan.quality, plan.sigma, plan.halo
+    ('YX', 'balanced', (10.0,), (19, 19))
     """
 
     axes: str
@@ -75,9 +83,9 @@ class Plan:
 
     @property
     def halo(self) -> tuple[int, ...]:
-        """How far along the spatial axes the image reaches that one pixel of the result depends on.
+        """How far along the spatial axes, in pixels, a pixel of the result depends on the image.
 
-        The numbers of the plan left aside, which come from the whole image.
+        This leaves aside the numbers of the plan itself, which come from the whole image.
         """
         return self.reach()[-len(Layout(self.axes).space) :]
 

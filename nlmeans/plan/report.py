@@ -17,19 +17,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Maps:
-    """Where the image was averaged, and how much: the last pass's weights w, at every pixel.
+    """How much was averaged at every pixel, by the weights w of the last pass.
 
     Attributes
     ----------
     effective : ndarray
-        (Σ w)² / Σ w²: how many equally weighted pixels would average as much noise away; in the image's shape without
+        (Σ w)² / Σ w²: how many equally weighted pixels would remove as much noise; in the image's shape without
         channels.
     residual : ndarray
-        σ · sqrt(Σ w²) / Σ w: a lower bound of the noise that is left, as a standard deviation in the image's shape and
-        units (of a stabilised image, in units of its noise). It is what independent weights would leave in a pixelwise
-        average; but weights follow the noise that they are to average away, and a Wiener step keeps more than this of
-        what looks like signal. Over repeated noise the result varied by 1.3 to 1.7 times as much on an even image, and
-        by 1.1 to 3 times as much, in the mean square, on textured ones: no factor would be right for both.
+        σ · sqrt(Σ w²) / Σ w: a lower bound of the remaining noise, as a standard deviation in the image's shape and
+        units (for a stabilised image, in units of its noise). It is what a pixelwise average with independent weights
+        would leave; but weights depend on the noise that they average, and a Wiener step keeps more of what looks like
+        signal. With repeated noise, results varied by 1.3 to 1.7 times as much on an even image, and by 1.1 to 3
+        times as much, in the mean square, on textured ones: no one factor would be right for both.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> clean, report = nlmeans.denoise(noisy, sigma=10, full_output="maps")
+    >>> report.maps.effective.shape, bool(report.maps.residual.max() < 10)
+    ((64, 64), True)
     """
 
     effective: Array
@@ -52,19 +60,28 @@ class Report:
     Attributes
     ----------
     plans : tuple of Plan
-        What the method chose, one plan for each separate image (one, unless there is an axis N).
+        What the method chose: one plan for each separate image (a single one without an axis N).
     seconds : float
         Wall time of the whole call.
     threads : int
-        Threads that were used at most.
+        The most threads that were used.
     missing : int
         Pixels that were masked, NaN or infinite.
     unfilled : int
-        Those of them that had no valid neighbour and kept their value.
+        How many of those had no valid neighbour and kept their value.
     kept : int
-        Pixels that are no part of the picture, and were left as they are: no data, padding, and what is out of range.
+        Pixels that are no part of the picture and were left as they are: no data, padding, and what is out of range.
     maps : Maps or None
         With ``full_output="maps"``.
+
+    Examples
+    --------
+    >>> import numpy as np, nlmeans
+    >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
+    >>> noisy[:2] = np.nan
+    >>> clean, report = nlmeans.denoise(noisy, sigma=10, full_output=True)
+    >>> report.sigma, report.missing, report.unfilled
+    ((10.0,), 128, 0)
     """
 
     plans: tuple[Plan, ...]
@@ -92,7 +109,7 @@ class Report:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know, of all images."""
+        """The notes of all images, each once."""
         return tuple(dict.fromkeys(note for plan in self.plans for note in plan.notes))
 
     def __str__(self) -> str:
