@@ -345,13 +345,15 @@ WORK = {
     "out": Option(),
 }
 """Options that a plan does not depend on."""
+LINKED = {name: option for name, option in OPTIONS.items() if option.short_for or option.needs}
+"""Those that exclude another one, or need it."""
 SPECIAL = frozenset(name for name, option in OPTIONS.items() if option.special)
 """Options that a method need not honour."""
 
 
 def clash(given: Mapping[str, Any]) -> tuple[str, str, str] | None:
     """Return an option that conflicts, the other one that it excludes or needs, and the rule, which names it {}."""
-    for name, option in OPTIONS.items():
+    for name, option in LINKED.items():
         value = given.get(name)
         if value is not None and given.get(option.short_for) is not None:
             return name, option.short_for, "is short for {}: give one of them, not both"
