@@ -7,7 +7,7 @@ from . import large as large
 from . import noise as noise
 from . import pairwise as pairwise
 from . import tiled as tiled
-from ._checks import DenoisingError as DenoisingError
+from ._checks.arrays import DenoisingError as DenoisingError
 from ._progress import Cancelled as Cancelled
 from ._version import __version__ as __version__
 from .denoise import denoise as denoise

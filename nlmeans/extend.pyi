@@ -1,8 +1,8 @@
 from ._axes import Layout as Layout
-from ._checks import choice as choice
-from ._checks import flag as flag
-from ._checks import integer as integer
-from ._checks import real as real
+from ._checks.values import choice as choice
+from ._checks.values import flag as flag
+from ._checks.values import integer as integer
+from ._checks.values import real as real
 from ._notes import Note as Note
 from ._progress import Cancelled as Cancelled
 from ._progress import Progress as Progress

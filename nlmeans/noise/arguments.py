@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks, _companions
+from .._axes import Layout
 from .model import NoiseModel
 from .models import Auto, Gaussian
 from .units import check_units
@@ -38,10 +39,10 @@ def model_of(sigma: Any, noise: Any) -> NoiseModel:
 def models_of(
     model: NoiseModel,
     array: np.ndarray,
-    layout: _checks.Layout,
+    layout: Layout,
     low: float,
     high: float,
-    of: _checks.Layout | None = None,
+    of: Layout | None = None,
 ) -> tuple[NoiseModel, ...]:
     """Return models whose numbers fit an image: one for each separate image, or one for all.
 

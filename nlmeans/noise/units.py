@@ -10,6 +10,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from .. import _checks
+from .._axes import Layout
 from .._notes import Note
 
 TOO_STRONG = Note(
@@ -33,7 +34,7 @@ def in_series(several: bool) -> Iterator[None]:
         _series.reset(token)
 
 
-def check_units(sigma: float, array: np.ndarray, layout: _checks.Layout, low: float, high: float) -> None:
+def check_units(sigma: float, array: np.ndarray, layout: Layout, low: float, high: float) -> None:
     """Refuse a σ that can only be meant for the same image in other units."""
     if not high > low:
         return
