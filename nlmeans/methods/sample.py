@@ -145,7 +145,9 @@ class Sample:
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
         """Return a method's decision; ``numbers`` are data that only the method knows."""
-        return Recipe(method, replace(self.noise, variance=None, still=None), self.rules, plan, numbers)
+        model = self.noise.model.without_map(self.noise.channels)  # each region brings its own part
+        noise = replace(self.noise, model=model, variance=None, still=None)
+        return Recipe(method, noise, self.rules, plan, numbers)
 
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:

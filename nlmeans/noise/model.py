@@ -69,6 +69,10 @@ class NoiseModel:
         """The σ of each pixel, if that is what it is: noise as of ``Gaussian(map)``."""
         return None
 
+    def without_map(self, sigma: tuple[float, ...]) -> NoiseModel:
+        """Return the model with one σ a channel in the place of a map."""
+        return self
+
     @property
     def text(self) -> str:
         """The model with its numbers, short."""

@@ -106,6 +106,10 @@ class Gaussian(NoiseModel):
         """The σ of each pixel, if that is what it is."""
         return self.sigma if isinstance(self.sigma, np.ndarray) else None
 
+    def without_map(self, sigma: tuple[float, ...]) -> Gaussian:
+        """Return the model with one σ a channel in the place of a map."""
+        return self if self.map is None else Gaussian(sigma)
+
     def given(self, planes: np.ndarray) -> FittedNoise:
         """Return noise that needs no stabiliser."""
         if self.map is None:

@@ -1,5 +1,6 @@
 """A method that another package brings: one small class goes every way that ours do."""
 
+import pickle
 import threading
 from importlib.metadata import EntryPoint
 
@@ -9,7 +10,7 @@ from scipy.ndimage import median_filter
 
 import nlmeans
 from nlmeans import large
-from nlmeans.extend import Method, Outcome, Plan
+from nlmeans.extend import Method, Options, Outcome, Plan, Sample
 from nlmeans.methods import registry
 
 RNG = np.random.default_rng(0)
@@ -148,3 +149,13 @@ def test_a_result_of_another_shape_is_refused():
 
     with pytest.raises(ValueError, match="method 'median' must keep the shape of a region's core"):
         nlmeans.denoise(NOISY, 10, method=Cropping())
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge", "median"])
+def test_a_recipe_holds_no_pixels(method):
+    image = np.stack([NOISY, NOISY[::-1]])
+    sigma = np.full(NOISY.shape, 10.0)
+    sigma[:, :30] = 5
+    options = Options.check(image, sigma=sigma, channel_axis=0, mask=NOISY < 150)
+    recipe = registry.method_of(method).decide(Sample.of(options.layout.planes(image)[0], options, 0), options)
+    assert len(pickle.dumps(recipe)) < 6000 < image.nbytes
