@@ -15,3 +15,5 @@ from .denoise import plan as plan  # noqa: F811
 
 # All other names, and where they come from, stand in __init__.pyi: what they need is imported when they are used.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+MODULES = ("compat", "convert", "datasets", "extend", "io", "large", "noise", "pairwise", "tiled")
+__all__ = sorted({*__all__}.difference(MODULES))  # what `import *` brings: no `io` in the place of Python's own

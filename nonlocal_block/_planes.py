@@ -125,8 +125,8 @@ def _notifying(network: NonLocalDenoiser, alive: Callable[[], object] | None) ->
     def before(*_: object) -> None:
         nonlocal last
         if time.monotonic() - last > TICK:
+            last = time.monotonic()  # first: what it calls may denoise, too, with the same network
             alive()
-            last = time.monotonic()
 
     layers = [layer for layer in network.modules() if not list(layer.children())]
     handles = [layer.register_forward_pre_hook(before) for layer in layers]

@@ -41,6 +41,8 @@ TURNS = {"balanced": 1, "best": 8}
 """Number of turned and mirrored positions of the image whose results are averaged."""
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
+FEATURES, AROUND = 700, 200
+"""Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
 RATE = {1: 5e5, 3: 4e5}
 """Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
 UNTRAINED = Note(
@@ -281,6 +283,11 @@ class Learned(Method):
             if not work or constant:  # a transform and its inverse would change it
                 np.copyto(target, channel, where=np.isfinite(channel))
         return Outcome(clean)
+
+    def scratch(self, sides: Radii) -> int:
+        """Return the bytes of a tile's features: torch's, which the trial of a block's memory does not see."""
+        _, height, width = (min(side, self.tile + AROUND) for side in sides)
+        return FEATURES * height * width
 
     def threads(self, available: int) -> int:
         """Return all available threads, but one in a forked process: OpenMP's do not survive."""

@@ -28,12 +28,13 @@ class DenoisingError(ArithmeticError):
     """A result that cannot be right: a fault of this library, not of the image."""
 
 
-def result(averages: np.ndarray) -> None:
+def result(averages: np.ndarray, method: str = "nlm") -> None:
     """Refuse a result that is not finite, before it becomes whole numbers: the last guard of every method."""
     if not (np.isfinite(averages.min()) and np.isfinite(averages.max())):
         raise DenoisingError(
             f"a finite image must have a finite result; {np.count_nonzero(~np.isfinite(averages))} of {averages.size} "
-            "values are not: a fault of nlmeans, please report it with the image; another method= or quality= may do"
+            f"values are not: a fault of method {method!r}, please report it with the image; another method= or "
+            "quality= may do"
         )
 
 

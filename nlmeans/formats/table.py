@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from . import foreign, own
 from .format import Format
@@ -34,12 +35,25 @@ def others() -> tuple[Format, ...]:
     loaded = []
     for point in sorted(entry_points(group=GROUP)):
         try:
-            fmt = point.load()
+            loaded.append(_checked(point.load()))
         except Exception as error:  # of a package that does not concern whoever has a file of another kind
             logger.warning("the format %s of another package cannot be used: %s", point.name, error)
-            continue
-        loaded.append(fmt() if isinstance(fmt, type) else fmt)
     return tuple(loaded)
+
+
+def _checked(given: Any) -> Format:
+    """Return a format, given itself or by its class."""
+    fmt = given() if isinstance(given, type) else given
+    if not isinstance(fmt, Format):
+        raise TypeError(f"it must be a Format of nlmeans.extend; got {given!r}")
+    ends = getattr(fmt, "endings", None)
+    if (
+        not isinstance(getattr(fmt, "name", None), str)
+        or not isinstance(ends, tuple)
+        or [*ends] != [end.lower() for end in map(str, ends)]
+    ):
+        raise TypeError(f"it must have a name, and endings that are a tuple of small letters; got {ends!r}")
+    return fmt
 
 
 def _all() -> Iterator[Format]:

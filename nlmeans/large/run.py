@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack, closing
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args, get_type_hints
+
+import numpy as np
 
 from .. import _checks
 from .._notes import Note
@@ -335,8 +337,8 @@ def _done_in_place(
 
 
 def _named(method: Method) -> str:
-    """Return a method's name, with the fields that it has of its own."""
-    return f"{method.name} {asdict(method)}" if is_dataclass(method) else method.name
+    """Return a method's name, its class, and the attributes that it has of its own."""
+    return f"{method.name} ({type(method).__module__}.{type(method).__qualname__}, {vars(method)})"
 
 
 def _text(value: Any) -> str:
@@ -348,6 +350,8 @@ def _lasting(plan: Plan) -> dict[str, Any]:
     """Return a plan's numbers, to as many digits as last, without what depends on how fast a machine is."""
 
     def rounded(value: Any) -> Any:
+        if isinstance(value, np.generic | np.ndarray):  # of another package's method
+            value = value.tolist()
         if isinstance(value, dict):
             return {key: rounded(other) for key, other in value.items()}
         if isinstance(value, list | tuple):

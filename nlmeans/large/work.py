@@ -216,7 +216,8 @@ def _peak(task: BlockTask, piece: Pixels) -> int:
         tracemalloc.reset_peak()
         start = tracemalloc.get_traced_memory()[0]
         task.denoised(piece, 0)
-        return tracemalloc.get_traced_memory()[1] - start
+        traced = tracemalloc.get_traced_memory()[1] - start
+        return traced + task.recipes[0].method.scratch(piece.source.shape[1:])
     finally:
         if not tracing:
             tracemalloc.stop()

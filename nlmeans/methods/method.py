@@ -10,6 +10,7 @@ from ..plan.report import Report
 
 if TYPE_CHECKING:
     from .._progress import Progress
+    from ..pairwise.spec import Radii
     from ..plan.options import Options
     from .recipe import Recipe
     from .region import Outcome, Region
@@ -109,6 +110,10 @@ class Method(ABC):
         Outcome
             The region's core in the image's units (`Region.restored`).
         """
+
+    def scratch(self, sides: Radii) -> int:
+        """Return how many bytes it takes for a region of these sides, besides those of NumPy's arrays."""
+        return 0
 
     def threads(self, available: int) -> int:
         """Return how many of the available threads it uses."""

@@ -75,6 +75,8 @@ class Pixels:
 class Region:
     """What a method runs on: planes with Gaussian noise, a core to denoise and its surroundings.
 
+    Its arrays may be the caller's own: they must not be written.
+
     Attributes
     ----------
     planes : ndarray, shape (K, Z, Y, X)
@@ -236,18 +238,13 @@ def denoised(
         missing=missing is not None, complete=pixels.core is None, maps=maps,
     )  # fmt: skip
     outcome = recipe.method.run(region, recipe, threads=threads, progress=progress)
-    averages, plan = outcome.pixels, outcome.plan or plan
-    if averages.shape != stored.shape:
-        raise ValueError(
-            f"method {recipe.method.name!r} must keep the shape of a region's core, {stored.shape}; "
-            f"got {averages.shape}"
-        )
+    averages, plan = _averages(outcome, recipe.method.name, stored), outcome.plan or plan
     unfilled, unchanged = None, None
     if missing is not None:  # what stays is missing, too
         unfilled = missing & np.isnan(averages)
         unchanged = missing if keep else unfilled if stays is None else unfilled | stays
         averages[unchanged] = 0
-    _checks.result(averages)
+    _checks.result(averages, recipe.method.name)
     if dtype.kind != "f" and loses_shades(averages, dtype, float(stored.min())):
         plan = replace(plan, notes=(*plan.notes, SHADES))
     elif dtype.kind == "f" and dtype.itemsize < averages.itemsize:  # an average may reach beyond the largest number
@@ -259,6 +256,21 @@ def denoised(
     if unfilled is not None and stays is not None:
         unfilled &= ~stays
     return Result(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, outcome.maps)
+
+
+def _averages(outcome: Outcome, method: str, source: np.ndarray) -> np.ndarray:
+    """Return an outcome's pixels, in memory that may be written."""
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"method {method!r} must return an Outcome; got {_checks.called(outcome)}")
+    pixels = outcome.pixels
+    if not isinstance(pixels, np.ndarray) or pixels.dtype.kind != "f":
+        raise TypeError(f"method {method!r} must return floating-point pixels; got {_checks.called(pixels)}")
+    if pixels.shape != source.shape:
+        raise ValueError(
+            f"method {method!r} must keep the shape of a region's core, {source.shape}; got {pixels.shape}"
+        )
+    own = pixels.flags.writeable and not np.may_share_memory(pixels, source)
+    return pixels if own else pixels.copy()
 
 
 def _mapped(noise: FittedNoise, sigma: np.ndarray, dtype: np.dtype) -> FittedNoise:

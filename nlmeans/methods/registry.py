@@ -66,7 +66,7 @@ def method_of(given: Any) -> Method:
     """
     if not isinstance(given, str | None):
         return _checked(given)
-    return _named(given or DEFAULT)
+    return _named(DEFAULT if given is None else given)
 
 
 @cache
@@ -87,6 +87,8 @@ def _checked(given: Any) -> Method:
     method = given() if isinstance(given, type) and issubclass(given, Method) else given
     if not isinstance(method, Method):
         raise TypeError(f"method must be a name, or a Method of nlmeans.extend; got {_checks.short(given)}")
+    if not {"balanced"} <= set(method.qualities) <= set(Method.qualities):
+        raise ValueError(f"qualities must be of {Method.qualities}, and 'balanced' among them; got {method.qualities}")
     return method
 
 

@@ -116,6 +116,8 @@ class Sample:
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
         planes = noise.stabilise(measured)
+        if noise.stabiliser is not None and np.isnan(planes.min()) and not np.isnan(measured.min()):
+            raise ValueError(f"the stabiliser of {noise.text} must give a number for each pixel; got NaN for some")
         stabilised = judged if planes is measured else visible(planes)
         noise = noise.audible(stabilised)
         return cls(

@@ -92,3 +92,12 @@ def test_options_are_typed_where_a_checker_looks():
     apart = {"image", "sigma", "dtype", "full_output"}
     types = {name: one.annotation.replace('"', "'") for name, one in signature.items() if name not in apart}
     assert fields("Arguments") == types
+
+
+def test_a_star_brings_no_module():
+    import io
+
+    names = {}
+    exec("import io\nfrom nlmeans import *", names)
+    assert names["io"] is io
+    assert callable(names["plan"])

@@ -170,3 +170,16 @@ def test_a_tile_is_stopped_between_layers(monkeypatch):
         nlmeans.denoise(image, 10, method="learned", progress=lambda *_: event.set(), cancel=event, threads=1)
     network = method._loaded(1, torch.device("cpu"))
     assert not any(layer._forward_pre_hooks for layer in network.modules())
+
+
+def test_a_progress_function_may_denoise_too(monkeypatch):
+    monkeypatch.setattr(_planes, "TICK", 0.0)
+    image, inner = np.full((40, 40), 100.0) + np.random.default_rng(0).normal(0, 10, (40, 40)), []
+
+    def again(done, total):
+        if not inner:
+            inner.append(None)
+            inner[0] = nlmeans.denoise(image, 10, method="learned", threads=1)
+
+    outer = nlmeans.denoise(image, 10, method="learned", threads=1, progress=again)
+    np.testing.assert_array_equal(inner[0], outer)

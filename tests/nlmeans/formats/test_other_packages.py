@@ -187,6 +187,37 @@ def test_a_cameras_format_of_ours_would_be_one_file_too(tmp_path, monkeypatch):
         io.read(tmp_path / "a.cr2")
 
 
+def test_what_is_no_format_is_left_out_with_a_warning(tmp_path, monkeypatch, caplog):
+    class Fails(Format):
+        def __init__(self):
+            raise RuntimeError("no licence")
+
+    class Capitals(Format):
+        name, endings = "CAPITALS", (".CAP",)
+
+    class Nameless(Format):
+        pass
+
+    class Point:
+        def __init__(self, kind):
+            self.kind, self.name = kind, getattr(kind, "__name__", str(kind))
+
+        def __lt__(self, other):
+            return self.name < other.name
+
+        def load(self):
+            return self.kind
+
+    points = [Point(kind) for kind in (Fails, Capitals, Nameless, 3)]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    table.others.cache_clear()
+    try:
+        assert table.others() == ()
+        assert [record.args[0] for record in caplog.records] == ["3", "Capitals", "Fails", "Nameless"]
+    finally:
+        table.others.cache_clear()
+
+
 def test_what_is_not_installed_is_named_in_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "zarr", None)

@@ -159,3 +159,86 @@ def test_a_recipe_holds_no_pixels(method):
     options = Options.check(image, sigma=sigma, channel_axis=0, mask=NOISY < 150)
     recipe = registry.method_of(method).decide(Sample.of(options.layout.planes(image)[0], options, 0), options)
     assert len(pickle.dumps(recipe)) < 6000 < image.nbytes
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+def test_outcomes_that_may_not_be_written_are_copied(dtype):
+    class Same(Median):
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return Outcome(region.restored(region.core.of(region.planes)))
+
+    class Even(Median):
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return Outcome(np.broadcast_to(region.planes.dtype.type(7), region.core.of(region.measured).shape))
+
+    image = NOISY.astype(dtype)
+    comp = nlmeans.denoise(image, 10, method=Same())
+    np.testing.assert_array_equal(comp, image)
+    assert not np.shares_memory(comp, image)
+    holed = np.where(NOISY > 160, np.nan, NOISY)
+    for given in (image, holed):
+        assert (nlmeans.denoise(given, 10, method=Even()) == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [(None, "must return an Outcome; got"), (Outcome([1.0]), "floating-point pixels"), (3, "must return an Outcome")],
+)
+def test_what_is_no_outcome_is_refused(returned, words):
+    class Wrong(Median):
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return returned
+
+    with pytest.raises(TypeError, match=f"method 'median' {words}|method 'median' must return {words}"):
+        nlmeans.denoise(NOISY, 10, method=Wrong())
+
+
+def test_a_result_that_is_not_finite_names_its_method():
+    class Lost(Median):
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return Outcome(np.full_like(region.core.of(region.measured), np.nan))
+
+    with pytest.raises(nlmeans.DenoisingError, match="a fault of method 'median'"):
+        nlmeans.denoise(NOISY, 10, method=Lost())
+
+
+def test_a_method_with_other_numbers_does_not_go_on(tmp_path):
+    class Shift(Median):
+        def __init__(self, by):
+            self.by = by
+
+    class Stop(Exception):
+        pass
+
+    def stop(done, total):
+        raise Stop
+
+    np.save(tmp_path / "noisy.npy", NOISY)
+    place = tmp_path / "noisy.npy", tmp_path / "clean.npy"
+    with pytest.raises(Stop):
+        large.denoise(*place, 10, method=Shift(1.0), progress=stop)
+    with pytest.raises(nlmeans.io.PictureError, match="method was"):
+        large.denoise(*place, 10, method=Shift(5.0))
+    large.denoise(*place, 10, method=Shift(1.0))
+
+
+def test_numbers_of_numpy_in_a_plan_are_kept_as_numbers(tmp_path):
+    class Numbers(Median):
+        def decide(self, sample, options, progress=None):
+            depends = tuple(np.array([0, 1, 1]))
+            return sample.recipe(self, sample.plan(Plan, options, seconds=np.float64(1), depends=depends), 1)
+
+    np.save(tmp_path / "noisy.npy", NOISY)
+    large.denoise(tmp_path / "noisy.npy", tmp_path / "clean.npy", 10, method=Numbers())
+    np.testing.assert_array_equal(np.load(tmp_path / "clean.npy"), by_hand(NOISY))
+
+
+def test_names_and_qualities_are_checked():
+    with pytest.raises(ValueError, match=r"method must be one of .*; got ''"):
+        nlmeans.denoise(NOISY, 10, method="")
+
+    class Coarse(Median):
+        qualities = ("fast",)
+
+    with pytest.raises(ValueError, match="'balanced' among them"):
+        nlmeans.denoise(NOISY, 10, method=Coarse())

@@ -182,3 +182,17 @@ def test_nobody_asks_which_model_it_is():
         kinds = {node.id for kind in asked for node in ast.walk(kind) if isinstance(node, ast.Name)}
         kinds |= {node.attr for kind in asked for node in ast.walk(kind) if isinstance(node, ast.Attribute)}
         assert path.name == "models.py" or not kinds & names, path
+
+
+def test_a_stabiliser_that_loses_pixels_is_refused():
+    @dataclass(frozen=True)
+    class Log(NoiseModel):
+        name = "log"
+        floor: float = 90.0
+
+        def stabiliser(self):
+            return Stabiliser("log", (lambda x: np.log(x - self.floor),), (lambda y: np.exp(y) + self.floor,))
+
+    image = np.random.default_rng(0).normal(100, 10, (40, 40))
+    with pytest.raises(ValueError, match="the stabiliser of Log, floor 90 must give a number for each pixel"):
+        nlmeans.denoise(image, noise=Log())
