@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,9 @@ def describe() -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """Return the processor with the flags that matter for arithmetic, cores, memory and what else was running."""
-    import cpuinfo
     import psutil
 
-    info = cpuinfo.get_cpu_info()
+    info = _processor()
     return {
         "cpu": " ".join(info.get("brand_raw", platform.processor() or platform.machine()).split()),
         "architecture": platform.machine(),
@@ -63,6 +63,15 @@ def machine() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
+
+
+@cache
+def _processor() -> dict[str, Any]:
+    """Return what is known of the processor, which takes a second to ask."""
+    import cpuinfo
+
+    info: dict[str, Any] = cpuinfo.get_cpu_info()
+    return info
 
 
 def installed(package: str) -> str | None:
