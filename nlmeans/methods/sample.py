@@ -116,7 +116,7 @@ class Sample:
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
         planes = noise.stabilise(measured)
-        if noise.stabiliser is not None and np.isnan(planes.min()) and not np.isnan(measured.min()):
+        if noise.stabiliser is not None and np.isnan(planes.min()) and _loses(planes, measured):
             raise ValueError(f"the stabiliser of {noise.text} must give a number for each pixel; got NaN for some")
         stabilised = judged if planes is measured else visible(planes)
         noise = noise.audible(stabilised)
@@ -150,6 +150,11 @@ class Sample:
         model = self.noise.model.without_map(self.noise.channels)  # each region brings its own part
         noise = replace(self.noise, model=model, variance=None, still=None)
         return Recipe(method, noise, self.rules, plan, numbers)
+
+
+def _loses(planes: np.ndarray, measured: np.ndarray) -> bool:
+    """Whether planes lack a pixel that was measured in all channels."""
+    return bool((np.isnan(planes).any(axis=0) & ~np.isnan(measured).any(axis=0)).any())
 
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
