@@ -30,8 +30,8 @@ def model_of(sigma: Any, noise: Any) -> NoiseModel:
         return Auto()
     if not isinstance(noise, NoiseModel):
         raise TypeError(
-            "noise must be Gaussian, PoissonGaussian, Rician or Camera of nlmeans.noise, another NoiseModel, or 'auto'; "
-            f"got {_checks.short(noise)}"
+            "noise must be Gaussian, PoissonGaussian, Rician or Camera of nlmeans.noise, another NoiseModel, or "
+            f"'auto'; got {_checks.short(noise)}"
         )
     return noise
 

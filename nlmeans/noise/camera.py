@@ -38,8 +38,11 @@ FLOOR: Final = 0.02
 SLOPE, OFFSET = 0.37, 0.99
 """Logarithm of the level over that of the floor, and where the floor is 1: texture lies in the floor of busy pictures,
 and cameras remove noise where it is flat, so the floor says less the further it is from what is usual."""
-EVEN: Final = 1.35
-"""Where the floor grows less from a fiftieth to three tenths of the windows, it is noise and nothing else."""
+BUSY: Final = 4.0
+"""Floor beyond which there is nothing but texture, unless it is even."""
+EVEN, BAND = 1.35, 1.25
+"""Where the floor grows less from a fiftieth to three tenths of the windows, and is high, it is noise and nothing else:
+that at half size is so much more, since the band leaves out what is coarser."""
 SURE, DOUBT = 1.8, 0.35
 """How much the floor may grow there before it is doubted, and the power by which the level falls then."""
 RATIOS: Final = ((0.74, 0.91, 0.35, 0.5, 0.9), (0.66, 0.66, 0.5, 0.5, 0.8))
@@ -119,7 +122,7 @@ class Camera(NoiseModel):
         given = [name for name in ("full", "half", "quarter") if getattr(self, name) is not None]
         if len(given) in (1, 2):
             raise ValueError(
-                f"full, half and quarter must be given together, or left out, since all are estimated then; got {self!r}"
+                f"full, half and quarter must be given together, or left out: all are estimated then; got {self!r}"
             )
 
     @property
@@ -142,13 +145,9 @@ class Camera(NoiseModel):
             own = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
             turn = None if len(planes) == 1 else Turn(forward, back, rest, covariance / np.outer(own, own))
             result = FittedNoise(
-                self,
-                tuple(sigma.tolist()),
-                (float(level),) * len(planes),
-                turn=turn,
-                coarser=result,
+                self, tuple(sigma.tolist()), (float(level),) * len(planes), turn=turn, coarser=result,
                 notes=(PROCESSED,),
-            )
+            )  # fmt: skip
         assert result is not None
         return result
 
@@ -222,9 +221,9 @@ def _flattest(windows: Windows, share: float) -> Array:
 def _levels(windows: Windows) -> tuple[float, float, float]:
     """Return the noise of the mean of channels at full, half and quarter size, in numbers up to 255."""
     floor, even = _floor(windows)
-    half = math.exp(SLOPE * math.log(floor + 0.03) + OFFSET) / max(even / SURE, 1.0) ** DOUBT
+    half = math.exp(SLOPE * math.log(min(floor, BUSY) + 0.03) + OFFSET) / max(even / SURE, 1.0) ** DOUBT
     if even < EVEN:
-        half = max(half, 1.25 * floor)
+        half = max(half, BAND * min(floor, 2 * floor - MOST))
     shown = np.sqrt(np.median(windows.luma[:, _flattest(windows, 0.1)], axis=1)) + 0.05
     finer, coarser = (
         min(max(usual * (ratio / seen) ** power, least), most)

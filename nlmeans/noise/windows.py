@@ -66,17 +66,14 @@ class Windows:
             chosen.append(each)
         last = chosen[-1]
         rows, columns = last.shape[-2:]
-        levels = [
-            _together(energy[:, 1:], reach, rows, columns) for energy, reach in zip(chosen, (4, 3, 1), strict=True)
-        ]
+        places = zip(chosen, (4, 3, 1), strict=True)
+        levels = [_together(energy[:, -1], reach, rows, columns) for energy, reach in places]
         brightness, texture = last[0, 0], last[0, 1]
-        fit = np.isfinite(brightness) & np.isfinite(sum(level[0, -1] for level in levels))
+        fit = np.isfinite(brightness) & np.isfinite(sum(level[0] for level in levels))
         if np.count_nonzero(fit) < FEWEST:
             return None
-        luma = np.stack([level[0, -1][fit] for level in levels])
-        chroma = np.stack(
-            [level[1:, -1].mean(axis=0)[fit] if len(parts) > 1 else np.zeros(fit.sum()) for level in levels]
-        )
+        luma = np.stack([level[0][fit] for level in levels])
+        chroma = np.stack([level[1:].sum(axis=0)[fit] / max(len(parts) - 1, 1) for level in levels])
         return cls(brightness[fit], texture[fit], luma, chroma)
 
 
