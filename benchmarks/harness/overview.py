@@ -1,4 +1,4 @@
-"""Results on pictures whose noise was not told, as tables: what they gained, which lost, and an earlier build's beside."""
+"""Results where noise was not told, as tables: what pictures gained, which lost, and an earlier build's beside."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from .schema import Record
 LOSS = 0.005
 """dB less than before that count as worse: figures have two digits."""
 NOTHING = "–"
+SPLIT = "PolyU"
+"""The set whose scenes are halved: the one that methods may be developed with."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def told(both: Both, what: Callable[[Gains], Any]) -> str:
 
 
 def photographs(case: Record, words: Mapping[str, str]) -> list[str]:
-    """Return a table of a case of pairs: dB of all and of both halves of the scenes, the worst picture, how many lost."""
+    """Return a table of a case of pairs: dB of all and of both halves, the worst picture, how many lost."""
     develop, report = halves(case["pictures"])
     heads = ["dB, mean", "gain at worst", f"worse, of {len(case['pictures'])}", "ms"]
     split = case["parameters"]["source"] == SPLIT and develop and report
@@ -110,10 +112,6 @@ def photographs(case: Record, words: Mapping[str, str]) -> list[str]:
         rest = [told(both, lambda g: g.worst), told(both, lambda g: g.lost), told(both, lambda g: g.time)]
         rows.append([words.get(name, name), *figures, *rest])
     return table([case["title"], *heads], rows)
-
-
-SPLIT = "PolyU"
-"""The set whose scenes are halved: the one that methods may be developed with."""
 
 
 def part(both: Both, names: Sequence[str]) -> Both:
@@ -163,4 +161,8 @@ def overview(result: Record, words: Mapping[str, str]) -> list[str]:
         for method in case["methods"]:
             if method["status"] != "measured":
                 reasons.setdefault(f"{method['name']} {method['status']}: {method['reason']}", []).append(case["name"])
-    return [*lines, *([""] if reasons else []), *(f"{reason} ({', '.join(names)})" for reason, names in reasons.items())]
+    return [
+        *lines,
+        *([""] if reasons else []),
+        *(f"{reason} ({', '.join(names)})" for reason, names in reasons.items()),
+    ]

@@ -43,7 +43,7 @@ def pairs(folder: Path, deep: bool = True) -> list[Files]:
 
 
 def holding(data: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the folder itself, if it holds pairs, and those in it that do; and whether the first picture has colours."""
+    """Yield the folder itself, if it holds pairs, and those in it that do; and whether their first is in colour."""
     for folder in (data, *sorted(path for path in data.iterdir() if path.is_dir())):
         if found := pairs(folder, folder != data):
             yield folder, in_colour(found[0].noisy)

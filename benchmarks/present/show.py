@@ -96,7 +96,7 @@ def markdown(result: Record) -> str:
     table = [line(("case", *HEADERS)), line(("---",) * (len(HEADERS) + 1))]
     for case in result["cases"]:
         table += [line((_title(case) if k == 0 else "", *cells)) for k, cells in enumerate(rows(case))]
-    return "\n".join([*table, "", footer(result), ""])
+    return "\n".join([*table, *glance(result), "", footer(result), ""])
 
 
 def show(result: Record, file: IO[str]) -> None:

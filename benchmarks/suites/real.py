@@ -10,11 +10,11 @@ from .. import peers
 from ..harness import overview
 from ..harness.pairs import PairsCase, holding
 from ..harness.published import Published, Table
+from ..harness.schema import Record
 from ..harness.sets import SAMPLES, QualityCase
 from ..harness.suite import Suite
 from ..peers.own import QUALITIES
 from ..peers.plain import Plain
-from ..harness.schema import Record
 from .quality import WORDS
 
 CAMERAS, MICROSCOPES, CLEAN = SETS = ("PolyU", "FMD", "Kodak24")
