@@ -92,9 +92,9 @@ def builds(case: Record) -> str:
 
 
 def told(both: Both, what: Callable[[Gains], Any]) -> str:
-    """Return a figure of both builds, or of the one that there is."""
-    figures = [what(gained) for gained in both if gained is not None]
-    return " → ".join(map(str, dict.fromkeys(figures) if len(figures) == 1 else figures)) or NOTHING
+    """Return a figure of both builds, or of this one where it was measured alone."""
+    before, now = (NOTHING if gained is None else str(what(gained)) for gained in both)
+    return now if both[0] is None else f"{before} → {now}"
 
 
 def photographs(case: Record, words: Mapping[str, str]) -> list[str]:

@@ -106,6 +106,7 @@ def test_the_table_of_photographs():
         "| Ridge | 31.00 → 32.30 | 31.50 → 30.90 | 30.75 → 33.00 | -1.00 → -0.10 | 1 → 1 | 20 → 50 |",
     ]
     assert "half" not in overview.photographs(case([NOISY, NOW], source="other"), {})[0]
+    assert overview.photographs(case([NOISY, BEFORE]), {})[-1].startswith("| ridge | 31.00 → – | 31.50 → – |")
 
 
 def test_the_tables_of_micrographs_and_of_jpeg_files():
