@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = [
     "nlmeans", "nlmeans.extend", "nlmeans.large", "nlmeans.pairwise", "nlmeans.groups", "nlmeans.wiener",
-    "nlmeans.noise", "nlmeans.tiled", "nlmeans.io", "nlmeans.convert", "nlmeans.datasets", "nlmeans.compat.skimage",
-    "nlmeans.compat.opencv", "nonlocal_block",
+    "nlmeans.noise", "nlmeans.tiled", "nlmeans.io", "nlmeans.convert", "nlmeans.datasets", "nlmeans.raw",
+    "nlmeans.compat.skimage", "nlmeans.compat.opencv", "nonlocal_block",
 ]  # fmt: skip
 WITHOUT_EXAMPLE = {
     "DenoisingError": "a fault of this library, which no call is known to raise",
