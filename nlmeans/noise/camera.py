@@ -130,7 +130,7 @@ class Camera(NoiseModel):
         """The largest σ."""
         return None if self.full is None else float(np.max(self.full))
 
-    def white(self) -> NoiseModel:
+    def for_risk(self) -> NoiseModel:
         """Refuse: Stein's estimate is one of white noise."""
         raise ValueError(f"strength='sure' takes the noise as white; got noise={self!r}: leave one of them out")
 
@@ -174,6 +174,8 @@ def shown(evidence: Evidence, white: NoiseEstimate) -> FittedNoise | None:
     colours, blocked = len(evidence.planes), max(white.blocking, default=0.0)
     if colours not in (1, 3) or not (white.correlated or blocked > BLOCKED) or min(white.sigma) == 0:
         return None
+    if colours == 3 and len(_colours(evidence.planes)[0]) == 1:
+        colours = 1
     windows = Windows.of(_in_bytes(evidence)[0])
     if windows is None:
         return None

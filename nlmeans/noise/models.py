@@ -360,7 +360,7 @@ class Unnamed(NoiseModel):
         white = estimate.estimate(evidence)
         return shown(evidence, white) or Gaussian().of(evidence, white)
 
-    def white(self) -> NoiseModel:
+    def for_risk(self) -> NoiseModel:
         """Return Gaussian noise."""
         return Gaussian()
 

@@ -65,10 +65,12 @@ class Windows:
                 return None
             chosen.append(each)
         last = chosen[-1]
-        rows, columns = last.shape[-2:]
-        places = zip(chosen, (4, 3, 1), strict=True)
-        levels = [_together(energy[:, -1], reach, rows, columns) for energy, reach in places]
-        brightness, texture = last[0, 0], last[0, 1]
+        reaches = [4, 3, 1]
+        rows, columns = (min(e.shape[k] - r + 1 for e, r in zip(chosen, reaches, strict=True)) for k in (-2, -1))
+        if min(rows, columns) < 1:
+            return None
+        levels = [_together(e[:, -1], reach, rows, columns) for e, reach in zip(chosen, reaches, strict=True)]
+        brightness, texture = last[0, :2, :, :rows, :columns]
         fit = np.isfinite(brightness) & np.isfinite(sum(level[0] for level in levels))
         if np.count_nonzero(fit) < FEWEST:
             return None

@@ -86,7 +86,7 @@ class Plan:
     @property
     def correlated(self) -> bool:
         """Whether neighbouring pixels share noise, as after JPEG or demosaicking."""
-        return noted(self.notes, "correlated")
+        return noted(self.notes, "correlated") or noted(self.notes, "processed")
 
     @property
     def halo(self) -> tuple[int, ...]:

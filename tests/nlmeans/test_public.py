@@ -26,7 +26,7 @@ ANYTHING = {
     "integer": "arguments are refused whatever they are", "real": "likewise", "method_of": "likewise",
     "Recipe": "numbers are the method's own", "Outcome": "a plan of the method's own class",
     "Picture": "what only a format knows", "Gaussian": "numbers as they were given; checkers see __init__",
-    "PoissonGaussian": "likewise", "Rician": "likewise",
+    "Camera": "likewise", "PoissonGaussian": "likewise", "Rician": "likewise",
     "load_classifier": "notes are JSON", "load_denoiser": "notes are JSON",
 }  # fmt: skip
 
