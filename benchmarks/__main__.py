@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import present, studies
 from .harness import environment, schema
+from .harness.beside import SHORT
 from .harness.discovery import commands
 from .harness.running import NO_BUILD, Request, Usage, check, run, work
 from .harness.suite import Suite
@@ -76,10 +77,13 @@ def add_suite(command: argparse.ArgumentParser, suites: Sequence[Suite], every: 
     )
     if sets := list(dict.fromkeys(name for suite in suites for name in suite.sets)):
         some = f"folder of standard sets, measured instead of scikit-image's pictures: {', '.join(sets)}"
+        if any(suite.pairs for suite in suites):
+            some += "; for real also any folder of pairs, or one that holds some"
         command.add_argument("--data", type=Path, metavar="DIR", help=some)
     if every != QUICK and (before := [suite.before for suite in suites if suite.before]):
         some = f"commit, or folder of a checkout, that our methods are measured beside; {NO_BUILD} for no other build"
-        command.add_argument("--against", default="", metavar="COMMIT", help=f"{some} (default: {before[0]})")
+        usual = f"default: {before[0][:SHORT]}, where sets are measured in full"
+        command.add_argument("--against", default="", metavar="COMMIT", help=f"{some} ({usual})")
     if any(suite.noisy for suite in suites):
         command.add_argument("--sigma", type=levels, default=(), metavar="S,S", help="noise levels in grey levels")
     command.add_argument(
