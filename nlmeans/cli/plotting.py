@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from .. import formats
+from ..formats.table import to_write
 from ..noise.models import MODELS
 from ..noise.profile import NoiseProfile
 from ..show.noise import noise_sheet
 from .options import Reading
-from .paths import check_name, in_blocks
+from .paths import in_blocks
 
 SVG = ".svg"
 
@@ -21,19 +20,17 @@ def check_plot(output: Path, sources: list[Path], overwrite: bool) -> None:
 
     Raises
     ------
-    typer.BadParameter
-        If the name is that of no picture in colours, or there are several pictures to draw.
-    OSError, ValueError
+    ValueError
+        If the name is that of no picture in colours, there are several pictures to draw, or it is the one to read.
+    OSError
         If the file may not be written.
     """
     if len(sources) != 1:
-        raise typer.BadParameter(f"draws one picture; got {len(sources)}", param_hint="--plot")
+        raise ValueError(f"--plot must draw one picture; got {len(sources)}")
     if output.suffix.lower() != SVG:
-        fmt = check_name(output, "--plot", "write")
+        fmt = to_write(output, "write")
         if not fmt.colours:
-            raise typer.BadParameter(
-                f"{output}: a drawing has colours, which a {fmt.name} cannot hold", param_hint="--plot"
-            )
+            raise ValueError(f"a drawing has colours, which a {fmt.name} cannot hold")
     formats.check_target(output, overwrite)
     if output.exists() and sources[0].exists() and output.samefile(sources[0]):
         raise ValueError("the drawing must be a file of its own: it is read from")
