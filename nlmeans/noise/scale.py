@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 SAMPLE: Final = 16_000
 """Patches that are looked at, of up to three channels; of more, fewer: they bound time and memory."""
 FEWEST: Final = 2_000
-RARE: Final = 4.0
-"""Counts a pixel below which the flattest patches are those that hold few by chance: such bins tell nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +203,7 @@ class Strength:
         if counts is not None:
             sigma, correlated = counts.sigma, False
         bins = _over_all_bands(found, c, patches) if correlated else bins_of(patches)
-        bins = bins.where(bins.variance > (0.0 if counts is None else RARE * counts.gain**2))
+        bins = bins.where(bins.variance > 0)
         line, grows = line_of(bins) if len(bins) else ((0.0, 0.0), False)
         if not grows:
             return cls(sigma, correlated, bins, np.ones(len(patches)))

@@ -49,18 +49,23 @@ def test_white_noise_is_the_same_at_each_brightness_frequency_and_scale(kind):
         assert np.all(np.diff(scale.brightness[0]) > 0)
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.uint16])
-def test_counts_vary_as_their_mean(kind):
-    """And zeros that no clipping made are none, whatever the type."""
-    profile = noise_profile(np.random.default_rng(0).poisson(np.linspace(2, 100, 512) * np.ones((512, 1))).astype(kind))
-    for scale, bound in zip(profile.scales, [0.12, 0.2, 0.45], strict=True):
+@pytest.mark.parametrize(
+    ("most", "power", "kind"), [(100, 1, np.float32), (100, 1, np.uint16), (0.6, 1, np.uint16), (40, 3, np.uint16)]
+)
+def test_counts_vary_as_their_mean(most, power, kind):
+    """And zeros that no clipping made are none, whatever the type and however many."""
+    light = most * np.linspace(0.02, 1, 512) ** power * np.ones((512, 1))
+    counts = np.random.default_rng(0).poisson(light).astype(kind)
+    for scale, (bound, least) in zip(
+        noise_profile(counts).scales, [(0.15, 0.05), (0.25, 0.07), (0.5, 0.1)], strict=True
+    ):
         variance = np.square(scale.size * scale.deviation[0])
         np.testing.assert_allclose(variance, scale.brightness[0], rtol=bound)
-        assert np.mean(variance / scale.brightness[0]) == pytest.approx(1, abs=0.07)
-        assert scale.brightness[0][0] < 15
-        assert scale.brightness[0][-1] > 90
-        power = scale.power[0]
-        np.testing.assert_allclose(power, power.mean(), rtol=0.25)  # no frequency has more
+        assert np.mean(variance / scale.brightness[0]) == pytest.approx(1, abs=least)
+        assert scale.brightness[0][0] < 0.15 * most
+        assert scale.brightness[0][-1] > 0.9 * most
+        assert scale.size * scale.sigma[0] == pytest.approx(np.sqrt(light.mean()), rel=0.05)
+        np.testing.assert_allclose(scale.power[0], scale.power[0].mean(), rtol=0.3)  # no frequency has more
 
 
 def test_blurred_noise_has_its_power_where_it_is(blurred):
