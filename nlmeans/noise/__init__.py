@@ -3,6 +3,7 @@
 These modules need NumPy alone.
 """
 
+from .camera import Camera
 from .estimate import NoiseEstimate, estimate_planes
 from .image import estimate_noise, estimate_sigma
 from .models import Gaussian, PoissonGaussian, Rician
@@ -10,6 +11,7 @@ from .profile import NoiseProfile, noise_profile
 from .scale import NoiseAtScale
 
 __all__ = [
+    "Camera",
     "Gaussian",
     "NoiseAtScale",
     "NoiseEstimate",

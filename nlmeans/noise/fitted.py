@@ -160,6 +160,8 @@ class FittedNoise:
 
         Judged by the image, planes (C, Z, Y, X) or a sample of them.
         """
+        if self.coarser is not None:
+            return self
         if self.stabiliser is not None:
             planes = self.stabiliser.forward(planes)
         ranges = [_span(plane) for plane in planes]

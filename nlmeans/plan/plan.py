@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
-MARGIN = 4
+MARGIN = 6
 """Pixels around a region that its half-size image, and the way back from that, depend on besides."""
 
 
@@ -86,7 +86,7 @@ class Plan:
     @property
     def correlated(self) -> bool:
         """Whether neighbouring pixels share noise, as after JPEG or demosaicking."""
-        return noted(self.notes, "correlated")
+        return noted(self.notes, "correlated") or noted(self.notes, "processed")
 
     @property
     def halo(self) -> tuple[int, ...]:
