@@ -145,15 +145,33 @@ def estimate(
         Literal["gaussian", "poisson"],
         typer.Option(help="Noise of one standard deviation, or photon counts with a gain and read noise."),
     ] = "gaussian",
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Draw what the noise looks like, by brightness, frequency, scale and channel: a PNG or SVG.",
+        ),
+    ] = None,
     reading: Reading,
+    overwrite: Overwrite = False,
 ) -> None:
     """Print the noise of pictures in the units of their pixels: a line a file, its name, a tab, and the noise.
 
     That is the standard deviation, a number a channel; or poisson:gain=G,offset=O,sigma=S, as --noise takes it.
     """
     with Console() as console:
-        for source in files_of(inputs):
+        sources = list(files_of(inputs))
+        if plot is not None:
+            from .plotting import check_plot, draw_noise
+
+            with console.working_on(plot):
+                check_plot(plot, sources, overwrite)
+            if console.code:
+                raise typer.Exit(console.code)
+        for source in sources:
             with console.working_on(source):
+                if plot is not None:
+                    draw_noise(plot, source, model, reading, overwrite)
                 if in_blocks(source, source):
                     typer.echo(f"{source}\t{noise_in_blocks(source, model, reading)}")
                     continue
