@@ -72,6 +72,7 @@ def averaging(
                 aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
+                kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
             )
         )
     guide_noise = options.guide_sigma / _level(noise.sigma) if options.guide_sigma else 0.0
