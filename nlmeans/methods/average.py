@@ -17,7 +17,7 @@ from ..pairwise.spec import PairwiseSpec
 from ..pairwise.tiles import Tile, whole
 from ..plan.averaging import GUESS, AveragingPlan, Pass, total
 from ..wiener.run import wiener
-from .keeping import shares
+from .keeping import mixed, shares
 
 
 def average(
@@ -54,6 +54,7 @@ def average(
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
             averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping)
+            averaged[1][...] *= mixed(step.kept)
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),

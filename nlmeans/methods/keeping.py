@@ -57,6 +57,11 @@ def shares(pilot: np.ndarray, average: np.ndarray, planes: np.ndarray, noise: Fi
     return np.minimum(excess, 1, out=excess)
 
 
+def mixed(most: float) -> float:
+    """Return how much less noise is left, at least, by mixing in a share of the pilot: half of it they share."""
+    return float(np.sqrt(1 - most * (1 - most)))
+
+
 def _variance(channel: np.ndarray) -> np.ndarray:
     """Return the mean square in each window of what differs from the mean of its own window."""
     apart = channel - _means(channel, NEAR)
