@@ -1,9 +1,9 @@
 """What a second pass keeps of its pilot: the detail that averaging would lose.
 
-Weights taken from a pilot see only what is left in it. Where it is flat they average many pixels and remove noise that
-the pilot still has. Structure weaker than the noise is fainter in the pilot than it is: its patches look more alike than
-they are, and the second average blurs them further. Either the pilot shows such structure, or what the average takes off
-the image is more than noise: there the result moves towards the pilot.
+Weights taken from a pilot see only what is left in it. Where it is flat they average many pixels and remove noise
+that the pilot still has. Structure weaker than the noise is fainter in the pilot than it is: its patches look more
+alike than they are, and the second average blurs them further. Either the pilot shows such structure, or what the
+average takes off the image is more than noise: there the result moves towards the pilot.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..noise.fitted import FittedNoise
 from ..pairwise.spec import Radii
 from ..plan.averaging import AROUND
 
-# Tuned on training pictures only, with the share at most (`python -m benchmarks tune-kept`).
+# Chosen on training pictures only; how much is kept at most is in `nlmeans.plan.defaults`.
 FLAT = 0.016
 """Variance of a pilot around a pixel, over that of the noise, at which half of the most is kept for it."""
 EXPECTED = 0.99

@@ -54,7 +54,8 @@ def averaging(
     if count == 2:
         steps.append(row.guided)
     first = steps[0].strength
-    passes, capped = [], False
+    passes: list[Pass] = []
+    capped = False
     for k, step in enumerate(steps):
         patch, search = _default_radii(step, space, len(sides), options.spacing)
         search = options.search_radius or search

@@ -62,7 +62,8 @@ def _row(
     )
 
 
-# Tuned on training pictures only (`python -m benchmarks tune`; every measurement is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune`, and `tune-kept` for the last column of grey
+# images; every measurement is in benchmarks/results).
 GREY = (
     _row(0.16, 10, (1, 0.45), (1, 0.80), (1, 0.50), 0.5),
     _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.40), 0.5),
