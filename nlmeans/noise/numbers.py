@@ -43,8 +43,8 @@ def check_map(value: np.ndarray, name: str = "sigma") -> None:
 
 def _number(value: Any, name: str) -> float:
     number = _checks.real(value, name)
-    if name == "sigma" and number < 0:
-        raise ValueError(f"sigma must be at least 0; got {number:g}")
+    if name not in ("gain", "offset") and number < 0:
+        raise ValueError(f"{name} must be at least 0; got {number:g}")
     if name == "gain" and number <= 0:
         raise ValueError(f"gain is in image units a count and must be above 0; got {number:g}")
     return number
