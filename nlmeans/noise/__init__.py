@@ -3,6 +3,7 @@
 These modules need NumPy alone.
 """
 
+from .calibration import calibrate, read_calibration
 from .estimate import NoiseEstimate, estimate_planes
 from .image import estimate_noise, estimate_sigma
 from .models import Gaussian, PoissonGaussian, Rician
@@ -12,7 +13,9 @@ __all__ = [
     "NoiseEstimate",
     "PoissonGaussian",
     "Rician",
+    "calibrate",
     "estimate_noise",
     "estimate_planes",
     "estimate_sigma",
+    "read_calibration",
 ]
