@@ -222,10 +222,10 @@ def denoised(
     planes, noise = None, recipe.noise
     if prepared is not None:
         measured, planes, placed = prepared
-        noise = placed if pixels.maps else noise
+        noise = placed if placed.variance is not None else noise
     else:
         measured = recipe.rules.measure(source, pixels.known, pixels.origin)
-        if pixels.maps:
+        if pixels.maps or noise.reach:
             noise, measured = _placed(noise, pixels.maps, measured)
     stored, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
     missing = _missing(core.of(measured.planes))

@@ -113,7 +113,9 @@ class Sample:
             if rules.fills:
                 measured = rules.measure(source, known).planes
                 judged = visible(measured)
-        if maps := noise.model.maps:
+        maps = noise.model.maps
+        noise = noise.model.seen(noise, judged)
+        if maps or noise.reach:
             noise, measured = noise.model.even().placed(noise, maps, measured)
             judged = visible(measured)
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves

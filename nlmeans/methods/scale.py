@@ -63,7 +63,10 @@ class Scale:
             channels, notes = _mean_deviations(samples, noise.model)
             sigma = channels
             if noise.turn is not None and any(channels):
-                sigma, turn = noise.sigma, noise.turn.over(channels)
+                sigma, turn = (
+                    noise.sigma,
+                    noise.turn.over([s / t for s, t in zip(channels, noise.channels, strict=True)]),
+                )
                 planes = turn.turned(planes)
                 samples = [_sample(plane) for plane in planes]
         noisy = [c for c, s in enumerate(sigma) if s > 0]

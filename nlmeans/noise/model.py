@@ -76,15 +76,19 @@ class NoiseModel:
         """Return the model with one number a channel in the place of each map."""
         return self
 
+    def seen(self, noise: FittedNoise, planes: np.ndarray) -> FittedNoise:
+        """Return the noise as it is in an image, or in what it is judged by; with a ``reach`` it will be `placed`."""
+        return noise
+
     def placed(
         self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray
     ) -> tuple[FittedNoise, np.ndarray]:
         """Return the noise of a region, and its planes as the filter is to take them, by its part of the maps.
 
-        The model has been made `even`; each map is planes (1 or C, Z, Y, X). A pixel may depend on those up to
-        ``noise.reach`` around it.
+        That is done where there are maps, or a reach. The model has been made `even`; each map is planes (1 or C, Z, Y,
+        X). A pixel may depend on those up to ``noise.reach`` around it.
         """
-        raise NotImplementedError(f"{type(self).__name__} takes no maps")
+        raise NotImplementedError(f"{type(self).__name__} has no place")
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,11 +29,18 @@ DARK = 0.05
 """Least variance of counted photons, in counts: no pixel is taken to be without noise."""
 FEWEST = 0.5
 """Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
-DIMMED, FAINT = 0.024, 0.08
+DIMMED, FAINT = 0.0225, 0.08
 """Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
 from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 AROUND = 3
 """Radius in which the light at a pixel is judged, and in which others stand in for one that tells nothing of it."""
+SPARSE = 3.0
+"""Mean counts up to which it matters that the stabiliser leaves less than a σ of 1 in the dark."""
+ENOUGH, FARTHEST = 30.0, 9
+"""Counts in the square by which the light at a pixel is judged, where photons are few, and its largest radius."""
+LEAST = 0.4
+"""Least variance after the stabiliser that is reckoned with: a single count in the dark is far from normal, and would
+be taken for signal. Measured on constant signals of 0.1 to 0.5."""
 HOT = 6.0
 """Ratio of a pixel's variance and the one that most would have in its light from which it tells nothing."""
 
@@ -178,9 +186,24 @@ class PoissonGaussian(NoiseModel):
         slope, offset, sigma = fit.fit(evidence)
         return PoissonGaussian(_together(np.divide, slope, self.excess), offset, sigma, self.excess)
 
-    def given(self, planes: np.ndarray) -> FittedNoise:
-        """Return the noise of an image by the numbers that the model has."""
-        return replace(super().given(planes), reach=AROUND if self.maps else 0)
+    def seen(self, noise: FittedNoise, planes: np.ndarray) -> FittedNoise:
+        """Return the noise with the σ that the stabiliser leaves of it, where photons are few."""
+        even, brightness = self.even(), np.nanmean(planes, axis=(1, 2, 3)).reshape(-1, 1, 1, 1)
+        counts = float(np.mean((brightness - _along(even.offset)) / _along(even.slope)))
+        if counts >= SPARSE:
+            return replace(noise, reach=AROUND if self.maps else 0)
+        reach = int(np.clip(math.sqrt(ENOUGH / max(counts, 1e-9)) / 2, AROUND, FARTHEST))
+        known = np.isfinite(planes)
+        left = even._left(_mean_around(np.where(known, planes, 0), known.astype(float), reach))
+        sigma = tuple(np.sqrt(left.mean(axis=(1, 2, 3))).tolist())
+        return replace(noise, sigma=sigma, channels=sigma, reach=reach)
+
+    def _left(self, signal: np.ndarray) -> np.ndarray:
+        """Return the variance of a signal's counts after the stabiliser: less than 1 of few."""
+        numbers = np.broadcast_arrays(*map(np.ravel, (self.slope, self.offset, self.sigma, np.ones(len(signal)))))
+        each = zip(signal, *numbers[:3], strict=True)
+        left = np.stack([vst.stabilised_variance(plane, *of) for plane, *of in each])
+        return np.maximum(left, LEAST)
 
     def placed(
         self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray
@@ -192,17 +215,19 @@ class PoissonGaussian(NoiseModel):
         read = np.broadcast_to(maps.get("sigma", sigma) * ratio, evened.shape)
         typical, known = np.broadcast_to(sigma, evened.shape), np.isfinite(evened)
         trust = np.where(known, 1 / (np.square(read) + np.square(typical) + np.square(_along(self.slope))), 0)
-        around = _mean_around(np.where(known, evened, 0), trust)
+        around = _mean_around(np.where(known, evened, 0), trust, noise.reach)
         variance = replace(self, sigma=read).variance(around) / self.variance(around)
         hot = known & (variance > HOT)
         if hot.any():
-            beside = _mean_around(np.where(known, evened, 0), np.where(hot, 0, trust))
+            beside = _mean_around(np.where(known, evened, 0), np.where(hot, 0, trust), AROUND)
             evened, read, variance = (
                 np.where(hot, *pair) for pair in ((beside, evened), (typical, read), (1.0, variance))
             )
+        if any(left != 1 for left in noise.channels):  # photons are few, as `seen`
+            variance = variance * self._left(around) / np.square(noise.channels).reshape(-1, 1, 1, 1)
         mean = variance.mean(axis=0, keepdims=True)
         uneven = noise.uneven or bool(mean.max() > UNEVEN * mean.min())
-        model = replace(self, sigma=read)
+        model = replace(self, sigma=read) if maps else self
         placed = replace(noise, model=model, variance=mean.astype(planes.dtype), uneven=uneven)
         return placed, evened.astype(planes.dtype)
 
@@ -240,11 +265,11 @@ def _together(operation: Any, numbers: Any, factor: Any) -> Any:
     return tuple(result.tolist()) if result.ndim == 1 else result if result.ndim else float(result)
 
 
-def _mean_around(planes: np.ndarray, trust: np.ndarray) -> np.ndarray:
+def _mean_around(planes: np.ndarray, trust: np.ndarray, reach: int) -> np.ndarray:
     """Return the weighted mean of planes (C, Z, Y, X) around each pixel of a slice; where no weight is, the plane."""
     from scipy.ndimage import uniform_filter
 
-    size = (1, 1, 2 * AROUND + 1, 2 * AROUND + 1)
+    size = (1, 1, 2 * reach + 1, 2 * reach + 1)
     total = uniform_filter(trust, size, mode="nearest")
     mean = uniform_filter(planes * trust, size, mode="nearest")
     enough = total > 1e-9 * trust.max(initial=0)

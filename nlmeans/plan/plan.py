@@ -28,7 +28,8 @@ class Plan:
     noise : str
         The noise model with its numbers.
     sigma : tuple of float
-        Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform.
+        Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform (less
+        where photons are few).
     plain : bool
         Whether the noise is Gaussian in the image's units, so that σ describes it fully.
     estimated : bool

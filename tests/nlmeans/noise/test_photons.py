@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import large, tiled
 from nlmeans.cli import app
+from nlmeans.large.run import Sizes
 from nlmeans.noise import PoissonGaussian, calibrate, read_calibration
 
 LIGHT = camera()[100:196, 130:234] / 8.0
@@ -70,7 +71,7 @@ def test_chunks_files_stacks_and_channels(method, tmp_path):
     chunks = tiled.denoise(da.from_array(noisy, chunks=(40, 50)), block=2000, **given).compute()
     np.testing.assert_allclose(chunks, whole, atol=1e-3)
     np.save(tmp_path / "noisy.npy", noisy)
-    sizes = large.run.Sizes(most=(1 << 12, 1 << 12))
+    sizes = Sizes(most=(1 << 12, 1 << 12))
     large.denoise(tmp_path / "noisy.npy", tmp_path / "clean.npy", sizes=sizes, **given)
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, atol=1e-3)
     stack = nlmeans.denoise(np.stack([noisy, noisy[::-1, ::-1]]), axes="NYX", **given)
@@ -164,3 +165,73 @@ def test_excess_noise_is_that_of_multiplied_electrons():
     assert fitted.endswith("excess 2")
     assert repr(model) == "PoissonGaussian(gain=30.0, offset=200.0, sigma=10.0, excess=2.0)"
     assert "excess" not in repr(PoissonGaussian(30))
+
+
+WAYS = [("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "fast"), ("ridge", "balanced"),
+        ("ridge", "best"), ("learned", "balanced")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "quality"), WAYS)
+def test_flat_light_keeps_its_mean(method, quality):
+    if method == "learned":
+        pytest.importorskip("torch")
+    for rate in (0.1, 0.5) if method == "learned" else (0.1, 0.5, 1, 5, 20):
+        changes = []
+        for seed in range(2):
+            noisy = np.random.default_rng(seed).poisson(rate, (128, 128)).astype("f4")
+            result = nlmeans.denoise(noisy, noise=PoissonGaussian(1.0), method=method, quality=quality)
+            changes.append(result.mean() / noisy.mean() - 1)
+        assert abs(np.mean(changes)) < 0.01, (rate, changes)
+
+
+def textured():
+    waves = 1 + 0.8 * np.sin(np.mgrid[:128, :128][1] * 2 * np.pi / 32)
+    photograph = camera()[::2, ::2][:128, :128] / 100
+    return {"waves": waves, "photograph": photograph / photograph.mean()}
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),  # 1.15, 0.31, 0.23 and 0.71, 0.37, 0.32 with a σ of 1 in the dark as well
+    [("waves", (0.6, 0.2, 0.15)), ("photograph", (0.5, 0.3, 0.27))],
+)
+def test_the_dark_of_a_texture_is_brightened_less(name, bounds):
+    light = textured()[name]
+    dark = light <= np.quantile(light, 0.25)
+    noisy = [np.random.default_rng(seed).poisson(light).astype("f4") for seed in range(2)]
+    for quality, bound in zip(("fast", "balanced", "best"), bounds, strict=True):
+        results = [nlmeans.denoise(image, noise=PoissonGaussian(1.0), quality=quality) for image in noisy]
+        assert np.mean(results, axis=0)[dark].mean() < (1 + bound) * light[dark].mean(), quality
+        assert min(result.min() for result in results) >= 0
+
+
+def test_few_photons_are_stabilised_to_less():
+    from nlmeans.noise.vst import anscombe, stabilised_variance
+
+    for counts, sigma in ((0.3, 0.0), (2.0, 1.5), (50.0, 0.0)):
+        rng = np.random.default_rng(0)
+        values = 10 + 3 * (rng.poisson(counts, (1, 500, 400)) + sigma * rng.normal(size=(1, 500, 400)))
+        expected = stabilised_variance(np.array(10 + 3 * counts), 3, 10, 3 * sigma)
+        assert anscombe(3, 10, 3 * sigma).forward(values).var() == pytest.approx(float(expected), rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+def test_few_photons_in_chunks_and_in_equal_channels(method):
+    da = pytest.importorskip("dask.array")
+    noisy = np.random.default_rng(0).poisson(textured()["photograph"]).astype("f4")
+    given = dict(noise=PoissonGaussian(1.0), method=method, quality="fast")
+    whole = nlmeans.denoise(noisy, **given)
+    chunks = tiled.denoise(da.from_array(noisy, chunks=(40, 50)), block=4000, **given).compute()
+    np.testing.assert_allclose(chunks, whole, atol=2e-4)
+    grey = nlmeans.denoise(np.stack([noisy] * 3, axis=-1), channel_axis=-1, **given)
+    assert error(grey[..., 1], textured()["photograph"]) < 1.05 * error(whole, textured()["photograph"])
+
+
+@pytest.mark.parametrize("rate", [0.5, 5])
+def test_counts_are_the_same_in_every_type(rate):
+    counts = np.random.default_rng(0).poisson(rate * textured()["photograph"])
+    types = ("u1", "u2", "i4", "f4", "f8")
+    models = {nlmeans.plan(counts.astype(kind), noise="auto").noise for kind in types}
+    assert models == {"PoissonGaussian, gain 1, offset 0, sigma 0"}
+    results = [nlmeans.denoise(counts.astype(kind), noise="auto", dtype="f4") for kind in types]
+    for result in results[:-1]:
+        np.testing.assert_allclose(result, results[-1], atol=1e-3)
