@@ -28,8 +28,7 @@ class Plan:
     noise : str
         The noise model with its numbers.
     sigma : tuple of float
-        Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform (less
-        where photons are few).
+        Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform.
     plain : bool
         Whether the noise is Gaussian in the image's units, so that σ describes it fully.
     estimated : bool
@@ -72,8 +71,9 @@ class Plan:
     @classmethod
     def of(cls, options: Options, noise: FittedNoise, *, seconds: float = 0.0, **own: Any) -> Self:
         """Return the plan for an image of such noise; ``own`` are the fields of the method's own plan."""
+        sigma = noise.channels if noise.plain else (1.0,) * len(noise.channels)
         return cls(
-            axes=options.layout.axes, quality=options.quality, noise=noise.text, sigma=noise.channels,
+            axes=options.layout.axes, quality=options.quality, noise=noise.text, sigma=sigma,
             plain=noise.plain, estimated=noise.estimated, seconds=seconds, **own,
         )  # fmt: skip
 
