@@ -6,6 +6,7 @@ from . import io as io
 from . import large as large
 from . import noise as noise
 from . import pairwise as pairwise
+from . import raw as raw
 from . import tiled as tiled
 from ._checks.arrays import DenoisingError as DenoisingError
 from ._progress import Cancelled as Cancelled

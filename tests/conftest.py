@@ -12,6 +12,7 @@ SHARED = ROOT.parent / "shared" / "data"
 NEEDS = {
     "torch": ("nonlocal_block/*",),
     "safetensors": ("nonlocal_block/classifier.py", "nonlocal_block/denoising.py"),
+    "rawpy": ("nlmeans/raw.py",),
 }
 """Optional packages, and the doctests that need them; tests say it themselves, by `pytest.importorskip`."""
 ABSENT = [name for name in NEEDS if find_spec(name) is None]

@@ -20,7 +20,7 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"methods"},
     {"extend", "large"},
     {"denoise", "tiled"},
-    {"compat"},
+    {"compat", "raw"},
     {"nlmeans"},
     {"cli"},
     {"__main__"},

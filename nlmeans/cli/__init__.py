@@ -20,13 +20,14 @@ import nlmeans
 
 from .. import formats
 from ..formats.table import by_name
+from ..noise.image import fitted
 from ..noise.text import text as noise_text
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
 from .console import Console
 from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
-from .options import Filtering, Reading, Working
+from .options import Filtering, Reading, Working, sensor_of
 from .paths import check_name, files_of, in_blocks, pairs
 
 app = typer.Typer(
@@ -40,7 +41,9 @@ app = typer.Typer(
 
 Inputs = Annotated[
     list[Path],
-    typer.Argument(metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI, Zarr), or folders of them."),
+    typer.Argument(
+        metavar="IN...", help="Pictures (PNG, JPEG, TIFF, NPY, NIfTI, Zarr, camera RAW), or folders of them."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -86,7 +89,8 @@ def denoise(
 ) -> None:
     """Denoise a picture into the file OUT, or several, or those of a folder, into the folder OUT.
 
-    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes. Large
+    What files say besides their pixels is kept: alpha, colour profile, EXIF, resolution, voxels, names of axes. Camera
+    RAW is denoised as the sensor read it, then developed to 16 bits: OUT is a TIFF, PNG or NPY (extra raw). Large
     files are done block by block; what is unfinished is called OUT.part, and the same command goes on from there.
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
@@ -157,7 +161,9 @@ def estimate(
                 of: dict[str, Any] = {"axes": picture.axes, "channel_axis": picture.channel_axis}
                 if picture.known is not None:
                     of["mask"] = picture.known
-                if model == "poisson":
+                if model == "poisson" and (sensor := sensor_of(picture)) is not None:
+                    text = noise_text(fitted(picture.pixels[:, None], None, sensor).model)
+                elif model == "poisson":
                     text = noise_text(nlmeans.estimate_noise(picture.pixels, **of))
                 else:
                     sigma = nlmeans.estimate_sigma(picture.pixels, **of)

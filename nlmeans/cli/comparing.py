@@ -100,8 +100,7 @@ def compared(
     what = f"methods {', '.join(others)} and {last} make" if others else f"method {last} makes"
     sentences = [
         f"What the {what} of {name}.",
-        f"Noise: Gaussian, sigma {' '.join(f'{s:.4g}' for s in chosen.sigma)} "
-        f"({'estimated from the picture' if chosen.estimated else 'as given'}).",
+        f"Noise: {_noise(chosen)} ({'estimated from the picture' if chosen.estimated else 'as given'}).",
         "PSNR and SSIM say how close a picture is to the reference: more is closer."
         if truth is not None
         else "Without a reference (--reference) no figure says which of them is closest to the truth.",
@@ -113,6 +112,10 @@ def compared(
     text = page.page([scene], f"{name}, denoised", sentences, [_row(one) for one in results])
     summary = ", ".join(f"{one.name.lower()} {one.figures[0]}" for one in results if one.figures)
     return Comparison(text, summary, notes)
+
+
+def _noise(chosen: nlmeans.Plan) -> str:
+    return f"Gaussian, sigma {' '.join(f'{s:.4g}' for s in chosen.sigma)}" if chosen.plain else chosen.noise
 
 
 def _results(
@@ -151,7 +154,7 @@ def _results(
 def _warm(picture: formats.Picture, given: dict[str, Any], chosen: nlmeans.Plan) -> None:
     """Denoise a corner of the picture."""
     axes, sigma = picture.dimensions, given["sigma"]
-    if sigma is None:
+    if sigma is None and given["noise"] is None:
         sigma = list(chosen.sigma)
     elif isinstance(sigma, np.ndarray):
         sigma = _corner(sigma, axes if sigma.ndim == len(axes) else axes.replace("C", ""))

@@ -12,6 +12,7 @@ from .. import formats
 from .._axes import Layout
 from ..formats.table import by_store
 from ..methods.registry import method_of
+from ..noise.sensor import Sensor
 from ..plan.options import OPTIONS, WORK
 from .console import FORESEEN, reason, spelled
 from .flags import Flags, parameter
@@ -85,6 +86,8 @@ class Filtering(Flags):
             options["spacing"] = _spacing_of(picture)
         if options["nodata"] is None:
             options["nodata"] = picture.nodata
+        if options["noise"] is None and options["sigma"] is None:
+            options["noise"] = sensor_of(picture)
         return options
 
 
@@ -92,6 +95,11 @@ class Working(Flags):
     """Who does the work, and how."""
 
     flags: ClassVar = {name: parameter(name) for name, option in WORK.items() if option.help}
+
+
+def sensor_of(picture: formats.Picture) -> Sensor | None:
+    """Return the noise of camera RAW, to be fitted; None of any other picture."""
+    return None if picture.white is None else Sensor(picture.white)
 
 
 def _fitted(name: str, path: Path, file: formats.Picture, picture: formats.Picture) -> np.ndarray:

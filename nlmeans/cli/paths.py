@@ -22,7 +22,7 @@ BIG = 1 << 24
 def in_blocks(source: Path, target: Path) -> bool:
     """Whether a file is denoised block by block: where one is only done so, or it would take half of the memory."""
     read, written = by_store(source) or by_name(source), by_name(target)
-    if not (read is None or read.can("read")) or not (written is None or written.can("write")):
+    if _only_in_blocks(read, "read", "open") or _only_in_blocks(written, "write", "create"):
         return True
     if not source.is_file() or source.stat().st_size < BIG:
         return False
@@ -31,11 +31,15 @@ def in_blocks(source: Path, target: Path) -> bool:
     return is_large(source)
 
 
+def _only_in_blocks(fmt: Format | None, whole: str, by_regions: str) -> bool:
+    return fmt is not None and fmt.can(by_regions) and not fmt.can(whole)
+
+
 def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Path | None]:
     """Pair every input with its output.
 
-    Several inputs, or a folder, go to a folder under their own names; one file goes to a file, or into a folder that
-    exists or is written with a slash at the end.
+    Several inputs, or a folder, go to a folder under their own names, as TIFF what can only be read; one file goes to a
+    file, or into a folder that exists or is written with a slash at the end.
 
     Returns
     -------
@@ -59,7 +63,8 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
-        place = target / source.name
+        fmt = by_name(source)
+        place = target / (source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(

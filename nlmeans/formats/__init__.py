@@ -1,6 +1,7 @@
 """Picture files: PNG, JPEG, TIFF, NPY and NIfTI, read with all that they say besides the pixels, and written back.
 
-Importing this is cheap: Pillow, tifffile and nibabel are imported when a file needs them.
+Camera RAW can be read, and what is made of it is written as one of them. Importing this is cheap: Pillow, tifffile,
+nibabel and rawpy are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def read(
     Parameters
     ----------
     path : path
-        A PNG, JPEG, TIFF, NPY or NIfTI file.
+        A PNG, JPEG, TIFF, NPY or NIfTI file, or camera RAW (DNG, CR2, NEF, ARW, RAF and others).
     axes, channel_axis : optional
         What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
     max_pixels : int, optional
@@ -47,7 +48,8 @@ def read(
     -------
     Picture
         Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
-        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round.
+        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round. Those of camera RAW
+        are the four planes of its mosaic (C, Y, X), in the sensor's steps above black; written, they are developed.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
     """
     path = Path(path)
     fmt = to_write(path, "write")
-    fmt.check(_ordered(picture, fmt))
+    fmt.check(_ordered(_shown(picture, "blank"), fmt))
     check_target(path, overwrite)
 
 
@@ -155,9 +157,15 @@ def write(
     fmt, options = to_write(path, "write"), {"jpeg_quality": jpeg_quality}
     given = {name: value for name, value in options.items() if name in fmt.write_options}
     with replacing(path, overwrite=overwrite) as part:
-        fmt.write(part, _ordered(picture, fmt), path, **given)
+        fmt.write(part, _ordered(_shown(picture, "developed"), fmt), path, **given)
         if placing is not None:
             placing(part)
+
+
+def _shown(picture: Picture, how: str) -> Picture:
+    """Return what is written for pixels that are no picture yet; any other picture as it is."""
+    shown: Picture = getattr(picture.native, how, lambda same: same)(picture)
+    return shown
 
 
 def _ordered(picture: Picture, fmt: Format) -> Picture:

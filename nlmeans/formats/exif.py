@@ -6,6 +6,7 @@ import logging
 import os
 import struct
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ logger = logging.getLogger("nlmeans")
 
 ORIENTATION = 274
 EXIF_IFD, GPS_IFD = 34665, 34853
+MAKER_NOTE, COLOUR_SPACE, WIDTH, HEIGHT = 37500, 40961, 40962, 40963
+SRGB = 1
 #: Make, model, date, artist and copyright.
 CREDITS = (271, 272, 306, 315, 33432)
 
@@ -69,6 +72,35 @@ def from_tiff(path: Path) -> bytes | None:
         except Exception as error:  # worth a word, not the picture
             logger.warning("%s: its camera metadata cannot be read: %s", path, error)
             return None
+
+
+def from_jpeg(data: bytes) -> bytes | None:
+    """Return the block of a JPEG in memory."""
+    from PIL import Image
+
+    with Image.open(BytesIO(data)) as image:
+        block: bytes | None = image.info.get("exif")
+    return block.removeprefix(b"Exif\0\0") if block else None
+
+
+def developed(block: bytes, height: int, width: int) -> bytes:
+    """Return what a camera said of its RAW file as it holds for a picture of it: upright, of this size, in sRGB.
+
+    What the maker noted, in a form of its own and by places in that file, does not.
+    """
+    from PIL import Image
+
+    source, result = load(block), Image.Exif()
+    for code in CREDITS:
+        if code in source:
+            result[code] = source[code]
+    entries = dict(source.get_ifd(EXIF_IFD))
+    entries.pop(MAKER_NOTE, None)
+    result[EXIF_IFD] = entries | {COLOUR_SPACE: SRGB, WIDTH: width, HEIGHT: height}
+    if place := source.get_ifd(GPS_IFD):
+        result[GPS_IFD] = dict(place)
+    result[ORIENTATION] = 1
+    return result.tobytes()[6:]
 
 
 def directories(block: bytes | None) -> dict[int, dict[int, Any]]:

@@ -9,15 +9,12 @@ RAW = (
     *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
     ".x3f",
 )
+"""Ends of the names of cameras' own files."""
 RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
 HEIF = {".heic", ".heif", ".hif", ".avif"}
-ENDINGS = {*RAW, *HEIF}
+ENDINGS = HEIF
 """Ends of names that are foreign as long as no format of ours has them."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
-RAW_ADVICE = (
-    "camera RAW cannot be read: develop it first (darktable, RawTherapee, Lightroom or your camera's software), "
-    "without denoising, to a 16-bit TIFF"
-)
 HEIF_ADVICE = (
     "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
 )
@@ -46,12 +43,17 @@ OTHERS = (
 FREESURFER = (".mgz", ".mgh", ".mgh.gz", ".hdr", ".img")
 
 
+def is_raw(head: bytes, path: Path) -> bool:
+    """Whether a file is named or begins as those that cameras write of what their sensors read."""
+    return path.suffix.lower() in RAW or head[4:12] == b"ftypcrx " or head[8:10] == b"CR" or head.startswith(RAW_MAGIC)
+
+
 def before(head: bytes, path: Path) -> str | None:
     """Return the advice about a file that begins as one of our formats may, and is none; else None."""
     suffix = path.suffix.lower()
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
-    if suffix in RAW or brand == b"crx " or head[8:10] == b"CR" or head.startswith(RAW_MAGIC):
-        return RAW_ADVICE
+    if is_raw(head, path):
+        return None
     if suffix in HEIF or brand in HEIF_BRANDS:
         return HEIF_ADVICE
     if brand or head[8:12] == b"AVI ":

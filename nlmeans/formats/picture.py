@@ -66,8 +66,12 @@ class Picture:
         The unit of ``spacing``, one of `LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
+    white : float or None
+        Of pixels that are counted photons, as one sensor read them: the value from which on they are saturated.
     native : object
-        What only the file's own format can hold; a writer of another format ignores it.
+        What only the file's own format can hold; a writer of another format ignores it. Where pixels are no picture
+        yet, as those of camera RAW, its ``developed(picture)`` is what is written, and its ``blank(picture)`` is of
+        that kind, and black.
 
     Examples
     --------
@@ -90,6 +94,7 @@ class Picture:
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
     nodata: float | None = None
+    white: float | None = None
     native: Any = None
 
     @property

@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,14 @@ def endings(*abilities: str) -> list[str]:
 def _by_content(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(HEAD)
-    advice = foreign.before(head, path)
-    suffix = path.suffix.lower()
-    named = [fmt for fmt in ours() if suffix in fmt.endings and suffix in foreign.ENDINGS]
-    for fmt in _all() if advice is None else (*named, *others()):
+    advice, asked = foreign.before(head, path), _all()
+    if foreign.is_raw(head, path):  # a package for one camera knows more of its files than LibRaw
+        asked = chain(others(), ours())
+    elif advice is not None:
+        suffix = path.suffix.lower()
+        named = [fmt for fmt in ours() if suffix in fmt.endings and suffix in foreign.ENDINGS]
+        asked = chain(named, others())
+    for fmt in asked:
         if fmt.recognises(head, path):
             return fmt
     raise PictureError(advice or foreign.after(head, path, _rule("read")))
@@ -124,8 +129,10 @@ def _rule(*abilities: str) -> str:
     """Return what our formats can do, whole or by regions."""
     if abilities in (("open",), ("create",)):
         return f"only {_listed(_names('open'))} can be read and written in blocks"
-    stores = [name for name in _names("open") if name not in _names("read")]
-    return f"{_listed(_names('read'))} files can be read and written, and {_listed(stores)} stores"
+    read, written = _names("read"), _names("write")
+    stores = [name for name in _names("open") if name not in read]
+    rule = f"{_listed(written)} files can be read and written, and {_listed(stores)} stores"
+    return f"{rule}; {_listed([name for name in read if name not in written])} can be read"
 
 
 def _names(ability: str) -> list[str]:

@@ -11,8 +11,8 @@ import numpy as np
 from .. import _checks, _companions, _containers
 from .._axes import Layout
 from ..methods import registry
+from ..methods.part import Pixels, denoised
 from ..methods.recipe import Recipe
-from ..methods.region import Pixels, denoised
 from ..methods.sample import Parts, maps_of, recipe_of
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile

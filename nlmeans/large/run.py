@@ -22,8 +22,8 @@ from ..formats.picture import PictureError
 from ..formats.table import to_write
 from ..methods import registry
 from ..methods.method import Method
+from ..methods.part import SHADES
 from ..methods.recipe import Recipe
-from ..methods.region import SHADES
 from ..methods.sample import maps_of, noise_of, recipe_of
 from ..pairwise.tiles import available_cpus
 from ..plan.defaults import DEFAULTS_VERSION

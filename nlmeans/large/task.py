@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._notes import noted
+from ..methods.part import SHADES, Pixels, Result, denoised
 from ..methods.recipe import Recipe
-from ..methods.region import SHADES, Pixels, Result, denoised
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from .blocks import Block

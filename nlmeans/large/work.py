@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._progress import Cancelled, Progress
+from ..methods.part import Pixels
 from ..methods.recipe import Recipe
-from ..methods.region import Pixels
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from .blocks import Cut, Room, Sizes, choose

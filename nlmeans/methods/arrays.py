@@ -15,9 +15,9 @@ from ..pairwise.tiles import available_cpus
 from ..plan.options import WORK, Options
 from ..plan.plan import Plan
 from ..plan.report import Maps, Report
-from . import registry
+from . import registry, scales
 from .method import Method
-from .region import Pixels, Result, denoised
+from .part import Pixels, Result, denoised
 from .sample import Sample
 
 logger = logging.getLogger("nlmeans")
@@ -48,13 +48,13 @@ def denoise(image: Any, method: Method, given: Mapping[str, Any], *, maps: bool 
             if options.strength == "sure":
                 tuning, running = shares_of(running, (1, 2))
             sample = Sample.of(source, options, k)
-            recipe = method.decide(sample, options, tuning)
+            recipe = scales.decide(method, sample, options, tuning)
             if alive is not None:
                 alive(k, len(sources))
             if recipe.plan.seconds / threads > PATIENCE:
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / threads, threads)
             pixels = Pixels(source, maps=options.maps_of(k), guide=None if options.guide is None else options.guide[k])
-            prepared = sample.pixels, sample.planes, sample.noise
+            prepared = sample.pixels, None if recipe.coarser is not None else sample.planes, sample.noise
             results.append(
                 denoised(pixels, recipe, prepared, keep=keep, maps=maps, threads=threads, progress=running, dtype=dtype)
             )
@@ -82,5 +82,5 @@ def plan(image: Any, method: Method, given: Mapping[str, Any]) -> Plan:
     array = _checks.image(image)
     registry.check(method, given)
     options = Options.check(array, **given)
-    result: Plan = method.decide(Sample.of(options.layout.planes(array)[0], options, 0), options).plan
+    result: Plan = scales.decide(method, Sample.of(options.layout.planes(array)[0], options, 0), options).plan
     return result

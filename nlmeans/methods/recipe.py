@@ -29,6 +29,8 @@ class Recipe:
         What is printed.
     numbers : object
         Data that only the method knows.
+    coarser : Recipe or None
+        The recipe of the half-size image, if that is denoised first.
 
     Examples
     --------
@@ -46,9 +48,10 @@ class Recipe:
     rules: Rules
     plan: Any
     numbers: Any = None
+    coarser: Recipe | None = None
 
     def reach(self, missing: bool) -> Radii:
         """Return the halo (z, y, x): how far around itself a pixel of the result depends on the image."""
-        z, y, x = self.plan.reach(missing)
+        z, y, x = self.plan.reach_of_all(missing)
         beyond = self.rules.reach + self.noise.reach
         return z, y + beyond, x + beyond

@@ -14,9 +14,11 @@ from .._axes import Layout
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..pixels.crops import crops, cut, parts_of
+from ..pixels.halves import halved, halved_sides
 from ..pixels.missing import Measured, Rules
 from ..plan.options import Options, check_together
 from ..plan.plan import Plan
+from . import scales
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -146,6 +148,19 @@ class Sample:
         still = None if noise.still is None else cut(noise.still[None], self.tiles)
         return replace(noise, variance=cut(noise.variance[None], self.tiles), still=still)
 
+    def halved(self) -> Sample:
+        """Return the half-size image, with the noise that it has."""
+        noise = self.noise.coarser
+        assert noise is not None
+        measured = halved(self.pixels.planes)
+        seen = measured if self.measured is self.pixels.planes else halved(self.measured)
+        planes = noise.stabilise(measured)
+        return replace(
+            self, pixels=Measured(measured, None), planes=planes, measured=seen, noise=noise,
+            judged=planes if seen is measured else noise.stabilise(seen), sides=halved_sides(self.sides),
+            guide=None if self.guide is None else halved(self.guide), notes=(),
+        )  # fmt: skip
+
     def plan(self, plan_type: type[AnyPlan], options: Options, **own: Any) -> AnyPlan:
         """Return a plan of a class, with the notes on noise and pixels; ``own`` are its other fields."""
         return plan_type.of(options, self.noise, notes=(*self.noise.notes, *self.notes), **own)
@@ -239,6 +254,7 @@ def recipe_of(
         As for `denoise`.
     """
     from ..noise.arguments import each, model_of, models_of
+    from ..noise.models import Gaussian
 
     tiles = crops(parts.sides, parts.channels)
 
@@ -248,14 +264,15 @@ def recipe_of(
     image, mask = stacked(parts.image), stacked(parts.mask)
     assert image is not None
     known = _companions.known(image, None if mask is None else mask[0], PLANES)
-    models = each(model_of(sigma, noise), parts.count, parts.channels)
+    model = Gaussian() if noise is None and parts.maps else model_of(sigma, noise)
+    models = each(model, parts.count, parts.channels)
     maps = {name: _like(stacked(reader), image) for name, reader in parts.maps.items()}
     model = replace(models[index % len(models)], **maps)
     ends = _companions.limits(image, known, _checks.nodata(others.get("nodata")))
     models = models_of(model, image, PLANES, *ends, layout)
     guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
-    return method.decide(Sample.of(image, options, 0, parts.sides), options), known is not None
+    return scales.decide(method, Sample.of(image, options, 0, parts.sides), options), known is not None
 
 
 def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:

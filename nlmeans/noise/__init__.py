@@ -4,11 +4,13 @@ These modules need NumPy alone.
 """
 
 from .calibration import calibrate, read_calibration
+from .camera import Camera
 from .estimate import NoiseEstimate, estimate_planes
 from .image import estimate_noise, estimate_sigma
 from .models import Gaussian, PoissonGaussian, Rician
 
 __all__ = [
+    "Camera",
     "Gaussian",
     "NoiseEstimate",
     "PoissonGaussian",

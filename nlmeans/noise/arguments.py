@@ -10,7 +10,7 @@ import numpy as np
 from .. import _checks, _companions
 from .._axes import Layout
 from .model import NoiseModel
-from .models import Auto, Gaussian
+from .models import Auto, Gaussian, Unnamed
 from .units import check_units
 
 
@@ -25,13 +25,13 @@ def model_of(sigma: Any, noise: Any) -> NoiseModel:
         If numbers break a rule.
     """
     if noise is None:
-        return Gaussian(sigma)
+        return Unnamed() if sigma is None else Gaussian(sigma)
     if isinstance(noise, str) and noise == Auto.name:
         return Auto()
     if not isinstance(noise, NoiseModel):
         raise TypeError(
-            "noise must be Gaussian, PoissonGaussian or Rician of nlmeans.noise, another NoiseModel, or 'auto'; "
-            f"got {_checks.short(noise)}"
+            "noise must be Gaussian, PoissonGaussian, Rician or Camera of nlmeans.noise, another NoiseModel, or "
+            f"'auto'; got {_checks.short(noise)}"
         )
     return noise
 

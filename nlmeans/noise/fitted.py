@@ -58,6 +58,8 @@ class FittedNoise:
         Whether a number was estimated from the image.
     outliers : Outliers or None
         What stood out where the noise was estimated, and did not count.
+    coarser : FittedNoise or None
+        The noise of the half-size image, where that is removed first; this is then what is left of it.
     notes : tuple of Note
         What a user should know.
 
@@ -84,6 +86,7 @@ class FittedNoise:
     reach: int = 0
     estimated: bool = False
     outliers: Outliers | None = None
+    coarser: FittedNoise | None = None
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
@@ -162,6 +165,8 @@ class FittedNoise:
 
         Judged by the image, planes (C, Z, Y, X) or a sample of them.
         """
+        if self.coarser is not None:
+            return self
         if self.stabiliser is not None:
             planes = self.stabiliser.forward(planes)
         ranges = [_span(plane) for plane in planes]

@@ -122,6 +122,10 @@ class NoiseModel:
         values = (f"{field.name} {short(getattr(self, field.name))}" for field in fields(self))
         return f"{type(self).__name__}, {', '.join(values)}"
 
+    def for_risk(self) -> NoiseModel:
+        """Return the model, or another one where it is not one of white noise, which Stein's estimate is made for."""
+        return self
+
     def check(self, planes: np.ndarray) -> None:
         """Refuse an image that cannot have this noise."""
 

@@ -15,6 +15,7 @@ from .. import _checks
 from .._notes import Note
 from . import estimate, fit, magnitude, vst
 from .bands import measure_bands
+from .camera import Camera, shown
 from .fitted import FittedNoise
 from .model import NoiseModel
 from .numbers import numbers, root_mean_square
@@ -24,7 +25,7 @@ from .photons import PoissonGaussian
 if TYPE_CHECKING:
     from .._typing import Array, Numbers
 
-__all__ = ["Gaussian", "PoissonGaussian", "Rician"]
+__all__ = ["Camera", "Gaussian", "PoissonGaussian", "Rician"]
 
 CORRELATED = Note(
     "correlated",
@@ -99,7 +100,10 @@ class Gaussian(NoiseModel):
 
     def fit(self, evidence: Evidence) -> FittedNoise:
         """Fit one number a channel, and where the noise is correlated its power in each band."""
-        white = estimate.estimate(evidence)
+        return self.of(evidence, estimate.estimate(evidence))
+
+    def of(self, evidence: Evidence, white: estimate.NoiseEstimate) -> FittedNoise:
+        """Fit what is left to fit where the white noise is known."""
         bands = None
         if white.correlated:
             bands = measure_bands(evidence.planes, evidence.known, saturation=evidence.saturation)
@@ -191,8 +195,8 @@ class Rician(NoiseModel):
 class Auto(NoiseModel):
     """The model that an image speaks for: what ``noise="auto"`` means.
 
-    Rician noise needs data without a negative value and a background of nothing else, Poisson-Gaussian noise a
-    variance that grows with brightness beyond doubt; all else is Gaussian.
+    Rician noise needs data without a negative value and a background of nothing else, that of a camera the traces of
+    processing, Poisson-Gaussian noise a variance that grows with brightness beyond doubt; all else is Gaussian.
     """
 
     name: ClassVar[str] = "auto"
@@ -207,10 +211,32 @@ class Auto(NoiseModel):
         ground = magnitude.background(evidence)
         if ground is not None:
             return Rician(*ground).fit(evidence)
-        return (PoissonGaussian() if fit.grows(evidence) else Gaussian()).fit(evidence)
+        white = estimate.estimate(evidence)
+        if (processed := shown(evidence, white)) is not None:
+            return processed
+        return PoissonGaussian().fit(evidence) if fit.grows(evidence) else Gaussian().of(evidence, white)
 
 
-MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician)}
+@dataclass(frozen=True)
+class Unnamed(NoiseModel):
+    """The noise of an image of which nothing is said: that of a processed photograph where it shows it, or Gaussian."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether its numbers are there: they never are."""
+        return False
+
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Choose, and fit what was chosen."""
+        white = estimate.estimate(evidence)
+        return shown(evidence, white) or Gaussian().of(evidence, white)
+
+    def for_risk(self) -> NoiseModel:
+        """Return Gaussian noise."""
+        return Gaussian()
+
+
+MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician, Camera)}
 """The models that can be named on the command line."""
 
 

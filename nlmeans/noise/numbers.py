@@ -57,8 +57,8 @@ def over_pixels(values: np.ndarray, number: Callable[[np.ndarray], float]) -> fl
 
 def _number(value: Any, name: str) -> float:
     number = _checks.real(value, name)
-    if name == "sigma" and number < 0:
-        raise ValueError(f"sigma must be at least 0; got {number:g}")
+    if name not in ("gain", "offset", "excess") and number < 0:
+        raise ValueError(f"{name} must be at least 0; got {number:g}")
     if name == "excess" and number < 1:
         raise ValueError(f"excess must be at least 1: no amplifier takes noise away; got {number:g}")
     if name == "gain" and number <= 0:

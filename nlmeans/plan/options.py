@@ -310,7 +310,8 @@ class Options:
 
     def fitted_noise(self, planes: np.ndarray, index: int, saturation: tuple[float, float] | None) -> "FittedNoise":
         """Return the noise of the ``index``-th image, planes (C, Z, Y, X) with NaN where pixels do not count."""
-        return self.noise[index % len(self.noise)].fitted(planes, None, saturation)
+        model = self.noise[index % len(self.noise)]
+        return (model.for_risk() if self.strength == "sure" else model).fitted(planes, None, saturation)
 
 
 def _kind(hint: Any) -> Any:

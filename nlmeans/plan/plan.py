@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
+MARGIN = 4
+"""Pixels around a region that its half-size image, and the way back from that, depend on besides."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -43,6 +46,9 @@ class Plan:
         What the method chose: names and values.
     depends : tuple of 3 int
         The halo along (z, y, x): how far around itself a pixel of the result depends on the image.
+    coarser : Plan or None
+        The plan of the half-size image, where the noise has power at its scale: it is denoised first, and what that
+        changes is taken over.
     defaults_version : int
         Version of the table of defaults, which changes when a default does.
 
@@ -66,6 +72,7 @@ class Plan:
     method: str = ""
     details: tuple[tuple[str, str], ...] = ()
     depends: Radii = (0, 0, 0)
+    coarser: Plan | None = None
     defaults_version: int = DEFAULTS_VERSION
 
     @classmethod
@@ -80,7 +87,7 @@ class Plan:
     @property
     def correlated(self) -> bool:
         """Whether neighbouring pixels share noise, as after JPEG or demosaicking."""
-        return noted(self.notes, "correlated")
+        return noted(self.notes, "correlated") or noted(self.notes, "processed")
 
     @property
     def halo(self) -> tuple[int, ...]:
@@ -88,11 +95,24 @@ class Plan:
 
         This leaves aside the numbers of the plan itself, which come from the whole image.
         """
-        return self.reach()[-len(Layout(self.axes).space) :]
+        return self.reach_of_all()[-len(Layout(self.axes).space) :]
+
+    @property
+    def scales(self) -> tuple[Plan, ...]:
+        """The plan and those of the coarser scales, from fine to coarse."""
+        return (self,) if self.coarser is None else (self, *self.coarser.scales)
 
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x), which may be larger where pixels are ``missing``."""
         return self.depends
+
+    def reach_of_all(self, missing: bool = False) -> Radii:
+        """Return the halo along (z, y, x) with that of the coarser scales."""
+        z, y, x = self.reach(missing)
+        if self.coarser is None:
+            return z, y, x
+        below = self.coarser.reach_of_all(missing)
+        return z + below[0], y + 2 * below[1] + MARGIN, x + 2 * below[2] + MARGIN
 
     def chosen(self) -> list[tuple[str, str]]:
         """Return names and values of what the method chose."""
@@ -106,6 +126,9 @@ class Plan:
         if not self.plain:
             rows.append(("noise", self.noise))
         rows.append(("sigma", f"{sigma} ({'estimated' if self.estimated else 'given'})"))
+        if self.coarser is not None:
+            each = ["; ".join(" ".join(f"{s:.4g}" for s in plan.sigma) for plan in self.scales[1:])]
+            rows.append(("coarser scales", f"{len(self.scales) - 1}, of sigma {each[0]}"))
         rows += self.chosen()
         rows += [
             ("expected", f"{self.seconds:.2g} s on one thread"),

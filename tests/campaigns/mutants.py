@@ -60,7 +60,7 @@ def damaged(name, seed, rng):
         return gzip.compress(damaged_bytes(gzip.decompress(seed), rng), mtime=0)
     if name.endswith(".png") and rng.random() < 0.7:
         return damaged_png(seed, rng)
-    if ".tif" in name and rng.random() < 0.5:
+    if (".tif" in name or ".dng" in name) and rng.random() < 0.5:
         return damaged_tiff(seed, rng)
     return damaged_bytes(seed, rng)
 
@@ -208,7 +208,8 @@ def tasks(path, deep):
 
     def denoise(picture):
         pixels = nlmeans.denoise(picture.pixels, 5, quality="fast", threads=1, **asked(picture))
-        formats.write(path.with_name(f"out-{path.name}"), picture.with_pixels(pixels), overwrite=True)
+        target = path.with_name(f"out-{path.name}{'.tif' if path.suffix == '.dng' else ''}")
+        formats.write(target, picture.with_pixels(pixels), overwrite=True)
 
     if path.suffix in (".zarr", ".tif", ".npy"):
         yield "sample", lambda _: large.sampled(path)

@@ -4,6 +4,7 @@ import gzip
 import struct
 import tempfile
 import zlib
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +20,8 @@ COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
 VOLUME = np.random.default_rng(1).normal(1000, 50, (6, 20, 24)).astype(np.float32)
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row and column, and steps, of the passes of an interlaced PNG."""
+NEUTRAL = (0.5, 1.0, 0.7)
+"""What a camera reads of something grey, where its green is 1."""
 
 
 def chunk(name, body):
@@ -49,6 +52,29 @@ def tiff(array, **options):
     stream = BytesIO()
     tifffile.imwrite(stream, array, **{"photometric": "minisblack"} | options)
     return stream.getvalue()
+
+
+def dng(mosaic, black=(512,) * 4, white=15871, pattern=b"\0\1\1\2", said=(), **options):
+    """Return camera RAW whose colours, developed, are those of sRGB: red, green and blue, times `NEUTRAL`."""
+    camera = np.diag(NEUTRAL) @ [[3.2405, -1.5371, -0.4985], [-0.9693, 1.8760, 0.0416], [0.0556, -0.2040, 1.0572]]
+    side = round(len(pattern) ** 0.5)
+    tags = [
+        (271, 2, None, "Maker", True),
+        (272, 2, None, "A camera", True),
+        (33421, 3, 2, (side, side), True),  # how often the mosaic repeats, and its colours
+        (33422, 1, len(pattern), pattern, True),
+        (50706, 1, 4, b"\1\4\0\0", True),  # versions
+        (50707, 1, 4, b"\1\1\0\0", True),
+        (50708, 2, None, "Maker's camera", True),
+        (50713, 3, 2, (len(black) // 2, 2), True),  # how often the levels of black repeat, and these
+        (50714, 4, len(black), black, True),
+        (50717, 4, 1, white, True),
+        (50721, 10, 9, [n for value in camera.flat for n in (round(value * 10_000), 10_000)], True),
+        (50728, 5, 3, [n for value in NEUTRAL for n in (round(value * 10_000), 10_000)], True),
+        (50778, 3, 1, 21, True),  # the matrix is for daylight
+        *said,
+    ]
+    return tiff(mosaic, **{"photometric": 32803, "metadata": None, "extratags": tags} | options)
 
 
 def npy(array):
@@ -131,6 +157,7 @@ def seeds():
         ),
         "big.tif": tiff(VOLUME, bigtiff=True, metadata={"axes": "TYX"}),
         "pages.tif": tiff(VOLUME, metadata={"axes": "ZYX"}, compression="zlib"),
+        **({"camera.dng": dng(DEEP)} if find_spec("rawpy") else {}),
         "float.npy": npy(VOLUME),
         "grey.npy": npy(np.asfortranarray(DEEP)),
         "volume.nii": nifti(VOLUME.T),

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = [
     "nlmeans", "nlmeans.extend", "nlmeans.large", "nlmeans.pairwise", "nlmeans.groups", "nlmeans.wiener",
-    "nlmeans.noise", "nlmeans.tiled", "nlmeans.io", "nlmeans.convert", "nlmeans.datasets", "nlmeans.compat.skimage",
-    "nlmeans.compat.opencv", "nonlocal_block",
+    "nlmeans.noise", "nlmeans.tiled", "nlmeans.io", "nlmeans.convert", "nlmeans.datasets", "nlmeans.raw",
+    "nlmeans.compat.skimage", "nlmeans.compat.opencv", "nonlocal_block",
 ]  # fmt: skip
 WITHOUT_EXAMPLE = {
     "DenoisingError": "a fault of this library, which no call is known to raise",
@@ -26,7 +26,7 @@ ANYTHING = {
     "integer": "arguments are refused whatever they are", "real": "likewise", "method_of": "likewise",
     "Recipe": "numbers are the method's own", "Outcome": "a plan of the method's own class",
     "Picture": "what only a format knows", "Gaussian": "numbers as they were given; checkers see __init__",
-    "PoissonGaussian": "likewise", "Rician": "likewise",
+    "Camera": "likewise", "PoissonGaussian": "likewise", "Rician": "likewise",
     "load_classifier": "notes are JSON", "load_denoiser": "notes are JSON",
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner  # noqa: E402
 import nlmeans  # noqa: E402
 import nonlocal_block  # noqa: E402
 from nlmeans.cli import app  # noqa: E402
-from nlmeans.methods.region import SHADES  # noqa: E402
+from nlmeans.methods.part import SHADES  # noqa: E402
 from nonlocal_block import _planes, method, weights  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -206,11 +206,6 @@ def test_limit_lets_large_cameras_pass():
 @pytest.mark.parametrize(
     ("name", "head", "message"),
     [
-        ("a.nef", b"MM\0*", "camera RAW cannot be read: develop it"),
-        ("a.CR3", b"\0\0\0\x18ftypcrx ", "camera RAW"),
-        ("renamed.png", b"\0\0\0\x18ftypcrx ", "camera RAW"),
-        ("renamed.tif", b"II*\0\x10\0\0\0CR\2\0", "camera RAW"),
-        ("a.raf", b"FUJIFILMCCD-RAW 0201", "camera RAW"),
         ("a.heic", b"\0\0\0\x24ftypheic", "HEIC, HEIF and AVIF cannot be read: convert"),
         ("renamed.jpg", b"\0\0\0\x24ftypmif1", "HEIC"),
         ("a.png", b"GIF89a", "this is GIF: convert it to PNG"),
@@ -220,6 +215,23 @@ def test_limit_lets_large_cameras_pass():
 def test_files_of_other_kinds(tmp_path, name, head, message):
     (tmp_path / name).write_bytes(head)
     with pytest.raises(formats.PictureError, match=message):
+        formats.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("a.nef", b"MM\0*"),
+        ("a.CR3", b"\0\0\0\x18ftypcrx "),
+        ("renamed.png", b"\0\0\0\x18ftypcrx "),
+        ("renamed.tif", b"II*\0\x10\0\0\0CR\2\0"),
+        ("a.raf", b"FUJIFILMCCD-RAW 0201"),
+    ],
+)
+def test_camera_raw_is_known_by_its_name_or_its_beginning(tmp_path, monkeypatch, name, head):
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(formats.PictureError, match="camera RAW files need rawpy: install it with"):
         formats.read(tmp_path / name)
 
 

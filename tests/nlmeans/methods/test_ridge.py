@@ -14,7 +14,7 @@ from nlmeans.groups import naive
 from nlmeans.methods import combine
 from nlmeans.methods.average import average
 from nlmeans.methods.own import ridge
-from nlmeans.methods.region import Pixels, denoised
+from nlmeans.methods.part import Pixels, denoised
 from nlmeans.methods.sample import Sample
 from nlmeans.methods.scale import Scale
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician

@@ -137,13 +137,14 @@ def test_models_are_written_as_they_are_read():
         "gaussian:sigma=5,6,7",
         "poisson:gain=2.5,offset=0,sigma=3",
         "rician:sigma=4,coils=8",
+        "camera:full=5,half=4,quarter=3",
     ):
         assert text(parse(line)) == line
     assert text(Speckle(0.2)) == "speckle:share=0.2"
     assert parse("poisson") == MODELS["poisson"]()
     assert parse("auto") == "auto"
     for line, words in (
-        ("speckle", "must be auto, gaussian, poisson, rician, or"),
+        ("speckle", "must be auto, gaussian, poisson, rician, camera, or"),
         ("gaussian:5", "must give each of its numbers once, as sigma=2.5; got 'gaussian:5'"),
         ("gaussian:sigma=5,sigma=6", "once"),
         ("gaussian:gain=5", "gaussian has sigma; got 'gain'"),

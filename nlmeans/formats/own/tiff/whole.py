@@ -179,7 +179,7 @@ def only_series(tif: Any) -> Any:
     """Return the one picture or stack that a file holds."""
     first = tif.pages[0]
     if DNG_VERSION in first.tags or first.photometric in SENSOR:
-        raise PictureError("camera RAW cannot be read: develop it first, without denoising, to a 16-bit TIFF")
+        raise PictureError("camera RAW must be named as such: this is a DNG, whose name must end in .dng")
     series = [s for s in tif.series if s.keyframe is not None and not (s.keyframe.is_reduced or s.keyframe.is_mask)]
     if len(series) != 1:
         shapes = ", ".join(str(s.shape) for s in series[:4])
