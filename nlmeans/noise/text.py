@@ -59,7 +59,7 @@ def _number_or_map(text: str, key: str) -> Any:
         number = float(text)
     except ValueError:
         if not Path(text).is_file():
-            raise ValueError(f"must be a model with numbers, or files of maps, for {key}; got {text!r}") from None
+            raise ValueError(f"must be a model with numbers for {key}; got {text!r}, no file of a map either") from None
         from .. import formats
 
         return formats.read(Path(text)).pixels

@@ -148,7 +148,7 @@ def test_models_are_written_as_they_are_read():
         ("gaussian:5", "must give each of its numbers once, as sigma=2.5; got 'gaussian:5'"),
         ("gaussian:sigma=5,sigma=6", "once"),
         ("gaussian:gain=5", "gaussian has sigma; got 'gain'"),
-        ("gaussian:sigma=five", "must be a model with numbers, or files of maps, for sigma; got 'five'"),
+        ("gaussian:sigma=five", "must be a model with numbers for sigma; got 'five'"),
         ("gaussian:sigma=inf", "must be finite; got 'inf'"),
         ("gaussian:sigma=-1", "at least 0"),
     ):

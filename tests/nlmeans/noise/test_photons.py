@@ -95,7 +95,7 @@ def test_the_command_takes_files_of_maps(tmp_path, monkeypatch):
     read = read_calibration("offset.tif", "variance.tif", "gain.tif")
     np.testing.assert_allclose(read.sigma, SIGMA, rtol=1e-5)
     assert "sigma map of" in CliRunner().invoke(app, ["plan", "noisy.npy", "--noise", model]).output
-    for bad, words in ((f"{model},sigma=3", "sigma or variance"), ("poisson:gain=none.tif", "files of maps")):
+    for bad, words in ((f"{model},sigma=3", "sigma or variance"), ("poisson:gain=none.tif", "no file of a map")):
         refused = CliRunner().invoke(app, ["plan", "noisy.npy", "--noise", bad])
         assert refused.exit_code == 2
         assert words in " ".join(refused.output.replace("│", " ").split())
