@@ -11,8 +11,9 @@ from pathlib import Path
 
 from . import present, studies
 from .harness import environment, schema
+from .harness.beside import SHORT
 from .harness.discovery import commands
-from .harness.running import Request, Usage, check, run, work
+from .harness.running import NO_BUILD, Request, Usage, check, run, work
 from .harness.suite import Suite
 from .present import show
 from .suites import all_suites
@@ -76,7 +77,13 @@ def add_suite(command: argparse.ArgumentParser, suites: Sequence[Suite], every: 
     )
     if sets := list(dict.fromkeys(name for suite in suites for name in suite.sets)):
         some = f"folder of standard sets, measured instead of scikit-image's pictures: {', '.join(sets)}"
+        if any(suite.pairs for suite in suites):
+            some += "; for real also any folder of pairs, or one that holds some"
         command.add_argument("--data", type=Path, metavar="DIR", help=some)
+    if every != QUICK and (before := [suite.before for suite in suites if suite.before]):
+        some = f"commit, or folder of a checkout, that our methods are measured beside; {NO_BUILD} for no other build"
+        usual = f"default: {before[0][:SHORT]}, where sets are measured in full"
+        command.add_argument("--against", default="", metavar="COMMIT", help=f"{some} ({usual})")
     if any(suite.noisy for suite in suites):
         command.add_argument("--sigma", type=levels, default=(), metavar="S,S", help="noise levels in grey levels")
     command.add_argument(
@@ -110,6 +117,7 @@ def run_suites(options: argparse.Namespace) -> int:
         quick=options.every == QUICK or options.quick,
         out=options.out or (QUICK_FOLDER if options.every == QUICK else None),
         resume=options.resume,
+        against=getattr(options, "against", ""),
     )
     if request.resume and request.out is None and request.partial:
         raise Usage("--resume needs --out: a part of a suite is written nowhere else")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from . import environment, schema
+from .beside import SHORT, Beside, Build
 from .cases import Case
 from .fits import fits
 from .methods import Method
@@ -21,6 +22,9 @@ from .suite import Suite
 
 SHOWN_AT = 25.0
 """Pictures of the noise level that is nearest are kept, for the page's gallery."""
+
+
+NO_BUILD = "none"
 
 
 class Usage(ValueError):
@@ -49,6 +53,9 @@ class Request:
         Folder for the result file and the pictures.
     resume : bool
         Whether finished cases of an earlier run in that folder are kept, those that are not asked for too.
+    against : str
+        The commit, or folder, of the earlier build that our methods are measured beside, `NO_BUILD` for none; if empty,
+        the suite's where sets are measured in full.
     """
 
     only: tuple[str, ...] = ()
@@ -60,6 +67,7 @@ class Request:
     quick: bool = False
     out: Path | None = None
     resume: bool = False
+    against: str = ""
 
     @property
     def partial(self) -> bool:
@@ -98,9 +106,10 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
     _check_patterns(request.methods, list(dict.fromkeys(known)), "method")
     parts = []
     for suite in suites:
-        part = Work(suite)
+        part, earlier_methods = Work(suite), beside(suite, request)
         for case in offered[suite.name]:
             methods = [suite.methods[name] for name in case.methods if matches(name, request.methods)]
+            methods += earlier_methods(methods)
             if methods and matches(case.name, request.only):
                 part.cases[case] = methods
         if part.cases:
@@ -108,6 +117,22 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
     if not parts:
         raise Usage("none of the methods asked for takes part in the cases asked for")
     return parts
+
+
+def beside(suite: Suite, request: Request) -> Callable[[list[Method]], list[Method]]:
+    """Return what says which methods of an earlier build are measured with some; Usage if there is no such build."""
+    asked = request.against or (suite.before if request.data is not None and not request.quick else NO_BUILD)
+    if not suite.before or asked == NO_BUILD:
+        return lambda methods: []
+    build: Build | str
+    try:
+        build = Build(asked)
+    except ValueError as error:
+        if request.against:
+            raise Usage(f"--against {error}") from error
+        build = f"an earlier build {error}"
+    name = asked[:SHORT] if isinstance(build, str) else build.name
+    return lambda methods: [Beside.of(method, build, name) for method in methods if method.own]
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
@@ -125,8 +150,12 @@ def _check_sets(suites: Sequence[Suite], data: Path) -> None:
     wanted = list(dict.fromkeys(name for suite in suites for name in suite.sets))
     if not wanted:
         raise Usage(f"--data is for suites that measure sets of pictures; {suites[0].name} has none")
-    if not any((data / name).is_dir() for name in wanted):
-        raise Usage(f"--data must be a folder that holds one of {', '.join(wanted)}; {data} holds none of them")
+    pairs = [suite for suite in suites if suite.pairs]
+    more = ", or pairs: NAME_real and NAME_mean, NAME_noisy and NAME_gt or NAME_clean" if pairs else ""
+    if not any((data / name).is_dir() for name in wanted) and not (
+        data.is_dir() and any(suite.build(data, None) for suite in pairs)
+    ):
+        raise Usage(f"--data must be a folder that holds one of {', '.join(wanted)}{more}; {data} holds none of them")
 
 
 def largest() -> int:

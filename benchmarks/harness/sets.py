@@ -1,4 +1,4 @@
-"""Pictures by the set: scikit-image's, the standard sets, real noise, and JPEG's; and the cases that they make."""
+"""Pictures by the set: scikit-image's and the standard sets, with noise and with JPEG's; the cases that they make."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLES = ("camera", "astronaut", "brick")
 TRAINING = {"grey": "Train400", "colour": "CBSD400_train", "volume": "MRI"}
 """Folders of pictures to tune on, by what kind they are; none of them is in a test set."""
 TRAINING_SIDE = 180
-COLOURED = ("astronaut", "Kodak24", "PolyU")
+COLOURED = ("astronaut", "Kodak24")
 QUICK_SIDE = 256
 """Side of the pictures of a quick run."""
 SIGMAS = (15, 25, 50)
@@ -69,7 +69,7 @@ def with_noise(clean: np.ndarray, sigma: float, seed: int) -> Pair:
 
 
 def with_jpeg(pair: Pair, quality: int) -> Pair:
-    """Return what is left of a noisy picture in a JPEG file."""
+    """Return what is left of a noisy picture in a JPEG file, chroma at half the size (4:2:0), as Pillow writes them."""
     from PIL import Image
 
     file = BytesIO()
@@ -90,15 +90,15 @@ def built_in(name: str, side: int | None) -> np.ndarray:
     return clean[top : top + side, left : left + side]
 
 
-def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None, folder: Path | None) -> list[Sample]:
+def samples(source: str, sigma: float, jpeg: int | None, side: int | None, folder: Path | None) -> list[Sample]:
     """Return the pictures of a source with their noise.
 
     Parameters
     ----------
     source : str
-        One of `SAMPLES`, "phantom", "PolyU", "FMD", or another folder of clean PNG files in ``folder``.
-    sigma : float or None
-        Gaussian noise; None where the pictures have their own.
+        One of `SAMPLES`, "phantom", or a folder of clean PNG files in ``folder``.
+    sigma : float
+        Gaussian noise.
     jpeg : int or None
         Quality of the JPEG files that the noisy pictures are saved in.
     side : int or None
@@ -113,18 +113,10 @@ def samples(source: str, sigma: float | None, jpeg: int | None, side: int | None
     """
     result: list[Sample]
     if source in (*SAMPLES, "phantom"):
-        assert sigma is not None
         result = [Sample(source, lambda: with_noise(built_in(source, side), sigma, SEED))]
     elif folder is None:
         raise FileNotFoundError(f"{source} does not come along: --data names the folder that holds it")
-    elif source == "PolyU":
-        result = [Sample(file.name, partial(_camera, file)) for file in sorted((folder / source).rglob("*_real.*"))]
-    elif source == "FMD":
-        result = [
-            Sample(file.name, partial(_microscope, file)) for file in sorted((folder / source).glob("*_noisy.png"))
-        ]
     else:
-        assert sigma is not None
         files = sorted((folder / source).glob("*.png"))
         colour = source in COLOURED
         result = [Sample(file.name, partial(_standard, file, colour, sigma, SEED + k)) for k, file in enumerate(files)]
@@ -142,23 +134,6 @@ def _standard(file: Path, colour: bool, sigma: float, seed: int) -> Pair:
 
 def _compressed(load: Callable[[], Pair], quality: int) -> Pair:
     return with_jpeg(load(), quality)
-
-
-def _camera(file: Path) -> Pair:
-    """Return a photograph as the camera wrote it, and the mean of many."""
-    noisy, clean = (read(path, True) for path in (file, file.with_name(file.name.replace("_real", "_mean"))))
-    return noisy, clean.astype(np.float64)
-
-
-def _microscope(file: Path) -> Pair:
-    """Return a fluorescence image, grey where all channels are one, and the mean of fifty."""
-    name = file.name.removesuffix("_noisy.png").removesuffix("_001")
-    truths = [file.with_name(f"{name}{ending}_gt.png") for ending in ("", "_avg50")]
-    truth = next((path for path in truths if path.exists()), truths[0])
-    noisy, clean = (
-        picture.mean(-1) if picture.ndim == 3 else picture for picture in (read(path, None) for path in (file, truth))
-    )
-    return np.rint(noisy).astype(np.uint8), clean.astype(np.float64)
 
 
 def standard(folder: Path, sigma: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -258,6 +233,7 @@ class QualityCase(Case):
 
     def subject(self) -> list[Sample]:
         """Return the pictures, none of which is read yet."""
+        assert self.sigma is not None
         return samples(self.source, self.sigma, self.jpeg, self.side, self.folder)[: self.most]
 
     def given(self, image: np.ndarray) -> tuple[np.ndarray, float | None]:

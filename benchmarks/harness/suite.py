@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .cases import Case
 from .methods import Method
+from .schema import Record
 
 Build = Callable[[Path | None, Sequence[float] | None], tuple[Case, ...]]
 """Returns the cases for a folder of standard sets, or those that need none, and for noise levels, or the usual ones."""
@@ -35,6 +36,12 @@ class Suite:
         Folders that ``--data`` may hold for it.
     noisy : bool
         Whether noise levels can be asked for.
+    pairs : bool
+        Whether ``--data`` may also hold other folders of pairs, or be one.
+    before : str
+        The commit that our methods are measured beside, unless ``--against`` says otherwise; none where empty.
+    overview : callable or None
+        Returns lines that tell a result at a glance, printed below its tables.
     """
 
     name: str
@@ -46,6 +53,9 @@ class Suite:
     quick: tuple[Case, ...] | None = None
     sets: tuple[str, ...] = ()
     noisy: bool = False
+    pairs: bool = False
+    before: str = ""
+    overview: Callable[[Record], list[str]] | None = None
 
     @property
     def about(self) -> str:

@@ -10,6 +10,7 @@ from typing import IO
 from ..harness import schema
 from ..harness.schema import Record
 from ..harness.timing import mean
+from ..suites import all_suites
 
 HEADERS = ("threads", "method", "median (middle half)", "times as fast (small) as", "PSNR dB", "SSIM", "first call s")
 
@@ -95,7 +96,7 @@ def markdown(result: Record) -> str:
     table = [line(("case", *HEADERS)), line(("---",) * (len(HEADERS) + 1))]
     for case in result["cases"]:
         table += [line((_title(case) if k == 0 else "", *cells)) for k, cells in enumerate(rows(case))]
-    return "\n".join([*table, "", footer(result), ""])
+    return "\n".join([*table, *glance(result), "", footer(result), ""])
 
 
 def show(result: Record, file: IO[str]) -> None:
@@ -112,7 +113,14 @@ def show(result: Record, file: IO[str]) -> None:
             table.add_row(*map(Text, cells), style=colours[method["status"]])
         console.print(f"\n{case['name']}: {_title(case)}", style="bold")
         console.print(table)
+    file.writelines(f"{line}\n" for line in glance(result))
     console.print(f"\n{footer(result)}")
+
+
+def glance(result: Record) -> list[str]:
+    """Return what a result's suite tells at a glance."""
+    told = next((suite.overview for suite in all_suites() if suite.name == result["suite"] and suite.overview), None)
+    return told(result) if told else []
 
 
 def main(arguments: list[str] | None = None) -> int:

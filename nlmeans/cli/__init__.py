@@ -20,7 +20,7 @@ import nlmeans
 
 from .. import formats
 from ..formats.table import by_name
-from ..noise.image import fitted
+from ..noise.image import evidence_of
 from ..noise.text import text as noise_text
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
@@ -145,15 +145,33 @@ def estimate(
         Literal["gaussian", "poisson"],
         typer.Option(help="Noise of one standard deviation, or photon counts with a gain and read noise."),
     ] = "gaussian",
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Draw what the noise looks like, by brightness, frequency, scale and channel: a PNG or SVG.",
+        ),
+    ] = None,
     reading: Reading,
+    overwrite: Overwrite = False,
 ) -> None:
     """Print the noise of pictures in the units of their pixels: a line a file, its name, a tab, and the noise.
 
     That is the standard deviation, a number a channel; or poisson:gain=G,offset=O,sigma=S, as --noise takes it.
     """
     with Console() as console:
-        for source in files_of(inputs):
+        sources = list(files_of(inputs))
+        if plot is not None:
+            from .plotting import check_plot, draw_noise
+
+            with console.working_on(plot):
+                check_plot(plot, sources, overwrite)
+            if console.code:
+                raise typer.Exit(console.code)
+        for source in sources:
             with console.working_on(source):
+                if plot is not None:
+                    draw_noise(plot, source, model, reading, overwrite)
                 if in_blocks(source, source):
                     typer.echo(f"{source}\t{noise_in_blocks(source, model, reading)}")
                     continue
@@ -162,7 +180,7 @@ def estimate(
                 if picture.known is not None:
                     of["mask"] = picture.known
                 if model == "poisson" and (sensor := sensor_of(picture)) is not None:
-                    text = noise_text(fitted(picture.pixels[:, None], None, sensor).model)
+                    text = noise_text(sensor.fit(evidence_of(picture.pixels[:, None], None)).model)
                 elif model == "poisson":
                     text = noise_text(nlmeans.estimate_noise(picture.pixels, **of))
                 else:

@@ -24,7 +24,7 @@ from ..methods import registry
 from ..methods.method import Method
 from ..methods.part import SHADES
 from ..methods.recipe import Recipe
-from ..methods.sample import maps_of, noise_of, recipe_of
+from ..methods.sample import evidence_of, maps_of, recipe_of
 from ..pairwise.tiles import available_cpus
 from ..plan.defaults import DEFAULTS_VERSION
 from ..plan.options import Options
@@ -41,6 +41,7 @@ from .workers import Cluster
 if TYPE_CHECKING:
     from .._typing import Companion, DType, Event, FilePath, Sigma
     from ..noise.model import NoiseModel
+    from ..noise.patches import Evidence
     from ..plan.options import MethodTuning
 
     class FileArguments(MethodTuning, total=False):
@@ -261,8 +262,15 @@ def fitted_noise(
 
     The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
     """
+    return model.fit(evidence_in(source, axes=axes, channel_axis=channel_axis, max_pixels=max_pixels)).model
+
+
+def evidence_in(
+    source: FilePath, *, axes: str | None = None, channel_axis: int | None = None, max_pixels: int | None = None
+) -> Evidence:
+    """Return what the noise of a file is judged by: a sample of it, of all its images."""
     of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, None, {})
-    return noise_of(of.parts(sha256()), of.count, model, options.get("nodata")).model
+    return evidence_of(of.parts(sha256()), of.count, options.get("nodata"))
 
 
 def _opened(

@@ -24,7 +24,7 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from .._notes import Note
     from ..noise.fitted import FittedNoise
-    from ..noise.model import NoiseModel
+    from ..noise.patches import Evidence
     from .method import Method
 
 PLANES = Layout("CZYX")
@@ -275,9 +275,9 @@ def recipe_of(
     return scales.decide(method, Sample.of(image, options, 0, parts.sides), options), known is not None
 
 
-def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
-    """Return the noise of ``count`` images together, as `estimate_sigma` and `estimate_noise` fit it to arrays."""
-    from ..noise.image import fitted
+def evidence_of(parts: Parts, count: int, nodata: float | None = None) -> Evidence:
+    """Return what the noise of ``count`` images together is judged by, as that of arrays is."""
+    from ..noise.image import evidence_of
 
     depth, rows, columns = parts.sides
     tiles = crops((count * depth, rows, columns), parts.channels)
@@ -285,7 +285,7 @@ def noise_of(parts: Parts, count: int, model: NoiseModel, nodata: float | None =
     image = np.concatenate([parts.image(index, [part])[0] for index, part in places], axis=1)
     known = _companions.known(image, None, PLANES)
     _companions.limits(image, known)
-    return fitted(image, known, model, nodata)
+    return evidence_of(image, known, nodata)
 
 
 def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:

@@ -82,7 +82,7 @@ def measure_bands(
     coefficients, scale = _coefficients(planes[live], mask, saturation) if live else (np.empty((0, 0, 0)), 0.0)
     if len(coefficients) == 0:
         return None
-    covariance = _covariance(coefficients)
+    covariance = covariance_of(coefficients)
     sigma = np.sqrt(np.einsum("bcc->c", covariance) / len(covariance))
     every = np.zeros(len(planes))
     every[live] = scale * sigma
@@ -127,7 +127,7 @@ def _coefficients(planes: Array, mask: Flags | None, saturation: tuple[float, fl
     unit = unit.astype(np.float32)
     levels = [clip_levels(v, saturation) for v in values]
     clipped = np.stack([(c <= low) | (c >= high) for c, (low, high) in zip(planes, levels, strict=True)])
-    z, y, x = np.nonzero(_counting(unit, known, clipped))
+    z, y, x = np.nonzero(counting(unit, known, clipped))
     chosen = spread(len(z), SAMPLE)
     first = np.ravel_multi_index((z[chosen], y[chosen], x[chosen]), known.shape)
     inside = np.add.outer(np.arange(PATCH) * known.shape[2], np.arange(PATCH)).ravel()
@@ -139,28 +139,24 @@ def _coefficients(planes: Array, mask: Flags | None, saturation: tuple[float, fl
     return bands, scale
 
 
-def _counting(unit: Array, known: Flags, clipped: Flags) -> Flags:
+def counting(unit: Array, known: Flags, clipped: Flags) -> Flags:
     """Return which patches (by their first pixel) show noise.
 
     Softer than `estimate.usable_in`: a picture that is clipped here and there in different channels must not be left
     with its textured corners. Clipped pixels are counted over all channels together, and a patch that is constant
     along an axis is left out alone, without its neighbours.
     """
-    slices, shares = [], []
-    for z in range(known.shape[0]):
-        whole = all_in(known[z], PATCH, PATCH)
-        for plane in unit[:, z]:
-            whole &= ~all_in(plane[1:] == plane[:-1], PATCH - 1, PATCH)
-            whole &= ~all_in(plane[:, 1:] == plane[:, :-1], PATCH, PATCH - 1)
-        slices.append(whole)
-        shares.append(np.mean([share_in(flags) for flags in clipped[:, z]], axis=0))
-    usable, share = np.stack(slices), np.stack(shares)
-    if not usable.any():
+    usable = all_in(known, PATCH, PATCH)
+    for plane in unit:
+        usable &= ~all_in(plane[:, 1:] == plane[:, :-1], PATCH - 1, PATCH)
+        usable &= ~all_in(plane[:, :, 1:] == plane[:, :, :-1], PATCH, PATCH - 1)
+    if not (usable.any() and clipped.any()):
         return usable
+    share = np.mean([share_in(flags) for flags in clipped], axis=0)
     return usable & (share <= max(CLIPPED_SHARE, np.quantile(share[usable], 0.1)))
 
 
-def _covariance(coefficients: Array) -> Array:
+def covariance_of(coefficients: Array) -> Array:
     """Return the channels' covariance (64, C, C) of the noise in each band."""
     frequency, energy = _frequency(), np.square(coefficients).sum(1)
     count = min(max(int(FLATTEST * len(energy)), LEAST_PATCHES), len(energy))

@@ -54,9 +54,9 @@ def bins_of(patches: Patches) -> Bins:
     if len(patches) == 0:
         return Bins(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool))
     order = np.argsort(patches.mean, kind="stable")
-    blocks = _blocks(patches.z, patches.y, patches.x)
+    blocks = blocks_of(patches.z, patches.y, patches.x)
     rows, white = [], []
-    for members in _cut(order, patches.mean, blocks):
+    for members in cut_of(order, patches.mean, blocks):
         flattest = members[estimate.flattest_of(patches.texture[members])]
         variances = _quiet(patches.noise[flattest], patches.z[flattest], patches.y[flattest], patches.x[flattest])
         variance = patches.scale**2 * max(float(variances[DIRECTIONS - 1]), 0.0)
@@ -77,12 +77,13 @@ def _quiet(noise: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np
     return estimate.quietest_variances(moments, counts)
 
 
-def _blocks(z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def blocks_of(z: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return in which block of 8 x 8 pixels each patch begins."""
     index = np.stack([z, y // PATCH, x // PATCH])
     return np.ravel_multi_index(tuple(index), tuple(index.max(1) + 1))
 
 
-def _cut(order: np.ndarray, means: np.ndarray, blocks: np.ndarray) -> list[np.ndarray]:
+def cut_of(order: np.ndarray, means: np.ndarray, blocks: np.ndarray) -> list[np.ndarray]:
     """Return the members of each bin, darkest first; a bin too small is joined with the next."""
     ranked = means[order]
     levels = np.linspace(ranked[0], ranked[-1], LEVELS + 1)[1:-1]

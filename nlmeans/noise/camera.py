@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -60,6 +61,8 @@ BLOCKED, SMOOTH = 0.01, 1.75
 which a picture in colours has been processed."""
 GREY_BLOCKED, GREY_EVEN, GREY_MOST = 0.03, 1.5, 4.0
 """The excess from which a grey one has, and the most that its floor may grow, and be: there are no colours to ask."""
+HIDDEN: Final = 1.2
+"""Noise at full size, in units of what single patches show, from which part of it is hidden from them."""
 LEAST, MOST = 0.6, 8.0
 """Floor, in 255ths of the range, from which noise is worth removing at all scales, and beyond which it is texture,
 unless it is even."""
@@ -169,8 +172,11 @@ class Camera(NoiseModel):
         return replace(noise, estimated=True, outliers=evidence.outliers)
 
 
-def shown(evidence: Evidence, white: NoiseEstimate) -> FittedNoise | None:
-    """Return the noise of a processed photograph, if an image is one beyond doubt; ``white`` is its white noise."""
+def shown(evidence: Evidence, white: NoiseEstimate, sigma: Sequence[float]) -> FittedNoise | None:
+    """Return the noise of a processed photograph, if an image is one beyond doubt.
+
+    ``white`` is its white noise, and ``sigma`` what its single patches show of noise, one a channel.
+    """
     colours, blocked = len(evidence.planes), max(white.blocking, default=0.0)
     if colours not in (1, 3) or not (white.correlated or blocked > BLOCKED) or min(white.sigma) == 0:
         return None
@@ -188,7 +194,8 @@ def shown(evidence: Evidence, white: NoiseEstimate) -> FittedNoise | None:
         processed = blocked > BLOCKED or half > SMOOTH * full
     if not processed or floor < LEAST or (floor > MOST and even > EVEN):
         return None
-    return Camera().measured(evidence, windows)
+    noise = Camera().measured(evidence, windows)
+    return noise if noise.channels[0] > HIDDEN * float(np.mean(sigma)) else None
 
 
 def _in_bytes(evidence: Evidence) -> tuple[Array, float]:

@@ -134,7 +134,7 @@ def _of(channel: Channel) -> tuple[float, float, float]:
     flattest = flattest_of(patches.texture)
     flattest = flattest[np.argsort(patches.texture[flattest], kind="stable")]
     z, y, x, noise = (part[flattest] for part in (patches.z, patches.y, patches.x, patches.noise))
-    sigma, correlation = _quietest(noise, z, y, x)
+    sigma, correlation = quietest(noise, z, y, x)
     if sigma == 0:
         return patches.scale * _from_differences(channel.unit[0], channel.known), 0.0, 0.0
     return patches.scale * sigma / _censored(patches.clipped), correlation, _blocking(noise, sigma, y, x)
@@ -146,7 +146,7 @@ def flattest_of(texture: Array) -> Indices:
     return np.sort(np.argpartition(texture, count - 1)[:count]) if count < len(texture) else np.arange(len(texture))
 
 
-def _quietest(noise: Array, z: Indices, y: Indices, x: Indices) -> tuple[float, float]:
+def quietest(noise: Array, z: Indices, y: Indices, x: Indices) -> tuple[float, float]:
     """Return sigma and correlation from patches in order of texture."""
     half = (z + y // PIECE + x // PIECE) % 2
     # Overlapping patches share their noise: a block of 8 x 8 counts once, however many patches begin in it. With

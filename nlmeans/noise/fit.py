@@ -59,16 +59,16 @@ def _fit_channel(channel: Channel) -> tuple[float, float, float, bool]:
     if (counts := sparse(channel)) is not None:
         return (counts.gain, 0.0, 0.0, True) if counts.gain else (0.0, 0.0, counts.sigma, False)
     if channel.low == 0 and np.count_nonzero(channel.values == 0) > ZEROS * channel.values.size:
-        line, grows = _line(bins_of(channel.apart_from(channel.volume >= channel.high)))
+        line, grows = line_of(bins_of(channel.apart_from(channel.volume >= channel.high)))
         if grows and abs(line[0] / float(channel.values[channel.values > 0].min()) - 1) < STEP_AGREES:
             return *_folded(*line), True
-    line, grows = _line(bins_of(channel.patches))
+    line, grows = line_of(bins_of(channel.patches))
     if line == (0.0, 0.0):
         return 0.0, 0.0, estimate.sigma_of(channel), False
     return *_folded(*line), grows
 
 
-def _line(bins: Bins) -> tuple[tuple[float, float], bool]:
+def line_of(bins: Bins) -> tuple[tuple[float, float], bool]:
     """Return slope and intercept of the variance, and whether the slope is beyond doubt; zeros if nothing is known."""
     if len(bins) < LEAST_BINS or bins.variance.min() == 0:
         return (0.0, 0.0), False

@@ -140,6 +140,12 @@ def estimate_noise(
 
 def _fitted(image: Any, model: NoiseModel, axes: Any, channel_axis: Any, mask: Any) -> tuple[FittedNoise, bool]:
     """Return the noise of all images in a stack together, and whether there are channels."""
+    evidence, coloured = evidence_in(image, axes, channel_axis, mask)
+    return model.fit(evidence), coloured
+
+
+def evidence_in(image: Any, axes: Any, channel_axis: Any, mask: Any) -> tuple[Evidence, bool]:
+    """Return what the noise of all images in a stack is judged by, and whether there are channels."""
     image, of = _containers.taken(image, {"axes": axes, "channel_axis": channel_axis, "mask": mask})
     array = _checks.image(image)
     layout = _checks.layout(array, of["axes"], of["channel_axis"])
@@ -149,10 +155,10 @@ def _fitted(image: Any, model: NoiseModel, axes: Any, channel_axis: Any, mask: A
     images, channels, depth, *sides = stack.shape
     tiles = crops((images * depth, sides[0], sides[1]), channels)
     known = None if there is None else cut(layout.planes(there), tiles)
-    return fitted(cut(stack, tiles), known, model), layout.channel_axis is not None
+    return evidence_of(cut(stack, tiles), known), layout.channel_axis is not None
 
 
-def fitted(source: np.ndarray, known: np.ndarray | None, model: NoiseModel, nodata: float | None = None) -> FittedNoise:
-    """Return the noise of planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
+def evidence_of(source: np.ndarray, known: np.ndarray | None, nodata: float | None = None) -> Evidence:
+    """Return the evidence in planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
     measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
-    return model.fit(Evidence.of(measured, None, _checks.saturation(source.dtype)))
+    return Evidence.of(measured, None, _checks.saturation(source.dtype))

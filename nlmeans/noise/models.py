@@ -212,9 +212,10 @@ class Auto(NoiseModel):
         if ground is not None:
             return Rician(*ground).fit(evidence)
         white = estimate.estimate(evidence)
-        if (processed := shown(evidence, white)) is not None:
+        gaussian = Gaussian().of(evidence, white)
+        if (processed := shown(evidence, white, gaussian.sigma)) is not None:
             return processed
-        return PoissonGaussian().fit(evidence) if fit.grows(evidence) else Gaussian().of(evidence, white)
+        return PoissonGaussian().fit(evidence) if fit.grows(evidence) else gaussian
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ class Unnamed(NoiseModel):
     def fit(self, evidence: Evidence) -> FittedNoise:
         """Choose, and fit what was chosen."""
         white = estimate.estimate(evidence)
-        return shown(evidence, white) or Gaussian().of(evidence, white)
+        gaussian = Gaussian().of(evidence, white)
+        return shown(evidence, white, gaussian.sigma) or gaussian
 
     def for_risk(self) -> NoiseModel:
         """Return Gaussian noise."""

@@ -7,6 +7,9 @@ import numpy as np
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 
+KEYS = ((0, 0.8671875), (1, 0.2265625), (2, -0.0234375), (-1, -0.0703125))
+"""Weights of half-size pixels so many steps from a pixel's own towards the one that is next nearest."""
+
 
 def halved_sides(sides: Radii) -> Radii:
     """Return the sides of a half-size image; of an odd side, the last pixel makes one of its own."""
@@ -28,7 +31,7 @@ def halved_tile(tile: Tile, origin: Radii, sides: Radii) -> Tile:
 
     def halves(ends: tuple[int, int], first: int, side: int) -> tuple[int, int]:
         start, stop = (first + end for end in ends)
-        return max((start // 2) - first // 2 - 1, 0), min((stop + 1) // 2 - first // 2 + 1, side)
+        return max((start // 2) - first // 2 - 2, 0), min((stop + 1) // 2 - first // 2 + 2, side)
 
     return Tile(tile.z, halves(tile.y, origin[1], sides[1]), halves(tile.x, origin[2], sides[2]))
 
@@ -63,14 +66,19 @@ def _squares(planes: np.ndarray) -> np.ndarray:
 def doubled(planes: np.ndarray, coarse: Tile, tile: Tile) -> np.ndarray:
     """Return half-size planes (C, Z, Y, X), a ``coarse`` tile of their image, interpolated at the pixels of a tile.
 
+    By a cubic through four of them along each axis (R. Keys, IEEE TASSP 1981, doi:10.1109/TASSP.1981.1163711).
     Both are counted from the first pixel of the image and of the half-size one. Beyond its ends an image goes on as it
     is there.
     """
-    near, far = planes.dtype.type(0.75), planes.dtype.type(0.25)
     for axis, ends, (first, last) in ((2, tile.y, coarse.y), (3, tile.x, coarse.x)):
         pixels = np.arange(*ends)
-        own, other = (
-            np.clip(half, first, last - 1) - first for half in (pixels // 2, pixels // 2 + np.where(pixels % 2, 1, -1))
-        )
-        planes = np.take(planes, own, axis) * near + np.take(planes, other, axis) * far
+        towards = np.where(pixels % 2, 1, -1)
+        result: np.ndarray | None = None
+        for steps, weight in KEYS:
+            places = np.clip(pixels // 2 + steps * towards, first, last - 1) - first
+            part = np.take(planes, places, axis)
+            part *= planes.dtype.type(weight)
+            result = part if result is None else np.add(result, part, out=result)
+        assert result is not None
+        planes = result
     return planes

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
     from .options import Options
 
-MARGIN = 4
+MARGIN = 6
 """Pixels around a region that its half-size image, and the way back from that, depend on besides."""
 
 

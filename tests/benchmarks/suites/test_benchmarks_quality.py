@@ -16,7 +16,7 @@ from benchmarks.harness.runner import run_case
 from benchmarks.harness.sets import QUICK_SIDE, SAMPLES, samples, standard
 from benchmarks.peers.plain import TUNED, Peer, Plain, read, tuned
 from benchmarks.suites.quality import KNOWN, VOLUMES, quality
-from benchmarks.suites.real import BLIND, real
+from benchmarks.suites.real import BLIND, PHOTOGRAPHS, real
 
 PLAIN = peers.methods(Plain)
 Y, X = np.mgrid[:64, :72]
@@ -40,7 +40,8 @@ def data(tmp_path):
 
 
 def run(folder, *arguments, code=0):
-    assert main([*arguments, "--threads", "1", "--out", str(folder)]) == code
+    alone = ["--against", "none"] if arguments[0] == "real" else []
+    assert main([*arguments, *alone, "--threads", "1", "--out", str(folder)]) == code
     return schema.read(folder / f"{arguments[0]}.json")
 
 
@@ -79,7 +80,7 @@ def test_every_method_on_every_kind_of_set(data, tmp_path, suite, only):
         assert all(0 < value <= 1 for value in method["measures"]["ssim"]["values"])
         assert ("seconds" in method["measures"]) == (method["name"] != "noisy")
     names = [method["name"] for method in case["methods"]]
-    assert names == list(KNOWN if suite == "quality" else BLIND)
+    assert names == list(KNOWN if suite == "quality" else PHOTOGRAPHS if only == "PolyU" else BLIND)
 
 
 def test_figures_are_those_of_the_answers(data, tmp_path):

@@ -18,7 +18,7 @@ from nlmeans import large
 from nlmeans.cli import app
 from nlmeans.compat.skimage import estimate_sigma
 from nlmeans.noise import PoissonGaussian, Rician, estimate_noise
-from nlmeans.noise.image import fitted
+from nlmeans.noise.image import evidence_of
 from nlmeans.noise.models import Auto
 from nlmeans.noise.patches import Evidence
 from nlmeans.pixels import crops
@@ -93,7 +93,7 @@ def test_every_way_gives_the_same_sigma(name, sampled, monkeypatch):
     assert said("estimate", "image.npy") == said("estimate", "image.zarr") == f"{ref:.6g}"
     model = estimate_noise(image)
     for comp in (
-        fitted(image[None, None], None, PoissonGaussian()).model,
+        PoissonGaussian().fit(evidence_of(image[None, None], None)).model,
         large.sampled("image.zarr", noise=PoissonGaussian()).noise.model,
     ):
         assert (comp.gain[0], comp.offset[0], comp.sigma[0]) == (model.gain, model.offset, model.sigma)
