@@ -7,10 +7,9 @@ from pathlib import Path
 from .. import formats
 from ..formats.table import to_write
 from ..noise.models import MODELS
+from ..noise.patches import Evidence
 from ..noise.profile import NoiseProfile
 from ..show.noise import noise_sheet
-from .options import Reading
-from .paths import in_blocks
 
 SVG = ".svg"
 
@@ -36,17 +35,8 @@ def check_plot(output: Path, sources: list[Path], overwrite: bool) -> None:
         raise ValueError("the drawing must be a file of its own: it is read from")
 
 
-def draw_noise(output: Path, source: Path, model: str, reading: Reading, overwrite: bool) -> None:
+def draw_noise(output: Path, evidence: Evidence, model: str, overwrite: bool) -> None:
     """Draw the noise of a picture, with the curve of a model whose noise grows with brightness."""
-    if in_blocks(source, source):
-        from ..large.run import evidence_in
-
-        evidence = evidence_in(source, **reading.given)
-    else:
-        from ..noise.image import evidence_in as evidence_of
-
-        picture = reading.read(source)
-        evidence, _ = evidence_of(picture.pixels, picture.axes, picture.channel_axis, picture.known)
     kind = MODELS.get(model)
     variance = kind().fit(evidence).model.variance if kind is not None and kind.grouped else None
     sheet = noise_sheet(NoiseProfile.of(evidence), variance)
