@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +75,8 @@ EFFORT: dict[Quality, Effort] = {
     "balanced": Effort((6, 15), (6, 18), 80),
     "best": Effort((4, 18), (3, 23), 128),
 }
+PROCESSED = 0.9
+"""Part of the σ of processed noise that is removed."""
 CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
 PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
@@ -123,6 +125,8 @@ class Ridge(Method):
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
         """Choose the pilot's averages and both steps by the tables, and the scale of the steps."""
+        if sample.noise.model.processed:
+            sample = replace(sample, noise=sample.noise.weaker(PROCESSED))
         judged, noise = sample.judged, sample.noise
         pilot = averaging(
             judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
