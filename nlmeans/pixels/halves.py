@@ -66,7 +66,7 @@ def _squares(planes: np.ndarray) -> np.ndarray:
 def doubled(planes: np.ndarray, coarse: Tile, tile: Tile) -> np.ndarray:
     """Return half-size planes (C, Z, Y, X), a ``coarse`` tile of their image, interpolated at the pixels of a tile.
 
-    By Keys' cubic, along each axis from four half-size pixels (R. Keys, IEEE TASSP 1981, doi:10.1109/TASSP.1981.1163711).
+    By a cubic through four of them along each axis (R. Keys, IEEE TASSP 1981, doi:10.1109/TASSP.1981.1163711).
     Both are counted from the first pixel of the image and of the half-size one. Beyond its ends an image goes on as it
     is there.
     """
