@@ -6,10 +6,11 @@ from pathlib import Path
 
 from .. import formats
 from ..formats.table import to_write
+from ..noise.model import NoiseModel
 from ..noise.models import MODELS
 from ..noise.profile import NoiseProfile
 from ..show.noise import noise_sheet
-from .options import Reading
+from .options import Reading, sensor_of
 from .paths import in_blocks
 
 SVG = ".svg"
@@ -38,6 +39,7 @@ def check_plot(output: Path, sources: list[Path], overwrite: bool) -> None:
 
 def draw_noise(output: Path, source: Path, model: str, reading: Reading, overwrite: bool) -> None:
     """Draw the noise of a picture, with the curve of a model whose noise grows with brightness."""
+    fitting: NoiseModel = MODELS[model]()
     if in_blocks(source, source):
         from ..large.run import evidence_in
 
@@ -47,8 +49,9 @@ def draw_noise(output: Path, source: Path, model: str, reading: Reading, overwri
 
         picture = reading.read(source)
         evidence, _ = evidence_of(picture.pixels, picture.axes, picture.channel_axis, picture.known)
-    kind = MODELS.get(model)
-    variance = kind().fit(evidence).model.variance if kind is not None and kind.grouped else None
+        if fitting.grouped:
+            fitting = sensor_of(picture) or fitting
+    variance = fitting.fit(evidence).model.variance if MODELS[model].grouped else None
     sheet = noise_sheet(NoiseProfile.of(evidence), variance)
     if output.suffix.lower() != SVG:
         formats.write(output, formats.Picture(sheet.pixels(), "YXC"), overwrite=overwrite)

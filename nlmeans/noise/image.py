@@ -162,3 +162,8 @@ def evidence_of(source: np.ndarray, known: np.ndarray | None, nodata: float | No
     """Return the evidence in planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
     measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
     return Evidence.of(measured, None, _checks.saturation(source.dtype))
+
+
+def fitted(source: np.ndarray, known: np.ndarray | None, model: NoiseModel) -> FittedNoise:
+    """Return the noise of such planes."""
+    return model.fit(evidence_of(source, known))
