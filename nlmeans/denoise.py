@@ -124,7 +124,8 @@ def denoise(
     quality : {"fast", "balanced", "best"}, default "balanced"
         "fast" is one pass of non-local means. "balanced" adds a Wiener step, which removes more of the remaining noise
         with the first result as its pilot, in a third to half of the pass's time. "best" then averages once more, whole
-        patches, with weights from that result. Method "ridge" takes more and larger groups from wider windows with each
+        patches, with weights from that result; in grey images it keeps some of that result where this loses detail.
+        Method "ridge" takes more and larger groups from wider windows with each
         quality, and its pilot is an average of the next better quality.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,

@@ -20,14 +20,13 @@ import nlmeans
 
 from .. import formats
 from ..formats.table import by_name
-from ..noise.image import fitted
-from ..noise.text import text as noise_text
 from ..noise.units import in_series
-from .blocks import denoise_in_blocks, noise_in_blocks, plan_in_blocks
+from .blocks import denoise_in_blocks, plan_in_blocks
 from .console import Console
+from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
-from .options import Filtering, Reading, Working, sensor_of
+from .options import Filtering, Reading, Working
 from .paths import check_name, files_of, in_blocks, pairs
 
 app = typer.Typer(
@@ -142,8 +141,11 @@ def estimate(
     *,
     inputs: Inputs,
     model: Annotated[
-        Literal["gaussian", "poisson"],
-        typer.Option(help="Noise of one standard deviation, or photon counts with a gain and read noise."),
+        Literal["gaussian", "poisson", "rician", "camera"],
+        typer.Option(
+            help="Noise of one standard deviation; photon counts with a gain and read noise; that of magnitudes (MRI); "
+            "or that of processed photographs, at three scales."
+        ),
     ] = "gaussian",
     plot: Annotated[
         Path | None,
@@ -157,7 +159,8 @@ def estimate(
 ) -> None:
     """Print the noise of pictures in the units of their pixels: a line a file, its name, a tab, and the noise.
 
-    That is the standard deviation, a number a channel; or poisson:gain=G,offset=O,sigma=S, as --noise takes it.
+    That is the standard deviation, a number a channel; or another model with its numbers, as --noise takes it:
+    poisson:gain=G,offset=O,sigma=S, rician:sigma=S,coils=1, camera:full=F,half=H,quarter=Q.
     """
     with Console() as console:
         sources = list(files_of(inputs))
@@ -170,23 +173,10 @@ def estimate(
                 raise typer.Exit(console.code)
         for source in sources:
             with console.working_on(source):
+                evidence, kind = noise_in(source, model, reading)
                 if plot is not None:
-                    draw_noise(plot, source, model, reading, overwrite)
-                if in_blocks(source, source):
-                    typer.echo(f"{source}\t{noise_in_blocks(source, model, reading)}")
-                    continue
-                picture = reading.read(source)
-                of: dict[str, Any] = {"axes": picture.axes, "channel_axis": picture.channel_axis}
-                if picture.known is not None:
-                    of["mask"] = picture.known
-                if model == "poisson" and (sensor := sensor_of(picture)) is not None:
-                    text = noise_text(fitted(picture.pixels[:, None], None, sensor).model)
-                elif model == "poisson":
-                    text = noise_text(nlmeans.estimate_noise(picture.pixels, **of))
-                else:
-                    sigma = nlmeans.estimate_sigma(picture.pixels, **of)
-                    text = " ".join(f"{value:.6g}" for value in (sigma if hasattr(sigma, "__len__") else [sigma]))
-                typer.echo(f"{source}\t{text}")
+                    draw_noise(plot, evidence, kind, overwrite)
+                typer.echo(f"{source}\t{line(evidence, kind, model)}")
     raise typer.Exit(console.code)
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-from ..noise.models import MODELS
-from ..noise.text import text
 from .options import Filtering, Reading
 
 
@@ -28,11 +26,3 @@ def plan_in_blocks(source: Path, filtering: Filtering, reading: Reading, method:
     from ..large.run import sampled
 
     return sampled(source, method=method, **reading.given, **filtering.given).plan
-
-
-def noise_in_blocks(source: Path, model: str, reading: Reading) -> str:
-    """Return the noise of a file as text, from a sample."""
-    from ..large.run import fitted_noise
-
-    fitted = fitted_noise(source, MODELS[model](), **reading.given)
-    return text(fitted) if model == "poisson" else " ".join(f"{value:.6g}" for value in fitted.sigma)

@@ -7,11 +7,9 @@ from pathlib import Path
 from .. import formats
 from ..formats.table import to_write
 from ..noise.model import NoiseModel
-from ..noise.models import MODELS
+from ..noise.patches import Evidence
 from ..noise.profile import NoiseProfile
 from ..show.noise import noise_sheet
-from .options import Reading, sensor_of
-from .paths import in_blocks
 
 SVG = ".svg"
 
@@ -37,21 +35,10 @@ def check_plot(output: Path, sources: list[Path], overwrite: bool) -> None:
         raise ValueError("the drawing must be a file of its own: it is read from")
 
 
-def draw_noise(output: Path, source: Path, model: str, reading: Reading, overwrite: bool) -> None:
+def draw_noise(output: Path, evidence: Evidence, model: NoiseModel, overwrite: bool) -> None:
     """Draw the noise of a picture, with the curve of a model whose noise grows with brightness."""
-    fitting: NoiseModel = MODELS[model]()
-    if in_blocks(source, source):
-        from ..large.run import evidence_in
-
-        evidence = evidence_in(source, **reading.given)
-    else:
-        from ..noise.image import evidence_in as evidence_of
-
-        picture = reading.read(source)
-        evidence, _ = evidence_of(picture.pixels, picture.axes, picture.channel_axis, picture.known)
-        if fitting.grouped:
-            fitting = sensor_of(picture) or fitting
-    variance = fitting.fit(evidence).model.variance if MODELS[model].grouped else None
+    fitted = model.fit(evidence).model
+    variance = fitted.variance if fitted.grouped else None
     sheet = noise_sheet(NoiseProfile.of(evidence), variance)
     if output.suffix.lower() != SVG:
         formats.write(output, formats.Picture(sheet.pixels(), "YXC"), overwrite=overwrite)

@@ -17,6 +17,7 @@ from ..pairwise.spec import PairwiseSpec
 from ..pairwise.tiles import Tile, whole
 from ..plan.averaging import GUESS, AveragingPlan, Pass, total
 from ..wiener.run import wiener
+from .keeping import mixed, shares
 
 
 def average(
@@ -53,6 +54,7 @@ def average(
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
             averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping)
+            averaged[1][...] *= mixed(step.kept)
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
@@ -62,8 +64,13 @@ def average(
             _fill(planes, result, spec, here)
         planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
         if step.wiener and shrinks:
+            if step.kept:
+                pilot, mean = (known_nearest(a) if missing else a for a in (here.of(features), result))
+                share = shares(pilot, mean, planes, noise, step.kept)
             here = core.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
             result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, here)
+            if step.kept:
+                result += here.of(share) * (here.of(pilot) - result)
             planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
     keep_noiseless(result, planes, noise)
     return result, averaged

@@ -109,6 +109,7 @@ class Camera(NoiseModel):
     """
 
     name: ClassVar[str] = "camera"
+    processed: ClassVar[bool] = True
     full: Any = None  # None, floats or tuples, as given
     half: Any = None
     quarter: Any = None

@@ -110,6 +110,10 @@ class FittedNoise:
         """Whether groups of similar patches take the image as it is, each pixel with a variance of its own."""
         return self.model.grouped
 
+    def weaker(self, factor: float) -> FittedNoise:
+        """Return this noise with a part of its σ, for a filter that removes enough by that."""
+        return replace(self, sigma=tuple(factor * sigma for sigma in self.sigma))
+
     def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
         """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -11,7 +14,7 @@ from ..pixels.crops import crops, cut
 from ..pixels.missing import Rules
 from .fitted import FittedNoise
 from .model import NoiseModel
-from .models import Gaussian, PoissonGaussian
+from .models import Counted, Unnamed
 from .patches import Evidence
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from .._typing import Array, Companion, ImageLike, Rows
 
 __all__ = ["estimate_noise", "estimate_sigma"]
+
+logger = logging.getLogger("nlmeans")
 
 
 @overload
@@ -37,7 +42,7 @@ def estimate_sigma(
 def estimate_sigma(
     image: ImageLike, *, axes: str | None = None, channel_axis: int | None = None, mask: Companion | None = None
 ) -> float | NDArray[np.float64]:
-    """Estimate the standard deviation of additive Gaussian noise, white or correlated, from the image alone.
+    """Estimate the standard deviation of additive noise, white or correlated, from the image alone.
 
     Parameters
     ----------
@@ -63,8 +68,9 @@ def estimate_sigma(
     Notes
     -----
     Parts without any variation and clipped parts show no noise and are left out. Where the noise is correlated, its
-    power is measured in each frequency, and σ is that over all of them. Time grows with the pixels up to about
-    500 × 500, from where on an even sample is taken.
+    power is measured in each frequency, and σ is that over all of them. Of a processed photograph it is the total that
+    `estimate_noise` finds, by a model that leans towards what is usual; the log of "nlmeans" says so. Time grows with
+    the pixels up to about 500 × 500, from where on an even sample is taken.
 
     References
     ----------
@@ -79,19 +85,29 @@ def estimate_sigma(
     >>> round(nlmeans.estimate_sigma(noisy))
     10
     """
-    noise, coloured = _fitted(image, Gaussian(), axes, channel_axis, mask)
-    return np.array(noise.sigma) if coloured else noise.sigma[0]
+    noise, coloured = _fitted(image, Unnamed(), axes, channel_axis, mask)
+    for note in noise.notes:
+        logger.info("%s", note)
+    return np.array(noise.channels) if coloured else noise.channels[0]
 
 
 def estimate_noise(
-    image: ImageLike, *, axes: str | None = None, channel_axis: int | None = None, mask: Companion | None = None
-) -> PoissonGaussian:
-    """Fit noise that grows with brightness to one image: gain and read noise.
+    image: ImageLike,
+    *,
+    noise: NoiseModel | None = None,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    mask: Companion | None = None,
+) -> NoiseModel:
+    """Fit a noise model to one image.
 
     Parameters
     ----------
     image : array_like
         As for `nlmeans.denoise`; slices of a volume and separate images are pooled. NaN and infinity are left out.
+    noise : NoiseModel, optional
+        The model to fit, without its numbers: ``Gaussian()``, ``PoissonGaussian()``, ``Rician()`` or ``Camera()``. By
+        default `Camera` for a photograph that shows it was processed (demosaicking, JPEG), else `PoissonGaussian`.
     axes : str, optional
         Names of the axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
@@ -101,13 +117,18 @@ def estimate_noise(
 
     Returns
     -------
-    PoissonGaussian
-        In the image's units; numbers for a grey image, tuples with one number a channel where there are channels.
+    NoiseModel
+        With its numbers in the image's units; for a grey image, numbers, and where there are channels, tuples with one
+        a channel. Those of `Camera` are of the mean of channels.
 
     Raises
     ------
     TypeError, ValueError
-        As for `nlmeans.denoise`, and for a mask of another shape or type.
+        As for `nlmeans.denoise`, for a mask of another shape or type, and for a model that has its numbers.
+
+    See Also
+    --------
+    noise_profile : the noise as it is measured, without a model.
 
     Notes
     -----
@@ -133,9 +154,14 @@ def estimate_noise(
     >>> round(estimate_noise(noisy).gain, 1)
     2.0
     """
-    noise, coloured = _fitted(image, PoissonGaussian(), axes, channel_axis, mask)
-    model: Any = noise.model
-    return model if coloured else PoissonGaussian(model.gain[0], model.offset[0], model.sigma[0])
+    if noise is not None and (not isinstance(noise, NoiseModel) or noise.complete):
+        raise ValueError(f"noise must be a model without its numbers, such as Rician(); got {_checks.short(noise)}")
+    fitted, coloured = _fitted(image, Counted() if noise is None else noise, axes, channel_axis, mask)
+    model = fitted.model
+    if coloured:
+        return model
+    one = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
+    return replace(model, **{name: value[0] for name, value in one.items() if isinstance(value, tuple)})
 
 
 def _fitted(image: Any, model: NoiseModel, axes: Any, channel_axis: Any, mask: Any) -> tuple[FittedNoise, bool]:
@@ -162,8 +188,3 @@ def evidence_of(source: np.ndarray, known: np.ndarray | None, nodata: float | No
     """Return the evidence in planes (C, Z, Y, X) as they are stored, of all that count as `denoise` would have it."""
     measured = Rules.of(source, known, nodata, True, source.shape[1:]).measure(source, known).planes
     return Evidence.of(measured, None, _checks.saturation(source.dtype))
-
-
-def fitted(source: np.ndarray, known: np.ndarray | None, model: NoiseModel) -> FittedNoise:
-    """Return the noise of such planes."""
-    return model.fit(evidence_of(source, known))

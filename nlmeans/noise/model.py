@@ -30,6 +30,8 @@ class NoiseModel:
     grouped : bool
         Whether groups of similar patches take the image as it is, each pixel with its own `variance`, and only averages
         need the stabiliser.
+    processed : bool
+        Whether the noise is that of processed photographs, which looks like detail.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class NoiseModel:
 
     name: ClassVar[str] = ""
     grouped: ClassVar[bool] = False
+    processed: ClassVar[bool] = False
 
     @property
     def complete(self) -> bool:

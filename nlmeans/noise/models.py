@@ -367,6 +367,22 @@ class Unnamed(NoiseModel):
         return Gaussian()
 
 
+@dataclass(frozen=True)
+class Counted(NoiseModel):
+    """The noise that is fitted to an image of which nothing is said: of a processed photograph, or of counts."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether its numbers are there: they never are."""
+        return False
+
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Choose, and fit what was chosen."""
+        white = estimate.estimate(evidence)
+        gaussian = Gaussian().of(evidence, white)
+        return shown(evidence, white, gaussian.sigma) or PoissonGaussian().fit(evidence)
+
+
 MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician, Camera)}
 """The models that can be named on the command line."""
 

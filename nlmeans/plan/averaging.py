@@ -12,6 +12,8 @@ from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
 """Halo of a Wiener step, whose windows are of 4 slices and 8 × 8 pixels."""
+AROUND: Radii = (0, 16, 16)
+"""How far around a pixel decides what is kept of a pilot."""
 GUESS: Radii = (0, 3, 3)
 """Radius of the average that stands in for a pixel missing in only some channels."""
 
@@ -32,13 +34,17 @@ class Pass:
         Whether weights come from a guide (the result of the pass before, or the caller's) and not the noisy image.
     wiener : float
         Share of the Wiener step in the result: 0 for none.
+    kept : float
+        Share of the pilot, the result of the pass before, in this one's where the pilot has structure; 0 for none.
+        Where it is flat nothing of it is kept, and more where averaging takes off more than noise.
 
     Examples
     --------
     >>> import numpy as np, nlmeans
     >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
-    >>> nlmeans.plan(noisy, sigma=10, quality="fast", patch_radius=1, search_radius=5, strength=0.6).passes[0]
-    Pass(patch_radius=(1, 1), search_radius=(5, 5), strength=0.6, aggregation='pixel', guided=False, wiener=0.0)
+    >>> step = nlmeans.plan(noisy, sigma=10, quality="fast", patch_radius=1, search_radius=5, strength=0.6).passes[0]
+    >>> step.patch_radius, step.search_radius, step.strength, step.aggregation, step.guided, step.wiener, step.kept
+    ((1, 1), (5, 5), 0.6, 'pixel', False, 0.0, 0.0)
     """
 
     patch_radius: tuple[int, ...]
@@ -47,6 +53,7 @@ class Pass:
     aggregation: Aggregation
     guided: bool
     wiener: float
+    kept: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +123,11 @@ class AveragingPlan(Plan):
         return total(self.reaches(missing))
 
     def reaches(self, missing: bool = False) -> list[Radii]:
-        """Return the halos of each average and of its Wiener step, in turn; 0 without one."""
+        """Return the halos of each average and of its Wiener step, with what is kept of a pilot, in turn; 0 without."""
         reaches = []
         for step in self.passes:
-            window = farther(_WINDOW, missing) if step.wiener else (0, 0, 0)
+            z, y, x = map(max, _WINDOW, AROUND) if step.kept else _WINDOW
+            window = farther((z, y, x), missing) if step.wiener else (0, 0, 0)
             halo = self.spec_of(step, len(self.sigma)).halo
             reaches += [total([halo, GUESS]) if missing else halo, window]
         return reaches
@@ -178,8 +186,9 @@ class AveragingPlan(Plan):
         weights = ", weights from the guide" if step.guided else ""
         share = "" if step.wiener in (0, 1) else f", taken at {step.wiener:.0%}"
         wiener = f", then a Wiener step{share}" if step.wiener else ""
+        kept = f"; {step.kept:.0%} of the guide is kept where it has structure" if step.kept else ""
         return [
-            (f"{name}averages", what + weights + wiener),
+            (f"{name}averages", what + weights + wiener + kept),
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),

@@ -54,7 +54,8 @@ def averaging(
     if count == 2:
         steps.append(row.guided)
     first = steps[0].strength
-    passes, capped = [], False
+    passes: list[Pass] = []
+    capped = False
     for k, step in enumerate(steps):
         patch, search = _default_radii(step, space, len(sides), options.spacing)
         search = options.search_radius or search
@@ -72,6 +73,7 @@ def averaging(
                 aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
+                kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
             )
         )
     guide_noise = options.guide_sigma / _level(noise.sigma) if options.guide_sigma else 0.0

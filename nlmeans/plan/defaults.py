@@ -19,7 +19,8 @@ class Averaging:
     """Parameters of one pass.
 
     ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
-    the pass's result, 0 for none.
+    the pass's result, 0 for none. ``kept`` is the share of the pilot in the result of the pass it leads,
+    where the pilot has structure.
     """
 
     patch: int
@@ -27,6 +28,7 @@ class Averaging:
     strength: float
     aggregation: Aggregation = "pixel"
     wiener: float = 0.0
+    kept: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,23 +47,29 @@ class Defaults:
 
 
 def _row(
-    noise: float, search: int, fast: tuple[int, float], pilot: tuple[int, float], guided: tuple[int, float]
+    noise: float,
+    search: int,
+    fast: tuple[int, float],
+    pilot: tuple[int, float],
+    guided: tuple[int, float],
+    kept: float = 0.0,
 ) -> Defaults:
     return Defaults(
         noise,
         Averaging(fast[0], search, fast[1]),
         Averaging(pilot[0], search, pilot[1], wiener=1.0),
-        Averaging(guided[0], search, guided[1], aggregation="patch", wiener=0.5),
+        Averaging(guided[0], search, guided[1], aggregation="patch", wiener=0.3 if kept else 0.5, kept=kept),
     )
 
 
-# Tuned on training pictures only (`python -m benchmarks tune`; every measurement is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune`, and `tune-kept` for the last column of grey
+# images; every measurement is in benchmarks/results).
 GREY = (
-    _row(0.16, 10, (1, 0.45), (1, 0.80), (1, 0.50)),
-    _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.40)),
-    _row(0.70, 10, (2, 0.60), (1, 0.80), (1, 0.35)),
-    _row(0.95, 10, (2, 0.60), (2, 0.50), (1, 0.30)),
-    _row(math.inf, 10, (3, 0.50), (2, 0.50), (1, 0.25)),
+    _row(0.16, 10, (1, 0.45), (1, 0.80), (1, 0.50), 0.5),
+    _row(0.45, 10, (1, 0.80), (1, 0.80), (1, 0.40), 0.5),
+    _row(0.70, 10, (2, 0.60), (1, 0.80), (1, 0.35), 0.4),
+    _row(0.95, 10, (2, 0.60), (2, 0.50), (1, 0.30), 0.4),
+    _row(math.inf, 10, (3, 0.50), (2, 0.50), (1, 0.25), 0.3),
 )
 COLOUR = (
     _row(0.16, 10, (1, 0.40), (1, 0.90), (0, 0.65)),

@@ -25,8 +25,9 @@ class Maps:
         (Σ w)² / Σ w²: how many equally weighted pixels would remove as much noise; in the image's shape without
         channels.
     residual : ndarray
-        σ · sqrt(Σ w²) / Σ w: a lower bound of the remaining noise, as a standard deviation in the image's shape and
-        units (for a stabilised image, in units of its noise). It is what a pixelwise average with independent weights
+        σ · sqrt(Σ w²) / Σ w, less what a pass gains that keeps some of its pilot: a lower bound of the remaining
+        noise, as a standard deviation in the image's shape and units (for a stabilised image, in units of its noise).
+        It is what a pixelwise average with independent weights
         would leave; but weights depend on the noise that they average, and a Wiener step keeps more of what looks like
         signal. With repeated noise, results varied by 1.3 to 1.7 times as much on an even image, and by 1.1 to 3
         times as much, in the mean square, on textured ones: no one factor would be right for both.

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from skimage.io import imsave
 
 import nlmeans
 from benchmarks.__main__ import main
-from benchmarks.studies import tune, tune_ridge
+from benchmarks.studies import tune, tune_kept, tune_ridge
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -47,6 +48,15 @@ def test_tune(data):
     rows = run(data, "tune", "--images", "2", "--kinds", "grey", "colour", "--sigmas", "20")["results"]
     assert [(row["kind"], row["column"]) for row in rows] == [(k, c) for k in ("grey", "colour") for c in tune.COLUMNS]
     assert all(row["rows"][0]["psnr"] >= row["rows"][1]["psnr"] for row in rows)
+
+
+def test_what_best_keeps_is_tuned_on_training_pictures(data):
+    results = run(data, "tune-kept", "--images", "1", "--sigmas", "20")["results"]
+    (result,) = results
+    assert [(row["kept"], row["wiener"]) for row in result["rows"]] == list(product(tune_kept.KEPT, tune_kept.WIENER))
+    assert all(
+        row["gain"] == row["least"] and row["losses"] == (row["least"] < -tune_kept.LOSS) for row in result["rows"]
+    )
 
 
 def test_classifier(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,138 @@
+"""The noise of processed photographs: seen where it is, not where it is not, and the same in other units."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter, zoom
+
+import nlmeans
+from nlmeans.noise import Camera, Gaussian, PoissonGaussian, Rician, estimate_noise
+
+SIDE = 192
+ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
+SCENE = np.stack(
+    [
+        110 + 50 * np.sin(ROWS / 23) + 30 * ((COLUMNS // 48) % 2),
+        100 + 40 * np.cos(COLUMNS / 31) + 40 * ((ROWS // 64) % 2),
+        80 + 0.4 * ROWS,
+    ],
+    axis=-1,
+)
+
+
+def jpeg(picture, quality):
+    file = io.BytesIO()
+    Image.fromarray(np.clip(np.rint(picture), 0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def photograph(sigma, quality=85, seed=0):
+    """A picture with smooth noise that colours share mostly, as a JPEG file; and the noise's σ before that."""
+    rng = np.random.default_rng(seed)
+    noise = gaussian_filter(rng.normal(0, 1, (SIDE, SIDE, 1)) + 0.5 * rng.normal(0, 1, (SIDE, SIDE, 3)), (0.9, 0.9, 0))
+    noise += zoom(rng.normal(0, 0.25, (SIDE // 4, SIDE // 4, 3)), (4, 4, 1), order=1)
+    noise *= sigma / noise.mean(axis=-1).std()
+    return jpeg(SCENE + noise, quality)
+
+
+def test_a_photograph_is_seen_and_denoised_at_every_scale():
+    noisy = photograph(5)
+    model = estimate_noise(noisy, channel_axis=-1)
+    assert isinstance(model, Camera)
+    assert 2.5 < model.full < 9
+    assert model.full > model.half > model.quarter
+    np.testing.assert_array_equal(nlmeans.estimate_sigma(noisy, channel_axis=-1), [model.full] * 3)
+    for method in ("nlm", "ridge"):
+        result, report = nlmeans.denoise(noisy, channel_axis=-1, method=method, full_output=True)
+        assert report.plan.noise == model.text
+        assert any("processed photograph" in note for note in report.notes)
+        before, after = (np.square(picture - SCENE).mean() for picture in (noisy, result.astype(float)))
+        assert after < 0.35 * before
+        np.testing.assert_array_equal(
+            nlmeans.denoise(noisy, channel_axis=-1, method=method, noise=model), result, strict=True
+        )
+
+
+@pytest.mark.parametrize("unit, dtype", [(1 / 255, np.float32), (257, np.uint16), (1, np.float64)])
+def test_units_do_not_matter(unit, dtype):
+    noisy = photograph(5)
+    model = estimate_noise(noisy, channel_axis=-1)
+    other = estimate_noise((noisy.astype(float) * unit).astype(dtype), channel_axis=-1)
+    assert other.full == pytest.approx(model.full * unit, rel=0.02)
+    assert other.quarter == pytest.approx(model.quarter * unit, rel=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 5, 25])
+@pytest.mark.parametrize("shape", [SCENE.shape[:2], SCENE.shape])
+def test_white_noise_is_white(sigma, shape):
+    noise = np.random.default_rng(1).normal(0, sigma, shape)
+    noisy = (SCENE if len(shape) == 3 else SCENE[..., 0]) + noise
+    axis = -1 if len(shape) == 3 else None
+    for picture in (noisy, np.clip(np.rint(noisy), 0, 255).astype(np.uint8)):
+        assert not nlmeans.plan(picture, channel_axis=axis).noise.startswith("Camera")
+
+
+def text_scan():
+    page = np.full((SIDE, SIDE), 255.0)
+    rng = np.random.default_rng(2)
+    for row in range(8, SIDE - 8, 12):
+        page[row : row + 6, 8:-8] = np.where(rng.random((1, SIDE - 16)) < 0.4, 20, 255)
+    return gaussian_filter(page, 0.6)
+
+
+def drawing():
+    return np.where((ROWS - 90) ** 2 + (COLUMNS - 90) ** 2 < 3000, 200.0, 40.0)
+
+
+def saturated():
+    picture = photograph(4).astype(float)
+    picture[:100] = 255
+    return picture
+
+
+def bordered():
+    picture = photograph(4).astype(float)
+    picture[:20] = picture[-20:] = 0
+    return picture
+
+
+@pytest.mark.parametrize("picture", [text_scan, drawing, saturated, bordered, lambda: SCENE, lambda: SCENE[:9, :9]])
+def test_odd_pictures_have_a_defined_result(picture):
+    noisy = np.clip(np.rint(picture()), 0, 255).astype(np.uint8)
+    axis = -1 if noisy.ndim == 3 else None
+    result, report = nlmeans.denoise(noisy, channel_axis=axis, full_output=True)
+    assert result.shape == noisy.shape
+    if picture in (saturated, bordered):
+        assert report.plan.noise.startswith("Camera")
+        ends = noisy[10:90] if picture is saturated else noisy[:18]
+        np.testing.assert_array_equal(result[10:90] if picture is saturated else result[:18], ends)
+    else:
+        assert not report.plan.noise.startswith("Camera")
+        assert picture is text_scan or np.abs(result.astype(float) - noisy).mean() < 0.5
+
+
+def test_a_picture_too_small_to_tell_says_so():
+    noise = np.random.default_rng(3).normal(0, 5, (20, 20))
+    _, report = nlmeans.denoise(100 + noise, noise=Camera(), full_output=True)
+    assert any("too small" in note for note in report.notes)
+    assert report.sigma[0] == pytest.approx(5, rel=0.4)
+
+
+def test_models_can_be_asked_for():
+    noisy = photograph(5)
+    assert isinstance(estimate_noise(noisy, noise=Gaussian(), channel_axis=-1), Gaussian)
+    assert isinstance(estimate_noise(noisy, noise=Rician(), channel_axis=-1), Rician)
+    assert isinstance(estimate_noise(SCENE[..., 0]), PoissonGaussian)
+    grey = estimate_noise(noisy[..., 1], noise=Camera())
+    assert isinstance(grey.full, float)
+    with pytest.raises(ValueError, match="without its numbers"):
+        estimate_noise(noisy, noise=Camera(1, 1, 1), channel_axis=-1)
+    with pytest.raises(ValueError, match="given together"):
+        Camera(full=3)
+    with pytest.raises(ValueError, match="half must be at least 0; got -1"):
+        Camera(3, -1, 1)
+    with pytest.raises(ValueError, match="takes the noise as white"):
+        nlmeans.denoise(noisy, channel_axis=-1, noise=Camera(), strength="sure")
+    assert not nlmeans.plan(noisy, channel_axis=-1, strength="sure").noise.startswith("Camera")
