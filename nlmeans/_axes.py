@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SERVES = {"mask": ("NT", ""), "sigma": ("NTC", "ZYX"), "guide": ("NC", "")}
+SERVES = {"mask": ("NT", ""), "map": ("NTC", "ZYX"), "guide": ("NC", "")}
 """Axes that may be left out or have length 1, then shared by all along them, and others that may only have length 1."""
 
 
@@ -58,12 +58,12 @@ class Layout:
         return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
-        """Return each reading of the axes of a mask, a map of σ or a guide for an image of these ``sides``.
+        """Return each reading of the axes of a mask, a map of the noise or a guide for an image of these ``sides``.
 
         A reading is the names of its axes. Axes may be absent or of length 1 as `SERVES` allows; an axis "_" of
         length 1 may be absent too. Equivalent readings count as one.
         """
-        absent, single = SERVES[what]
+        absent, single = SERVES.get(what, SERVES["map"])  # maps have the names of a noise model's numbers
         free = [k for k, axis in enumerate(self.axes) if axis in absent + "_"]
         readings: dict[str, str] = {}
         for left_out in (set(some) for count in range(len(free) + 1) for some in combinations(free, count)):

@@ -47,8 +47,8 @@ def only(names: list[str], name: str, shape: tuple[int, ...]) -> str:
 
 
 def like(value: np.ndarray, what: str, array: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return a map of sigma or a guide as planes (N, C or 1, Z, Y, X); of one image or channel, spread over all."""
-    names, name = layout.fitting(what, value.shape, array.shape), "a map of sigma" if what == "sigma" else what
+    """Return a map of ``what`` or a guide as planes (N, C or 1, Z, Y, X); of one image or channel, spread over all."""
+    names, name = layout.fitting(what, value.shape, array.shape), what if what == "guide" else f"a map of {what}"
     if not names:
         channel = layout.channel_axis
         space = tuple(n for k, n in enumerate(array.shape) if k != channel)

@@ -131,7 +131,8 @@ def denoise(
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
         cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, whose exact unbiased
         inverse is applied to the result; method "ridge" uses the variance of Poisson-Gaussian noise in each group
-        instead. "auto" chooses one of the three and fits its numbers. Any `nlmeans.extend.NoiseModel` will do.
+        instead. "auto" chooses one of the three and fits its numbers. Any `nlmeans.extend.NoiseModel` will do. Where a
+        camera's pixels differ in gain and offset, the result is that of one whose pixels all have the mean ones.
     axes : str, optional
         The array's axes: ``"YX"``, ``"YXC"``, ``"ZYX"``, ``"TYX"``, ``"NYX"`` for separate images, and so on. By
         default all axes but ``channel_axis`` are space.

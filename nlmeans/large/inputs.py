@@ -68,7 +68,7 @@ class Inputs:
 
     image: Source  # the image
     axes: Axes  # names of its axes
-    # of ``mask`` (0 where a pixel does not count), ``sigma`` and ``guide`` those that there are
+    # of ``mask`` (0 where a pixel does not count), ``guide`` and maps of the noise those that there are
     companions: dict[str, Source]
 
     @property
@@ -133,9 +133,8 @@ class Inputs:
 
             return read
 
-        return Parts(
-            self.sides, self.channels, self.count, reader("image"), **{name: reader(name) for name in self.companions}
-        )
+        readers = {name: reader(name) for name in ("image", *self.companions)}
+        return Parts.of(self.sides, self.channels, self.count, readers)
 
 
 class Changed(PictureError):

@@ -13,7 +13,7 @@ from .._axes import Layout
 from ..methods import registry
 from ..methods.part import Pixels, denoised
 from ..methods.recipe import Recipe
-from ..methods.sample import Parts, map_of, recipe_of
+from ..methods.sample import Parts, maps_of, recipe_of
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile
 from ..plan.options import Options
@@ -189,15 +189,15 @@ def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str,
     if any(math.isnan(side) for side in array.shape):
         raise ValueError(f"the array's shape must be known (compute_chunk_sizes() finds it); got {array.shape}")
     layout = _checks.layout(array, own["axes"], own["channel_axis"])
-    sigma_map = map_of(sigma, own["noise"])
-    companions = {"mask": own["mask"], "sigma": sigma_map, "guide": own["guide"]}
+    maps = maps_of(sigma, own["noise"])
+    companions = {"mask": own["mask"], "guide": own["guide"], **maps}
     planes = {"image": layout.planes(array)} | {
         name: _planes(part, name, array, layout) for name, part in companions.items() if part is not None
     }
     count, channels, *sides = planes["image"].shape
-    parts = Parts(tuple(sides), channels, count, **{name: _reader(part) for name, part in planes.items()})
-    sigma, noise = (None, None) if sigma_map is not None else (sigma, own["noise"])
-    decided = [recipe_of(parts, k, layout, method, sigma=sigma, noise=noise, **given) for k in range(count)]
+    parts = Parts.of((sides[0], sides[1], sides[2]), channels, count, {name: _reader(p) for name, p in planes.items()})
+    given |= {"sigma": None if "sigma" in maps else sigma, "noise": own["noise"]}
+    decided = [recipe_of(parts, k, layout, method, **given) for k in range(count)]
     return planes, layout, [recipe for recipe, _ in decided], "mask" in planes or any(lost for _, lost in decided)
 
 

@@ -24,7 +24,7 @@ from ..methods import registry
 from ..methods.method import Method
 from ..methods.part import SHADES
 from ..methods.recipe import Recipe
-from ..methods.sample import evidence_of, map_of, recipe_of
+from ..methods.sample import evidence_of, maps_of, recipe_of
 from ..pairwise.tiles import available_cpus
 from ..plan.defaults import DEFAULTS_VERSION
 from ..plan.options import Options
@@ -270,7 +270,7 @@ def _opened(
     options: dict[str, Any],
 ) -> tuple[Inputs, dict[str, Any]]:
     """Open all files; return them, and the options that are no files, with the spacing that the image's names."""
-    wide, given = map_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
+    maps, given = maps_of(sigma, noise), {name: value for name, value in options.items() if value is not None}
     Options.check_names(given)
     if method is not None:
         registry.check(method, given | {"guide": companions.get("guide")}, whole=False)
@@ -281,8 +281,7 @@ def _opened(
     if named is None and channel_axis is None and image.advice is not None and image.info.ndim > 2:
         raise PictureError(f"a stack must say what its axes are, or else you must: {image.advice}")
     axes_of = _axes(image.info, named, channel_axis, from_file=axes is None)
-    if wide is not None:
-        companions, sigma, noise = companions | {"sigma": wide}, None, None
+    companions, sigma = companions | maps, None if "sigma" in maps else sigma
     given_files = {name: other for name, other in companions.items() if other is not None}
     opened = {name: files.open_source(of, max_pixels, bilevel=name == "mask") for name, of in given_files.items()}
     inputs = Inputs(image, axes_of, opened)

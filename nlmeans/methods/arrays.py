@@ -53,8 +53,8 @@ def denoise(image: Any, method: Method, given: Mapping[str, Any], *, maps: bool 
                 alive(k, len(sources))
             if recipe.plan.seconds / threads > PATIENCE:
                 logger.info("about %.0f s of work on %d threads", recipe.plan.seconds / threads, threads)
-            pixels = Pixels(source, sigma=options.map_of(k), guide=None if options.guide is None else options.guide[k])
-            prepared = sample.pixels, None if recipe.coarser is not None else sample.planes
+            pixels = Pixels(source, maps=options.maps_of(k), guide=None if options.guide is None else options.guide[k])
+            prepared = sample.pixels, None if recipe.coarser is not None else sample.planes, sample.noise
             results.append(
                 denoised(pixels, recipe, prepared, keep=keep, maps=maps, threads=threads, progress=running, dtype=dtype)
             )

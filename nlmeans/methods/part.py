@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ SHADES = Note(
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Pixels as they are stored, with their mask, map of σ and guide.
+    """Pixels as they are stored, with their mask, maps of the noise and guide.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class Pixels:
         The pixels, of any dtype.
     known : ndarray of bool, shape (C, Z, Y, X), or None
         Where pixels are not missing; None if none is.
-    sigma : ndarray, shape (1 or C, Z, Y, X), or None
-        This part of the map of σ; None without a map.
+    maps : mapping of str to ndarray, shape (1 or C, Z, Y, X)
+        This part of the maps of the noise, by the names of its numbers.
     guide : ndarray, shape (F, Z, Y, X), or None
         This part of the guide.
     core : Tile or None
@@ -56,7 +56,7 @@ class Pixels:
 
     source: np.ndarray
     known: np.ndarray | None = None
-    sigma: np.ndarray | None = None
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
     guide: np.ndarray | None = None
     core: Tile | None = None
     origin: Radii = (0, 0, 0)
@@ -64,13 +64,14 @@ class Pixels:
 
     @classmethod
     def of(cls, parts: Mapping[str, np.ndarray], core: Tile, origin: Radii, sides: Radii) -> Pixels:
-        """Return a block with its surroundings from its ``image`` and, if given, ``mask``, ``sigma`` and ``guide``.
+        """Return a block with its surroundings from its ``image``, ``mask``, ``guide``, and else maps of the noise.
 
         Each is planes (channels, Z, Y, X) that begin at ``origin`` in an image of these ``sides``.
         """
         mask = parts.get("mask")
         known = _companions.known(parts["image"], None if mask is None else mask[0], Layout("CZYX"))
-        return cls(parts["image"], known, parts.get("sigma"), parts.get("guide"), core, origin, sides)
+        maps = {name: planes for name, planes in parts.items() if name not in ("image", "mask", "guide")}
+        return cls(parts["image"], known, maps, parts.get("guide"), core, origin, sides)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class Result:
 def denoised(
     pixels: Pixels,
     recipe: Recipe,
-    prepared: tuple[Measured, np.ndarray | None] | None = None,
+    prepared: tuple[Measured, np.ndarray | None, FittedNoise] | None = None,
     *,
     keep: bool = False,
     maps: bool = False,
@@ -117,8 +118,9 @@ def denoised(
         What to denoise.
     recipe : Recipe
         The recipe of the whole image.
-    prepared : (Measured, ndarray of shape (K, Z, Y, X) or None), optional
-        The measured pixels and, without coarser scales, the stabilised planes, if they are known already.
+    prepared : (Measured, ndarray of shape (K, Z, Y, X) or None, FittedNoise), optional
+        The measured pixels, without coarser scales the stabilised planes, and the noise in its place, if they are known
+        already.
     keep : bool, default False
         Leave missing pixels as they are.
     maps : bool, default False
@@ -134,13 +136,19 @@ def denoised(
     """
     source, plan, core = pixels.source, recipe.plan, pixels.core or whole(pixels.source.shape[1:])
     dtype = source.dtype if dtype is None else dtype
-    measured, planes = prepared or (recipe.rules.measure(source, pixels.known, pixels.origin), None)
+    planes, noise = None, recipe.noise
+    if prepared is not None:
+        measured, planes, placed = prepared
+        noise = placed if placed.variance is not None else noise
+    else:
+        measured = recipe.rules.measure(source, pixels.known, pixels.origin)
+        if pixels.maps or noise.reach:
+            noise, measured = _placed(noise, pixels.maps, measured)
     stored, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
     missing = _missing(core.of(measured.planes))
-    noise = recipe.noise if pixels.sigma is None else _mapped(recipe.noise, pixels.sigma, measured.planes.dtype)
     kept = 0 if stays is None else _count(stays)
     lost = 0 if missing is None else _count(missing if stays is None else missing & ~stays)
-    quiet = (not any(noise.sigma) and recipe.coarser is None) or (pixels.sigma is not None and not pixels.sigma.any())
+    quiet = (not any(noise.sigma) and recipe.coarser is None) or (noise.still is not None and bool(noise.still.all()))
     if quiet and not lost:
         if progress is not None:
             progress(1, 1)
@@ -188,14 +196,14 @@ def _averages(outcome: Outcome, method: str, source: np.ndarray) -> np.ndarray:
     return pixels if own else pixels.copy()
 
 
-def _mapped(noise: FittedNoise, sigma: np.ndarray, dtype: np.dtype) -> FittedNoise:
-    """Return the noise with this region's part of the map of σ."""
+def _placed(noise: FittedNoise, maps: Mapping[str, np.ndarray], measured: Measured) -> tuple[FittedNoise, Measured]:
+    """Return the noise with this region's part of its maps, and the pixels as they are with these."""
     from ..noise.numbers import check_map
 
-    check_map(sigma)
-    if not any(noise.channels) and sigma.any():
-        raise ValueError("a map of sigma must be above 0 somewhere in the sample that the noise is judged by; got 0")
-    return noise.mapped(np.square(sigma, dtype=np.float64), dtype)
+    for name, values in maps.items():
+        check_map(values, name)
+    noise, planes = noise.model.placed(noise, maps, measured.planes)
+    return noise, measured._replace(planes=planes)
 
 
 def loses_shades(averages: np.ndarray, dtype: np.dtype, darkest: float) -> bool:

@@ -22,7 +22,7 @@ class Recipe:
     method : Method
         The method, which decided and runs it.
     noise : FittedNoise
-        The noise, without its map.
+        The noise, without its maps.
     rules : Rules
         Which pixels count.
     plan : Plan
@@ -53,4 +53,5 @@ class Recipe:
     def reach(self, missing: bool) -> Radii:
         """Return the halo (z, y, x): how far around itself a pixel of the result depends on the image."""
         z, y, x = self.plan.reach_of_all(missing)
-        return z, y + self.rules.reach, x + self.rules.reach
+        beyond = self.rules.reach + self.noise.reach
+        return z, y + beyond, x + beyond

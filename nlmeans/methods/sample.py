@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -115,6 +115,11 @@ class Sample:
             if rules.fills:
                 measured = rules.measure(source, known).planes
                 judged = visible(measured)
+        maps = noise.model.maps
+        noise = noise.model.seen(noise, judged)
+        if maps or noise.reach:
+            noise, measured = noise.model.even().placed(noise, maps, measured)
+            judged = visible(measured)
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
         planes = noise.stabilise(measured)
@@ -162,8 +167,7 @@ class Sample:
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
         """Return a method's decision; ``numbers`` are data that only the method knows."""
-        model = self.noise.model.without_map(self.noise.channels)  # each region brings its own part
-        noise = replace(self.noise, model=model, variance=None, still=None)
+        noise = replace(self.noise, model=self.noise.model.even(), variance=None, still=None)  # regions bring their own
         return Recipe(method, noise, self.rules, plan, numbers)
 
 
@@ -198,8 +202,10 @@ class Parts:
         Number of separate images.
     image : Reader
         The pixels as they are stored.
-    mask, sigma, guide : Reader or None
-        Where pixels count, a map of σ, and the guide, with one channel or as many as the image.
+    mask, guide : Reader or None
+        Where pixels count, and the guide, with one channel or as many as the image.
+    maps : mapping of str to Reader
+        Maps of the noise, by the names of its numbers.
     """
 
     sides: Radii
@@ -207,8 +213,14 @@ class Parts:
     count: int
     image: Reader
     mask: Reader | None = None
-    sigma: Reader | None = None
     guide: Reader | None = None
+    maps: Mapping[str, Reader] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sides: Radii, channels: int, count: int, readers: Mapping[str, Reader]) -> Parts:
+        """Return them from readers of the ``image``, the ``mask`` and the ``guide``, and else of maps."""
+        maps = {name: reader for name, reader in readers.items() if name not in ("image", "mask", "guide")}
+        return cls(sides, channels, count, readers["image"], readers.get("mask"), readers.get("guide"), maps)
 
 
 def recipe_of(
@@ -227,7 +239,7 @@ def recipe_of(
     method : Method
         The method that decides.
     sigma, noise, **others
-        As for `denoise`, without mask, guide and map of σ.
+        As for `denoise`, without mask and guide; of maps, those of ``parts`` are taken.
 
     Returns
     -------
@@ -252,9 +264,10 @@ def recipe_of(
     image, mask = stacked(parts.image), stacked(parts.mask)
     assert image is not None
     known = _companions.known(image, None if mask is None else mask[0], PLANES)
-    deviations = _like(stacked(parts.sigma), image)
-    models = each(model_of(sigma, noise), parts.count, parts.channels)
-    model = models[index % len(models)] if deviations is None else Gaussian(deviations)
+    model = Gaussian() if noise is None and parts.maps else model_of(sigma, noise)
+    models = each(model, parts.count, parts.channels)
+    maps = {name: _like(stacked(reader), image) for name, reader in parts.maps.items()}
+    model = replace(models[index % len(models)], **maps)
     ends = _companions.limits(image, known, _checks.nodata(others.get("nodata")))
     models = models_of(model, image, PLANES, *ends, layout)
     guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
@@ -280,8 +293,8 @@ def _like(planes: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:
     return planes if planes is None or len(planes) == len(image) else planes[0]
 
 
-def map_of(sigma: Any, noise: Any) -> Any:
-    """Return the map of σ, an array or a file; None if there is none.
+def maps_of(sigma: Any, noise: Any) -> dict[str, Any]:
+    """Return maps of the noise, arrays or files, by the names of its numbers.
 
     Raises
     ------
@@ -289,6 +302,6 @@ def map_of(sigma: Any, noise: Any) -> Any:
         If both arguments are given.
     """
     check_together({"sigma": sigma, "noise": noise})
-    if (own := getattr(noise, "map", None)) is not None:
-        return own
-    return sigma if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1 else None
+    if isinstance(sigma, str | os.PathLike) or getattr(sigma, "ndim", 0) > 1:
+        return {"sigma": sigma}
+    return dict(getattr(noise, "maps", {}))

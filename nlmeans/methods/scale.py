@@ -63,7 +63,10 @@ class Scale:
             channels, notes = _mean_deviations(samples, noise.model)
             sigma = channels
             if noise.turn is not None and any(channels):
-                sigma, turn = noise.sigma, noise.turn.over(channels)
+                sigma, turn = (
+                    noise.sigma,
+                    noise.turn.over([s / t for s, t in zip(channels, noise.channels, strict=True)]),
+                )
                 planes = turn.turned(planes)
                 samples = [_sample(plane) for plane in planes]
         noisy = [c for c, s in enumerate(sigma) if s > 0]
@@ -100,7 +103,7 @@ def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
 def _mean_deviations(samples: list[np.ndarray], model: NoiseModel) -> tuple[tuple[float, ...], tuple[Note, ...]]:
     """Return the root of the mean variance in each channel; 0, and why, where groups would do worse than averages."""
     means = np.asarray([float(_known(sample).mean(dtype=np.float64)) for sample in samples])
-    variance = model.variance(means.reshape(-1, 1, 1, 1)).ravel()
+    variance = model.even().variance(means.reshape(-1, 1, 1, 1)).ravel()
     reason = model.against_groups(variance)
     return (tuple(np.sqrt(variance).tolist()), ()) if reason is None else ((0.0,) * len(samples), (reason,))
 

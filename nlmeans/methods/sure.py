@@ -31,8 +31,10 @@ BLOCK, PIXELS = 48, 1 / 24
 """For the other qualities: side of the square parts, and their share of the image."""
 CLIPPED = 0.002
 """Share of pixels at an extreme beyond which noise is taken as clipped."""
-FAR = 1.15
-"""Ratio of given and estimated σ beyond which a note says so."""
+FEWEST = 4
+"""Least number of these parts: of one alone the risk scatters more than strengths differ."""
+FAR = 1.1
+"""Ratio of given and estimated σ beyond which the estimated one is believed, and a note says so."""
 COLOURED = Note("sure-coloured", "strength 'sure' is for white noise: the table's was taken")
 CLIPS = Note("sure-clipped", "pixels are clipped: strength 'sure' is less certain, and the predicted MSE too low")
 NO_RISK = Note(
@@ -64,7 +66,10 @@ def tuned(
 
     Notes
     -----
-    Takes one to two and a half plain passes over the image.
+    Takes one to two and a half plain passes over the image, of a small one some more. A σ that is too small would have
+    the least risk where most noise is left, and one that is too large takes it for texture: where the image shows more
+    than a tenth more noise, the risk is that of the image's own, and where it shows less, no more is smoothed than by
+    the table.
 
     References
     ----------
@@ -77,15 +82,20 @@ def tuned(
         return plan
     if noise.bands is not None:
         return replace(plan, notes=(*plan.notes, COLOURED))
+    shown = _shown(planes, plan, noise)
+    # Of a σ that is too small the risk is least where much noise is left; too large, where it is taken for texture.
+    true = np.maximum(shown, 1.0)
     if _plain(planes, plan, noise):
-        factors, risks = FACTORS, _closed(planes, plan, noise, threads, progress)
+        factors, risks = FACTORS, _closed(planes, plan, noise, true, threads, progress)
     else:
-        factors, risks = _search(_monte_carlo(planes, plan, noise, guide, threads, progress))
-    far = _far_off(planes, plan, noise)
+        factors, risks = _search(_monte_carlo(planes, plan, noise, true, guide, threads, progress))
+    far = _far_off(noise, shown)
     notes = plan.notes + far
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
         notes = (*notes, CLIPS)
     factor, risk = _lowest(factors, risks)
+    if shown.min() < 1:
+        factor = min(factor, 1.0)
     if risk <= 0:
         return replace(plan, predicted_mse=math.nan, notes=(*notes, NO_RISK))
     if factor in (factors[0], factors[-1]):
@@ -105,23 +115,30 @@ def refined(
     """Return the plan with the predicted error of its result; for Monte Carlo this takes one more run on the image."""
     if plan.predicted_mse is None or math.isnan(plan.predicted_mse) or _plain(planes, plan, noise):
         return plan
-    total, count = _risk(planes, result, plan, noise, guide, np.random.default_rng(1), threads, progress)
+    true = np.maximum(_shown(planes, plan, noise), 1.0)
+    total, count = _risk(planes, result, plan, noise, true, guide, np.random.default_rng(1), threads, progress)
     if total <= 0:
         return replace(plan, predicted_mse=math.nan, notes=(*plan.notes, NO_ERROR))
     return replace(plan, predicted_mse=total / count)
 
 
-def _far_off(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> tuple[Note, ...]:
-    """Return a note where the given σ is far from the estimated one."""
+def _shown(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> np.ndarray:
+    """Return the σ of each plane that the image shows, in units of the given one; 1 where they do not differ by far."""
     if plan.estimated or noise.variance is not None:
+        return np.ones(len(planes))
+    given, shown = np.asarray(noise.sigma), np.asarray(estimate_planes(planes, None).sigma)
+    ratio = np.where((given > 0) & (shown > 0), shown, 1) / np.where((given > 0) & (shown > 0), given, 1)
+    return np.where(np.maximum(ratio, 1 / ratio) > FAR, ratio, 1.0)
+
+
+def _far_off(noise: FittedNoise, shown: np.ndarray) -> tuple[Note, ...]:
+    """Return a note where the given σ is far from the estimated one."""
+    if (shown == 1).all():
         return ()
-    shown = estimate_planes(planes, None).sigma
-    pairs = [(given, own) for given, own in zip(noise.sigma, shown, strict=True) if given > 0 and own > 0]
-    far = [(given, own) for given, own in pairs if max(given / own, own / given) > FAR]
-    if not far:
-        return ()
-    given, own = far[0]
-    text = f"sigma was given as {given:.4g}, but the image looks like {own:.4g}: 'sure' needs the true one"
+    channel = int(np.argmax(shown != 1))
+    given, own = noise.sigma[channel], noise.sigma[channel] * shown[channel]
+    what = "'sure' goes by the image" if own > given else "'sure' needs the true one"
+    text = f"sigma was given as {given:.4g}, but the image looks like {own:.4g}: {what}"
     return (Note("sure-far-off", text),)
 
 
@@ -133,15 +150,21 @@ def _plain(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> bool:
 
 
 def _closed(
-    planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise, threads: int | None, progress: Progress | None
+    planes: np.ndarray,
+    plan: AveragingPlan,
+    noise: FittedNoise,
+    true: np.ndarray,
+    threads: int | None,
+    progress: Progress | None,
 ) -> list[float]:
     from ..pairwise.risk import pairwise_risk
 
     sigma = np.asarray(noise.sigma)
     gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
     relative = pairwise_risk(
-        planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, threads=threads, progress=progress
-    )
+        planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, variance=np.square(true).tolist(),
+        threads=threads, progress=progress,
+    )  # fmt: skip
     risks: list[float] = (relative * sigma**2).mean(axis=1).tolist()
     return risks
 
@@ -150,6 +173,7 @@ def _monte_carlo(
     planes: np.ndarray,
     plan: AveragingPlan,
     noise: FittedNoise,
+    true: np.ndarray,
     guide: np.ndarray | None,
     threads: int | None,
     progress: Progress | None,
@@ -165,7 +189,7 @@ def _monte_carlo(
         sums, stages = [], shares_of(next(tries), [1] * (2 * len(parts)))
         for k, (noisy, noise, lead) in enumerate(parts):
             result = average(noisy, here, noise, lead, threads=threads, progress=stages[2 * k])[0]
-            sums.append(_risk(noisy, result, here, noise, lead, rng, threads, stages[2 * k + 1]))
+            sums.append(_risk(noisy, result, here, noise, true, lead, rng, threads, stages[2 * k + 1]))
         return sum(total for total, _ in sums) / sum(count for _, count in sums)
 
     return risk
@@ -176,17 +200,18 @@ def _risk(
     result: np.ndarray,
     plan: AveragingPlan,
     noise: FittedNoise,
+    true: np.ndarray,
     guide: np.ndarray | None,
     rng: np.random.Generator,
     threads: int | None,
     progress: Progress | None,
 ) -> tuple[float, int]:
-    """Return the sum of the estimated squared errors, and their number."""
+    """Return the sum of the estimated squared errors, and their number; ``true`` is the noise in units of the given."""
     sigma = np.asarray(noise.sigma, noisy.dtype).reshape(-1, 1, 1, 1)
     signs = rng.choice(np.asarray([-1, 1], noisy.dtype), noisy.shape)
     probed = noisy + sigma * noisy.dtype.type(PROBE) * signs
     moved = average(probed, plan, noise, guide, threads=threads, progress=progress)[0]
-    power = sigma**2 * (1.0 if noise.variance is None else noise.variance)
+    power = (sigma * true.reshape(-1, 1, 1, 1)) ** 2 * (1.0 if noise.variance is None else noise.variance)
     follows = signs * (moved - result) / np.where(sigma > 0, sigma * PROBE, 1)
     error = np.square(result - noisy) - power + 2 * power * follows
     known = np.isfinite(error)
@@ -211,7 +236,7 @@ def _places(planes: np.ndarray) -> list[Tile]:
     _, depth, height, width = planes.shape
     deep = min(depth, BLOCK // 5)
     cells = min(BLOCK, height) * min(BLOCK, width) * deep
-    wanted = max(round(PIXELS * planes[0].size / cells), 1)
+    wanted = max(round(PIXELS * planes[0].size / cells), FEWEST)
     if planes[0].size <= 4 * cells:
         return [whole(planes.shape[1:])]
     down = max(round(math.sqrt(wanted * height / width)), 1)

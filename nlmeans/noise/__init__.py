@@ -3,6 +3,7 @@
 These modules need NumPy alone.
 """
 
+from .calibration import calibrate, read_calibration
 from .camera import Camera
 from .estimate import NoiseEstimate, estimate_planes
 from .image import estimate_noise, estimate_sigma
@@ -18,8 +19,10 @@ __all__ = [
     "NoiseProfile",
     "PoissonGaussian",
     "Rician",
+    "calibrate",
     "estimate_noise",
     "estimate_planes",
     "estimate_sigma",
     "noise_profile",
+    "read_calibration",
 ]

@@ -46,16 +46,20 @@ def models_of(
 ) -> tuple[NoiseModel, ...]:
     """Return models whose numbers fit an image: one for each separate image, or one for all.
 
-    A map of σ comes as planes (C or 1, Z, Y, X). ``low`` and ``high`` are the least and the greatest pixel, ``of`` is
+    Maps come as planes (C or 1, Z, Y, X). ``low`` and ``high`` are the least and the greatest pixel, ``of`` is
     the layout of the image that the array is a sample of.
     """
     if model.largest is not None:
         check_units(model.largest, array, of or layout, low, high)
-    if model.map is not None:
-        planes = _companions.like(model.map, "sigma", array, layout)
-        return tuple(Gaussian(one) for one in (planes if planes.strides[0] else planes[:1]))
     sides = dict(zip(layout.axes, array.shape, strict=True))
-    return each(model, sides.get("N", 1), sides.get("C", 1))
+    models = each(model, sides.get("N", 1), sides.get("C", 1))
+    if not model.maps:
+        return models
+    maps = {name: _companions.like(value, name, array, layout) for name, value in model.maps.items()}
+    count = max(len(models), *(len(planes) if planes.strides[0] else 1 for planes in maps.values()))
+    return tuple(
+        replace(models[k % len(models)], **{name: planes[k] for name, planes in maps.items()}) for k in range(count)
+    )
 
 
 def each(model: NoiseModel, images: int, channels: int) -> tuple[NoiseModel, ...]:

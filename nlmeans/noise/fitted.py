@@ -52,6 +52,8 @@ class FittedNoise:
         correlated noise alone, with the deviations ``mixed``.
     stabiliser : Stabiliser or None
         What makes the noise Gaussian with σ = 1, and back.
+    reach : int
+        How far around itself a pixel's place in maps of the model has a say in how the filter takes it.
     estimated : bool
         Whether a number was estimated from the image.
     outliers : Outliers or None
@@ -81,6 +83,7 @@ class FittedNoise:
     turn: Turn | None = None
     mixed: tuple[float, ...] = ()
     stabiliser: Stabiliser | None = None
+    reach: int = 0
     estimated: bool = False
     outliers: Outliers | None = None
     coarser: FittedNoise | None = None
@@ -142,7 +145,9 @@ class FittedNoise:
         if self.variance is None:
             return self
         still = None if self.still is None else tile.of(self.still)
-        return replace(self, variance=tile.of(self.variance), still=still)
+        maps = {name: tile.of(values) for name, values in self.model.maps.items()} if self.grouped else {}
+        model = replace(self.model, **maps) if maps else self.model
+        return replace(self, model=model, variance=tile.of(self.variance), still=still)
 
     def stabilise(self, planes: np.ndarray) -> np.ndarray:
         """Return planes whose noise is Gaussian, in numbers that are wide enough for its range."""
@@ -171,7 +176,7 @@ class FittedNoise:
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
         noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
-        if not noisy or (self.model.map is not None and len(self.model.map) > 1):
+        if not noisy or any(len(values) > 1 for values in self.model.maps.values()):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
         if turn is None and len(live) == len(planes):

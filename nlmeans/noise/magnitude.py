@@ -34,12 +34,14 @@ DARKER: Final = 0.05
 DISTANCE: Final = 0.06
 SKEWED: Final = (0.55, 1.6)  # times the skewness of such noise
 ZEROS: Final = 0.03  # more would be clipped noise
-GREYS: Final = 10  # fewer below the middle would be counts, whose distribution at a mean of 3.7 is much like Rayleigh's
+# Fewer below the middle would be counts, whose distribution at a mean of 3.7 is much like Rayleigh's; that of several
+# coils is narrower than any of counts.
+GREYS: Final = (10, 5)
 # With more coils than one, noise alone comes close to a normal variable far above 0, as any dark ground may. But where
 # the signal is, magnitudes have almost twice the variance that they have without: it must agree this well with what
-# the ground shows, in patches this much brighter than it.
+# the ground shows, in patches so bright that they must have this many times its variance.
 AGREES: Final = (0.75, 1.35)
-BRIGHTER: Final = 1.5
+RISES: Final = 1.4
 DOUBT: Final = 2.5  # standard errors of the skewness that it must be above 0
 
 
@@ -117,7 +119,7 @@ def _is_ground(values: Array, coils: int, doubt: float) -> bool:
     least, most = (share * ground.skewness for share in SKEWED)
     if not max(least - error, doubt * error) < skewness < most + error or (values == 0).mean() > ZEROS:
         return False
-    if len(np.unique(values[values < ground.mean + ground.deviation])) < GREYS:
+    if len(np.unique(values[values < ground.mean + ground.deviation])) < GREYS[coils > 1]:
         return False
     expected = gammainc(coils, np.square(values) / 2)
     ranks = np.searchsorted(values, values, "left") + np.searchsorted(values, values, "right")
@@ -143,11 +145,11 @@ def _coils(channel: Channel) -> int:
 def _agrees(channel: Channel, sigma: float, coils: int) -> bool:
     """Whether the noise where the signal is has the σ that the background shows."""
     bins = bins_of(channel.apart_from(channel.volume >= channel.high))
-    bright = bins.white & (bins.mean > BRIGHTER * _ground(coils).mean * sigma)
+    expected = curves.rician_variance(bins.mean, sigma, coils)
+    bright = bins.white & (expected > RISES * (_ground(coils).deviation * sigma) ** 2)
     if not bright.any():
         return False
-    expected = curves.rician_variance(bins.mean[bright], sigma, coils)
-    ratio = float(np.min(bins.variance[bright] / expected))
+    ratio = float(np.min(bins.variance[bright] / expected[bright]))
     return AGREES[0] < ratio < AGREES[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -19,9 +20,10 @@ class NoiseModel:
     """Noise that an image may have.
 
     A model is a frozen dataclass that derives from this class. Its fields are its numbers, each a float, a tuple with
-    one a channel, or None, which leaves it to the image. It must have a `stabiliser`, and if its numbers can be
-    estimated from an image, `estimate`; the rest is as below unless it says otherwise. Planes are arrays (C, Z, Y, X)
-    in the image's units where NaN marks what is missing.
+    one a channel, a map (an array with one a pixel), or None, which leaves it to the image. It must have a
+    `stabiliser`, and if its numbers can be estimated from an image, `estimate`; with maps, `even` and `placed`. The
+    rest is as below unless it says otherwise. Planes are arrays (C, Z, Y, X) in the image's units where NaN marks what
+    is missing.
 
     Attributes
     ----------
@@ -68,13 +70,47 @@ class NoiseModel:
         return None
 
     @property
-    def map(self) -> np.ndarray | None:
-        """The σ of each pixel, if that is what it is: noise as of ``Gaussian(map)``."""
-        return None
+    def maps(self) -> dict[str, np.ndarray]:
+        """Its numbers that are one a pixel, by their names."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
-    def without_map(self, sigma: tuple[float, ...]) -> NoiseModel:
-        """Return the model with one σ a channel in the place of a map."""
+    def even(self) -> NoiseModel:
+        """Return the model with one number a channel in the place of each map."""
         return self
+
+    def seen(self, noise: FittedNoise, planes: np.ndarray) -> FittedNoise:
+        """Return the noise as it is in an image, or in what it is judged by; with a ``reach`` it will be `placed`."""
+        return noise
+
+    def placed(
+        self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray
+    ) -> tuple[FittedNoise, np.ndarray]:
+        """Return the noise of a region, and its planes as the filter is to take them, by its part of the maps.
+
+        That is done where there are maps, or a reach. The model has been made `even`; each map is planes (1 or C, Z, Y,
+        X). A pixel may depend on those up to ``noise.reach`` around it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no place")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = [(getattr(self, field.name), getattr(other, field.name)) for field in fields(self)]
+        return all(type(mine) is type(theirs) and np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+    def __hash__(self) -> int:
+        values = [getattr(self, field.name) for field in fields(self)]
+        return hash((type(self), *(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)))
+
+    def __repr__(self) -> str:
+        def short(value: Any) -> str:
+            if not isinstance(value, np.ndarray):
+                return repr(value)
+            return f"<map of {' x '.join(map(str, value.shape))}, {value.min():.4g} to {value.max():.4g}>"
+
+        values = (f"{field.name}={short(getattr(self, field.name))}" for field in fields(self))
+        return f"{type(self).__name__}({', '.join(values)})"
 
     @property
     def text(self) -> str:

@@ -5,6 +5,7 @@ A number left out (``None``) is to be estimated from the image.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,8 +18,9 @@ from .bands import measure_bands
 from .camera import Camera, shown
 from .fitted import FittedNoise
 from .model import NoiseModel
-from .numbers import numbers
+from .numbers import numbers, root_mean_square
 from .patches import Evidence
+from .photons import PoissonGaussian
 
 if TYPE_CHECKING:
     from .._typing import Array, Numbers
@@ -30,20 +32,9 @@ CORRELATED = Note(
     "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency",
 )
 GROWS = Note("grows", "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'")
-FEW = Note(
-    "few-photons",
-    "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done",
-)
-DARK = 0.05
-"""Least variance of counted photons, in counts: no pixel is taken to be without noise."""
-FEWEST = 0.5
-"""Mean variance in counts of photons from which groups of patches do better than non-local means alone."""
-DIMMED, FAINT = 0.024, 0.08
-"""Groups of photon counts believe the darker of two patches more, whose variance is taken to be less: what that takes
-from the mean, in counts, and the counts at which it is half as much. Measured on constant signals of 0.02 to 20."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gaussian(NoiseModel):
     """Additive noise with a normal distribution: x = y + σ·N(0, 1).
 
@@ -83,42 +74,29 @@ class Gaussian(NoiseModel):
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", numbers(self.sigma, "sigma", maps=True))
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Gaussian):
-            return NotImplemented
-        return type(self.sigma) is type(other.sigma) and bool(np.array_equal(self.sigma, other.sigma))
-
-    def __hash__(self) -> int:
-        return hash((Gaussian, self.sigma.tobytes() if isinstance(self.sigma, np.ndarray) else self.sigma))
-
-    def __repr__(self) -> str:
-        if not isinstance(self.sigma, np.ndarray):
-            return f"Gaussian(sigma={self.sigma!r})"
-        shape = " x ".join(map(str, self.sigma.shape))
-        return f"Gaussian(sigma=<map of {shape}, {self.sigma.min():.4g} to {self.sigma.max():.4g}>)"
-
     @property
     def largest(self) -> float | None:
         """The largest σ."""
         return None if self.sigma is None else float(np.max(self.sigma))
 
-    @property
-    def map(self) -> np.ndarray | None:
-        """The σ of each pixel, if that is what it is."""
-        return self.sigma if isinstance(self.sigma, np.ndarray) else None
-
-    def without_map(self, sigma: tuple[float, ...]) -> Gaussian:
-        """Return the model with one σ a channel in the place of a map."""
-        return self if self.map is None else Gaussian(sigma)
+    def even(self) -> Gaussian:
+        """Return the model with the root of a map's mean square, one a channel, in its place."""
+        return Gaussian(root_mean_square(self.sigma)) if self.maps else self
 
     def given(self, planes: np.ndarray) -> FittedNoise:
         """Return noise that needs no stabiliser."""
-        if self.map is None:
-            return FittedNoise(self, self.sigma if isinstance(self.sigma, tuple) else (self.sigma,) * len(planes))
-        square = np.square(self.map, dtype=np.float64)
-        power = square.mean(axis=(1, 2, 3))
-        sigma = tuple(np.sqrt(np.broadcast_to(power, len(planes))).tolist())
-        return FittedNoise(self, sigma).mapped(square, planes.dtype)
+        sigma = root_mean_square(self.sigma) if self.maps else self.sigma
+        each = sigma if isinstance(sigma, tuple) and len(sigma) == len(planes) else np.broadcast_to(sigma, len(planes))
+        return FittedNoise(self, tuple(float(s) for s in each))
+
+    def placed(
+        self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray
+    ) -> tuple[FittedNoise, np.ndarray]:
+        """Return the noise with the variance of each pixel; the pixels stay."""
+        sigma = maps["sigma"]
+        if not any(noise.channels) and sigma.any():
+            raise ValueError("a map of sigma must be above 0 somewhere in the sample that noise is judged by; got 0")
+        return noise.mapped(np.square(sigma, dtype=np.float64), planes.dtype), planes
 
     def fit(self, evidence: Evidence) -> FittedNoise:
         """Fit one number a channel, and where the noise is correlated its power in each band."""
@@ -139,113 +117,6 @@ class Gaussian(NoiseModel):
             Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed, estimated=True,
             outliers=evidence.outliers, notes=(CORRELATED,),
         )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PoissonGaussian(NoiseModel):
-    """Counted photons, amplified, and noise of reading them out: x = gain · Poisson(y) + offset + σ·N(0, 1).
-
-    The variance grows with brightness, gain · (mean − offset) + σ², as in fluorescence microscopy, low light and
-    unprocessed camera data. For a camera that multiplies electrons (EMCCD), whose multiplication is noisy itself, the
-    gain is variance over mean: twice the gain of its register. For one whose pixels have each their own offset and read
-    noise (sCMOS), subtract the map of offsets, mask the hot pixels, and give the root of the variance as a map,
-    ``Gaussian(sigma)``, where read noise matters.
-
-    Parameters
-    ----------
-    gain : float or sequence of float, optional
-        Image units a count, above 0; a sequence has one a channel. By default all three numbers are fitted to the
-        image (`estimate_noise`).
-    offset : float or sequence of float, default 0
-        What the camera reads without light, in the image's units.
-    sigma : float or sequence of float, default 0
-        Standard deviation of the read noise in the image's units, at least 0.
-
-    Raises
-    ------
-    TypeError
-        For what is no number.
-    ValueError
-        For a gain that is not above 0, a negative σ, numbers that are not finite, an offset or σ without a gain, or
-        sequences of different lengths.
-
-    Notes
-    -----
-    ``gain`` is the slope of variance over mean, so that an EMCCD, whose multiplication doubles the variance of its
-    photons, has twice its EM gain (over the ADC's electrons a unit). An sCMOS camera differs from pixel to pixel:
-    subtract its map of offsets, mask its hot pixels (``mask=``), and where read noise matters give a map of σ,
-    sqrt(gain · mean + σ²) with each pixel's own read noise σ and a smooth guess of the mean.
-
-    References
-    ----------
-    A. Foi, M. Trimeche, V. Katkovnik, K. Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for
-    single-image raw-data", IEEE TIP 2008, doi:10.1109/TIP.2008.2001399.
-
-    Examples
-    --------
-    >>> from nlmeans.noise import PoissonGaussian
-    >>> PoissonGaussian(gain=2.5, sigma=4)
-    PoissonGaussian(gain=2.5, offset=0.0, sigma=4.0)
-    """
-
-    name: ClassVar[str] = "poisson"
-    grouped: ClassVar[bool] = True
-    gain: Any = None  # floats or tuples, as given
-    offset: Any = None
-    sigma: Any = None
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, gain: Numbers | None = None, offset: Numbers | None = None, sigma: Numbers | None = None
-        ) -> None: ...
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", numbers(self.gain, "gain"))
-        for name in ("offset", "sigma"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, 0.0 if value is None else numbers(value, name))
-        if self.gain is None and (self.offset, self.sigma) != (0.0, 0.0):
-            raise ValueError(
-                "offset and sigma must be left out where gain is, since all three are fitted to the image together; "
-                f"got offset={self.offset} and sigma={self.sigma}"
-            )
-        lengths = {len(v) for v in (self.gain, self.offset, self.sigma) if isinstance(v, tuple)}
-        if len(lengths) > 1:
-            raise ValueError(f"gain, offset and sigma must have one number a channel each; got {self!r}")
-
-    @property
-    def largest(self) -> float:
-        """The largest σ of the read noise."""
-        return float(np.max(self.sigma))
-
-    def stabiliser(self) -> vst.Stabiliser:
-        """Return the generalised Anscombe transform."""
-        return vst.anscombe(self.gain, self.offset, self.sigma)
-
-    def estimate(self, evidence: Evidence) -> PoissonGaussian:
-        """Return gain, offset and σ of each channel."""
-        return PoissonGaussian(*fit.fit(evidence))
-
-    def variance(self, signal: np.ndarray) -> np.ndarray:
-        """Return gain · (signal − offset) + σ²."""
-        gain, offset, sigma = (_along(number) for number in (self.gain, self.offset, self.sigma))
-        light = np.maximum(signal - offset, 0)
-        return np.maximum(gain * light + np.square(sigma), DARK * np.square(gain))
-
-    def against_groups(self, variance: np.ndarray) -> Note | None:
-        """Say where photons are too few."""
-        return FEW if np.mean(variance / np.square(self.gain)) < FEWEST else None
-
-    def brightened(self, result: np.ndarray, known: bool) -> np.ndarray:
-        """Return a result with the mean that groups took from it.
-
-        None is below what no light at all has, where the camera's numbers are known.
-        """
-        gain, offset = _along(self.gain), _along(self.offset)
-        counts = np.maximum((result - offset) / gain, 0)
-        brighter = result + (DIMMED * gain * counts / (counts + FAINT)).astype(result.dtype)
-        return np.maximum(brighter, offset.astype(brighter.dtype)) if known else brighter
 
 
 @dataclass(frozen=True)
@@ -385,11 +256,6 @@ class Counted(NoiseModel):
 
 MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician, Camera)}
 """The models that can be named on the command line."""
-
-
-def _along(number: Any) -> np.ndarray:
-    """Return one number, or one a channel, along the channels of planes (C, Z, Y, X)."""
-    return np.reshape(number, (-1, 1, 1, 1))
 
 
 def _coils(value: Any) -> int:

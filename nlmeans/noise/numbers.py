@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,20 +31,36 @@ def numbers(value: Any, name: str, *, maps: bool = False) -> Any:
     return _number(value, name)
 
 
-def check_map(value: np.ndarray, name: str = "sigma") -> None:
-    """Refuse a map, or a piece of one, that does not hold standard deviations."""
+def check_map(value: np.ndarray, name: str) -> None:
+    """Refuse a map, or a piece of one, that does not hold such numbers."""
     if value.dtype.kind not in "fiu":
         raise TypeError(f"a map of {name} must hold real numbers; got dtype {value.dtype}")
     if value.size == 0 or not np.isfinite(value).all():
         raise ValueError(f"a map of {name} must be finite everywhere; got shape {value.shape}")
-    if value.min() < 0:
-        raise ValueError(f"a map of {name} must be at least 0 everywhere; got {float(value.min()):g}")
+    least = float(value.min())
+    if (name == "sigma" and least < 0) or (name == "gain" and least <= 0):
+        rule = "at least 0" if name == "sigma" else "above 0"
+        raise ValueError(f"a map of {name} must be {rule} everywhere; got {least:g}")
+
+
+def root_mean_square(sigma: np.ndarray) -> float | tuple[float, ...]:
+    """Return the standard deviation of a map's mean variance, one a channel of planes (C, Z, Y, X)."""
+    return over_pixels(sigma, lambda pixels: float(np.sqrt(np.square(pixels).mean())))
+
+
+def over_pixels(values: np.ndarray, number: Callable[[np.ndarray], float]) -> float | tuple[float, ...]:
+    """Return one number of a map's pixels, or one a channel of planes (C, Z, Y, X)."""
+    if values.ndim < 4 or len(values) == 1:
+        return number(values)
+    return tuple(number(channel) for channel in values)
 
 
 def _number(value: Any, name: str) -> float:
     number = _checks.real(value, name)
-    if name not in ("gain", "offset") and number < 0:
+    if name not in ("gain", "offset", "excess") and number < 0:
         raise ValueError(f"{name} must be at least 0; got {number:g}")
+    if name == "excess" and number < 1:
+        raise ValueError(f"excess must be at least 1: no amplifier takes noise away; got {number:g}")
     if name == "gain" and number <= 0:
         raise ValueError(f"gain is in image units a count and must be above 0; got {number:g}")
     return number

@@ -72,7 +72,7 @@ class Turn:
         return Turn(forward, back, rest, shared)
 
     def over(self, deviations: Sequence[float]) -> Turn:
-        """Return the turn of channels whose noise has other deviations; that of this one's is 1."""
+        """Return the turn of channels whose noise has other deviations, in units of those that this one is for."""
         scale = np.asarray([deviation or 1.0 for deviation in deviations])
         return Turn(self.forward / scale, self.back * scale[:, None], self.rest * scale, self.shared)
 

@@ -1,9 +1,13 @@
-"""Noise models as the command line writes them: ``poisson:gain=2.5,sigma=3``."""
+"""Noise models as the command line writes them: ``poisson:gain=2.5,sigma=3``, ``poisson:gain=gain.tif,sigma=3``."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .model import NoiseModel
 from .models import MODELS, Auto
@@ -11,6 +15,8 @@ from .models import MODELS, Auto
 
 def parse(text: str) -> NoiseModel | str:
     """Return the model that a text names, or "auto", as `denoise` takes it.
+
+    A map is the name of its file; ``variance`` is short for the square of ``sigma``, as calibrations have it.
 
     Raises
     ------
@@ -25,7 +31,7 @@ def parse(text: str) -> NoiseModel | str:
             f"must be auto, {', '.join(MODELS)}, or one with numbers such as poisson:gain=2.5,sigma=3; got {text!r}"
         )
     names = [field.name for field in fields(MODELS[name])]
-    given: dict[str, list[float]] = {}
+    given: dict[str, list[Any]] = {}
     for part in rest.split(",") if colon else ():
         key, equals, number = part.rpartition("=")
         if equals and key not in given:
@@ -33,20 +39,40 @@ def parse(text: str) -> NoiseModel | str:
         elif equals or not given:
             raise ValueError(f"must give each of its numbers once, as {names[0]}=2.5; got {text!r}")
         last = list(given)[-1]
-        try:
-            given[last].append(float(number))
-        except ValueError:
-            raise ValueError(f"must be a model with numbers for {key or last}; got {number!r}") from None
-        if not math.isfinite(given[last][-1]):
-            raise ValueError(f"must be finite; got {number!r}")
-    if unknown := [key for key in given if key not in names]:
+        given[last].append(_number_or_map(number, key or last))
+    values = {key: value[0] if len(value) == 1 else value for key, value in given.items()}
+    if "variance" in values and "sigma" in names:
+        if "sigma" in values:
+            raise ValueError(f"must give sigma or variance, not both; got {text!r}")
+        variance = np.asarray(values.pop("variance"), np.float64)
+        if variance.min() < 0:
+            raise ValueError(f"must have a variance of at least 0 everywhere; got {variance.min():g}")
+        values["sigma"] = np.sqrt(variance) if variance.ndim else math.sqrt(variance)
+    if unknown := [key for key in values if key not in names]:
         raise ValueError(f"{name} has {', '.join(names)}; got {unknown[0]!r}")
-    return MODELS[name](**{key: value[0] if len(value) == 1 else value for key, value in given.items()})
+    return MODELS[name](**values)
+
+
+def _number_or_map(text: str, key: str) -> Any:
+    """Return a number, or the pixels of a file."""
+    try:
+        number = float(text)
+    except ValueError:
+        if not Path(text).is_file():
+            raise ValueError(f"must be a model with numbers for {key}; got {text!r}, no file of a map either") from None
+        from .. import formats
+
+        return formats.read(Path(text)).pixels
+    if not math.isfinite(number):
+        raise ValueError(f"must be finite; got {text!r}")
+    return number
 
 
 def text(model: NoiseModel) -> str:
-    """Return a model as `parse` takes it."""
+    """Return a model without maps as `parse` takes it, without numbers that are those of most."""
     values = {field.name: getattr(model, field.name) for field in fields(model)}
+    usual = {field.name: field.default for field in fields(model) if field.default not in (None, MISSING)}
+    values = {name: value for name, value in values.items() if name not in usual or value != usual[name]}
     return f"{model.name}:" + ",".join(
         f"{key}=" + ",".join(f"{v:.6g}" for v in (value if isinstance(value, tuple) else (value,)))
         for key, value in values.items()

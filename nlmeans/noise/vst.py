@@ -149,6 +149,12 @@ def rician(sigma: float | Sequence[float], coils: int = 1) -> Stabiliser:
     return Stabiliser("Rician noise", *_columns(curves))
 
 
+def stabilised_variance(signal: np.ndarray, gain: float, offset: float, sigma: float) -> np.ndarray:
+    """Return the variance of counts of a mean ``signal`` after `anscombe`: 1, but for few of them less."""
+    signals, _, variances = _counts_table((sigma / gain) ** 2)
+    return np.interp(np.maximum((signal - offset) / gain, 0), signals, variances, right=1.0)
+
+
 def _apply(curves: tuple[Curve, ...], planes: np.ndarray) -> np.ndarray:
     _checks.dtype(planes.dtype)
     if len(curves) not in (1, len(planes)):
@@ -184,7 +190,7 @@ def _anscombe(gain: float, offset: float, sigma: float) -> tuple[Curve, Curve]:
     if abs(offset) / MOST_OFFSET > gain:
         raise ValueError(f"offset must be at most {MOST_OFFSET:g} times the gain; got {offset:g} and {gain:g}")
     read = (sigma / gain) ** 2
-    signals, means = _counts_table(read)
+    signals, means, _ = _counts_table(read)
     start = math.sqrt(0.375 + read)
 
     def forward(values: np.ndarray) -> np.ndarray:
@@ -211,8 +217,8 @@ def _root(counts: np.ndarray, read: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def _counts_table(read: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return signals in counts and the means of their transformed values, for read noise of the variance ``read``."""
+def _counts_table(read: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return signals in counts, and means and variances of their transformed values, for read noise of a variance."""
     from scipy.special import gammaln
 
     end = max(TABULATED - read, 4.0)
@@ -220,9 +226,12 @@ def _counts_table(read: float) -> tuple[np.ndarray, np.ndarray]:
     most = int(end + NODES * 2 * math.sqrt(end) + 20)
     counts = np.arange(most + 1)
     nodes, weights = _normal(math.sqrt(read))
-    bent = _root(counts[:, None] + nodes, read) @ weights
+    each = _root(counts[:, None] + nodes, read)
+    bent, square = each @ weights, np.square(each) @ weights
     log = np.log(np.maximum(signals, 1e-300))[:, None] * counts - signals[:, None] - gammaln(counts + 1)
-    return signals, np.exp(log) @ bent
+    chance = np.exp(log)
+    means = chance @ bent
+    return signals, means, chance @ square - np.square(means)
 
 
 def _normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ def pairwise_risk(
     *,
     gains: Sequence[float],
     share: float,
+    variance: Sequence[float] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
@@ -48,6 +49,8 @@ def pairwise_risk(
         1 / σ of each channel.
     share : float
         Share of the rows that are sampled, evenly spread; at least `LEAST_ROWS`, or all.
+    variance : sequence of float, optional
+        The variance of the noise of each channel, in units of the σ² that ``gains`` have; 1 by default.
     threads, progress
         As for `pairwise_average`.
 
@@ -90,7 +93,8 @@ def pairwise_risk(
         steps=1 + len(factors),
     )  # fmt: skip
     squares, spread = np.moveaxis(parts.sum(axis=0) / (wanted * len(spans[2])), -1, 0)
-    risk: np.ndarray = squares - 1 + 2 * spread
+    power = np.ones(len(values)) if variance is None else np.asarray(variance, np.float64)
+    risk: np.ndarray = squares - power + 2 * power * spread
     return risk
 
 

@@ -10,7 +10,7 @@ from ..pairwise.spec import Aggregation
 
 Quality = Literal["fast", "balanced", "best"]
 
-DEFAULTS_VERSION = 3
+DEFAULTS_VERSION = 4
 """Raised whenever a default changes, since changed defaults change results."""
 
 

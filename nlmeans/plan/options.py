@@ -187,7 +187,8 @@ class Options:
     ), Option(
         "gaussian (the default), poisson (photon counts: cameras, microscopes), rician (MRI), or auto, which decides. "
         "Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4,coils=8 or "
-        "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated.",
+        "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated. Those of poisson may be files with one "
+        "a pixel (sCMOS: gain=FILE,offset=FILE,variance=FILE), and excess=2 is for EMCCD.",
         parse=_noise, metavar="MODEL", name="noise",
     )]
     quality: Annotated[Quality, Option(
@@ -298,9 +299,9 @@ class Options:
         named = frozenset(name for name in own if given.get(name) is not None)
         return cls(layout=layout, known=known, noise=noise, guide=guide, given=named, **values)
 
-    def map_of(self, index: int) -> np.ndarray | None:
-        """Return the map of σ (1 or C, Z, Y, X) of the ``index``-th image; None without one."""
-        return self.noise[index % len(self.noise)].map
+    def maps_of(self, index: int) -> dict[str, np.ndarray]:
+        """Return the maps (1 or C, Z, Y, X) of the ``index``-th image's noise, by the names of its numbers."""
+        return self.noise[index % len(self.noise)].maps
 
     @property
     def fits_noise(self) -> bool:

@@ -78,8 +78,9 @@ class Plan:
     @classmethod
     def of(cls, options: Options, noise: FittedNoise, *, seconds: float = 0.0, **own: Any) -> Self:
         """Return the plan for an image of such noise; ``own`` are the fields of the method's own plan."""
+        sigma = noise.channels if noise.plain else (1.0,) * len(noise.channels)
         return cls(
-            axes=options.layout.axes, quality=options.quality, noise=noise.text, sigma=noise.channels,
+            axes=options.layout.axes, quality=options.quality, noise=noise.text, sigma=sigma,
             plain=noise.plain, estimated=noise.estimated, seconds=seconds, **own,
         )  # fmt: skip
 

@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Maps:
-    """How much was averaged at every pixel, by the weights w of the last pass.
+    """How much was averaged at every pixel, and the noise that is left there.
 
     Attributes
     ----------
     effective : ndarray
-        (Σ w)² / Σ w²: how many equally weighted pixels would remove as much noise; in the image's shape without
-        channels.
+        (Σ w)² / Σ w² of the weights w of the last pass: how many equally weighted pixels would remove as much noise;
+        in the image's shape without channels.
     residual : ndarray
-        σ · sqrt(Σ w²) / Σ w, less what a pass gains that keeps some of its pilot: a lower bound of the remaining
-        noise, as a standard deviation in the image's shape and units (for a stabilised image, in units of its noise).
-        It is what a pixelwise average with independent weights
-        would leave; but weights depend on the noise that they average, and a Wiener step keeps more of what looks like
-        signal. With repeated noise, results varied by 1.3 to 1.7 times as much on an even image, and by 1.1 to 3
-        times as much, in the mean square, on textured ones: no one factor would be right for both.
+        The standard deviation of the noise that is left, in the image's shape and units (for a stabilised image, in
+        units of its noise): how much the result would vary if the same image had other noise. Detail that is lost is
+        no part of it. Two more runs of the plan, with fresh noise on what is taken for the image, say how much is left
+        around a pixel, and σ · sqrt(Σ w²) / Σ w how it differs from one pixel to the next. With repeated noise, results
+        varied by 0.9 to 1.15 times as much, in the mean square of an image.
 
     Examples
     --------
@@ -39,6 +38,8 @@ class Maps:
     >>> clean, report = nlmeans.denoise(noisy, sigma=10, full_output="maps")
     >>> report.maps.effective.shape, bool(report.maps.residual.max() < 10)
     ((64, 64), True)
+    >>> bool(abs(report.maps.residual.mean() - (clean - 100).std()) < 0.2)
+    True
     """
 
     effective: Array

@@ -10,6 +10,7 @@ from ...plan.choice import averaging
 from ...plan.defaults import Quality
 from ...plan.options import Options
 from ..average import average
+from ..left import remaining
 from ..method import Method
 from ..recipe import Recipe
 from ..region import Outcome, Region
@@ -47,10 +48,12 @@ class NonLocalMeans(Method):
         self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
     ) -> Outcome:
         """Average a region, pass by pass."""
-        plan, noise, last = recipe.plan, region.noise, None
+        plan, noise, last, twice = recipe.plan, region.noise, None, None
         again = region.complete and plan.predicted_mse is not None
         if again:
             progress, last = shares_of(progress, (1, 1))
+        if region.maps:
+            progress, twice = shares_of(progress, (1, 1))
         averages, maps = average(
             region.planes, plan, noise, region.guide,
             threads=threads, progress=progress, maps=region.maps, region=region.core,
@@ -61,6 +64,9 @@ class NonLocalMeans(Method):
             plan = refined(region.planes, averages, plan, noise, region.guide, threads, last)
             if last is not None:
                 last(1, 1)
+        if maps is not None:
+            effective, residual = maps
+            maps = effective, remaining(region, averages, residual, plan, threads, twice)
         return Outcome(region.restored(averages), plan, maps)
 
 

@@ -291,22 +291,11 @@ def test_maps_tell_what_was_averaged():
     maps = report.maps
     assert maps.effective.shape == maps.residual.shape == flat.shape
     assert 30 < np.median(maps.effective) <= 121
-    np.testing.assert_allclose(maps.residual, 10 / np.sqrt(maps.effective))
     many = [nlmeans.denoise(RNG.normal(0, 10, (64, 64)), 10, **options)[20:40, 20:40] for _ in range(20)]
-    assert np.std(many) == pytest.approx(np.median(maps.residual), rel=0.5)
+    assert np.std(many) == pytest.approx(np.median(maps.residual), rel=0.2)
     colour = nlmeans.denoise(COLOUR, [10, 10, 7], channel_axis=-1, full_output="maps")[1].maps
     assert (colour.effective.shape, colour.residual.shape) == (COLOUR.shape[:2], COLOUR.shape)
     assert nlmeans.denoise(flat, 10, full_output=True)[1].maps is None
-
-
-@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
-@pytest.mark.parametrize("clean", [np.full((64, 60), 100.0), np.kron(RNG.random((16, 15)) * 200, np.ones((4, 4)))])
-def test_the_residual_is_a_lower_bound_of_the_noise_that_is_left(clean, quality):
-    noisy = [clean + np.random.default_rng(k).normal(0, 10, clean.shape) for k in range(8)]
-    found = [nlmeans.denoise(image, 10, quality=quality, full_output="maps") for image in noisy]
-    left = np.sqrt(np.var([result for result, _ in found], axis=0, ddof=1).mean())
-    bound = np.sqrt(np.mean([report.maps.residual**2 for _, report in found]))
-    assert bound < left < (2 if np.ptp(clean) == 0 else 4) * bound
 
 
 def test_cancel_stops_from_another_thread_and_writes_nothing():

@@ -20,7 +20,7 @@ from nlmeans.methods.scale import Scale
 from nlmeans.noise import Gaussian, PoissonGaussian, Rician
 from nlmeans.noise.colour import colour_basis
 from nlmeans.noise.fitted import FittedNoise
-from nlmeans.noise.models import FEW
+from nlmeans.noise.photons import FEW
 from nlmeans.pairwise import Tile
 from nlmeans.plan.options import Options
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage import data
 from specs import nlm_spec
 
 import nlmeans
@@ -131,3 +132,25 @@ def test_tiny_images():
         noisy = RNG.normal(50, 5, shape)
         for quality in ("fast", "balanced"):
             assert np.isfinite(nlmeans.denoise(noisy, 5, strength="sure", quality=quality)).all()
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("factor", [0.8, 1.2])
+def test_a_wrong_sigma_costs_nothing_against_the_table(quality, factor):
+    def error(noisy, clean, sigma, **options):
+        return np.mean((nlmeans.denoise(noisy, factor * sigma, quality=quality, **options) - clean) ** 2)
+
+    for k, clean in enumerate((data.camera()[60:140, 180:260], data.coins()[:80, :80], data.brick()[:80, :80])):
+        for sigma in (10, 25, 50) if quality == "fast" else (10, 50):
+            noisy = clean + np.random.default_rng(k).normal(0, sigma, clean.shape)
+            lost = error(noisy, clean, sigma, strength="sure") / error(noisy, clean, sigma)
+            assert 10 * np.log10(lost) < 0.3, (k, sigma)
+
+
+def test_the_risk_is_for_the_noise_that_there_is():
+    values = np.random.default_rng(1).normal(0, 3, (1, 1, 40, 50)).astype(np.float32)
+    spec = nlm_spec(1, (0, 1, 1), (0, 4, 4), strength=0.5, bias=False)
+    ref = pairwise_risk(values, spec, [1.0], gains=[1 / 3], share=1.0) * 9
+    wider = nlm_spec(1, (0, 1, 1), (0, 4, 4), strength=0.75, bias=False)  # the same weights, in units of 2 for 3
+    comp = pairwise_risk(values, wider, [1.0], gains=[1 / 2], share=1.0, variance=[9 / 4]) * 4
+    np.testing.assert_allclose(comp, ref, rtol=1e-4)

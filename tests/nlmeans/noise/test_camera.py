@@ -55,7 +55,7 @@ def test_a_photograph_is_seen_and_denoised_at_every_scale():
         )
 
 
-@pytest.mark.parametrize("unit, dtype", [(1 / 255, np.float32), (257, np.uint16), (1, np.float64)])
+@pytest.mark.parametrize(("unit", "dtype"), [(1 / 255, np.float32), (257, np.uint16), (1, np.float64)])
 def test_units_do_not_matter(unit, dtype):
     noisy = photograph(5)
     model = estimate_noise(noisy, channel_axis=-1)

@@ -85,7 +85,6 @@ def test_a_map_is_copied_compared_and_shown_by_its_range():
         (lambda: PoissonGaussian(sigma=3), "must be left out where gain is"),
         (lambda: PoissonGaussian(offset=3), "must be left out where gain is"),
         (lambda: PoissonGaussian((1, 2), sigma=(1, 2, 3)), "one number a channel each"),
-        (lambda: PoissonGaussian(np.ones((2, 2))), r"got an array of shape \(2, 2\)"),
         (lambda: Rician(-2), "at least 0; got -2"),
         (lambda: Rician(np.ones((2, 2))), r"got an array of shape \(2, 2\)"),
     ],

@@ -242,6 +242,20 @@ def test_magnitudes_of_several_coils_are_seen_and_their_ground_removed(coils):
     assert without[0] == pytest.approx(1, rel=0.1)
 
 
+@pytest.mark.parametrize("coils", [4, 8])
+def test_several_coils_are_seen_in_dim_and_coarse_images_too(coils):
+    inside = np.hypot(X - 64, Y - 64) < 40
+    for sigma, clean in ((3, np.where(inside, CAMERA[:128, :128], 0)), (25, np.where(inside, 100.0, 0))):
+        noisy = coiled(clean, coils, sigma).astype(np.float64)
+        for image in (noisy, np.rint(noisy).astype(np.uint16)):
+            assert nlmeans.plan(image, noise="auto").noise.endswith(f"coils {coils}")
+        fitted = nlmeans.noise.magnitude.fit(Evidence.of(noisy[None, None], None), coils)
+        assert fitted[0] == pytest.approx(sigma, rel=0.02)
+    for method in ("nlm", "ridge"):
+        result = nlmeans.denoise(noisy, noise=Rician(25, coils), method=method)
+        assert result[np.hypot(X - 64, Y - 64) > 50].mean() < 0.35 * 25  # 68 and 98 are what is measured there
+
+
 @pytest.mark.parametrize("ratio", [3.9, 7, 11.3])
 def test_a_dark_ground_with_gaussian_noise_is_no_magnitude(ratio):
     rng = np.random.default_rng(0)
