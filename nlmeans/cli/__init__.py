@@ -175,7 +175,7 @@ def estimate(
             with console.working_on(source):
                 evidence, kind = noise_in(source, model, reading)
                 if plot is not None:
-                    draw_noise(plot, evidence, model, overwrite)
+                    draw_noise(plot, evidence, kind, overwrite)
                 typer.echo(f"{source}\t{line(evidence, kind, model)}")
     raise typer.Exit(console.code)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import formats
 from ..formats.table import to_write
-from ..noise.models import MODELS
+from ..noise.model import NoiseModel
 from ..noise.patches import Evidence
 from ..noise.profile import NoiseProfile
 from ..show.noise import noise_sheet
@@ -35,10 +35,10 @@ def check_plot(output: Path, sources: list[Path], overwrite: bool) -> None:
         raise ValueError("the drawing must be a file of its own: it is read from")
 
 
-def draw_noise(output: Path, evidence: Evidence, model: str, overwrite: bool) -> None:
+def draw_noise(output: Path, evidence: Evidence, model: NoiseModel, overwrite: bool) -> None:
     """Draw the noise of a picture, with the curve of a model whose noise grows with brightness."""
-    kind = MODELS.get(model)
-    variance = kind().fit(evidence).model.variance if kind is not None and kind.grouped else None
+    fitted = model.fit(evidence).model
+    variance = fitted.variance if fitted.grouped else None
     sheet = noise_sheet(NoiseProfile.of(evidence), variance)
     if output.suffix.lower() != SVG:
         formats.write(output, formats.Picture(sheet.pixels(), "YXC"), overwrite=overwrite)

@@ -250,21 +250,6 @@ def sampled(
     return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **given)[0]
 
 
-def fitted_noise(
-    source: FilePath,
-    model: NoiseModel,
-    *,
-    axes: str | None = None,
-    channel_axis: int | None = None,
-    max_pixels: int | None = None,
-) -> Any:
-    """Return a noise model, Gaussian or Poisson-Gaussian, that is fitted to a sample of a file, of all its images.
-
-    The same numbers that `estimate_sigma` and `estimate_noise` give for the array.
-    """
-    return model.fit(evidence_in(source, axes=axes, channel_axis=channel_axis, max_pixels=max_pixels)).model
-
-
 def evidence_in(
     source: FilePath, *, axes: str | None = None, channel_axis: int | None = None, max_pixels: int | None = None
 ) -> Evidence:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .fitted import MOST_TURNED
 from .image import evidence_in
-from .scale import NoiseAtScale, Pixels, measured
+from .scale import ENDS, NoiseAtScale, Pixels, measured
 from .shared import correlation
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .patches import Array, Evidence
 
 SCALES: Final = 3
-ENDS: Final = 3
-"""Frequencies at either end that are compared where it is printed: they are equal where the noise is white."""
 NAMES: Final = {1: "full", 2: "half", 4: "quarter"}
 """What scales are called, by the pixels along a side of what is averaged."""
 

@@ -22,7 +22,7 @@ from nlmeans.cli.comparing import _noise
 from nlmeans.cli.options import Filtering
 from nlmeans.formats import exif
 from nlmeans.noise import Gaussian
-from nlmeans.noise.image import fitted
+from nlmeans.noise.image import evidence_of
 from nlmeans.noise.sensor import Sensor
 
 rawpy = pytest.importorskip("rawpy", reason="rawpy is not installed: pip install 'nlmeans[raw]'")
@@ -166,7 +166,8 @@ def test_one_gain_is_fitted_to_all_planes_without_what_is_saturated(tmp_path, bl
         counts[row::2, column::2] += level - BLACK
     picture = io.read(saved(tmp_path / "a.dng", stored(counts), black=black))
     assert (picture.pixels >= picture.white).mean() > 0.4
-    assert fitted(picture.pixels[:, None], None, Sensor(picture.white)).model.gain == pytest.approx(60.0, rel=0.06)
+    noise = Sensor(picture.white).fit(evidence_of(picture.pixels[:, None], None))
+    assert noise.model.gain == pytest.approx(60.0, rel=0.06)
 
 
 def test_a_mosaic_without_noise_is_not_changed_visibly(tmp_path):
@@ -223,7 +224,7 @@ def test_from_the_camera_to_a_picture_with_what_the_camera_said(tmp_path, monkey
     assert exif.MAKER_NOTE not in of
 
 
-def test_commands_know_the_sensors_noise(photo):
+def test_commands_know_the_sensors_noise(photo, tmp_path):
     path, _ = photo
     fitted_text = nl("estimate", path, "--model", "poisson").stdout.split("\t")[1]
     gain = float(fitted_text.partition("gain=")[2].partition(",offset")[0])
@@ -232,6 +233,9 @@ def test_commands_know_the_sensors_noise(photo):
     assert "PoissonGaussian" not in nl("plan", path, "--sigma", "100").stdout
     picture = io.read(path)
     assert _noise(nlmeans.plan(picture.pixels, **Filtering().options(picture, {}))).startswith("PoissonGaussian, gain")
+    drawing = tmp_path / "noise.svg"
+    assert nl("estimate", path, "--model", "poisson", "--plot", drawing).exit_code == 0
+    assert "fitted model" in drawing.read_text(encoding="utf-8")
 
 
 def test_a_folder_of_photographs_becomes_a_folder_of_pictures(tmp_path, monkeypatch):
