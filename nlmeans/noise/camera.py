@@ -63,6 +63,8 @@ BLOCKED, SMOOTH = 0.01, 1.75
 which a picture in colours has been processed."""
 GREY_BLOCKED, GREY_EVEN, GREY_MOST = 0.03, 1.5, 4.0
 """The excess from which a grey one has, and the most that its floor may grow, and be: there are no colours to ask."""
+ROUNDED: Final = 0.45
+"""Noise, in 255ths of the range, that may be no more than rounding: it says nothing of what else there is."""
 HIDDEN: Final = 1.2
 """Noise at full size, in units of what single patches show, from which part of it is hidden from them."""
 NOTHING: Final = 1e-6
@@ -190,7 +192,10 @@ def shown(evidence: Evidence, white: NoiseEstimate, sigma: Sequence[float]) -> F
     ``white`` is its white noise, and ``sigma`` what its single patches show of noise, one a channel.
     """
     colours, blocked = len(evidence.planes), max(white.blocking, default=0.0)
-    if colours not in (1, 3) or not (white.correlated or blocked > BLOCKED) or min(white.sigma) == 0:
+    if colours not in (1, 3) or min(white.sigma) == 0:
+        return None
+    rounded = max(white.sigma) * evidence.factor < ROUNDED * _in_bytes(evidence)[1]
+    if not (white.correlated or blocked > BLOCKED or rounded):
         return None
     if colours == 3 and len(_colours(evidence.planes)[0]) == 1:
         colours = 1

@@ -187,3 +187,10 @@ def test_a_clipped_channel_is_no_stripe():
     noisy = photograph(5).copy()
     noisy[:90, :, 2] = 255
     nlmeans.plan(noisy, channel_axis=-1)
+
+
+def test_rounding_does_not_hide_a_photograph_saved_twice(shared):
+    path = sorted((shared / "PolyU").glob("*_real.JPG"))[0]
+    with Image.open(path) as photo:  # on another grid of blocks, all that is white in it is rounding
+        again = jpeg(np.asarray(photo)[100:260, 100:300], 95)
+    assert nlmeans.plan(again, channel_axis=-1).noise.startswith("Camera")
