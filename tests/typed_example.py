@@ -56,7 +56,7 @@ def numbers(noisy: NDArray[np.float32]) -> tuple[float, NDArray[np.float64], str
     """Estimate, plan, and look inside."""
     sigma: float = nlmeans.estimate_sigma(noisy)
     each: NDArray[np.float64] = nlmeans.estimate_sigma(np.stack([noisy] * 3, axis=-1), channel_axis=-1)
-    model: PoissonGaussian = nlmeans.estimate_noise(noisy)
+    model: PoissonGaussian = nlmeans.estimate_noise(noisy, noise=PoissonGaussian())
     plan = nlmeans.plan(noisy, sigma, strength=0.5)
     step: tuple[int, ...] = plan.passes[0].patch_radius
     weights: NDArray[np.float64] = nlmeans.weight_map(noisy, (4, 5), noise=model, search_radius=len(step))

@@ -59,13 +59,14 @@ def in_colour(path: Path) -> bool:
 
 
 def scene(name: str) -> str:
-    """Return what a photograph shows, with which camera: the words of its file's name without numbers, ISO and ending.
+    """Return what a photograph shows, with any camera: the last word of its file's name but numbers, ISO and ending.
 
     >>> scene("Canon5D2_5_160_3200_toy_12_real.JPG")
-    'Canon5D2_toy'
+    'toy'
     """
     words = Path(name).stem.split("_")
-    return "_".join(w for w in words if re.search("[^\\d-]", w) and not re.fullmatch(r"real|noisy|(?i:iso)\d+", w))
+    named = [w for w in words if re.search("[^\\d-]", w) and not re.fullmatch(r"real|mean|noisy|gt|clean|(?i:iso)\d+", w)]
+    return named[-1] if named else ""
 
 
 def halves(names: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["estimate_noise", "estimate_sigma"]
 
 logger = logging.getLogger("nlmeans")
+Model = TypeVar("Model", bound=NoiseModel)
 
 
 @overload
@@ -91,6 +92,24 @@ def estimate_sigma(
     return np.array(noise.channels) if coloured else noise.channels[0]
 
 
+@overload
+def estimate_noise(
+    image: ImageLike,
+    *,
+    noise: None = None,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    mask: Companion | None = None,
+) -> NoiseModel: ...
+@overload
+def estimate_noise(
+    image: ImageLike,
+    *,
+    noise: Model,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    mask: Companion | None = None,
+) -> Model: ...
 def estimate_noise(
     image: ImageLike,
     *,

@@ -260,13 +260,13 @@ def test_interrupt(folder, monkeypatch):
     assert names("out") == []
 
 
-def test_estimate(folder, monkeypatch):
-    monkeypatch.setattr(
-        nlmeans, "estimate_sigma", lambda image, axes, channel_axis: image.shape if "C" in axes else 1 / 3
-    )
+def test_estimate(folder):
     done = nl("estimate", "grey.png", "colour.png", "none.png")
     assert done.exit_code == 1
-    assert done.stdout == "grey.png\t0.333333\ncolour.png\t20 30 3\n"
+    grey, colour = (nlmeans.io.read(name) for name in ("grey.png", "colour.png"))
+    sigma = nlmeans.estimate_sigma(colour.pixels, channel_axis=-1)
+    expected = " ".join(f"{value:.6g}" for value in sigma)
+    assert done.stdout == f"grey.png\t{nlmeans.estimate_sigma(grey.pixels):.6g}\ncolour.png\t{expected}\n"
     assert "none.png" in done.stderr
 
 

@@ -190,7 +190,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--sigma", "-1"], "must be at least 0; got -1"),
         (["--sigma", "1,nan"], "must be finite; got nan"),
         (["--sigma", "3", "--noise", "auto"], "--sigma: is short for --noise: give one of them, not both"),
-        (["--noise", "pink"], "must be auto, gaussian, poisson, rician, or one with numbers such as"),
+        (["--noise", "pink"], "must be auto, gaussian, poisson, rician, camera, or one with numbers such as"),
         (["--noise", "rician:gain=2"], "rician has sigma, coils; got 'gain'"),
         (["--noise", "gaussian:"], "must give each of its numbers once, as sigma=2.5; got 'gaussian:'"),
         (["--noise", "gaussian:5"], "must give each of its numbers once, as sigma=2.5"),
