@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["develop"]
 
+PLACED = ("axes", "channel_axis", "nodata", "out", "dtype")
+"""Arguments of `nlmeans.denoise` that a mosaic has no use for."""
+
 
 @overload
 def develop(
@@ -110,6 +113,9 @@ def develop(
     picture = formats.read(source, max_pixels=max_pixels)
     if picture.white is None:
         raise formats.PictureError(f"{source} must be camera RAW, which is developed: it is a picture already")
+    unknown = [name for name in PLACED if options.get(name) is not None]
+    if unknown:
+        raise TypeError(f"camera RAW has planes and a file of its own, without {', '.join(unknown)}: leave out")
     given: Any = {"axes": picture.axes} | dict(options)
     if sigma is None and given.get("noise") is None:
         given["noise"] = Sensor(picture.white)

@@ -65,7 +65,9 @@ def scene(name: str) -> str:
     'toy'
     """
     words = Path(name).stem.split("_")
-    named = [w for w in words if re.search("[^\\d-]", w) and not re.fullmatch(r"real|mean|noisy|gt|clean|(?i:iso)\d+", w)]
+    named = [
+        w for w in words if re.search("[^\\d-]", w) and not re.fullmatch(r"real|mean|noisy|gt|clean|(?i:iso)\d+", w)
+    ]
     return named[-1] if named else ""
 
 

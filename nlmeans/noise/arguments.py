@@ -71,12 +71,15 @@ def each(model: NoiseModel, images: int, channels: int) -> tuple[NoiseModel, ...
         For numbers that are as many as neither images nor channels, or as both.
     """
     apart = {}
+    if model.processed:  # its numbers are of the mean of channels
+        channels = 1
     for name, value in [(field.name, getattr(model, field.name)) for field in fields(model)]:
         if not isinstance(value, tuple):
             continue
         if len(value) not in (1, channels, images):
-            rule = f"one for each of {channels} channels" + (f" or {images} images" if images > 1 else "")
-            raise ValueError(f"{name} must be one number, or {rule}; got {len(value)}")
+            kinds = [f"{count} {what}" for count, what in ((channels, "channels"), (images, "images")) if count > 1]
+            rule = "one number" + (f", or one for each of {' or '.join(kinds)}" if kinds else "")
+            raise ValueError(f"{name} must be {rule}; got {len(value)}")
         if len(value) == images == channels > 1:
             raise ValueError(
                 f"{name} could be one for each of {channels} channels or one for each of {images} images: give an "

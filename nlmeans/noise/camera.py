@@ -56,13 +56,19 @@ CURVE: Final = np.array(
 ENDS: Final = (12, 243)
 """Darker and brighter windows are left out where there are others."""
 PEAKS: Final = (1, 255, 1023, 4095, 16383, 65535)
+DARKEST: Final = 4095
+"""Largest number in 16 bits up to which fewer of them are used."""
 BLOCKED, SMOOTH = 0.01, 1.75
 """Excess of coefficients near 0 on a grid of blocks, and growth of the noise of colours from full to half size, from
 which a picture in colours has been processed."""
 GREY_BLOCKED, GREY_EVEN, GREY_MOST = 0.03, 1.5, 4.0
 """The excess from which a grey one has, and the most that its floor may grow, and be: there are no colours to ask."""
+ROUNDED: Final = 0.45
+"""Noise, in 255ths of the range, that may be no more than rounding: it says nothing of what else there is."""
 HIDDEN: Final = 1.2
 """Noise at full size, in units of what single patches show, from which part of it is hidden from them."""
+NOTHING: Final = 1e-6
+"""Energy, in 255ths of the range, that rounding alone leaves where a picture is constant."""
 LEAST, MOST = 0.6, 8.0
 """Floor, in 255ths of the range, from which noise is worth removing at all scales, and beyond which it is texture,
 unless it is even."""
@@ -139,17 +145,24 @@ class Camera(NoiseModel):
         raise ValueError(f"strength='sure' takes the noise as white; got noise={self!r}: leave one of them out")
 
     def given(self, planes: Array) -> FittedNoise:
-        """Return the noise at the three scales, of the mean of channels and of their differences."""
+        """Return the noise at the three scales, of the mean of channels and of their differences.
+
+        Channels that are constant have none, and are left alone.
+        """
         forward, back, rest = _colours(planes)
-        factors = math.sqrt(len(planes)) * np.where(np.arange(len(forward)) > 0, COLOUR, 1.0)
+        levels = (self.quarter, self.half, self.full)
+        if not len(forward) or not any(levels):
+            return FittedNoise(self, (0.0,) * len(planes), (0.0,) * len(planes))
+        live = back[:, 0] > 0
+        factors = len(planes) / math.sqrt(np.count_nonzero(live)) * np.where(np.arange(len(forward)) > 0, COLOUR, 1.0)
         result = None
-        for level, strength in zip((self.quarter, self.half, self.full), reversed(STRENGTH), strict=True):
+        for level, strength in zip(levels, reversed(STRENGTH), strict=True):
             sigma = strength * level * factors
             covariance = back @ np.diag(np.square(sigma)) @ back.T
             own = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
             turn = None if len(planes) == 1 else Turn(forward, back, rest, covariance / np.outer(own, own))
             result = FittedNoise(
-                self, tuple(sigma.tolist()), (float(level),) * len(planes), turn=turn, coarser=result,
+                self, tuple(sigma.tolist()), tuple((level / live.mean() * live).tolist()), turn=turn, coarser=result,
                 notes=(PROCESSED,),
             )  # fmt: skip
         assert result is not None
@@ -167,7 +180,7 @@ class Camera(NoiseModel):
 
     def measured(self, evidence: Evidence, windows: Windows) -> FittedNoise:
         """Return the noise that windows show."""
-        unit = _in_bytes(evidence)[1]
+        unit = _in_bytes(evidence)[1] * (windows.luma.max() > NOTHING)
         full, half, quarter = (unit * level for level in _levels(windows))
         noise = Camera(full, half, quarter).given(evidence.planes)
         return replace(noise, estimated=True, outliers=evidence.outliers)
@@ -179,7 +192,10 @@ def shown(evidence: Evidence, white: NoiseEstimate, sigma: Sequence[float]) -> F
     ``white`` is its white noise, and ``sigma`` what its single patches show of noise, one a channel.
     """
     colours, blocked = len(evidence.planes), max(white.blocking, default=0.0)
-    if colours not in (1, 3) or not (white.correlated or blocked > BLOCKED) or min(white.sigma) == 0:
+    if colours not in (1, 3) or min(white.sigma) == 0:
+        return None
+    rounded = max(white.sigma) * evidence.factor < ROUNDED * _in_bytes(evidence)[1]
+    if not (white.correlated or blocked > BLOCKED or rounded):
         return None
     if colours == 3 and len(_colours(evidence.planes)[0]) == 1:
         colours = 1
@@ -200,13 +216,17 @@ def shown(evidence: Evidence, white: NoiseEstimate, sigma: Sequence[float]) -> F
 
 
 def _in_bytes(evidence: Evidence) -> tuple[Array, float]:
-    """Return an image in numbers up to 255, and what one of these is in its own units."""
-    planes = evidence.planes
-    if evidence.saturation is not None:
-        peak = float(evidence.saturation[1])
+    """Return an image in numbers up to 255, and what one of these is in its own units.
+
+    Wide integers hold numbers of fewer bits, too, but no photograph of 16 is darker than a sixteenth.
+    """
+    planes, clips = evidence.planes, evidence.saturation
+    largest = float(np.nanmax(np.abs(planes))) if np.isfinite(planes).any() else 1.0
+    if clips is not None and (clips[1] <= PEAKS[1] or (clips[1] == PEAKS[-1] and largest > DARKEST)):
+        peak = float(clips[1])
     else:
-        largest = float(np.nanmax(np.abs(planes))) if np.isfinite(planes).any() else 1.0
-        peak = next((float(peak) for peak in PEAKS if largest <= peak), largest)
+        largest *= evidence.factor
+        peak = next((float(peak) for peak in PEAKS if largest <= peak), largest) / evidence.factor
     unit = peak / 255
     return planes / planes.dtype.type(unit), unit * evidence.factor
 
@@ -245,15 +265,21 @@ def _levels(windows: Windows) -> tuple[float, float, float]:
 def _colours(planes: Array) -> tuple[Array, Array, Array]:
     """Return the way from channels to their mean and differences, the way back, and what is left out of both.
 
-    Differences that are the same everywhere, as of a grey picture held in three channels, hold no noise.
+    Constant channels are left out, and differences that are the same everywhere, as of a grey picture held in three
+    channels: they hold no noise.
     """
-    forward = cosines(len(planes))
     sample = planes.reshape(len(planes), -1)[:, :: max(planes[0].size >> 16, 1) | 1].astype(np.float64)
-    mixes = forward @ sample[:, np.isfinite(sample).all(axis=0)]
-    if not mixes.size:
-        return forward, forward.T, np.zeros(len(planes))
-    middles = np.median(mixes, axis=1)
-    spans = np.ptp(mixes, axis=1)
+    sample = sample[:, np.isfinite(sample).all(axis=0)]
+    live = np.ptp(sample, axis=1) > 0 if sample.size else np.ones(len(planes), bool)
+    forward, rest = np.zeros((np.count_nonzero(live), len(planes))), np.zeros(len(planes))
+    if not len(forward):
+        return forward, forward.T, rest
+    forward[:, live] = cosines(len(forward))
+    if not sample.size:
+        return forward, forward.T, rest
+    rest[~live] = sample[~live, 0]
+    mixes = forward @ sample
+    middles, spans = np.median(mixes, axis=1), np.ptp(mixes, axis=1)
     kept = spans > CONSTANT * max(spans.max(), abs(middles[0]))
     kept[0] = True
-    return forward[kept], forward[kept].T, forward[~kept].T @ middles[~kept]
+    return forward[kept], forward[kept].T, rest + forward[~kept].T @ middles[~kept]

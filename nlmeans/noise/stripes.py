@@ -57,6 +57,8 @@ def _shared(lines: np.ndarray) -> float:
         return 0.0
     curves = np.clip(curves, -WIDEST * usual, WIDEST * usual)
     power = np.square(curves).mean(axis=1)
+    if not power.all():  # a part that does not vary, as of a clipped channel, shares nothing
+        return 0.0
     pairs = [(float((curves[a] * curves[b]).mean()), power[a], power[b]) for a, b in combinations(range(PARTS), 2)]
     alike = min(product / np.sqrt(one * other) for product, one, other in pairs)
     return float(np.sqrt(np.mean([product for product, _, _ in pairs]) / CURVE)) if alike > ALIKE else 0.0

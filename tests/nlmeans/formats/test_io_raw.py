@@ -361,3 +361,10 @@ def test_what_the_camera_said_is_taken_from_the_small_picture_where_the_file_is_
     assert mosaic._exif(SimpleNamespace(extract_thumb=lambda: bitmap), path) is None
     assert mosaic._exif(SimpleNamespace(extract_thumb=lambda: 1 / 0), path) is None
     assert "its camera metadata cannot be read: division by zero" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["axes", "dtype", "out"])
+def test_what_a_mosaic_has_no_use_for_is_refused(photo, name):
+    value = {"axes": "YXC", "dtype": "float32", "out": np.zeros(3)}[name]
+    with pytest.raises(TypeError, match=f"without {name}: leave out"):
+        raw.develop(photo[0], **{name: value})

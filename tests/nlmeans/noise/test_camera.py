@@ -151,3 +151,61 @@ def test_photographs_are_told_from_clean_pictures(shared):
     for path in sorted((shared / "PolyU").glob("*_1_real*")):
         picture = np.asarray(Image.open(path))[128:384, 128:384]
         assert nlmeans.plan(picture, channel_axis=-1).noise.startswith("Camera"), path
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.uint32])
+def test_few_bits_in_wide_integers(dtype):
+    noisy = photograph(5)
+    assert estimate_noise(noisy.astype(dtype), channel_axis=-1) == estimate_noise(noisy, channel_axis=-1)
+
+
+def test_extreme_units_do_not_matter():
+    noisy = photograph(5)
+    model, other = (estimate_noise(noisy * unit, noise=Camera(), channel_axis=-1) for unit in (1e6, 1e34))
+    assert other.full == pytest.approx(model.full * 1e28, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+def test_dead_channels_are_left_alone(method):
+    noisy = photograph(5).astype(np.float32)
+    noisy[..., 1] = 7
+    given = Camera(4, 3, 2)
+    result, report = nlmeans.denoise(noisy, channel_axis=-1, noise=given, method=method, full_output=True)
+    assert (result[..., 1] == 7).all()
+    assert report.sigma == (6, 0, 6)  # of a mean of three
+    live = nlmeans.denoise(noisy[..., ::2], channel_axis=-1, noise=Camera(6, 4.5, 3), method=method)
+    np.testing.assert_allclose(result[..., ::2], live, atol=0.01)
+
+
+def test_no_noise_changes_nothing():
+    noisy = photograph(5).astype(np.float32)
+    np.testing.assert_array_equal(nlmeans.denoise(noisy, channel_axis=-1, noise=Camera(0, 0, 0)), noisy)
+    even = np.full((SIDE, SIDE, 3), 100.0)
+    assert estimate_noise(even, noise=Camera(), channel_axis=-1) == Camera(0, 0, 0)
+    np.testing.assert_array_equal(nlmeans.denoise(even, channel_axis=-1, noise=Camera(5, 4, 3)), even)
+
+
+def test_numbers_are_those_of_separate_images():
+    stack = np.stack([photograph(sigma)[:64, :64] for sigma in (5, 3, 8)])
+    models = [Camera(5, 4, 3), Camera(3, 2, 1), Camera(8, 6, 5)]
+    together = Camera((5, 3, 8), (4, 2, 6), (3, 1, 5))
+    each = [nlmeans.denoise(one, channel_axis=-1, noise=model) for one, model in zip(stack, models, strict=True)]
+    np.testing.assert_array_equal(nlmeans.denoise(stack, axes="NYXC", noise=together), each)
+    with pytest.raises(ValueError, match="full must be one number; got 3"):
+        nlmeans.denoise(stack[0], channel_axis=-1, noise=together)
+    with pytest.raises(ValueError, match="full must be one number, or one for each of 2 images; got 3"):
+        nlmeans.denoise(stack[:2], axes="NYXC", noise=together)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_clipped_channel_is_no_stripe():
+    noisy = photograph(5).copy()
+    noisy[:90, :, 2] = 255
+    nlmeans.plan(noisy, channel_axis=-1)
+
+
+def test_rounding_does_not_hide_a_photograph_saved_twice(shared):
+    path = sorted((shared / "PolyU").glob("*_real.JPG"))[0]
+    with Image.open(path) as photo:  # on another grid of blocks, all that is white in it is rounding
+        again = jpeg(np.asarray(photo)[100:260, 100:300], 95)
+    assert nlmeans.plan(again, channel_axis=-1).noise.startswith("Camera")
