@@ -44,7 +44,7 @@ BUSY: Final = 4.0
 EVEN, BAND = 1.35, 1.25
 """Where the floor grows less from a fiftieth to three tenths of the windows, and is high, it is noise and nothing else:
 that at half size is so much more, since the band leaves out what is coarser."""
-SURE, DOUBT = 1.8, 0.35
+SURE, DOUBT = 1.8, 1.0
 """How much the floor may grow there before it is doubted, and the power by which the level falls then."""
 RATIOS: Final = ((0.74, 0.91, 0.35, 0.5, 0.9), (0.66, 0.66, 0.5, 0.5, 0.8))
 """Noise at half size to that at full size, and at quarter size to that at half: the usual one, that of the flattest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..._notes import Note
 from ..._progress import Progress, shares_of
 from ...plan.averaging import AveragingPlan
 from ...plan.choice import averaging
@@ -19,6 +20,8 @@ from ..sample import Sample
 # Tuned with what `nlmeans.noise.camera` is tuned on.
 PROCESSED: dict[Quality, float] = {"fast": 0.4, "balanced": 0.75, "best": 0.7}
 """Part of the σ of processed noise that each quality averages by: averages take detail that looks like it."""
+
+FINEST = Note("finest", "the map of the noise that is left knows of the finest scale alone: there is more of it")
 
 
 class NonLocalMeans(Method):
@@ -66,6 +69,8 @@ class NonLocalMeans(Method):
                 last(1, 1)
         if maps is not None:
             effective, residual = maps
+            if noise.model.processed:
+                plan = replace(plan, notes=(*plan.notes, FINEST))
             maps = effective, remaining(region, averages, residual, plan, threads, twice)
         return Outcome(region.restored(averages), plan, maps)
 

@@ -83,6 +83,12 @@ def test_plan_report_progress_and_cancel():
         nlmeans.denoise(GREY + noise, noise=model, cancel=stop)
 
 
+def test_the_map_of_what_is_left_says_that_it_is_one_of_the_finest_scale():
+    noise, model = coarse_noise(GREY.shape)
+    _, report = nlmeans.denoise(GREY + noise, noise=model, quality="fast", full_output="maps")
+    assert any("finest scale alone" in note for note in report.notes)
+
+
 def test_a_guide_and_a_mask_go_with_the_scales():
     noise, model = coarse_noise(GREY.shape)
     noisy, mask = GREY + noise, np.ones(GREY.shape, bool)
