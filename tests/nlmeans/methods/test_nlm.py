@@ -356,7 +356,7 @@ BAD = [
     (dict(sigma=np.full((26, 34), -1.0)), "at least 0"),
     (dict(sigma=10, noise=Gaussian(10)), "not both"),
     (dict(noise="gaussian"), "'auto'; got 'gaussian'"),
-    (dict(noise=Gaussian([1, 2])), "one for each of 1 channels; got 2"),
+    (dict(noise=Gaussian([1, 2])), "must be one number; got 2"),
     (dict(image=NOISY - 500, noise=Rician(3)), "cannot be negative"),
     (dict(quality="good"), "'fast', 'balanced' or 'best'; got 'good'"),
     (dict(mask=np.ones((3, 3), bool)), "shape without channels, (26, 34); got bool, shape (3, 3)"),
