@@ -220,7 +220,7 @@ BAD = [
     (dict(sigma=np.inf), "finite"),
     (dict(sigma="10"), "number"),
     (dict(sigma=True), "number"),
-    (dict(sigma=[1, 2]), "one for each of 1 channels; got 2"),
+    (dict(sigma=[1, 2]), "must be one number; got 2"),
     (dict(image=NOISY / 255, sigma=25), "image's units"),
     (dict(patch_radius=-1), "at least 0"),
     (dict(patch_radius=1.5), "whole number"),
