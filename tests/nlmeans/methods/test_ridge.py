@@ -354,7 +354,7 @@ def test_what_is_for_non_local_means_alone():
     [
         (dict(image=COLOUR), "channel_axis"),
         (dict(sigma=-1), "at least 0"),
-        (dict(sigma=[1, 2]), "channels; got 2"),
+        (dict(sigma=[1, 2]), "must be one number; got 2"),
         (dict(quality="good"), "'fast', 'balanced' or 'best'; got 'good'"),
         (dict(threads=0), "threads"),
         (dict(image=np.full((9, 9), np.nan)), "at least one pixel must be valid"),
