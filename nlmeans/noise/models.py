@@ -192,7 +192,27 @@ class Rician(NoiseModel):
 
 
 @dataclass(frozen=True)
-class Auto(NoiseModel):
+class Chosen(NoiseModel):
+    """The noise of an image that chooses the model itself: that of a processed photograph where it shows it."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether its numbers are there: they never are."""
+        return False
+
+    def fit(self, evidence: Evidence) -> FittedNoise:
+        """Choose, and fit what was chosen."""
+        white = estimate.estimate(evidence)
+        gaussian = Gaussian().of(evidence, white)
+        return shown(evidence, white, gaussian.sigma) or self.otherwise(evidence, gaussian)
+
+    def otherwise(self, evidence: Evidence, gaussian: FittedNoise) -> FittedNoise:
+        """Return the noise of any other image, of which Gaussian noise is fitted."""
+        return gaussian
+
+
+@dataclass(frozen=True)
+class Auto(Chosen):
     """The model that an image speaks for: what ``noise="auto"`` means.
 
     Rician noise needs data without a negative value and a background of nothing else, that of a camera the traces of
@@ -201,37 +221,19 @@ class Auto(NoiseModel):
 
     name: ClassVar[str] = "auto"
 
-    @property
-    def complete(self) -> bool:
-        """Whether its numbers are there: they never are."""
-        return False
-
     def fit(self, evidence: Evidence) -> FittedNoise:
         """Choose, and fit what was chosen."""
         ground = magnitude.background(evidence)
-        if ground is not None:
-            return Rician(*ground).fit(evidence)
-        white = estimate.estimate(evidence)
-        gaussian = Gaussian().of(evidence, white)
-        if (processed := shown(evidence, white, gaussian.sigma)) is not None:
-            return processed
+        return super().fit(evidence) if ground is None else Rician(*ground).fit(evidence)
+
+    def otherwise(self, evidence: Evidence, gaussian: FittedNoise) -> FittedNoise:
+        """Return that of counts, if it grows with brightness."""
         return PoissonGaussian().fit(evidence) if fit.grows(evidence) else gaussian
 
 
 @dataclass(frozen=True)
-class Unnamed(NoiseModel):
+class Unnamed(Chosen):
     """The noise of an image of which nothing is said: that of a processed photograph where it shows it, or Gaussian."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether its numbers are there: they never are."""
-        return False
-
-    def fit(self, evidence: Evidence) -> FittedNoise:
-        """Choose, and fit what was chosen."""
-        white = estimate.estimate(evidence)
-        gaussian = Gaussian().of(evidence, white)
-        return shown(evidence, white, gaussian.sigma) or gaussian
 
     def for_risk(self) -> NoiseModel:
         """Return Gaussian noise."""
@@ -239,19 +241,12 @@ class Unnamed(NoiseModel):
 
 
 @dataclass(frozen=True)
-class Counted(NoiseModel):
+class Counted(Chosen):
     """The noise that is fitted to an image of which nothing is said: of a processed photograph, or of counts."""
 
-    @property
-    def complete(self) -> bool:
-        """Whether its numbers are there: they never are."""
-        return False
-
-    def fit(self, evidence: Evidence) -> FittedNoise:
-        """Choose, and fit what was chosen."""
-        white = estimate.estimate(evidence)
-        gaussian = Gaussian().of(evidence, white)
-        return shown(evidence, white, gaussian.sigma) or PoissonGaussian().fit(evidence)
+    def otherwise(self, evidence: Evidence, gaussian: FittedNoise) -> FittedNoise:
+        """Return that of counts."""
+        return PoissonGaussian().fit(evidence)
 
 
 MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician, Camera)}
