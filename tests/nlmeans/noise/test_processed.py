@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
+from typer.testing import CliRunner
 
 import nlmeans
+from nlmeans import large
+from nlmeans.cli import app
 from nlmeans.noise import Camera, Gaussian, PoissonGaussian, Rician, estimate_noise
 
 SIDE = 192
@@ -209,3 +212,16 @@ def test_rounding_does_not_hide_a_photograph_saved_twice(shared):
     with Image.open(path) as photo:  # on another grid of blocks, all that is white in it is rounding
         again = jpeg(np.asarray(photo)[100:260, 100:300], 95)
     assert nlmeans.plan(again, channel_axis=-1).noise.startswith("Camera")
+
+
+def test_a_file_and_the_command_line_are_as_the_array(tmp_path):
+    noisy = photograph(5)
+    whole = nlmeans.denoise(noisy, channel_axis=-1)
+    np.save(tmp_path / "noisy.npy", noisy)
+    large.denoise(tmp_path / "noisy.npy", tmp_path / "clean.npy", channel_axis=-1)
+    blocks = np.load(tmp_path / "clean.npy")
+    assert np.abs(blocks.astype(int) - whole).max() <= 1
+    Image.fromarray(noisy).save(tmp_path / "noisy.png")
+    done = CliRunner().invoke(app, ["denoise", str(tmp_path / "noisy.png"), str(tmp_path / "clean.png")])
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "clean.png")), whole)
