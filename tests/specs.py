@@ -1,5 +1,7 @@
 """Pairs of a specification and pixels that it can be run on, by the hundred."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -30,6 +32,9 @@ def jobs(draw):
         centre=draw(st.sampled_from(["max", "one", "zero"])),
         bias=draw(st.booleans()),
     )
+    soft = draw(st.sampled_from([0.0, 0.0, 2.0**-12, 2.0**-5]))
+    spec = replace(spec, vanish=soft, soft=True) if soft else spec
+    spec = replace(spec, lowest=draw(st.sampled_from([0.0, 2.0**-12, 2.0**-4])))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     values = rng.normal(0, 1, (channels, *sides)).astype(dtype)
     own = rng.normal(0, 1, (features, *sides)).astype(dtype) if features else values

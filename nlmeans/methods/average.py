@@ -58,7 +58,7 @@ def average(
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
-            gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
+            gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here, spread=plan.spread,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
@@ -255,9 +255,10 @@ def _maps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the effective number of averaged pixels and the residual noise.
 
-    The square of a weight is the weight at twice the decay, so that Σ w² is one more pass.
+    A weight is w = e - v, where it ends softly at v. The square of e is e at twice the decay, so that Σ w² is one more
+    pass: Σ (e² - v²) less 2 v Σ w.
     """
-    sums = []
+    pairs, owns = [], []
     for factor, stage in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
         pairwise_average(
@@ -265,8 +266,10 @@ def _maps(
             gains=gains,
             variance=noise.variance, missing=missing, threads=threads, progress=stage, shares=shares,
         )  # fmt: skip
-        sums.append(1 / shares[0])
-    effective = np.square(sums[0]) / sums[1]
+        pairs.append(1 / shares[0] - shares[1])
+        owns.append(shares[1])
+    total, own = pairs[0], owns[0]
+    effective = np.square(total + own) / (pairs[1] - 2 * spec.floor * total + np.square(own))
     sigma = np.asarray(noise.channels).reshape(-1, 1, 1, 1)
     deviation = sigma if noise.variance is None else sigma * np.sqrt(noise.variance)
     return effective, (deviation / np.sqrt(effective)).astype(planes.dtype)

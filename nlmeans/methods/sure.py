@@ -82,6 +82,7 @@ def tuned(
         return plan
     if noise.bands is not None:
         return replace(plan, notes=(*plan.notes, COLOURED))
+    plan = replace(plan, spread=None)
     shown = _shown(planes, plan, noise)
     # Of a σ that is too small the risk is least where much noise is left; too large, where it is taken for texture.
     true = np.maximum(shown, 1.0)

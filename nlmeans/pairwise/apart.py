@@ -202,6 +202,10 @@ class _Work:
     def __init__(
         self, query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec, threads: int | None
     ) -> None:
+        if spec.soft or spec.lowest:
+            raise ValueError(
+                f"soft and lowest are for pairwise_average; got soft={spec.soft} and lowest={spec.lowest:g}"
+            )
         self.dtype = value.dtype
         self.lanes = lanes(self.dtype)
         self.same_grid = query.shape[1:] == key.shape[1:]

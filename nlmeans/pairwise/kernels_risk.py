@@ -31,7 +31,8 @@ class Rule(NamedTuple):
 
     A score less ``bias`` times a decay counts steps; a weight has vanished ``far`` of them beyond, or where a squared
     difference exceeds ``limit``. ``one`` and ``shift`` are as in `Fixed`, ``end`` is ``far`` as a whole number.
-    ``slope`` times a decay is the slope of a weight along half the difference; ``unit`` is 1.
+    ``slope`` times a decay is the slope of a weight along half the difference; ``unit`` is 1. ``floor`` is taken off a
+    weight; the largest counts no less than ``lowest``.
     """
 
     patch: Any
@@ -46,6 +47,8 @@ class Rule(NamedTuple):
     end: Any
     slope: Any
     unit: Any
+    floor: Any
+    lowest: Any
 
 
 class Partners(NamedTuple):
@@ -120,13 +123,14 @@ def weigh(line, partners, rule, decay):
     """Turn all scores of a row into weights; sum them, and note the largest and which displacement it has."""
     bias, one, far = fill(rule.bias), fill(rule.one), fill(rule.far)
     scale, shift, end = fill(decay), fill(rule.shift), fill(rule.end)
-    nothing, zero, count = bits(one), one - one, line.count
+    nothing, zero, count, floor = bits(one), one - one, line.count, fill(rule.floor)
     for t in range(count):
         total = top = best = zero
         for n in range(partners.columns.size):
             excess = larger(load(line.scores, n * count + t) - bias, zero)
             steps = bits(smaller(excess * scale, far) + one) - nothing
-            weight = exp2_fixed(steps, shift, end) * load(line.real, line.at + t + partners.columns[n])
+            weight = larger(exp2_fixed(steps, shift, end) - floor, zero)
+            weight = weight * load(line.real, line.at + t + partners.columns[n])
             store(line.weights, n * count + t, weight)
             best = best + where_above(weight, top, fill(partners.names[n]) - best)
             total, top = total + weight, larger(weight, top)
@@ -150,7 +154,7 @@ def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
     line = Line(scores, weights, tops, count, address(tables.real), margin)
     columns = Columns(sums, count + 2 * px, 2 * py + 1, 2 * px + 1)
     gather(features, factors, places, f)
-    one = fill(rule.unit)
+    one, floor, lowest = fill(rule.unit), fill(rule.floor), fill(rule.lowest)
     zero = one - one
 
     for n in range(number):
@@ -176,12 +180,14 @@ def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
                     weight, name = load(weights, n * count + t), fill(partners.names[n])
                     bent = slope(f, i + c * channel + t, partners.ahead[n], fill(partners.near[n]))
                     y = load(f, i + c * channel + t + partners.ahead[n])
-                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent) * weight
+                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent)
+                    bent = bent * (weight + where_above(weight, zero, floor))
                     moved, pulled = moved + bent, pulled + bent * y
                     weighted = weighted + weight * y
                     largest = largest + where_above(one, larger(best - name, name - best), bent)
                 total, top = load(tops, t), load(tops, count + t)
-                own = top * fill(rule.top) + fill(rule.constant)
+                own = larger(top, lowest) * fill(rule.top) + fill(rule.constant)
+                largest = where_above(top, lowest, largest)
                 weighed = where_above(total + own, zero, one)
                 total = total + own + (one - weighed)
                 mean = (weighted + own * x + (one - weighed) * x) / total

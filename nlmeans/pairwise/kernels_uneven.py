@@ -51,7 +51,7 @@ def weigh_uneven(pair, columns, size, weights, fixed, known):
     """
     unit, limit = fill(fixed.one), fill(fixed.clip)
     bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
-    nothing = bits(unit)
+    nothing, floor = bits(unit), fill(fixed.floor)
     twice, far, one = fill(known.scales[0]), fill(known.scales[1]), fill(known.scales[2])
     features, sums, counts, width = pair.features, columns.sums, known.counts, columns.width
     zero, back = nothing - nothing, columns.height * pair.step
@@ -69,6 +69,6 @@ def weigh_uneven(pair, columns, size, weights, fixed, known):
             if u >= 0:
                 noise = load(known.data, i + known.middle + u) + load(known.data, j + known.middle + u)
                 score = smaller(to_float(a) * twice / (larger(n, one) * noise), far)
-                weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end)
-                store(weights, at + u, weight * smaller(n, one))
+                weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end) - floor
+                store(weights, at + u, larger(weight, unit - unit) * smaller(n, one))
                 a, n = a - load(sums, first + u), n - load(counts, first + u)

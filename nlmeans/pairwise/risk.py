@@ -136,6 +136,7 @@ class _Row:
             patch=spec.patch_radius, decays=decays, top=real(top), constant=real(constant), bias=real(spec.bias),
             far=real(end), limit=real(limit), one=real(2.0 ** MANTISSA[FLOAT]),
             shift=np.int32(MANTISSA[FLOAT] - PLACES), end=np.int32(end), slope=real(back), unit=real(1),
+            floor=real(spec.floor), lowest=real(spec.lowest),
         )  # fmt: skip
         self.buffers = Buffers()
 

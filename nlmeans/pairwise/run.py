@@ -16,6 +16,7 @@ from .domain import DomainSums, covers
 from .fixed import fixed_point
 from .kernels_types import Image, Places, Rule, Scratch, Tables, Target, UnevenTile
 from .layout import Buffers, flat, segments, slice_offsets
+from .narrow import Narrow, units_for
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, mirror, mirrored, pulse, run_tasks, whole
 
@@ -110,7 +111,8 @@ class _Pixelwise:
         # what running sums of normalised weights leave behind is less
         least = RESIDUE * math.sqrt(np.finfo(self.dtype).eps)
         self.rule = Rule(
-            spec.patch_radius, spec.window, self.group, shared, fixed, *map(self.dtype.type, (top, constant, least))
+            spec.patch_radius, spec.window, self.group, shared, fixed,
+            *map(self.dtype.type, (top, constant, spec.lowest, least)),
         )
         self.target = Target(out, np.empty((0, 1, 1, 1), values.dtype) if shares is None else shares)
         self.buffers = Buffers()
@@ -219,6 +221,7 @@ def pairwise_average(
     shares: np.ndarray | None = None,
     region: Tile | None = None,
     tile: Radii = TILE,
+    spread: float | None = None,
 ) -> np.ndarray:
     """Average the values around each pixel by the likeness of the features around it: the first two rows of the table.
 
@@ -249,6 +252,10 @@ def pairwise_average(
         The pixels that are asked for; all by default.
     tile : tuple of 3 int
         Slices, rows and columns of a unit of work, unless the search radius asks for more.
+    spread : float, optional
+        How far the features, times their gains, may lie apart, in all of the image that these are a part of. With it,
+        sums are taken in 16 bits where `narrow.units_for` finds units for that: in half the time or less. The result is
+        then the same, bit for bit, whatever part of an image is computed.
 
     Returns
     -------
@@ -292,6 +299,13 @@ def pairwise_average(
     first = part(progress, 0, 2) if patchwise else progress
     steps = math.prod(2 * r + 1 for r in spec.window) // 2 + 1  # displacements, one of each two, and none
     terms = steps * (features.size + values.size)
+    if spread is not None and uneven is None and not covers(spec, sides):
+        factors = [1.0] * len(features) if gains is None else gains
+        units = units_for(features, values, spec, factors, spread)
+        if not isinstance(units, str):
+            narrow = Narrow(values, spec, factors, units, out, shares)
+            run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)
+            return out if region is None else region.of(out)
     pixels = _Pixelwise(features, values, spec, gains, out, shares, every)
     if uneven is None and covers(spec, sides):
         _divide(DomainSums(pixels).run(threads, first), pixels)
@@ -310,7 +324,7 @@ def _divide(sums: np.ndarray, pixels: _Pixelwise) -> None:
     """Add each pixel itself to its sums and divide, as `kernels.divide_row` does in a tile."""
     total, top, *numerators = sums
     image, rule, (out, shares) = pixels.image, pixels.rule, pixels.target
-    own = top * rule.top + rule.constant
+    own = np.maximum(top, rule.lowest) * rule.top + rule.constant
     total = total + own
     weighed = total > 0
     for c, numerator in enumerate(numerators):

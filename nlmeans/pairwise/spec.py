@@ -42,7 +42,7 @@ class PairwiseSpec:
 
     k runs over the patch, c over the channels (one, for the sum). Patches that reach over the border of the image
     read mirrored pixels (without repeating the edge); only real pixels are averaged. A gaussian weight below
-    ``vanish`` is 0.
+    ``vanish`` is 0; one that ends softly is less by that.
 
     Parameters
     ----------
@@ -65,6 +65,13 @@ class PairwiseSpec:
         1, and then the averages that overlap at a pixel are averaged.
     vanish : float, default 2⁻³²
         A gaussian weight below this is none: the pair is left out; above 0 and below 1.
+    soft : bool, default False
+        With the gaussian weight of `pairwise_average`: whether ``vanish`` is taken off every weight, so that it reaches
+        0 without a step.
+    lowest : float, default 0
+        Least weight of a pixel that weighs as the largest ("max"), below 1: with 0, it weighs as little as its only
+        partner, however far that is from it. Above 0 with soft weights, the result is continuous also where the last
+        weight ends.
 
     Raises
     ------
@@ -91,6 +98,8 @@ class PairwiseSpec:
     normalise: Normalise = "sum"
     aggregation: Aggregation = "pixel"
     vanish: float = VANISH
+    soft: bool = False
+    lowest: float = 0.0
 
     def __post_init__(self) -> None:
         row = (self.score, self.weight, self.normalise)
@@ -113,6 +122,10 @@ class PairwiseSpec:
 
         if not 0 < self.vanish < 1:
             raise ValueError(f"vanish must be above 0 and below 1; got {self.vanish!r}")
+        if (self.soft or self.lowest) and self.weight != "gaussian":
+            raise ValueError(f"soft and lowest are for the gaussian weight; got them with the weight {self.weight}")
+        if not 0 <= self.lowest < 1:
+            raise ValueError(f"lowest must be at least 0 and below 1; got {self.lowest!r}")
         if self.aggregation not in ("pixel", "patch") or (self.aggregation == "patch" and self.weight != "gaussian"):
             raise ValueError(
                 "aggregation must be 'pixel', or 'patch' with a gaussian weight; "
@@ -132,6 +145,11 @@ class PairwiseSpec:
         if self.search_radius is None:
             raise ValueError("a search over the whole image has no window: every pixel depends on all")
         return self.search_radius
+
+    @property
+    def floor(self) -> float:
+        """What is taken off a weight."""
+        return self.vanish if self.soft else 0.0
 
     @property
     def patch_size(self) -> int:

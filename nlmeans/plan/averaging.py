@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from .._axes import Layout
-from ..pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
+from ..pairwise.spec import VANISH, Aggregation, Centre, PairwiseSpec, Radii
+from ..pairwise.units import Units
 from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
 """Halo of a Wiener step, whose windows are of 4 slices and 8 × 8 pixels."""
 AROUND: Radii = (0, 16, 16)
 """How far around a pixel decides what is kept of a pilot."""
+LOWEST = 2.0**-5
+"""Least weight of a pixel that weighs as the one most like it: it is hardly mixed with pixels that none is like."""
 GUESS: Radii = (0, 3, 3)
 """Radius of the average that stands in for a pixel missing in only some channels."""
 
@@ -37,6 +40,8 @@ class Pass:
     kept : float
         Share of the pilot, the result of the pass before, in this one's where the pilot has structure; 0 for none.
         Where it is flat nothing of it is kept, and more where averaging takes off more than noise.
+    vanish : float
+        Weights end here, softly: it is taken off each.
 
     Examples
     --------
@@ -54,6 +59,7 @@ class Pass:
     guided: bool
     wiener: float
     kept: float = 0.0
+    vanish: float = VANISH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +81,9 @@ class AveragingPlan(Plan):
         where the prediction is impossible, since the given σ is not the image's.
     peak : float or None
         The value of white, where the image's type implies one (uint8, uint16, uint32).
+    spread : float or None
+        A power of 2 that the image's range lies below, in units of σ; None where averages are to be taken in the
+        image's own arithmetic.
 
     Examples
     --------
@@ -91,6 +100,7 @@ class AveragingPlan(Plan):
     centre: Centre
     predicted_mse: float | None = None
     peak: float | None = None
+    spread: float | None = None
 
     @property
     def patch_radius(self) -> tuple[int, ...]:
@@ -146,6 +156,9 @@ class AveragingPlan(Plan):
             scale=1.0,
             centre=self.centre,
             aggregation=step.aggregation,
+            vanish=step.vanish,
+            soft=True,
+            lowest=LOWEST,
         )
         terms = spec.patch_size * channels
         noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
@@ -166,7 +179,18 @@ class AveragingPlan(Plan):
             *self.details,
             ("bias 2σ²", "taken off" if self.bias else "left in"),
             ("centre weight", self.centre),
+            ("arithmetic", self.arithmetic),
         ]
+
+    @property
+    def arithmetic(self) -> str:
+        """What the first pass computes with, and why not with 16 bits."""
+        if self.spread is None:
+            return "floating point: the strength is chosen by changes too small for 16 bits"
+        if self.passes[0].guided:
+            return "floating point: weights come from another image than the one that is averaged"
+        units = Units.of(self.spec, len(self.sigma), self.spread)
+        return f"floating point: {units}" if isinstance(units, str) else "16 bits, where the image has no holes and the processor can"
 
     def predicted(self) -> list[tuple[str, str]]:
         """Return the error predicted by strength "sure"."""

@@ -11,6 +11,7 @@ from .. import _checks
 from .._axes import Layout
 from .._notes import Note
 from ..pairwise.spec import Radii
+from ..pairwise.units import rounded
 from .averaging import AveragingPlan, Pass
 from .defaults import COLOUR, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
 
@@ -73,6 +74,7 @@ def averaging(
                 aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
+                vanish=step.vanish,
                 kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
             )
         )
@@ -92,6 +94,7 @@ def averaging(
         seconds=_seconds(passes, math.prod(sides), len(planes)),
         notes=(*noise.notes, *[CAPPED] * capped, *notes),
         peak=peak,
+        spread=_spread(planes, noise.sigma),
     )
 
 
@@ -143,6 +146,15 @@ def _variance(channel: np.ndarray) -> float:
             return float(variance)
         values = values[near]  # a few stray pixels, such as hot ones, are no signal
     return 0.0
+
+
+def _spread(planes: np.ndarray, sigma: tuple[float, ...]) -> float:
+    """Return a power of 2 that the range of the channels lies below, in units of what features are divided by."""
+    least, widest = _level(sigma), 0.0
+    for channel, deviation in zip(planes, sigma, strict=True):
+        low, high = (float(np.fmin.reduce(channel, axis=None)), float(np.fmax.reduce(channel, axis=None)))
+        widest = max(widest, (high - low) / (deviation or least))
+    return rounded(widest)
 
 
 def _level(sigma: tuple[float, ...]) -> float:

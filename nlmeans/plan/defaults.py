@@ -10,7 +10,7 @@ from ..pairwise.spec import Aggregation
 
 Quality = Literal["fast", "balanced", "best"]
 
-DEFAULTS_VERSION = 4
+DEFAULTS_VERSION = 5
 """Raised whenever a default changes, since changed defaults change results."""
 
 
@@ -20,7 +20,7 @@ class Averaging:
 
     ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
     the pass's result, 0 for none. ``kept`` is the share of the pilot in the result of the pass it leads,
-    where the pilot has structure.
+    where the pilot has structure. Weights end at ``vanish``.
     """
 
     patch: int
@@ -29,6 +29,7 @@ class Averaging:
     aggregation: Aggregation = "pixel"
     wiener: float = 0.0
     kept: float = 0.0
+    vanish: float = 2.0**-10
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,378 @@
+"""The loops of non-local means in 16 bits: twice the lanes of `kernels`, where units can be found that fit (`narrow`).
+
+How a tile is laid out. It is cut into as many equal rectangles as a vector has lanes, in bands one above the other and
+segments side by side; element (y, t) of all rectangles, side by side, is one vector. As in `kernels`, a step along x
+or y is then a step to another vector. Each rectangle is computed as if it were a tile of its own, and what its pixels
+gather for those of its neighbour along x is handed over at the end.
+
+How it is computed. Features are whole numbers. The square of a difference is kept by its upper half and clipped, so that
+the sum over a patch fits 16 bits; sliding sums of whole numbers are exact. A score above the bias has 10 bits: a weight
+is a product of two entries of tables of 32, less what makes it end softly. Weights and weighted values are summed up in
+32 bits, modulo 2**32: values of a pair that has a weight lie so near each other that Σ w (v_j - v_i) fits, and that
+is what is left when v_i · Σ w has been taken off. So every sum is exact, and no result depends on tiles or threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..simd.jit import inline, kernel, row
+from ..simd.lanes import (
+    address,
+    advance,
+    bits,
+    fill,
+    larger,
+    load,
+    stopped,
+    store,
+    to_float,
+    to_next_lane,
+    to_previous_lane,
+)
+from ..simd.narrow import (
+    add_products,
+    as_narrow,
+    as_wide,
+    entry,
+    kept,
+    least,
+    lower_half,
+    lower_pairs,
+    minus,
+    minus_above_zero,
+    most,
+    plus_below_end,
+    shifted_right,
+    times,
+    times_signed,
+    upper_half,
+    upper_pairs,
+    wide_to_next,
+    wide_to_previous,
+)
+from .kernels_types import Columns, Pair, Planes
+from .kernels_types_narrow import Gathering, Paired
+
+
+@row
+def gather_whole(image, factors, offsets, grid, line, tile):
+    """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset."""
+    width, segments = grid.columns.shape
+    lanes = grid.bands * segments
+    at = 0
+    for c in range(image.shape[0]):
+        factor, offset = factors[c], offsets[c]
+        for z in grid.planes:
+            for y in range(grid.rows.shape[0]):
+                for band in range(grid.bands):
+                    source = image[c, z, grid.rows[y, band]]
+                    for x in range(grid.reach[0], grid.reach[1]):
+                        line[x] = np.int32(np.rint(source[x] * factor)) - offset
+                    for segment in range(segments):
+                        k = at + band * segments + segment
+                        for t in range(width):
+                            tile[k] = line[grid.columns[t, segment]]
+                            k += lanes
+                at += width * lanes
+
+
+@row
+def pair_values(features, values, count, share):
+    """Lay each vector of values side by side with the next; a value is a feature in larger steps."""
+    by = fill(share)
+    for k in range(count):
+        a, b = times_signed(load(features, k), by), times_signed(load(features, k + 1), by)
+        store(values, 2 * k, lower_pairs(a, b))
+        store(values, 2 * k + 1, upper_pairs(a, b))
+
+
+@inline
+def squares(features, slices, i, j, limit):
+    """Squared differences of i with j and with j + 1, over the channels and slices of a patch, clipped."""
+    a = b = limit - limit
+    for p in slices:
+        x = load(features, i + p)
+        d, e = minus(x, load(features, j + p)), minus(x, load(features, j + p + 1))
+        a, b = plus_below_end(a, times_signed(d, d)), plus_below_end(b, times_signed(e, e))
+    return least(a, limit), least(b, limit)
+
+
+@row
+def start_sums(pair, columns, size, unit):
+    """Sum the first rows of squared differences, column by column, for a group of displacements."""
+    limit, box = fill(unit.limit), columns.count
+    for k in range(0, size, 2):
+        for t in range(box):
+            a = b = limit - limit
+            for r in range(columns.height):
+                u = r * pair.step + t
+                c, d = squares(pair.features, pair.slices, pair.i + u, pair.j + k + u, limit)
+                a, b = a + c, b + d
+            store(columns.sums, k * box + t, a)
+            store(columns.sums, k * box + box + t, b)
+
+
+@inline
+def weight_of(score, bias, end, places, coarse, fine, floor):
+    """Return the weight of a score: 2**-x by the upper and the lower five bits of x, less the floor."""
+    x = least(minus_above_zero(score, bias), end)
+    return minus_above_zero(times(entry(coarse, shifted_right(x, places)), entry(fine, x)), floor)
+
+
+@row
+def weigh(pair, columns, size, weights, stride, unit, tables, masks, first_mask, real):
+    """Slide the column sums of a group down by a row, and a box along them; each score becomes a weight.
+
+    Two displacements at a time, since they share a load for each of their own; in two loops, since a processor looks
+    ahead only so far. Pairs with an end outside the image have no bit in ``masks``, or none in ``real``.
+    """
+    limit, floor, places = fill(unit.limit), fill(unit.floor), fill(unit.places)
+    bias, end = fill(unit.bias), fill(unit.end)
+    coarse, fine = load(tables, 0), load(tables, 1)
+    features, slices, sums = pair.features, pair.slices, columns.sums
+    box, width = columns.count, columns.width
+    back, count = columns.height * pair.step, box - width + 1
+    for k in range(0, size, 2):
+        i, j, first, second = pair.i, pair.j + k, k * box, k * box + box
+        for t in range(box):
+            a, b = squares(features, slices, i + t, j + t, limit)
+            c, d = squares(features, slices, i + t - back, j + t - back, limit)
+            store(sums, first + t, load(sums, first + t) + (a - c))
+            store(sums, second + t, load(sums, second + t) + (b - d))
+        a = b = limit - limit
+        for t in range(width - 1):
+            a, b = a + load(sums, first + t), b + load(sums, second + t)
+        at, mask = k * stride, first_mask + k * count
+        for t in range(count):
+            a, b = a + load(sums, first + t + width - 1), b + load(sums, second + t + width - 1)
+            this, that = masks[mask + t] & real, masks[mask + count + t] & real
+            store(weights, at + t, kept(weight_of(a, bias, end, places, coarse, fine, floor), this))
+            store(weights, at + stride + t, kept(weight_of(b, bias, end, places, coarse, fine, floor), that))
+            a, b = a - load(sums, first + t), b - load(sums, second + t)
+    if size % 2:  # what the last pair's second displacement was computed for is none
+        for t in range(size * stride, size * stride + count):
+            store(weights, t, limit - limit)
+
+
+@inline
+def tally(sums, t, gathering, g, last, one):
+    """Add up weights, take the largest, and add up the weighted values, for displacements of a pixel two at a time."""
+    at, plane = sums.at + t, sums.plane
+    w, step, values = gathering.weights, gathering.step, gathering.values
+    top = load(sums.data, at)
+    total, total_above = as_wide(load(sums.data, at + plane)), as_wide(load(sums.data, at + 2 * plane))
+    sum_, sum_above = as_wide(load(sums.data, at + 3 * plane)), as_wide(load(sums.data, at + 4 * plane))
+    for k in range(g, last, 2):
+        a, b = load(w, t + k * step + gathering.first), load(w, t + k * step + gathering.second)
+        top = most(a, most(b, top))
+        lower, upper = lower_pairs(a, b), upper_pairs(a, b)
+        v = 2 * (values.at + t + k * values.step)
+        total, total_above = add_products(total, lower, one), add_products(total_above, upper, one)
+        sum_ = add_products(sum_, lower, load(values.data, v))
+        sum_above = add_products(sum_above, upper, load(values.data, v + 1))
+    store(sums.data, at, top)
+    store(sums.data, at + plane, as_narrow(total))
+    store(sums.data, at + 2 * plane, as_narrow(total_above))
+    store(sums.data, at + 3 * plane, as_narrow(sum_))
+    store(sums.data, at + 4 * plane, as_narrow(sum_above))
+
+
+@inline
+def tally_channel(sums, t, gathering, g, last, c):
+    """Add up the weighted values of another channel, as `tally` does for the first."""
+    at, apart = sums.at + t + (3 + 2 * c) * sums.plane, sums.plane
+    w, step, values = gathering.weights, gathering.step, gathering.values
+    sum_, sum_above = as_wide(load(sums.data, at)), as_wide(load(sums.data, at + apart))
+    for k in range(g, last, 2):
+        a, b = load(w, t + k * step + gathering.first), load(w, t + k * step + gathering.second)
+        v = 2 * (values.at + c * values.plane + t + k * values.step)
+        sum_ = add_products(sum_, lower_pairs(a, b), load(values.data, v))
+        sum_above = add_products(sum_above, upper_pairs(a, b), load(values.data, v + 1))
+    store(sums.data, at, as_narrow(sum_))
+    store(sums.data, at + apart, as_narrow(sum_above))
+
+
+@row
+def tally_near(sums, weights, stride, values, count, size, channels, unit):
+    """Add what the pixels of a row gather from those that they meet."""
+    one, gathering = fill(unit.one), Gathering(weights, stride, 0, stride, values)
+    for t in range(count):
+        tally(sums, t, gathering, 0, size, one)
+    for c in range(1, channels):
+        for t in range(count):
+            tally_channel(sums, t, gathering, 0, size, c)
+
+
+@row
+def tally_far(sums, weights, stride, values, count, size, channels, unit):
+    """Add what the pixels that are met gather from those of a row; the next displacement comes from a pixel before."""
+    one, gathering = fill(unit.one), Gathering(weights, stride - 1, stride - 1, 0, values)
+    for t in range(count + size - 1):
+        tally(sums, t, gathering, max(t - count + 1, 0) & -2, min(size, t + 1), one)
+    for c in range(1, channels):
+        for t in range(count + size - 1):
+            tally_channel(sums, t, gathering, max(t - count + 1, 0) & -2, min(size, t + 1), c)
+
+
+@inline
+def add_wide(sums, at, apart, lower, upper):
+    """Add both halves to a pair of planes."""
+    store(sums, at, as_narrow(as_wide(load(sums, at)) + lower))
+    store(sums, at + apart, as_narrow(as_wide(load(sums, at + apart)) + upper))
+
+
+@row
+def fold(sums, planes, count, halo, forward, backward):
+    """Hand what a rectangle gathered for the pixels of its neighbours over to them; beyond the outer ones it is lost."""
+    data, plane = sums.data, sums.plane
+    for k in range(halo):
+        t = sums.at + count + halo - 1 - k
+        store(data, t - count, most(load(data, t - count), to_next_lane(kept(load(data, t), forward))))
+        for p in range(t + plane, t + planes * plane, 2 * plane):
+            lower, upper = wide_to_next(as_wide(load(data, p)), as_wide(load(data, p + plane)), forward)
+            add_wide(data, p - count, plane, lower, upper)
+    for k in range(halo):
+        t = sums.at - halo + k
+        store(data, t + count, most(load(data, t + count), to_previous_lane(kept(load(data, t), backward))))
+        for p in range(t + plane, t + planes * plane, 2 * plane):
+            lower, upper = wide_to_previous(as_wide(load(data, p)), as_wide(load(data, p + plane)), backward)
+            add_wide(data, p + count, plane, lower, upper)
+
+
+@row
+def divide(sums, features, channels, count, unit):
+    """Add the pixel itself, with its own weight, and divide: what is left is how far the averages lie from pixels."""
+    data, plane = sums.data, sums.plane
+    share, floor, factor, constant = fill(unit.share), fill(unit.least), fill(unit.top), fill(unit.own)
+    one = fill(unit.single)
+    for t in range(count):
+        at = sums.at + t
+        own = most(load(data, at), floor)
+        lower, upper = as_wide(load(data, at + plane)), as_wide(load(data, at + 2 * plane))
+        lower_total, upper_total = lower + lower_half(own) * factor + constant, upper + upper_half(own) * factor + constant
+        store(data, at + plane, as_narrow(bits(to_float(lower_total))))
+        store(data, at + 2 * plane, as_narrow(bits(to_float(upper_total))))
+        lower_by, upper_by = to_float(larger(lower_total, one)), to_float(larger(upper_total, one))
+        for c in range(channels):
+            value = times_signed(load(features.data, features.at + c * features.plane + t), share)
+            k = at + (3 + 2 * c) * plane
+            less = as_wide(load(data, k)) - lower_half(value) * lower
+            store(data, k, as_narrow(bits(to_float(less) / lower_by)))
+            less = as_wide(load(data, k + plane)) - upper_half(value) * upper
+            store(data, k + plane, as_narrow(bits(to_float(less) / upper_by)))
+
+
+@row
+def scatter(reals, tops, sums, grid, image, target, unit, place):
+    """Write a row of each rectangle: pixels, and how far their averages lie from them.
+
+    ``reals`` and ``tops`` are what ``sums`` hold, as numbers of 32 and of 16 bits.
+    """
+    z, r, tile = place
+    count, segments = grid.count, grid.columns.shape[1]
+    half, plane = grid.bands * segments // 2, sums.plane * (grid.bands * segments // 2)
+    kept_values, factors, out, shares = image.kept, image.value_factors, target.out, target.shares
+    for lane in range(2 * half):
+        y = grid.first + lane // segments * grid.height + r
+        if y >= tile.y[1]:
+            continue
+        start = grid.origin + lane % segments * count
+        at = sums.at * half + grid.places[lane] + plane * grid.upper[lane]
+        begin, end = max(start, tile.x[0]), min(start + count, tile.x[1])
+        for c in range(kept_values.shape[0]):
+            source, output, factor = kept_values[c, z, y], out[c, z, y], factors[c]
+            k = at + (3 + 2 * c) * plane - start * half
+            for x in range(begin, end):
+                output[x] = source[x] + reals[k + x * half] * factor
+        if shares.shape[0] > 0:
+            k, q = at + plane - start * half, (sums.at - start) * 2 * half + lane
+            for x in range(begin, end):
+                total = reals[k + x * half]
+                own = max(tops[q + x * 2 * half], unit.least) * unit.top + unit.own
+                shares[0, z, y, x] = unit.whole / total if total > 0 else 1
+                shares[1, z, y, x] = own / unit.whole if total > 0 else 1
+
+
+@row
+def real_lanes(grid, r, dy, height):
+    """Return a bit for each lane whose pixels of row r lie in the image, and whose partners do."""
+    lanes, band = np.uint32(0), (np.uint64(1) << np.uint64(grid.columns.shape[1])) - np.uint64(1)
+    for b in range(grid.bands):
+        y = grid.first + b * grid.height + r
+        if 0 <= y < height and 0 <= y + dy < height:
+            lanes |= np.uint32(band << np.uint64(b * grid.columns.shape[1]))
+    return lanes
+
+
+@kernel
+def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
+    """Compute one tile of the output, unless stopped."""
+    (z_first, z_last), _, _ = tile
+    (pz, py, px), (rz, ry, rx) = rule.patch, rule.search
+    unit, group = rule.fixed, rule.group
+    f, values, sums = address(scratch.features), address(scratch.values), address(scratch.sums)
+    tables, masks = address(rule.tables), address(grid.masks)
+    channels, depth, height, _ = image.kept.shape
+
+    width, segments = grid.columns.shape
+    lanes = grid.bands * segments
+    margin, count, s_rows = rx + px, grid.count, grid.height
+    columns = Columns(address(scratch.columns), count + 2 * px, 2 * py + 1, 2 * px + 1)
+    f_plane = grid.rows.shape[0] * width
+    channel = grid.planes.size * f_plane
+    s_width = count + 2 * rx
+    plane = (z_last - z_first) * s_rows * s_width
+    stride = count + 2  # a row of weights ends in zeros
+
+    gather_whole(image.features, image.feature_factors, image.offsets, grid, scratch.line, scratch.features)
+    pair_values(f, values, channels * channel, unit.share)
+    scratch.sums[:] = 0
+    scratch.weights[:] = 0
+    weights = address(scratch.weights[lanes:])
+
+    for dz in range(rz + 1):
+        for dy in range(-ry if dz > 0 else 0, ry + 1):
+            for d in range(-rx if dz > 0 or dy > 0 else 1, rx + 1, group):
+                size = min(group, rx + 1 - d)
+                advance(pulse, size)
+                for z in range(max(z_first - dz, 0), min(z_last, depth - dz)):
+                    # i runs over the rows of this slice where i or j = i + (dz, dy) is of this rectangle
+                    i_in, j_in = z >= z_first, z + dz < z_last
+                    a, b = 0 if i_in else dy, dy if j_in else 0
+                    low, high = -max(a, b), s_rows - min(a, b)
+                    while low < high and real_lanes(grid, low, dy, height) == 0:
+                        low += 1
+                    while low < high and real_lanes(grid, high - 1, dy, height) == 0:
+                        high -= 1
+                    if not (i_in or j_in) or low >= high:
+                        continue
+                    i_slice = (z - z_first + rz) * f_plane + margin
+                    j_slice = i_slice + dz * f_plane + dy * width + d
+                    above = (low + ry) * width - px
+                    start_sums(Pair(f, rule.slices, i_slice + above, j_slice + above, width), columns, size, unit)
+                    for y in range(low, high):
+                        if stopped(pulse):
+                            return
+                        below = (y + ry + 2 * py + 1) * width - px
+                        here = pz * f_plane + (y + ry + py + 1) * width
+                        i, j = i_slice + here, j_slice + here
+                        pair = Pair(f, rule.slices, i_slice + below, j_slice + below, width)
+                        real = real_lanes(grid, y, dy, height)
+                        weigh(pair, columns, size, weights, stride, unit, tables, masks, (d + rx) * count, real)
+                        if i_in and 0 <= y < s_rows:
+                            at = ((z - z_first) * s_rows + y) * s_width + rx
+                            met = Paired(values, j, 1, channel)
+                            tally_near(Planes(sums, at, plane), weights, stride, met, count, size, channels, unit)
+                        if j_in and 0 <= y + dy < s_rows:
+                            at = ((z + dz - z_first) * s_rows + y + dy) * s_width + rx + d
+                            met = Paired(values, i - 1, -1, channel)
+                            tally_far(Planes(sums, at, plane), weights, stride, met, count, size, channels, unit)
+
+    for z in range(z_last - z_first):
+        for r in range(s_rows):
+            row_sums = Planes(sums, (z * s_rows + r) * s_width + rx, plane)
+            fold(row_sums, 3 + 2 * channels, count, rx, grid.forward, grid.backward)
+            here = Planes(f, (z + rz + pz) * f_plane + (r + ry + py + 1) * width + margin, channel)
+            divide(row_sums, here, channels, count, unit)
+            scatter(scratch.reals, scratch.sums, row_sums, grid, image, target, unit, (z_first + z, r, tile))

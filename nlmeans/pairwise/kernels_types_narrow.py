@@ -1,0 +1,112 @@
+"""What the kernels of `kernels_narrow` are given, beyond the types of `kernels_types`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Unit(NamedTuple):
+    """What scores and weights count.
+
+    A squared difference is clipped at ``limit``. A score above ``bias`` counts as far as ``end``, its upper bits from
+    ``places`` on; ``floor`` is taken off a weight. A value is a feature times ``share`` / 2**16. Of 16 bits are also
+    ``one``, and ``least``, the least weight of the pixel itself, which weighs ``top`` times the largest weight plus
+    ``own``; a weight of 1 counts ``whole``. ``single`` is 1.
+    """
+
+    limit: Any
+    bias: Any
+    end: Any
+    places: Any
+    floor: Any
+    share: Any
+    one: Any
+    least: Any
+    top: Any
+    own: Any
+    single: Any
+    whole: Any
+
+
+class NarrowRule(NamedTuple):
+    """How pixels are averaged: radii along (z, y, x), displacements kept at once, units, the tables of a weight.
+
+    ``slices`` are the distances of the channels and slices of a patch, a tuple.
+    """
+
+    patch: Any
+    search: Any
+    group: Any
+    fixed: Any
+    tables: Any
+    slices: Any
+
+
+class NarrowImage(NamedTuple):
+    """Features, what brings a channel to whole numbers, planes whose pixels averages are added to, and their units."""
+
+    features: Any
+    feature_factors: Any
+    offsets: Any
+    kept: Any
+    value_factors: Any
+
+
+class Grid(NamedTuple):
+    """How a tile lies in the lanes: in ``bands`` of ``height`` rows from ``first`` on, in segments of ``count`` columns.
+
+    ``rows`` (row, band) and ``columns`` (t, segment) of the image are mirrored at the border; columns of ``reach`` are
+    read. ``masks`` have a bit for each lane: for each displacement along x and t, where both ends are real. Lanes of
+    ``forward`` have a neighbour after them, those of ``backward`` one before. The 32-bit number of a lane lies at
+    ``places`` of the lower or the ``upper`` half.
+    """
+
+    bands: Any
+    height: Any
+    count: Any
+    first: Any
+    origin: Any
+    planes: Any
+    rows: Any
+    columns: Any
+    reach: Any
+    masks: Any
+    forward: Any
+    backward: Any
+    places: Any
+    upper: Any
+
+
+class NarrowScratch(NamedTuple):
+    """Arrays of vectors: features, pairs of values, sums over columns, weights, sums of pixels; these as float32.
+
+    ``line`` is a row of the image.
+    """
+
+    features: Any
+    values: Any
+    columns: Any
+    weights: Any
+    sums: Any
+    reals: Any
+    line: Any
+
+
+class Paired(NamedTuple):
+    """Pairs of neighbours' values: those of pixel t for displacement g are ``at + t + g * step``; two vectors each."""
+
+    data: Any
+    at: Any
+    step: Any
+    plane: Any
+
+
+class Gathering(NamedTuple):
+    """What a row of pixels gathers: its weights for displacement g lie ``g * step`` on, those of two in turn at
+    ``first`` and ``second``, and the values for both are ``values``."""
+
+    weights: Any
+    step: Any
+    first: Any
+    second: Any
+    values: Paired

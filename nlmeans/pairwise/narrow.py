@@ -1,0 +1,159 @@
+"""Runs non-local means in 16 bits, where an image allows it: how its tiles lie in the kernels' lanes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..simd import narrow as simd
+from ..simd.lanes import aligned
+from . import kernels_narrow
+from .kernels_types import Target
+from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
+from .layout import Buffers
+from .spec import PairwiseSpec
+from .tiles import Tile, mirror, mirrored, pulse
+from .units import GRAIN, ROOM, STEPS, Units
+
+GROUP = 22
+"""Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
+LANES = simd.COUNT
+TILE = (16, 256, 1024)
+"""Most slices, rows and columns of a tile."""
+
+
+def tables(units: Units) -> np.ndarray:
+    """Return the factors of a weight for the upper and the lower five bits of a score, two vectors."""
+    digits = np.arange(32)
+    coarse = np.rint((2**16 - 1) * 2.0 ** (-32 * digits * units.step))
+    fine = np.rint(units.whole * 2**16 / (2**16 - 1) * 2.0 ** (-digits * units.step))
+    table = aligned(2, np.dtype(np.int16))
+    table[:] = np.concatenate([coarse, fine]).astype(np.uint16).view(np.int16)
+    return table
+
+
+def units_for(
+    features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
+) -> Units | str:
+    """Return the units for an image, or why there are none."""
+    if not simd.available():
+        return "this processor has no 16-bit operations that are fast"
+    if values.dtype != np.float32:
+        return "the image has 64 bits"
+    if features is not values:
+        return "weights come from another image than the one that is averaged"
+    units = Units.of(spec, len(features), spread)
+    if isinstance(units, str):
+        return units
+    low, high = features.min(axis=(1, 2, 3)), features.max(axis=(1, 2, 3))
+    factors = np.asarray(gains, np.float64) * units.scale
+    if not (np.max((high - low) * factors) < ROOM and np.max(np.abs([low, high]) * factors) < 2**30):
+        return f"a part of the image spans more than {spread:g} σ"
+    return units
+
+
+class Narrow:
+    """One call's constants, and what each of its tiles needs."""
+
+    def __init__(
+        self,
+        planes: np.ndarray,
+        spec: PairwiseSpec,
+        gains: Sequence[float],
+        units: Units,
+        out: np.ndarray,
+        shares: np.ndarray | None,
+    ) -> None:
+        self.spec, self.sides = spec, planes.shape[1:]
+        factors = (np.asarray(gains, np.float64) * units.scale).astype(np.float32)
+        middle = (planes.min(axis=(1, 2, 3)) / 2 + planes.max(axis=(1, 2, 3)) / 2) * factors
+        offsets = np.rint(middle / GRAIN).astype(np.int32) * GRAIN
+        self.image = NarrowImage(planes, factors, offsets, planes, (GRAIN / units.share / factors).astype(np.float32))
+        small, large = np.int16, np.int32
+        top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
+        self.unit = Unit(
+            np.uint16(units.limit).astype(small), np.uint16(units.bias).astype(small), small(STEPS), small(5),
+            small(units.floor), small(units.share * (2**16 // GRAIN)), small(1), small(units.lowest), large(top), large(round(own)), large(1),
+            np.float32(units.whole),
+        )  # fmt: skip
+        self.table = tables(units)
+        self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
+        self.buffers = Buffers()
+        self.grids: dict[Any, Grid] = {}
+
+    def tiles(self, asked: Tile) -> list[Tile]:
+        """Cut what is asked for into tiles."""
+        sides = zip(asked.sides, TILE, strict=True)
+        z, y, x = (math.ceil(side / math.ceil(side / most)) for side, most in sides)
+        return asked.cut((z, y, x))
+
+    def bands(self, tile: Tile) -> int:
+        """Return how many bands of rows a tile is best cut into: fewer pixels are computed beyond its rectangles."""
+        (_, py, px), (_, ry, rx) = self.spec.patch_radius, self.spec.window
+        _, rows, columns = tile.sides
+
+        def work(bands: int) -> float:
+            height, count = math.ceil(rows / bands), math.ceil(columns * bands / LANES)
+            return (height + ry / 2 + py) * (count + px + rx / 4 + 3)
+
+        return min((1, 2, 4, 8, 16), key=work)
+
+    def grid(self, tile: Tile) -> Grid:
+        """Return how a tile lies in the lanes."""
+        (pz, py, px), (rz, ry, rx) = self.spec.patch_radius, self.spec.window
+        depth, rows, side = self.sides
+        bands = self.bands(tile)
+        segments, height = LANES // bands, math.ceil(tile.sides[1] / bands)
+        origin, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, side)
+        count, margin = math.ceil((last - origin) / segments), rx + px
+        key = (bands, height, tile)
+        if key in self.grids:
+            return self.grids[key]
+        position = origin + count * np.arange(segments) + np.arange(-margin, count + margin)[:, None]
+        real = (position >= 0) & (position < side)
+        bit = np.uint64(1) << np.arange(segments, dtype=np.uint64)
+        every = sum(1 << (segments * band) for band in range(bands))
+        here = real[margin : margin + count]
+        # the last is for the second displacement of an odd group's last pair
+        masks = np.zeros((2 * rx + 2, count), np.uint32)
+        for dx in range(-rx, rx + 1):
+            met = real[margin + dx : margin + dx + count]
+            masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
+        ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
+        columns = mirrored(position, side)
+        lanes = range(LANES)
+        places = np.asarray([simd.wide_lane(lane) % (LANES // 2) for lane in lanes])
+        upper = np.asarray([simd.wide_lane(lane) // (LANES // 2) for lane in lanes])
+        down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
+        self.grids[key] = grid = Grid(
+            bands, height, count, tile.y[0], origin,
+            mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
+            (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
+            np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
+        )  # fmt: skip
+        return grid
+
+    def __call__(self, tile: Tile) -> None:
+        """Compute one tile."""
+        (pz, _, px), (_, _, rx) = self.spec.patch_radius, self.spec.window
+        grid, channels = self.grid(tile), len(self.image.kept)
+        plane = grid.rows.shape[0] * grid.columns.shape[0]
+        cells = channels * len(grid.planes) * plane
+        whole = np.dtype(np.int16)
+        needed = [
+            (cells + 1, whole),
+            (2 * cells, whole),
+            (GROUP * (grid.count + 2 * px), whole),
+            ((GROUP + 1) * (grid.count + 2) + 1, whole),
+            ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx), whole),
+            (math.ceil(4 * self.sides[2] / 64), np.dtype(np.int32)),
+        ]
+        *arrays, line = self.buffers.of(needed)
+        scratch = NarrowScratch(*arrays, arrays[-1].view(np.float32), line)
+        slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
+        rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.table, slices)
+        kernels_narrow.narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())
+

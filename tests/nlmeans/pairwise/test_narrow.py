@@ -1,0 +1,216 @@
+"""Non-local means in 16 bits against `naive`, and against itself in other tiles, threads and parts."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from specs import nlm_spec
+
+from nlmeans.pairwise import PairwiseSpec, Tile, naive, narrow, pairwise_average
+from nlmeans.pairwise.units import STEPS, Units
+from nlmeans.simd.narrow import available
+
+pytestmark = pytest.mark.skipif(not available(), reason="needs a processor with AVX-512BW")
+
+SPREAD = 32.0
+
+
+def soft_spec(channels, patch, search, vanish=2.0**-10, **options):
+    """Return a spec whose weights end softly."""
+    return replace(nlm_spec(channels, patch, search, **options), vanish=vanish, soft=True, lowest=2.0**-5)
+
+
+def textured(seed, channels, sides):
+    """Return planes in units of σ: steps, a ramp, a wave and noise."""
+    rng = np.random.default_rng(seed)
+    z, y, x = np.indices(sides)
+    clean = 4.0 * ((x // 5 + y // 7 + z // 3) % 2) + x / 9 + 1.5 * np.sin(y * 1.3 + x * 0.6)
+    signs = rng.choice([-1.0, 0.5, 1.0], (channels, 1, 1, 1))
+    return (signs * clean + rng.normal(0, 1, (channels, *sides))).astype(np.float32)
+
+
+@st.composite
+def jobs(draw):
+    """Draw a spec and planes."""
+    flat = draw(st.booleans())
+    sides = (1 if flat else draw(st.integers(1, 4)), draw(st.integers(1, 20)), draw(st.integers(1, 50)))
+    patch = (0 if flat else draw(st.integers(0, 1)), draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+    search = (0 if flat else draw(st.integers(0, 2)), draw(st.integers(0, 4)), draw(st.integers(0, 13)))
+    channels = draw(st.sampled_from([1, 3]))
+    spec = soft_spec(
+        channels, patch, search, draw(st.sampled_from([2.0**-12, 2.0**-9])),
+        strength=draw(st.sampled_from([0.45, 0.8])), centre=draw(st.sampled_from(["max", "one", "zero"])),
+        bias=draw(st.booleans()),
+    )  # fmt: skip
+    spec = replace(spec, lowest=draw(st.sampled_from([0.0, 2.0**-5])))
+    return textured(draw(st.integers(0, 10**6)), channels, sides), spec
+
+
+def units(planes, spec, spread=SPREAD):
+    """Return the units that are taken, a text if there are none."""
+    sides = planes.shape[1:]
+    capped = replace(spec, search_radius=tuple(min(r, n - 1) for r, n in zip(spec.window, sides, strict=True)))
+    return narrow.units_for(planes, planes, capped, [1.0] * len(planes), spread)
+
+
+def in_whole_numbers(planes, spec, chosen):
+    """Compute what the kernels do, one pair of pixels after the other; return averages, normalisers and own weights."""
+    scale = np.float32(chosen.scale)
+    features = np.rint(planes * scale).astype(np.int64)
+    coarse, fine = (row.astype(np.int64) for row in narrow.tables(chosen).view(np.uint16).reshape(2, 32))
+    values = features * chosen.share >> 8
+    flat = np.moveaxis(values.reshape(len(values), -1), 0, 1)
+    places = naive.positions(planes)
+    rz, ry, rx = spec.patch_radius
+    around = np.stack([np.pad(plane, ((rz, rz), (ry, ry), (rx, rx)), mode="reflect") for plane in features])
+    sides = planes.shape[1:]
+    cells = [(y, x) for y in range(2 * ry + 1) for x in range(2 * rx + 1)]
+
+    def of(y, x):
+        """Return what a place of the patch adds to scores: (pixel, channel and slice)."""
+        layers = [around[:, z : z + sides[0], y : y + sides[1], x : x + sides[2]] for z in range(2 * rz + 1)]
+        return np.stack(layers).reshape(-1, math.prod(sides)).T
+
+    looks = [of(*cell) for cell in cells]
+    averages, totals, owns = np.zeros((len(planes), len(flat))), np.zeros(len(flat)), np.zeros(len(flat))
+    for i in range(len(flat)):
+        near = (np.abs(places - places[i]) <= spec.window).all(1)
+        near[i] = False
+        score = np.zeros(near.sum(), np.int64)
+        for look in looks:
+            difference = np.clip(look[i] - look[near], -(2**15), 2**15 - 1)
+            score += np.minimum((difference**2 >> 16).sum(1), chosen.limit)
+        x = np.clip(score - chosen.bias, 0, STEPS)
+        weight = np.maximum((coarse[x // 32] * fine[x % 32] >> 16) - chosen.floor, 0)
+        own = {
+            "max": weight.max(initial=chosen.lowest), "one": round(chosen.whole), "zero": 0
+        }[spec.centre]  # fmt: skip
+        total = weight.sum() + own
+        apart = (weight[:, None] * (flat[near] - flat[i])).sum(0)
+        averages[:, i] = planes.reshape(len(planes), -1)[:, i] + apart / max(total, 1) * 256 / chosen.share / scale
+        totals[i], owns[i] = total / chosen.whole if total else 1, own / chosen.whole if total else 1
+    return averages.reshape(planes.shape), totals.reshape(sides), owns.reshape(sides)
+
+
+@given(jobs())
+def test_narrow_equals_whole_numbers(job):
+    planes, spec = job
+    chosen, shares = units(planes, spec), np.empty((2, *planes.shape[1:]), np.float32)
+    averages, totals, owns = in_whole_numbers(planes, spec, chosen)
+    comp = pairwise_average(planes, planes, spec, spread=SPREAD, shares=shares)
+    np.testing.assert_allclose(comp, averages, atol=1e-5)
+    np.testing.assert_allclose(shares[0], 1 / totals, rtol=1e-6)
+    np.testing.assert_allclose(shares[1], owns, rtol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(("patch", "strength"), [(1, 0.45), (1, 0.8), (2, 0.6), (3, 0.45)])
+def test_the_deviation_is_a_hundredth_of_the_noise(patch, strength, sigma):
+    planes = textured(1, 1, (1, 72, 80)) / sigma
+    spec = soft_spec(1, (0, patch, patch), (0, 8, 8), strength=strength)
+    assert not isinstance(units(planes, spec), str)
+    off = pairwise_average(planes, planes, spec, spread=SPREAD) - naive.pairwise_average(planes, planes, planes, spec)
+    assert np.sqrt(np.mean(off**2)) < 0.01
+    assert np.mean(np.abs(off) > 0.1) < 0.001
+
+
+def test_shares_are_those_of_the_floating_point_kernels():
+    planes, spec = textured(2, 2, (1, 60, 50)), soft_spec(2, (0, 1, 1), (0, 6, 6))
+    for centre in ("max", "one", "zero"):
+        spec = replace(spec, centre=centre)
+        ref, comp = (np.empty((2, 1, 60, 50), np.float32) for _ in range(2))
+        pairwise_average(planes, planes, spec, shares=ref)
+        pairwise_average(planes, planes, spec, shares=comp, spread=SPREAD)
+        some = ref[0] < 50  # a pixel of nearly no weight may have none
+        np.testing.assert_allclose(1 / comp[0][some], 1 / ref[0][some], rtol=0.03, atol=0.02)
+        np.testing.assert_allclose(comp[1][some], ref[1][some], atol=0.02)
+
+
+@given(jobs(), st.integers(2, 5), st.integers(4, 40), st.integers(4, 80), st.sampled_from([1, 2, 4, 8, 16]))
+def test_tiles_bands_and_threads_change_no_bit(job, threads, rows, columns, bands):
+    planes, spec = job
+    ref = pairwise_average(planes, planes, spec, spread=SPREAD, threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(narrow, "TILE", (2, rows, columns))
+        patch.setattr(narrow.Narrow, "bands", lambda self, tile: bands)
+        comp = pairwise_average(planes, planes, spec, spread=SPREAD, threads=threads)
+    assert np.array_equal(ref, comp)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2))
+def test_a_part_has_the_bits_of_the_whole(top, left, z):
+    planes, spec = textured(3, 2, (4, 70, 66)), soft_spec(2, (1, 1, 2), (1, 4, 5))
+    whole = pairwise_average(planes, planes, spec, spread=SPREAD)
+    region = Tile((z, z + 1), (top, top + 20), (left, left + 25))
+    part = region.grown(spec.halo, planes.shape[1:])
+    cut = np.ascontiguousarray(part.of(planes))
+    comp = pairwise_average(cut, cut, spec, spread=SPREAD, region=region.moved(part.origin))
+    assert np.array_equal(comp, region.of(whole))
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
+def test_what_is_constant_stays_exactly(scale):
+    planes = np.full((1, 1, 40, 40), np.float32(0.1 * scale))
+    planes[..., 20:] *= 2
+    spec = soft_spec(1, (0, 1, 1), (0, 5, 5))
+    comp = pairwise_average(planes, planes, spec, gains=[40 / scale], spread=SPREAD)
+    inner = np.s_[..., :12]
+    assert np.array_equal(comp[inner], planes[inner])
+
+
+@pytest.mark.parametrize("at", [0, 7, 31, 32, 65])
+@pytest.mark.parametrize("width", [66, 31, 7, 1])
+def test_a_bright_pixel_reaches_nobody(at, width):
+    planes = np.random.default_rng(4).normal(0, 1, (1, 1, 33, width)).astype(np.float32)
+    planes[0, 0, 16, min(at, width - 1)] = 24
+    spec = soft_spec(1, (0, 1, 1), (0, 6, 6))
+    comp = pairwise_average(planes, planes, spec, spread=SPREAD)
+    assert comp[0, 0, 16, min(at, width - 1)] == 24
+    assert np.delete(comp[0, 0, 16], min(at, width - 1)).max(initial=0) < 4
+
+
+def test_what_rules_it_out():
+    planes, spec = textured(5, 1, (1, 40, 40)), soft_spec(1, (0, 1, 1), (0, 5, 5))
+    assert not isinstance(units(planes, spec), str)
+    for other, text in (
+        (replace(spec, soft=False), "softly"),
+        (replace(spec, aggregation="patch"), "single pixels"),
+        (soft_spec(1, (0, 9, 9), (0, 5, 5)), "too"),
+        (replace(spec, patch_radius=(8, 1, 1)), "more than 16"),
+    ):
+        assert text in str(units(planes, other))
+    assert "64 bits" in str(units(planes.astype(np.float64), spec))
+    assert "spans 512 σ" in str(units(planes, spec, 512.0))
+    assert "part of the image" in str(units(planes * 9, spec))
+    assert "another image" in str(narrow.units_for(planes, planes.copy(), spec, [1.0], SPREAD))
+    wide = replace(spec, search_radius=(0, 300, 300))
+    assert "window" in str(Units.of(wide, 1, SPREAD))
+
+
+@pytest.mark.parametrize(
+    ("channels", "patch", "strength"), [(1, 0, 0.3), (1, 1, 0.45), (1, 3, 0.3), (1, 3, 0.8), (3, 1, 0.8), (3, 3, 0.45)]
+)
+def test_units_keep_their_promises(channels, patch, strength):
+    spec = soft_spec(channels, (0, patch, patch), (0, 10, 10), strength=strength)
+    chosen = Units.of(spec, channels, 16.0)
+    assert not isinstance(chosen, str)
+    places = (2 * patch + 1) ** 2
+    assert chosen.limit * places < 2**16
+    end = -math.log(spec.vanish) / spec.scale
+    steps = chosen.scale**2 / 2**16
+    assert (spec.bias + end) * steps <= chosen.limit  # one pixel alone can end a weight
+    assert end * steps <= STEPS
+    coarse, fine = (row.astype(np.int64) for row in narrow.tables(chosen).view(np.uint16).reshape(2, 32))
+    x = np.arange(STEPS + 1)
+    weight = np.maximum((coarse[x // 32] * fine[x % 32] >> 16) - chosen.floor, 0) / chosen.whole
+    true = np.maximum(np.exp(-x / steps * spec.scale) - spec.vanish, 0)
+    assert np.abs(weight - true).max() < 1.5 / chosen.whole
+    assert weight[-1] == 0
+
+
+def test_softness_is_for_gaussian_weights():
+    with pytest.raises(ValueError, match="soft and lowest are for the gaussian weight"):
+        PairwiseSpec((0, 0, 0), None, 1.0, centre="one", score="dot", weight="exp", soft=True)
