@@ -40,6 +40,10 @@ class Request:
     bias: float | Tensor
     dtype: torch.dtype
 
+    def __post_init__(self) -> None:
+        if self.spec.soft:
+            raise ValueError(f"soft must be False in a spec of a non-local block; got {self.spec.soft!r}")
+
     @property
     def whole(self) -> bool:
         """Whether every key is searched."""

@@ -202,6 +202,8 @@ class _Work:
     def __init__(
         self, query: np.ndarray, key: np.ndarray, value: np.ndarray, spec: PairwiseSpec, threads: int | None
     ) -> None:
+        if spec.soft:
+            raise ValueError(f"soft must be False for query, key and value apart; got {spec.soft!r}")
         self.dtype = value.dtype
         self.lanes = lanes(self.dtype)
         self.same_grid = query.shape[1:] == key.shape[1:]

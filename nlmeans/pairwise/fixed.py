@@ -34,5 +34,8 @@ def fixed_point(spec: PairwiseSpec, dtype: np.dtype) -> tuple[float, Fixed]:
     free, end = round(bias * step), round(vanish * step) + 1
     real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
     one = 2.0**mantissa
-    fixed = Fixed(real(one), real(one + free + end), whole(free), whole(mantissa - places), whole(end))
+    fixed = Fixed(
+        real(one), real(one + free + end), whole(free), whole(mantissa - places), whole(end),
+        real(spec.floor) if spec.soft else None,
+    )  # fmt: skip
     return math.sqrt(scale * step), fixed

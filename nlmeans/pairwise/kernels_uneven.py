@@ -27,6 +27,15 @@ def known_difference(features, known, i, j, one, clip):
     return bits(smaller(total, clip)), count
 
 
+@inline
+def soften(weight, floor):
+    """Take the floor off a weight, for a soft end; None is compiled to nothing, and costs nothing."""
+    if floor is None:
+        return weight
+    lower = fill(floor)
+    return larger(weight - lower, lower - lower)
+
+
 @row
 def start_uneven(pair, columns, size, fixed, known):
     """Sum the first rows, column by column, for a group of displacements."""
@@ -70,5 +79,5 @@ def weigh_uneven(pair, columns, size, weights, fixed, known):
                 noise = load(known.data, i + known.middle + u) + load(known.data, j + known.middle + u)
                 score = smaller(to_float(a) * twice / (larger(n, one) * noise), far)
                 weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end)
-                store(weights, at + u, weight * smaller(n, one))
+                store(weights, at + u, soften(weight, fixed.floor) * smaller(n, one))
                 a, n = a - load(sums, first + u), n - load(counts, first + u)

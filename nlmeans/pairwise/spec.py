@@ -42,7 +42,7 @@ class PairwiseSpec:
 
     k runs over the patch, c over the channels (one, for the sum). Patches that reach over the border of the image
     read mirrored pixels (without repeating the edge); only real pixels are averaged. A gaussian weight below
-    ``vanish`` is 0.
+    ``vanish`` is 0; with a ``soft`` end, ``vanish`` is taken off the others, which thus reach 0 without a jump.
 
     Parameters
     ----------
@@ -65,6 +65,9 @@ class PairwiseSpec:
         1, and then the averages that overlap at a pixel are averaged.
     vanish : float, default 2⁻³²
         A gaussian weight below this is none: the pair is left out; above 0 and below 1.
+    soft : bool, default False
+        Whether gaussian weights end softly: f = max(exp(…) − vanish, 0). The pixel itself then weighs no less than
+        ``vanish`` with centre "max", so that the output is continuous also where the last partner is lost.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class PairwiseSpec:
     normalise: Normalise = "sum"
     aggregation: Aggregation = "pixel"
     vanish: float = VANISH
+    soft: bool = False
 
     def __post_init__(self) -> None:
         row = (self.score, self.weight, self.normalise)
@@ -113,6 +117,8 @@ class PairwiseSpec:
 
         if not 0 < self.vanish < 1:
             raise ValueError(f"vanish must be above 0 and below 1; got {self.vanish!r}")
+        if self.soft and self.weight != "gaussian":
+            raise ValueError(f"soft must be False unless the weight is gaussian; got {self.soft!r} with {self.weight}")
         if self.aggregation not in ("pixel", "patch") or (self.aggregation == "patch" and self.weight != "gaussian"):
             raise ValueError(
                 "aggregation must be 'pixel', or 'patch' with a gaussian weight; "
@@ -125,6 +131,11 @@ class PairwiseSpec:
         reach = 2 if self.aggregation == "patch" else 1
         z, y, x = (reach * p + s for p, s in zip(self.patch_radius, self.window, strict=True))
         return z, y, x
+
+    @property
+    def floor(self) -> float:
+        """What is taken off a gaussian weight, and, with centre "max", the least that the pixel itself weighs."""
+        return self.vanish if self.soft else 0.0
 
     @property
     def window(self) -> Radii:
