@@ -180,9 +180,8 @@ def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
                     weight, name = load(weights, n * count + t), fill(partners.names[n])
                     bent = slope(f, i + c * channel + t, partners.ahead[n], fill(partners.near[n]))
                     y = load(f, i + c * channel + t + partners.ahead[n])
-                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent) * where_above(
-                        weight, zero, weight + floor
-                    )
+                    whole = where_above(weight, zero, weight + floor)
+                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent) * whole
                     moved, pulled = moved + bent, pulled + bent * y
                     weighted = weighted + weight * y
                     largest = largest + where_above(one, larger(best - name, name - best), bent)

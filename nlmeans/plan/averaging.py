@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from .._axes import Layout
-from ..pairwise.spec import Aggregation, Centre, PairwiseSpec, Radii
+from ..pairwise.spec import VANISH, Aggregation, Centre, PairwiseSpec, Radii
 from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
@@ -37,6 +37,8 @@ class Pass:
     kept : float
         Share of the pilot, the result of the pass before, in this one's where the pilot has structure; 0 for none.
         Where it is flat nothing of it is kept, and more where averaging takes off more than noise.
+    vanish : float
+        What is taken off every weight, so that weights end softly where they are no larger.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Pass:
     guided: bool
     wiener: float
     kept: float = 0.0
+    vanish: float = VANISH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +149,8 @@ class AveragingPlan(Plan):
             scale=1.0,
             centre=self.centre,
             aggregation=step.aggregation,
+            vanish=step.vanish,
+            soft=True,
         )
         terms = spec.patch_size * channels
         noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
@@ -192,6 +197,7 @@ class AveragingPlan(Plan):
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
+            (f"{name}weights end at", f"2^{math.log2(step.vanish):.3g}"),
         ]
 
 

@@ -74,6 +74,7 @@ def averaging(
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
                 kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
+                vanish=step.vanish,
             )
         )
     guide_noise = options.guide_sigma / _level(noise.sigma) if options.guide_sigma else 0.0

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..pairwise.spec import Aggregation
+from ..pairwise.spec import VANISH, Aggregation
 
 Quality = Literal["fast", "balanced", "best"]
 
-DEFAULTS_VERSION = 4
+DEFAULTS_VERSION = 5
 """Raised whenever a default changes, since changed defaults change results."""
 
 
@@ -20,7 +20,7 @@ class Averaging:
 
     ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
     the pass's result, 0 for none. ``kept`` is the share of the pilot in the result of the pass it leads,
-    where the pilot has structure.
+    where the pilot has structure. ``vanish`` is what weights end at, softly.
     """
 
     patch: int
@@ -29,6 +29,7 @@ class Averaging:
     aggregation: Aggregation = "pixel"
     wiener: float = 0.0
     kept: float = 0.0
+    vanish: float = VANISH
 
 
 @dataclass(frozen=True)
