@@ -40,6 +40,13 @@ class Request:
     bias: float | Tensor
     dtype: torch.dtype
 
+    def __post_init__(self) -> None:
+        if self.spec.soft or self.spec.lowest:
+            raise ValueError(
+                "soft must be False and lowest 0 in a spec of a non-local block; "
+                f"got {self.spec.soft!r} and {self.spec.lowest:g}"
+            )
+
     @property
     def whole(self) -> bool:
         """Whether every key is searched."""

@@ -255,10 +255,11 @@ def _maps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the effective number of averaged pixels and the residual noise.
 
-    A weight is w = e - v, where it ends softly at v. The square of e is e at twice the decay, so that Σ w² is one more
-    pass: Σ (e² - v²) less 2 v Σ w.
+    The square of a weight is the weight at twice the decay, so that Σ w² is one more pass. With a soft end, of
+    w = e − v, that pass has e² − v² = w² + 2v·w, and the second term is known from the first pass. Where rounding
+    could show, it is bounded by the numbers that are possible.
     """
-    pairs, owns = [], []
+    sums, own = [], []
     for factor, stage in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
         pairwise_average(
@@ -266,10 +267,16 @@ def _maps(
             gains=gains,
             variance=noise.variance, missing=missing, threads=threads, progress=stage, shares=shares,
         )  # fmt: skip
-        pairs.append(1 / shares[0] - shares[1])
-        owns.append(shares[1])
-    total, own = pairs[0], owns[0]
-    effective = np.square(total + own) / (pairs[1] - 2 * spec.floor * total + np.square(own))
+        sums.append(1 / shares[0])
+        own.append(shares[1])
+    if spec.soft:
+        if missing:  # what is missing has no weight of its own, unless it is all that there is
+            valid = np.isfinite(planes).all(axis=0)
+            own = [np.where(valid | ((w == 1) & (total == 1)), w, 0) for w, total in zip(own, sums, strict=True)]
+        sums[1] += np.square(own[0]) - own[1] - 2 * spec.vanish * (sums[0] - own[0])
+        most = math.prod(2 * r + 1 for r in spec.window)
+        np.clip(sums[1], np.square(sums[0]) / most, np.square(sums[0]), out=sums[1])
+    effective = np.square(sums[0]) / sums[1]
     sigma = np.asarray(noise.channels).reshape(-1, 1, 1, 1)
     deviation = sigma if noise.variance is None else sigma * np.sqrt(noise.variance)
     return effective, (deviation / np.sqrt(effective)).astype(planes.dtype)

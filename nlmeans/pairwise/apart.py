@@ -204,7 +204,8 @@ class _Work:
     ) -> None:
         if spec.soft or spec.lowest:
             raise ValueError(
-                f"soft and lowest are for pairwise_average; got soft={spec.soft} and lowest={spec.lowest:g}"
+                "soft must be False and lowest 0 for query, key and value apart; "
+                f"got {spec.soft!r} and {spec.lowest:g}"
             )
         self.dtype = value.dtype
         self.lanes = lanes(self.dtype)

@@ -35,6 +35,7 @@ def fixed_point(spec: PairwiseSpec, dtype: np.dtype) -> tuple[float, Fixed]:
     real, whole = dtype.type, np.dtype(f"i{dtype.itemsize}").type
     one = 2.0**mantissa
     fixed = Fixed(
-        real(one), real(one + free + end), whole(free), whole(mantissa - places), whole(end), real(spec.floor)
+        real(one), real(one + free + end), whole(free), whole(mantissa - places), whole(end),
+        real(spec.floor) if spec.soft else None,
     )  # fmt: skip
     return math.sqrt(scale * step), fixed

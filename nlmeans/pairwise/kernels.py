@@ -29,7 +29,7 @@ from ..simd.lanes import (
     to_previous_lane,
 )
 from .kernels_types import Columns, Known, Pair, Planes, Real, Run, Segments, Span
-from .kernels_uneven import start_uneven, weigh_uneven
+from .kernels_uneven import soften, start_uneven, weigh_uneven
 
 
 @row
@@ -95,8 +95,8 @@ def weigh_rows(pair, columns, k, weights, fixed):
     Two displacements at a time, k and k + 1, since they share a load for each of their own.
     """
     unit, limit = fill(fixed.one), fill(fixed.clip)
-    bias, shift, end, floor = fill(fixed.bias), fill(fixed.shift), fill(fixed.end), fill(fixed.floor)
-    zero, no_weight = bias - bias, floor - floor
+    bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
+    zero = bias - bias
     sums, box, width = columns.sums, columns.count, columns.width
     back, count = columns.height * pair.step, box - width + 1
     a = b = zero - bias
@@ -108,8 +108,8 @@ def weigh_rows(pair, columns, k, weights, fixed):
         u = t + width - 1
         c, d = slide_columns(pair, i + u, j + u, back, sums, first + u, box, unit, limit)
         a, b = a + c, b + d
-        store(weights, at + t, larger(exp2_fixed(larger(a, zero), shift, end) - floor, no_weight))
-        store(weights, at + count + t, larger(exp2_fixed(larger(b, zero), shift, end) - floor, no_weight))
+        store(weights, at + t, soften(exp2_fixed(larger(a, zero), shift, end), fixed.floor))
+        store(weights, at + count + t, soften(exp2_fixed(larger(b, zero), shift, end), fixed.floor))
         a, b = a - load(sums, first + t), b - load(sums, first + box + t)
 
 
@@ -179,9 +179,9 @@ def fold_halo(sums, at, count, halo, take_larger):
 @row
 def divide_row(sums, values, channels, count, rule, known):
     """Add the pixel itself, with its own weight, and divide; ``values`` are planes of as many channels."""
-    top, constant, lowest = fill(rule.top), fill(rule.constant), fill(rule.lowest)
+    top, alone, constant = fill(rule.top), fill(rule.alone), fill(rule.constant)
     for t in range(count):
-        own = larger(load(sums.data, sums.at + sums.plane + t), lowest) * top + constant
+        own = larger(load(sums.data, sums.at + sums.plane + t) * top, alone) + constant
         if known is not None:
             own = own * load(known.valid, values.at + t)
         total = load(sums.data, sums.at + t) + own
@@ -209,7 +209,7 @@ def scatter_row(sums, segments, image, target, rule, z, y, ends):
                 average = data[k + (2 + c) * plane] / factors[c]
                 out[c, z, y, x] = average if weighed else kept[c, z, y, x]
             if shares.shape[0] > 0:
-                weight = max(data[k + plane], rule.lowest) * rule.top + rule.constant
+                weight = max(data[k + plane] * rule.top, rule.alone) + rule.constant
                 shares[0, z, y, x] = 1 / data[k] if weighed else 1
                 shares[1, z, y, x] = weight if weighed else 1
 

@@ -31,14 +31,16 @@ class Rule(NamedTuple):
 
     A score less ``bias`` times a decay counts steps; a weight has vanished ``far`` of them beyond, or where a squared
     difference exceeds ``limit``. ``one`` and ``shift`` are as in `Fixed`, ``end`` is ``far`` as a whole number.
-    ``slope`` times a decay is the slope of a weight along half the difference; ``unit`` is 1. ``floor`` is taken off a
-    weight; the largest counts no less than ``lowest``.
+    ``floor`` is taken off a weight. ``slope`` times a decay is the slope of what it was taken off, along half the
+    difference; ``unit`` is 1.
     """
 
     patch: Any
     decays: Any
     top: Any
+    alone: Any
     constant: Any
+    floor: Any
     bias: Any
     far: Any
     limit: Any
@@ -47,8 +49,6 @@ class Rule(NamedTuple):
     end: Any
     slope: Any
     unit: Any
-    floor: Any
-    lowest: Any
 
 
 class Partners(NamedTuple):
@@ -122,8 +122,8 @@ def slope(features, i, step, near):
 def weigh(line, partners, rule, decay):
     """Turn all scores of a row into weights; sum them, and note the largest and which displacement it has."""
     bias, one, far = fill(rule.bias), fill(rule.one), fill(rule.far)
-    scale, shift, end = fill(decay), fill(rule.shift), fill(rule.end)
-    nothing, zero, count, floor = bits(one), one - one, line.count, fill(rule.floor)
+    scale, shift, end, floor = fill(decay), fill(rule.shift), fill(rule.end), fill(rule.floor)
+    nothing, zero, count = bits(one), one - one, line.count
     for t in range(count):
         total = top = best = zero
         for n in range(partners.columns.size):
@@ -154,7 +154,7 @@ def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
     line = Line(scores, weights, tops, count, address(tables.real), margin)
     columns = Columns(sums, count + 2 * px, 2 * py + 1, 2 * px + 1)
     gather(features, factors, places, f)
-    one, floor, lowest = fill(rule.unit), fill(rule.floor), fill(rule.lowest)
+    one, floor = fill(rule.unit), fill(rule.floor)
     zero = one - one
 
     for n in range(number):
@@ -180,14 +180,14 @@ def risk_row(features, factors, rule, tables, partners, scratch, out, pulse):
                     weight, name = load(weights, n * count + t), fill(partners.names[n])
                     bent = slope(f, i + c * channel + t, partners.ahead[n], fill(partners.near[n]))
                     y = load(f, i + c * channel + t + partners.ahead[n])
-                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent)
-                    bent = bent * (weight + where_above(weight, zero, floor))
+                    whole = where_above(weight, zero, weight + floor)
+                    bent = where_above(load(scores, n * count + t), fill(rule.bias), bent) * whole
                     moved, pulled = moved + bent, pulled + bent * y
                     weighted = weighted + weight * y
                     largest = largest + where_above(one, larger(best - name, name - best), bent)
                 total, top = load(tops, t), load(tops, count + t)
-                own = larger(top, lowest) * fill(rule.top) + fill(rule.constant)
-                largest = where_above(top, lowest, largest)
+                own = larger(top * fill(rule.top), fill(rule.alone)) + fill(rule.constant)
+                largest = where_above(top, fill(rule.alone), largest)
                 weighed = where_above(total + own, zero, one)
                 total = total + own + (one - weighed)
                 mean = (weighted + own * x + (one - weighed) * x) / total

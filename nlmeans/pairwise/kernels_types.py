@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 
 class Fixed(NamedTuple):
-    """A score in fixed point (`fixed.fixed_point`): the unit of its last place as a float, and four of its numbers.
+    """A score in fixed point (`fixed.fixed_point`): the unit of its last place as a float, and five of its numbers.
 
     A sum is bounded by ``clip``; ``bias`` is free; a weight ends at ``end``; shifting left by ``shift`` puts the
-    exponent's whole part where a float keeps its exponent. ``floor`` is taken off a weight.
+    exponent's whole part where a float keeps its exponent. ``floor`` is taken off a weight for a soft end, else None.
     """
 
     one: Any
@@ -54,8 +54,8 @@ class Image(NamedTuple):
 class Rule(NamedTuple):
     """How pixels are averaged: radii along (z, y, x), displacements kept at once, whether the features are the values.
 
-    The pixel itself weighs ``top`` times the largest weight, or ``lowest`` if that is more, plus ``constant``.
-    Patchwise, pixels are made of no less than ``least`` of a patch.
+    The pixel itself weighs ``top`` times the largest weight, at least ``alone``, plus ``constant``. Patchwise, pixels
+    are made of no less than ``least`` of a patch.
     """
 
     patch: Any
@@ -64,8 +64,8 @@ class Rule(NamedTuple):
     shared: Any
     fixed: Any
     top: Any
+    alone: Any
     constant: Any
-    lowest: Any
     least: Any
 
 

@@ -27,6 +27,15 @@ def known_difference(features, known, i, j, one, clip):
     return bits(smaller(total, clip)), count
 
 
+@inline
+def soften(weight, floor):
+    """Take the floor off a weight, for a soft end; None is compiled to nothing, and costs nothing."""
+    if floor is None:
+        return weight
+    lower = fill(floor)
+    return larger(weight - lower, lower - lower)
+
+
 @row
 def start_uneven(pair, columns, size, fixed, known):
     """Sum the first rows, column by column, for a group of displacements."""
@@ -51,7 +60,7 @@ def weigh_uneven(pair, columns, size, weights, fixed, known):
     """
     unit, limit = fill(fixed.one), fill(fixed.clip)
     bias, shift, end = fill(fixed.bias), fill(fixed.shift), fill(fixed.end)
-    nothing, floor = bits(unit), fill(fixed.floor)
+    nothing = bits(unit)
     twice, far, one = fill(known.scales[0]), fill(known.scales[1]), fill(known.scales[2])
     features, sums, counts, width = pair.features, columns.sums, known.counts, columns.width
     zero, back = nothing - nothing, columns.height * pair.step
@@ -69,6 +78,6 @@ def weigh_uneven(pair, columns, size, weights, fixed, known):
             if u >= 0:
                 noise = load(known.data, i + known.middle + u) + load(known.data, j + known.middle + u)
                 score = smaller(to_float(a) * twice / (larger(n, one) * noise), far)
-                weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end) - floor
-                store(weights, at + u, larger(weight, unit - unit) * smaller(n, one))
+                weight = exp2_fixed(larger(bits(score + unit) - nothing - bias, zero), shift, end)
+                store(weights, at + u, soften(weight, fixed.floor) * smaller(n, one))
                 a, n = a - load(sums, first + u), n - load(counts, first + u)

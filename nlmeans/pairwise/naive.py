@@ -33,7 +33,7 @@ def pairwise_average(
         count = f.sum() if spec.normalise == "sum" else len(f)
         total = values[:, near] @ f
         if spec.weight == "gaussian" and same_grid:
-            own = {"max": f.max(initial=spec.lowest), "one": 1.0, "zero": 0.0}[spec.centre] * known[i]
+            own = own_weight(f, spec) * known[i]
             if count + own == 0:
                 own = 1.0  # a missing pixel that nothing is like stays missing
             total, count = total + (own * values[:, itself].sum(1) if own else 0), count + own
@@ -64,7 +64,7 @@ def patchwise_average(
         near = (abs(at - at[i]) <= spec.window).all(1)
         near[i] = False
         f = weights(scores(rows[i], rows[near], spec, noise[i] + noise[near]), spec)
-        own = {"max": f.max(initial=spec.lowest), "one": 1.0, "zero": 0.0}[spec.centre]
+        own = own_weight(f, spec)
         own = 1.0 if f.sum() + own == 0 else own
         average = (np.tensordot(f, blocks[near], 1) + own * blocks[i]) / (f.sum() + own)
         share = (np.tensordot(f, known[near], 1) + own * known[i]) / (f.sum() + own)
@@ -109,7 +109,12 @@ def weights(score: np.ndarray, spec: PairwiseSpec) -> np.ndarray:
     """Return the weights of one pixel's scores; those of exp are divided by the largest, which cancels."""
     if spec.weight == "gaussian":
         f = np.exp(-np.maximum(score - spec.bias, 0) * spec.scale)
-        return np.where(f < spec.vanish, 0, f - spec.floor)
+        return np.maximum(f - spec.vanish, 0) if spec.soft else np.where(f < spec.vanish, 0, f)
     if spec.weight == "exp":
         return np.exp(score * spec.scale - (score * spec.scale).max(initial=-np.inf))
     return score * spec.scale if spec.weight == "linear" else np.maximum(score * spec.scale, 0)
+
+
+def own_weight(f: np.ndarray, spec: PairwiseSpec) -> float:
+    """Return what the pixel itself weighs beside the gaussian weights of its window."""
+    return {"max": max(float(f.max(initial=0)), spec.lowest), "one": 1.0, "zero": 0.0}[spec.centre]

@@ -126,17 +126,19 @@ class _Row:
         unit, vanish = 2.0**PLACES * math.log2(math.e) * spec.scale, -math.log2(spec.vanish)
         decays = np.asarray([unit / factor**2 for factor in factors], np.float32)
         end = round(vanish * 2.0**PLACES) + 1
-        top, constant = {"max": (1.0, 0.0), "one": (0.0, 1.0), "zero": (0.0, 0.0)}[spec.centre]
+        top, alone, constant = {"max": (1.0, spec.lowest, 0.0), "one": (0.0, 0.0, 1.0), "zero": (0.0, 0.0, 0.0)}[
+            spec.centre
+        ]
         # a squared difference beyond this makes every decay's weight vanish
         limit = spec.bias + 1 / float(decays.min()) * vanish * 2.0**PLACES
         # from units of the fixed point back to the slope of a weight, doubled for the square's derivative
         back = 2 * math.log(2) / 2.0**PLACES
         real = np.float32
         self.rule = kernels_risk.Rule(
-            patch=spec.patch_radius, decays=decays, top=real(top), constant=real(constant), bias=real(spec.bias),
-            far=real(end), limit=real(limit), one=real(2.0 ** MANTISSA[FLOAT]),
-            shift=np.int32(MANTISSA[FLOAT] - PLACES), end=np.int32(end), slope=real(back), unit=real(1),
-            floor=real(spec.floor), lowest=real(spec.lowest),
+            patch=spec.patch_radius, decays=decays, top=real(top), alone=real(alone), constant=real(constant),
+            floor=real(spec.floor), bias=real(spec.bias), far=real(end), limit=real(limit),
+            one=real(2.0 ** MANTISSA[FLOAT]), shift=np.int32(MANTISSA[FLOAT] - PLACES), end=np.int32(end),
+            slope=real(back), unit=real(1),
         )  # fmt: skip
         self.buffers = Buffers()
 

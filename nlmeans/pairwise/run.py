@@ -107,12 +107,12 @@ class _Pixelwise:
         value_factors = factors if shared else np.full(len(values), 2.0 ** -math.frexp(peak)[1])
         kept = values if uneven is None else uneven.values
         self.image = Image(features, factors, values, value_factors, kept, np.ones(2))
-        top, constant = {"max": (1, 0), "one": (0, 1), "zero": (0, 0)}[spec.centre]
+        own = {"max": (1, spec.lowest, 0), "one": (0, 0, 1), "zero": (0, 0, 0)}[spec.centre]
         # what running sums of normalised weights leave behind is less
         least = RESIDUE * math.sqrt(np.finfo(self.dtype).eps)
         self.rule = Rule(
             spec.patch_radius, spec.window, self.group, shared, fixed,
-            *map(self.dtype.type, (top, constant, spec.lowest, least)),
+            *map(self.dtype.type, (*own, least)),
         )
         self.target = Target(out, np.empty((0, 1, 1, 1), values.dtype) if shares is None else shares)
         self.buffers = Buffers()
@@ -324,7 +324,7 @@ def _divide(sums: np.ndarray, pixels: _Pixelwise) -> None:
     """Add each pixel itself to its sums and divide, as `kernels.divide_row` does in a tile."""
     total, top, *numerators = sums
     image, rule, (out, shares) = pixels.image, pixels.rule, pixels.target
-    own = np.maximum(top, rule.lowest) * rule.top + rule.constant
+    own = np.maximum(top * rule.top, rule.alone) + rule.constant
     total = total + own
     weighed = total > 0
     for c, numerator in enumerate(numerators):

@@ -138,7 +138,7 @@ class _Surroundings:
             there = self.valid[_moved(box, self.spec.patch_radius)]
             f, missing = np.where(there, f, 0.0), not there[itself]
         if not missing:
-            f[itself] = {"max": f.max(initial=self.spec.lowest), "one": 1.0, "zero": 0.0}[self.spec.centre]
+            f[itself] = naive.own_weight(f, self.spec)
             f[itself] = f[itself] if f.any() else 1.0
         return f / (f.sum() or 1.0)
 

@@ -15,7 +15,7 @@ _WINDOW: Radii = (3, 7, 7)
 """Halo of a Wiener step, whose windows are of 4 slices and 8 × 8 pixels."""
 AROUND: Radii = (0, 16, 16)
 """How far around a pixel decides what is kept of a pilot."""
-LOWEST = 2.0**-5
+LOWEST = 2.0**-6
 """Least weight of a pixel that weighs as the one most like it: it is hardly mixed with pixels that none is like."""
 GUESS: Radii = (0, 3, 3)
 """Radius of the average that stands in for a pixel missing in only some channels."""
@@ -41,7 +41,7 @@ class Pass:
         Share of the pilot, the result of the pass before, in this one's where the pilot has structure; 0 for none.
         Where it is flat nothing of it is kept, and more where averaging takes off more than noise.
     vanish : float
-        Weights end here, softly: it is taken off each.
+        Weights end here: those from the image itself softly, since it is taken off each.
 
     Examples
     --------
@@ -157,8 +157,8 @@ class AveragingPlan(Plan):
             centre=self.centre,
             aggregation=step.aggregation,
             vanish=step.vanish,
-            soft=True,
-            lowest=LOWEST,
+            soft=not step.guided,
+            lowest=0.0 if step.guided else LOWEST,
         )
         terms = spec.patch_size * channels
         noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
@@ -216,6 +216,7 @@ class AveragingPlan(Plan):
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
+            (f"{name}weights end at", f"2^{math.log2(step.vanish):.3g}"),
         ]
 
 

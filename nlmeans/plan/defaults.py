@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ..pairwise.spec import Aggregation
+from ..pairwise.spec import VANISH, Aggregation
 
 Quality = Literal["fast", "balanced", "best"]
 
 DEFAULTS_VERSION = 5
 """Raised whenever a default changes, since changed defaults change results."""
+
+
+END = 2.0**-12
+"""Where weights from the image itself end."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Averaging:
     aggregation: Aggregation = "pixel"
     wiener: float = 0.0
     kept: float = 0.0
-    vanish: float = 2.0**-10
+    vanish: float = VANISH
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ def _row(
 ) -> Defaults:
     return Defaults(
         noise,
-        Averaging(fast[0], search, fast[1]),
-        Averaging(pilot[0], search, pilot[1], wiener=1.0),
+        Averaging(fast[0], search, fast[1], vanish=END),
+        Averaging(pilot[0], search, pilot[1], wiener=1.0, vanish=END),
         Averaging(guided[0], search, guided[1], aggregation="patch", wiener=0.3 if kept else 0.5, kept=kept),
     )
 

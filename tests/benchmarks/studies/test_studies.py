@@ -10,7 +10,7 @@ from skimage.io import imsave
 
 import nlmeans
 from benchmarks.__main__ import main
-from benchmarks.studies import tune, tune_kept, tune_ridge
+from benchmarks.studies import tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -155,3 +155,11 @@ def test_stages_of_ridge_add_up(tmp_path, capsys):
         inverting["each"] * inverting["groups"] / inverting["seconds"] / found["peak"]
     )
     assert "| step 2: matching |" in capsys.readouterr().out
+
+
+def test_where_weights_end_is_tuned_on_training_pictures(data):
+    flags = ("--images", "1", "--kinds", "grey", "--sigmas", "20", "--methods", "nlm")
+    results = run(data, "tune-vanish", *flags)["results"]
+    assert [row["quality"] for row in results] == ["fast", "balanced", "best"]
+    assert all(list(row["gains"]) == [str(end) for end in tune_vanish.ENDS] for row in results)
+    assert all(row["gains"]["-32"] == 0 != row["gains"]["-6"] for row in results)
