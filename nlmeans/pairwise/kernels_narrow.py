@@ -29,6 +29,7 @@ from ..simd.lanes import (
     to_float,
     to_next_lane,
     to_previous_lane,
+    where_above,
 )
 from ..simd.narrow import (
     add_products,
@@ -240,27 +241,41 @@ def fold(sums, planes, count, halo, forward, backward):
             add_wide(data, p + count, plane, lower, upper)
 
 
+@inline
+def mean_apart(sum_, weights, total, value, rest, unit):
+    """Return how far the mean lies from the pixel's value, in steps of a value, in 32 bits.
+
+    A value was cut off, by half a step on average: of the pixel itself the ``rest`` is known. Where all that have a
+    weight have the same value, the pixel keeps its own exactly.
+    """
+    apart = to_float(sum_ - value * weights)
+    zero = apart - apart
+    finer = apart - to_float(rest) * to_float(weights) * fill(unit.fraction)
+    mean = finer / to_float(larger(total, fill(unit.single)))
+    return as_narrow(bits(where_above(larger(apart, zero - apart), zero, mean)))
+
+
 @row
 def divide(sums, features, channels, count, unit):
     """Add the pixel itself, with its own weight, and divide: what is left is how far the averages lie from pixels."""
     data, plane = sums.data, sums.plane
-    share, floor, factor, constant = fill(unit.share), fill(unit.least), fill(unit.top), fill(unit.own)
-    one = fill(unit.single)
+    share, lowest, half = fill(unit.share), fill(unit.least), fill(unit.half)
+    factor, constant = fill(unit.top), fill(unit.own)
     for t in range(count):
         at = sums.at + t
-        own = most(load(data, at), floor)
+        own = most(load(data, at), lowest)
         lower, upper = as_wide(load(data, at + plane)), as_wide(load(data, at + 2 * plane))
-        lower_total, upper_total = lower + lower_half(own) * factor + constant, upper + upper_half(own) * factor + constant
+        lower_total = lower + lower_half(own) * factor + constant
+        upper_total = upper + upper_half(own) * factor + constant
         store(data, at + plane, as_narrow(bits(to_float(lower_total))))
         store(data, at + 2 * plane, as_narrow(bits(to_float(upper_total))))
-        lower_by, upper_by = to_float(larger(lower_total, one)), to_float(larger(upper_total, one))
         for c in range(channels):
-            value = times_signed(load(features.data, features.at + c * features.plane + t), share)
+            feature = load(features.data, features.at + c * features.plane + t)
+            value, rest = times_signed(feature, share), feature * share + half
             k = at + (3 + 2 * c) * plane
-            less = as_wide(load(data, k)) - lower_half(value) * lower
-            store(data, k, as_narrow(bits(to_float(less) / lower_by)))
-            less = as_wide(load(data, k + plane)) - upper_half(value) * upper
-            store(data, k + plane, as_narrow(bits(to_float(less) / upper_by)))
+            sum_, sum_above = as_wide(load(data, k)), as_wide(load(data, k + plane))
+            store(data, k, mean_apart(sum_, lower, lower_total, lower_half(value), lower_half(rest), unit))
+            store(data, k + plane, mean_apart(sum_above, upper, upper_total, upper_half(value), upper_half(rest), unit))
 
 
 @row

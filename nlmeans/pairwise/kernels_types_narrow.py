@@ -11,7 +11,8 @@ class Unit(NamedTuple):
     A squared difference is clipped at ``limit``. A score above ``bias`` counts as far as ``end``, its upper bits from
     ``places`` on; ``floor`` is taken off a weight. A value is a feature times ``share`` / 2**16. Of 16 bits are also
     ``one``, and ``least``, the least weight of the pixel itself, which weighs ``top`` times the largest weight plus
-    ``own``; a weight of 1 counts ``whole``. ``single`` is 1.
+    ``own``; a weight of 1 counts ``whole``. ``half`` a step of a feature's last 16 bits counts -1, their unit is a
+    ``fraction`` of a value's. ``single`` is 1.
     """
 
     limit: Any
@@ -24,6 +25,8 @@ class Unit(NamedTuple):
     least: Any
     top: Any
     own: Any
+    half: Any
+    fraction: Any
     single: Any
     whole: Any
 

@@ -76,8 +76,8 @@ class Narrow:
         top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
         self.unit = Unit(
             np.uint16(units.limit).astype(small), np.uint16(units.bias).astype(small), small(STEPS), small(5),
-            small(units.floor), small(units.share * (2**16 // GRAIN)), small(1), small(units.lowest), large(top), large(round(own)), large(1),
-            np.float32(units.whole),
+            small(units.floor), small(units.share * (2**16 // GRAIN)), small(1), small(units.lowest), large(top), large(round(own)), small(-(2**15)),
+            np.float32(2.0**-16), large(1), np.float32(units.whole),
         )  # fmt: skip
         self.table = tables(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)

@@ -73,7 +73,9 @@ class Units:
             return f"the image spans {spread:g} σ, too many for its patches" if fine < 0.9 * own else "patches are too large"
         floor = max(round(WHOLE * spec.vanish - 0.5), 1)
         whole = (floor + 0.5) / spec.vanish
-        bias = max(round(spec.bias * fine - terms * places / 2), 0)  # half a step is lost of each square
+        # squares of differences of noise, 2 on average, lose nearly half a step each (Euler's and Maclaurin's sum)
+        lost = max(0.5 - 0.166 / math.sqrt(2 * fine), 0.0)
+        bias = max(round(spec.bias * fine - terms * places * lost), 0)
         apart = math.sqrt((bias + STEPS + 2) * 2.0**16)
         pairs = math.prod(2 * r + 1 for r in spec.window)
         share = min(math.floor((2.0**31 / (pairs * whole) - 1) / apart * GRAIN), GRAIN // 2 - 1)

@@ -90,7 +90,9 @@ def in_whole_numbers(planes, spec, chosen):
         }[spec.centre]  # fmt: skip
         total = weight.sum() + own
         apart = (weight[:, None] * (flat[near] - flat[i])).sum(0)
-        averages[:, i] = planes.reshape(len(planes), -1)[:, i] + apart / max(total, 1) * 256 / chosen.share / scale
+        rest = features.reshape(len(planes), -1)[:, i] * chosen.share % 256 / 256 - 0.5
+        mean = np.where(apart != 0, apart - rest * weight.sum(), 0) / max(total, 1)
+        averages[:, i] = planes.reshape(len(planes), -1)[:, i] + mean * 256 / chosen.share / scale
         totals[i], owns[i] = total / chosen.whole if total else 1, own / chosen.whole if total else 1
     return averages.reshape(planes.shape), totals.reshape(sides), owns.reshape(sides)
 
