@@ -12,19 +12,19 @@ from nlmeans.wiener import naive, wiener, window_sides
 
 @given(
     st.tuples(st.integers(1, 6), st.integers(1, 20), st.integers(1, 40)),
-    st.sampled_from([1, 2, 4]),
+    st.tuples(*[st.integers(0, 3)] * 3),
     st.sampled_from([np.float32, np.float64]),
     st.integers(0, 999),
     st.booleans(),
 )
-def test_step_equals_naive(sides, step, dtype, seed, uneven):
+def test_step_equals_naive(sides, origin, dtype, seed, uneven):
     rng = np.random.default_rng(seed)
     noisy, pilot = (rng.normal(2, 1, sides).astype(dtype) for _ in range(2))
     noise = (rng.uniform(0.1, 2, sides) if uneven else np.full(sides, 0.7)).astype(dtype)
     bands = rng.uniform(0, 2, (8, 8)) if uneven else 1.0
-    ref = naive.wiener(noisy, pilot, noise, window_sides(sides[0]), step, bands)
+    ref = naive.wiener(noisy, pilot, noise, window_sides(sides[0]), bands, origin)
     given = dict(noise=noise[None], bands=bands[None]) if uneven else dict(noise=0.7)
-    comp = wiener(noisy[None], pilot[None], **given, step=step, threads=2)[0]
+    comp = wiener(noisy[None], pilot[None], **given, origin=origin, threads=2)[0]
     assert comp.dtype == dtype
     assert_averages_equal(ref, comp, dtype)
 
