@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..simd.blocks import transpose_anywhere
 from ..simd.jit import inline, kernel, optional, row
-from ..simd.lanes import address, fill, load, reciprocal, store, to_next_lane
+from ..simd.lanes import address, fill, load, load_from, reciprocal, store, store_from, to_next_lane
 
 SIDE, DEPTH = 8, 4
 ONE, HALF, LONG, SHORT = 0, 1, 2, 3
@@ -101,6 +101,15 @@ class Windows(NamedTuple):
     count: Any
 
 
+class Rows(NamedTuple):
+    """The rows that windows hold: where the first begins, how far the next is, and the next slice, and how many."""
+
+    at: Any
+    width: Any
+    plane: Any
+    deep: Any
+
+
 @inline
 def forward(c, x0, x1, x2, x3, x4, x5, x6, x7):
     """Return the cosine transform of eight vectors, each coefficient over its factor."""
@@ -158,58 +167,57 @@ def squared(c, x0, x1, x2, x3, x4, x5, x6, x7):
 
 
 @inline
-def add(data, at, step, values, weight):
-    """Add eight vectors times ``weight`` to those ``step`` apart."""
-    store(data, at, load(data, at) + weight * values[0])
-    store(data, at + step, load(data, at + step) + weight * values[1])
-    store(data, at + 2 * step, load(data, at + 2 * step) + weight * values[2])
-    store(data, at + 3 * step, load(data, at + 3 * step) + weight * values[3])
-    store(data, at + 4 * step, load(data, at + 4 * step) + weight * values[4])
-    store(data, at + 5 * step, load(data, at + 5 * step) + weight * values[5])
-    store(data, at + 6 * step, load(data, at + 6 * step) + weight * values[6])
-    store(data, at + 7 * step, load(data, at + 7 * step) + weight * values[7])
+def add(data, at, step, values):
+    """Add eight vectors to those ``step`` apart."""
+    store(data, at, load(data, at) + values[0])
+    store(data, at + step, load(data, at + step) + values[1])
+    store(data, at + 2 * step, load(data, at + 2 * step) + values[2])
+    store(data, at + 3 * step, load(data, at + 3 * step) + values[3])
+    store(data, at + 4 * step, load(data, at + 4 * step) + values[4])
+    store(data, at + 5 * step, load(data, at + 5 * step) + values[5])
+    store(data, at + 6 * step, load(data, at + 6 * step) + values[6])
+    store(data, at + 7 * step, load(data, at + 7 * step) + values[7])
 
 
 @row
-def columns_forward(image, at, bands, k, width, basis):
-    """Transform eight rows of the image, column by column, into the eight bands of slice k."""
-    for t in range(width):
-        put(bands, k * SIDE * width + t, width, forward(basis, *eight(image, at + t, width)))
+def columns_forward(image, rows, bands, first, last, basis):
+    """Transform columns of eight rows of an image, and of four slices."""
+    deep = rows.deep
+    for k in range(deep):
+        at = rows.at + k * rows.plane
+        for t in range(first, last):
+            put(bands, (t * deep + k) * SIDE, 1, forward(basis, *eight(image, at + t, rows.width)))
+    if deep > 1:
+        half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
+        for t in range(first * deep * SIDE, last * deep * SIDE, DEPTH * SIDE):
+            for i in range(t, t + SIDE):
+                a, b, c, d = load(bands, i), load(bands, i + SIDE), load(bands, i + 2 * SIDE), load(bands, i + 3 * SIDE)
+                store(bands, i, half * ((a + d) + (b + c)))
+                store(bands, i + SIDE, long * (a - d) + short * (b - c))
+                store(bands, i + 2 * SIDE, half * ((a + d) - (b + c)))
+                store(bands, i + 3 * SIDE, short * (a - d) - long * (b - c))
 
 
 @row
-def columns_inverse(bands, k, sums, at, width, basis):
-    """Transform the bands of slice k back, and add the eight rows to the image's sums."""
-    one = fill(basis[ONE])
-    for t in range(width):
-        x0, x1, x2, x3, x4, x5, x6, x7 = eight(bands, k * SIDE * width + t, width)
-        add(sums, at + t, width, inverse(basis, *squared(basis, x0, x1, x2, x3, x4, x5, x6, x7)), one)
-
-
-@row
-def slices_forward(bands, plane, basis):
-    """Transform along four slices, in place."""
-    half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
-    for t in range(plane):
-        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
-        store(bands, t, half * ((a + d) + (b + c)))
-        store(bands, t + plane, long * (a - d) + short * (b - c))
-        store(bands, t + 2 * plane, half * ((a + d) - (b + c)))
-        store(bands, t + 3 * plane, short * (a - d) - long * (b - c))
-
-
-@row
-def slices_inverse(bands, plane, basis):
-    """Undo `slices_forward`."""
-    half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
-    for t in range(plane):
-        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
-        e, f = half * (a + c), half * (a - c)
-        g, h = long * b + short * d, short * b - long * d
-        store(bands, t, e + g)
-        store(bands, t + plane, f + h)
-        store(bands, t + 2 * plane, f - h)
-        store(bands, t + 3 * plane, e - g)
+def columns_inverse(bands, first, last, sums, rows, basis):
+    """Transform bands of columns back, and add their rows to the image's sums."""
+    deep = rows.deep
+    if deep > 1:
+        half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
+        for t in range(first * deep * SIDE, last * deep * SIDE, DEPTH * SIDE):
+            for i in range(t, t + SIDE):
+                a, b, c, d = load(bands, i), load(bands, i + SIDE), load(bands, i + 2 * SIDE), load(bands, i + 3 * SIDE)
+                e, f = half * (a + c), half * (a - c)
+                g, h = long * b + short * d, short * b - long * d
+                store(bands, i, e + g)
+                store(bands, i + SIDE, f + h)
+                store(bands, i + 2 * SIDE, f - h)
+                store(bands, i + 3 * SIDE, e - g)
+    for k in range(deep):
+        at = rows.at + k * rows.plane
+        for t in range(first, last):
+            x0, x1, x2, x3, x4, x5, x6, x7 = eight(bands, (t * deep + k) * SIDE, 1)
+            add(sums, at + t, rows.width, inverse(basis, *squared(basis, x0, x1, x2, x3, x4, x5, x6, x7)))
 
 
 @inline
@@ -237,18 +245,19 @@ def shrink(windows, t, first, rule, variance):
     c, kept, bars = rule.basis, windows.kept, (address(rule.limits), address(rule.powers))
     s0, s1, s2, s3 = fill(c[SQUARES]), fill(c[SQUARES + 1]), fill(c[SQUARES + 2]), fill(c[SQUARES + 3])
     n0 = n1 = n2 = n3 = s0 - s0
-    for k in range(rule.deep * SIDE):
-        at, i = k * windows.width + t, (k & (SIDE - 1)) * SIDE
-        p0, p1, p2, p3, p4, p5, p6, p7 = forward(c, *eight(windows.pilot, at, 1))
+    step = rule.deep * SIDE
+    for k in range(step):
+        at, i = t * step + k, (k & (SIDE - 1)) * SIDE
+        p0, p1, p2, p3, p4, p5, p6, p7 = forward(c, *eight(windows.pilot, at, step))
         p0, p4 = gain(p0, s0, bars, i, variance), gain(p4, s0, bars, i + 4, variance)
         p1, p2 = gain(p1, s1, bars, i + 1, variance), gain(p2, s2, bars, i + 2, variance)
         p3, p5 = gain(p3, s3, bars, i + 3, variance), gain(p5, s3, bars, i + 5, variance)
         p6, p7 = gain(p6, s2, bars, i + 6, variance), gain(p7, s1, bars, i + 7, variance)
         n0, n1 = p4 * p4 + (p0 * p0 + n0), p7 * p7 + (p1 * p1 + n1)
         n2, n3 = p6 * p6 + (p2 * p2 + n2), p5 * p5 + (p3 * p3 + n3)
-        x0, x1, x2, x3, x4, x5, x6, x7 = forward(c, *eight(windows.noisy, at, 1))
+        x0, x1, x2, x3, x4, x5, x6, x7 = forward(c, *eight(windows.noisy, at, step))
         put(kept, first + k * SIDE, 1, (p0 * x0, p1 * x1, p2 * x2, p3 * x3, p4 * x4, p5 * x5, p6 * x6, p7 * x7))
-    a, b, d, e, f, g, h, i = eight(windows.noisy, t, 1)
+    a, b, d, e, f, g, h, i = eight(windows.noisy, t * step, step)
     store(kept, first, s0 * (((a + b) + (d + e)) + ((f + g) + (h + i))))  # the mean is not shrunk
     f0, f1, f2, f3 = fill(c[FOURTHS]), fill(c[FOURTHS + 1]), fill(c[FOURTHS + 2]), fill(c[FOURTHS + 3])
     one = fill(c[ONE])
@@ -256,36 +265,51 @@ def shrink(windows, t, first, rule, variance):
 
 
 @row
-def shrink_row(windows, odd, rule, noise, middle):
+def pair(windows, t, v, w, c, count):
+    """Transform what is kept of the windows t and t + 2 back along x, and add it up by their weights.
+
+    They share most of the columns that they are added to, of which four are met first.
+    """
+    bands, kept = windows.bands, windows.kept
+    for k in range(count):
+        at = t * count + k
+        x0, x1, x2, x3, x4, x5, x6, x7 = inverse(c, *eight(kept, k * SIDE, 1))
+        y0, y1, y2, y3, y4, y5, y6, y7 = inverse(c, *eight(kept, (count + k) * SIDE, 1))
+        store(bands, at, v * x0 + load(bands, at))
+        store(bands, at + count, v * x1 + load(bands, at + count))
+        store(bands, at + 2 * count, w * y0 + (v * x2 + load(bands, at + 2 * count)))
+        store(bands, at + 3 * count, w * y1 + (v * x3 + load(bands, at + 3 * count)))
+        store(bands, at + 4 * count, w * y2 + (v * x4 + load(bands, at + 4 * count)))
+        store(bands, at + 5 * count, w * y3 + (v * x5 + load(bands, at + 5 * count)))
+        store(bands, at + 6 * count, w * y4 + v * x6)
+        store(bands, at + 7 * count, w * y5 + v * x7)
+        store(bands, at + 8 * count, w * y6)
+        store(bands, at + 9 * count, w * y7)
+
+
+@row
+def shrink_row(windows, rows, images, sums, odd, rule, noise):
     """Shrink every second window of a row, the first or the ``odd`` ones, and add up what they become, by weight.
 
-    Two windows at a time: they share most of the columns that they are added to, of which four are met first.
-    ``noise`` holds the variance in the middle of each window from ``middle`` on, where it is not the same everywhere.
+    Columns are transformed when the first window needs them, and back after the last, while they are near at hand.
+    ``noise`` holds the variance of each pixel, where it is not the same everywhere.
     """
-    c, bands, kept, width, count = rule.basis, windows.bands, windows.kept, windows.width, rule.deep * SIDE
-    zero = fill(c[ONE]) - fill(c[ONE])
-    for k in range(count):
-        put(bands, k * width, 1, (zero, zero, zero, zero, zero, zero, zero, zero))
-        store(bands, k * width + width - 1, zero)
+    (noisy, pilot), basis, count = images, rule.basis, rule.deep * SIDE
+    middle = rows.at + rule.deep // 2 * rows.plane + SIDE // 2 * rows.width + SIDE // 2
+    columns_forward(noisy, rows, windows.noisy, odd, odd + 6, basis)
+    columns_forward(pilot, rows, windows.pilot, odd, odd + 6, basis)
+    for k in range(odd * count, (odd + 6) * count):
+        store(windows.bands, k, fill(basis[ONE]) - fill(basis[ONE]))
     for t in range(odd, windows.count, 4):
+        columns_forward(noisy, rows, windows.noisy, t + 6, t + 10, basis)
+        columns_forward(pilot, rows, windows.pilot, t + 6, t + 10, basis)
         v = shrink(windows, t, 0, rule, None if noise is None else load(noise, middle + t))
         w = shrink(windows, t + 2, count * SIDE, rule, None if noise is None else load(noise, middle + t + 2))
         store(windows.weights, SIDE - 1 + t, v)
         store(windows.weights, SIDE + 1 + t, w)
-        for k in range(count):
-            at = k * width + t
-            x0, x1, x2, x3, x4, x5, x6, x7 = inverse(c, *eight(kept, k * SIDE, 1))
-            y0, y1, y2, y3, y4, y5, y6, y7 = inverse(c, *eight(kept, (count + k) * SIDE, 1))
-            store(bands, at, v * x0 + load(bands, at))
-            store(bands, at + 1, v * x1 + load(bands, at + 1))
-            store(bands, at + 2, w * y0 + (v * x2 + load(bands, at + 2)))
-            store(bands, at + 3, w * y1 + (v * x3 + load(bands, at + 3)))
-            store(bands, at + 4, w * y2 + (v * x4 + load(bands, at + 4)))
-            store(bands, at + 5, w * y3 + (v * x5 + load(bands, at + 5)))
-            store(bands, at + 6, w * y4 + v * x6)
-            store(bands, at + 7, w * y5 + v * x7)
-            store(bands, at + 8, w * y6)
-            store(bands, at + 9, w * y7)
+        pair(windows, t, v, w, basis, count)
+        columns_inverse(windows.bands, t, t + 4, sums, rows, basis)
+    columns_inverse(windows.bands, windows.count + odd, windows.count + odd + 6, sums, rows, basis)
 
 
 @row
@@ -301,9 +325,12 @@ def spread_row(windows, odd, spread, at, basis):
 
 
 @row
-def copy(source, start, target, at, count):
-    """Copy numbers."""
-    for k in range(count):
+def copy(source, start, target, at, count, lanes):
+    """Copy numbers, by vectors as far as they go."""
+    whole = count // lanes * lanes
+    for k in range(0, whole, lanes):
+        store_from(target, at + k, load_from(source, start + k))
+    for k in range(whole, count):
         target[at + k] = source[start + k]
 
 
@@ -316,7 +343,7 @@ def bring(image, tables, line, tile, width):
             source = address(image[z, y])
             for k in range(first):
                 line[k] = source[columns[k]]
-            copy(source, columns[first], line, first, last - first)
+            copy(source, columns[first], line, first, last - first, lanes)
             for k in range(last, tables.columns.size):
                 line[k] = source[columns[k]]
             for t in range(0, width, lanes):
@@ -372,7 +399,7 @@ def wiener_tile(image, rule, tile, tables, scratch, field):
         address(scratch.noisy_bands), address(scratch.pilot_bands), address(scratch.bands), address(scratch.kept),
         address(scratch.weights), width, count,
     )  # fmt: skip
-    plane, band = rows * width, SIDE * width
+    plane = rows * width
 
     bring(image.noisy, tables, line, f, width)
     bring(image.pilot, tables, line, p, width)
@@ -383,21 +410,10 @@ def wiener_tile(image, rule, tile, tables, scratch, field):
     for z in range(slices - deep + 1):
         for y in range(rows - SIDE + 1):
             odd, here = (z + y + tables.odd) % 2, z * plane + y * width
-            for k in range(deep):
-                columns_forward(f, here + k * plane, windows.noisy, k, width, basis)
-                columns_forward(p, here + k * plane, windows.pilot, k, width, basis)
-            if deep > 1:
-                slices_forward(windows.noisy, band, basis)
-                slices_forward(windows.pilot, band, basis)
-            middle = here + deep // 2 * plane + SIDE // 2 * width + SIDE // 2
-            shrink_row(windows, odd, rule, noise, middle)
+            shrink_row(windows, Rows(here, width, plane, deep), (f, p), sums, odd, rule, noise)
             # Later windows do not need this row of the pilot: their weights take its place.
             spread_row(windows, odd, p, here, basis)
             fold_forward(p, here, count)
-            if deep > 1:
-                slices_inverse(windows.bands, band, basis)
-            for k in range(deep):
-                columns_inverse(windows.bands, k, sums, here + k * plane, width, basis)
 
     for z in range(z_first, z_last):
         for y in range(y_first, y_last):
@@ -407,4 +423,4 @@ def wiener_tile(image, rule, tile, tables, scratch, field):
             # From the last to the first, since each writes beyond a lane's end, where the next lane begins.
             for t in range((count - 1) // lanes * lanes, -1, -lanes):
                 transpose_anywhere(sums, (at + t) * lanes, lanes, line, t, count)
-            copy(line, x_first - x_zero, address(image.out[z, y]), x_first, x_last - x_first)
+            copy(line, x_first - x_zero, address(image.out[z, y]), x_first, x_last - x_first, lanes)
