@@ -59,3 +59,12 @@ def test_a_region_is_what_the_whole_has_there():
     region = Tile((2, 5), (11, 30), (3, 41))
     ref, comp = (wiener(noisy, pilot, 0.7, region=asked) for asked in (None, region))
     np.testing.assert_allclose(comp, region.of(ref), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("origin", [(1, 2, 3), (2, 4, 5), (1, 3, 8)])
+def test_a_piece_with_its_origin_is_what_the_whole_has_there(origin):
+    noisy, pilot = np.random.default_rng(0).normal(0, 1, (2, 1, 9, 40, 50))
+    ref = wiener(noisy, pilot, 0.7)
+    cut = (..., *(slice(first, None) for first in origin))
+    comp = wiener(*(np.ascontiguousarray(a[cut]) for a in (noisy, pilot)), 0.7, origin=origin)
+    np.testing.assert_allclose(comp[..., 3:, 7:, 7:], ref[cut][..., 3:, 7:, 7:], rtol=0, atol=1e-12)
