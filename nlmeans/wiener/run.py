@@ -150,6 +150,8 @@ def wiener(
     >>> bool(wiener(noisy, np.full_like(noisy, 100), 10.0**2).std() < 2)
     True
     """
+    noisy, pilot = (np.ascontiguousarray(planes, noisy.dtype) for planes in (noisy, pilot))  # kernels copy vectors
+    noise = np.ascontiguousarray(noise, noisy.dtype) if isinstance(noise, np.ndarray) else noise
     out = np.empty_like(noisy)
     tiles = (region or whole(noisy.shape[1:])).cut(tile)
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands

@@ -68,3 +68,12 @@ def test_a_piece_with_its_origin_is_what_the_whole_has_there(origin):
     cut = (..., *(slice(first, None) for first in origin))
     comp = wiener(*(np.ascontiguousarray(a[cut]) for a in (noisy, pilot)), 0.7, origin=origin)
     np.testing.assert_allclose(comp[..., 3:, 7:, 7:], ref[cut][..., 3:, 7:, 7:], rtol=0, atol=1e-12)
+
+
+def test_other_dtypes_and_strides_are_what_they_say():
+    noisy, pilot = np.random.default_rng(0).normal(0, 1, (2, 1, 1, 20, 80))
+    pilot, noise = pilot.astype(np.float32), np.float32(np.arange(1, 21)[:, None])
+    ref = wiener(noisy, pilot.astype(np.float64), (noise * np.ones((1, 1, 20, 80))))
+    every, turned = np.repeat(noisy, 2, axis=-1)[..., ::2], np.ascontiguousarray(pilot.swapaxes(2, 3)).swapaxes(2, 3)
+    comp = wiener(every, turned, np.broadcast_to(noise, (1, 1, 20, 80)))
+    np.testing.assert_array_equal(comp, ref)
