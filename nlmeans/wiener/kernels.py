@@ -79,7 +79,7 @@ class Scratch(NamedTuple):
 class Windows(NamedTuple):
     """A row of windows: bands of columns, ``width`` vectors each; what is kept of two windows; the weights of each.
 
-    There are ``count`` windows, a multiple of four, of which every second is taken. Before and after their weights are
+    There are ``count`` windows, an even number, of which every second is taken. Before and after their weights are
     `SIDE` - 1 zeros.
     """
 
@@ -223,15 +223,19 @@ def shrink_row(windows, rows, images, sums, odd, rule, noise):
     for k in range(odd * count, (odd + 6) * count):
         store(windows.bands, k, fill(basis[ONE]) - fill(basis[ONE]))
     for t in range(odd, windows.count, 4):
-        columns_forward(noisy, rows, windows.noisy, t + 6, t + 10, basis)
-        columns_forward(pilot, rows, windows.pilot, t + 6, t + 10, basis)
+        last = min(t + 10, windows.count + odd + 6)
+        columns_forward(noisy, rows, windows.noisy, t + 6, last, basis)
+        columns_forward(pilot, rows, windows.pilot, t + 6, last, basis)
         v = shrink(windows, t, 0, rule, None if noise is None else load(noise, middle + t))
-        w = shrink(windows, t + 2, count * SIDE, rule, None if noise is None else load(noise, middle + t + 2))
         store(windows.weights, SIDE - 1 + t, v)
-        store(windows.weights, SIDE + 1 + t, w)
+        w = v - v  # a last window may have no other: what is kept of an earlier one then counts nothing
+        if t + 2 < windows.count:
+            w = shrink(windows, t + 2, count * SIDE, rule, None if noise is None else load(noise, middle + t + 2))
+            store(windows.weights, SIDE + 1 + t, w)
         pair(windows, t, v, w, basis, count)
         columns_inverse(windows.bands, t, t + 4, sums, rows, basis)
-    columns_inverse(windows.bands, windows.count + odd, windows.count + odd + 6, sums, rows, basis)
+    done = odd + (windows.count + 2) // 4 * 4
+    columns_inverse(windows.bands, done, windows.count + odd + 6, sums, rows, basis)
 
 
 @row
@@ -328,6 +332,7 @@ def wiener_tile(image, rule, tile, tables, scratch, field):
     noise = noise_of(field, tables, line, width)
     clear(sums, slices * plane, basis)
     clear(windows.weights, count + 2 * (SIDE - 1), basis)
+    clear(windows.kept, 2 * deep * SIDE * SIDE, basis)
 
     for z in range(slices - deep + 1):
         for y in range(rows - SIDE + 1):

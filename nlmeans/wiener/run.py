@@ -78,7 +78,7 @@ class _Channel:
         (deep, side, _), (depth, height, width) = self.sides, self.image.out.shape
         z, y, x = (first - n + 1 for first, n in zip(tile.origin, self.sides, strict=True))
         many = lanes(self.dtype)
-        count = 4 * math.ceil((tile.x[1] - x) / (4 * many))  # pairs of every second window
+        count = 2 * math.ceil((tile.x[1] - x) / (2 * many))  # so that all lanes begin alike, odd or even
         row, line = count + side - 1, many * count + side - 1
         first = min(max(-x, 0), line)
         tables = kernels.Tables(
@@ -91,7 +91,7 @@ class _Channel:
             (z, y, x),
             (z + y + x + sum(self.origin)) % 2,
         )
-        cells, band = len(tables.slices) * len(tables.rows) * row + many, deep * side * row
+        cells, band = len(tables.slices) * len(tables.rows) * row + many, deep * side * (row + 2)
         field = 0 if self.noise is None else cells
         needed = (cells, cells, cells, count + 3, band, band, band, 2 * deep * side * side, row + side - 1, field)
         scratch = kernels.Scratch(*self.buffers.of([(n, self.dtype) for n in needed]))
