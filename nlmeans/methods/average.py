@@ -13,8 +13,8 @@ from .._progress import Progress, shares_of
 from ..noise.colour import colour_basis, mix
 from ..noise.fitted import FittedNoise
 from ..pairwise.run import pairwise_average
-from ..pairwise.spec import PairwiseSpec
-from ..pairwise.tiles import Tile, whole
+from ..pairwise.spec import PairwiseSpec, Radii
+from ..pairwise.tiles import Tile, moved, whole
 from ..plan.averaging import GUESS, AveragingPlan, Pass, total
 from ..wiener.run import wiener
 from .keeping import mixed, shares
@@ -29,9 +29,10 @@ def average(
     threads: int | None = None,
     progress: Progress | None = None,
     maps: bool = False,
+    origin: Radii = (0, 0, 0),
     region: Tile | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels.
+    """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels, from ``origin`` on in the image.
 
     Each step computes only what later steps need of the ``region``, by default the whole image.
 
@@ -63,15 +64,17 @@ def average(
         if missing:
             _fill(planes, result, spec, here)
         planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
+        origin = moved(origin, here.origin)
         if step.wiener and shrinks:
             if step.kept:
                 pilot, mean = (known_nearest(a) if missing else a for a in (here.of(features), result))
                 share = shares(pilot, mean, planes, noise, step.kept)
             here = core.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
-            result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, here)
+            result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, origin, here)
             if step.kept:
                 result += here.of(share) * (here.of(pilot) - result)
             planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
+            origin = moved(origin, here.origin)
     keep_noiseless(result, planes, noise)
     return result, averaged
 
@@ -177,6 +180,7 @@ def _wiener_step(
     missing: bool,
     threads: int | None,
     progress: Progress | None,
+    origin: Radii,
     region: Tile,
 ) -> np.ndarray:
     """Mix the average of a pass with its Wiener step, in units of σ and in the cosine domain along the channels."""
@@ -190,7 +194,7 @@ def _wiener_step(
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
     clean = wiener(
         mix(basis, [filled[c] for c in noisy]), pilots, variance,
-        bands=noise.bands, threads=threads, progress=progress, region=region,
+        bands=noise.bands, threads=threads, progress=progress, origin=origin, region=region,
     )  # fmt: skip
     pilots = region.of(pilots)
     if step.wiener < 1:

@@ -116,26 +116,36 @@ def sweep_block(typing, a, at, row):
     return types.void(a, types.intp, types.intp), lower
 
 
-@intrinsic
-def transpose_block(typing, a, a_at, a_row, b, b_at, b_row):
-    """Write the transpose of a block of A to B, by halves of halves."""
-    vector = Vector(a.dtype)
-    count = vector.count
+def _transposed(aligned: bool) -> Any:
+    def transpose(typing, a, a_at, a_row, b, b_at, b_row):
+        """Write the transpose of a block of A to B, by halves of halves, from its first row to its last."""
+        vector = Vector(a.dtype)
+        count, align = vector.count, BYTES if aligned else a.dtype.bitwidth // 8
 
-    def lower(context, builder, sig, args):
-        rows = [_load(builder, place) for place in _rows(context, builder, *args[:3], vector)]
-        order = ir.VectorType(ir.IntType(32), count)
-        half = count // 2
-        while half:
-            low = ir.Constant(order, [count + (k ^ half) if k & half else k for k in range(count)])
-            high = ir.Constant(order, [count + k if k & half else k | half for k in range(count)])
-            for r in (r for r in range(count) if not r & half):
-                upper, lower_ = rows[r], rows[r | half]
-                rows[r] = builder.shuffle_vector(upper, lower_, low)
-                rows[r | half] = builder.shuffle_vector(upper, lower_, high)
-            half //= 2
-        _store(builder, rows, _rows(context, builder, *args[3:], vector))
-        return context.get_dummy_value()
+        def lower(context, builder, sig, args):
+            rows = [builder.load(place) for place in _rows(context, builder, *args[:3], vector)]
+            for loaded in rows:
+                loaded.align = align
+            order = ir.VectorType(ir.IntType(32), count)
+            half = count // 2
+            while half:
+                low = ir.Constant(order, [count + (k ^ half) if k & half else k for k in range(count)])
+                high = ir.Constant(order, [count + k if k & half else k | half for k in range(count)])
+                for r in (r for r in range(count) if not r & half):
+                    upper, lower_ = rows[r], rows[r | half]
+                    rows[r] = builder.shuffle_vector(upper, lower_, low)
+                    rows[r | half] = builder.shuffle_vector(upper, lower_, high)
+                half //= 2
+            for row, place in zip(rows, _rows(context, builder, *args[3:], vector), strict=True):
+                builder.store(row, place).align = align
+            return context.get_dummy_value()
 
-    i = types.intp
-    return types.void(a, i, i, b, i, i), lower
+        i = types.intp
+        return types.void(a, i, i, b, i, i), lower
+
+    return intrinsic(transpose)
+
+
+transpose_block = _transposed(aligned=True)
+transpose_anywhere = _transposed(aligned=False)
+"""The same where rows begin on no boundary."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
@@ -271,6 +272,22 @@ def first_one(typing, number):
         return builder.cttz(args[0], ir.IntType(1)(1))
 
     return types.int64(types.int64), lower
+
+
+@intrinsic
+def reciprocal(typing, a):
+    """Return 1 / a: of 32 bits good to 2**-14 where one instruction has that, six times as fast as a division."""
+
+    def lower(context, builder, sig, args):
+        kind = args[0].type
+        if a.dtype != types.float32 or "+avx512f" not in getattr(context.codegen(), "_tm_features", ""):
+            return builder.fdiv(_constant(kind, 1.0), args[0])
+        mask = ir.IntType(16)
+        name, function = "llvm.x86.avx512.rcp14.ps.512", ir.FunctionType(kind, [kind, kind, mask])
+        approximate = cgutils.get_or_insert_function(builder.module, function, name)
+        return builder.call(approximate, [args[0], ir.Constant(kind, None), mask(-1)])
+
+    return a(a), lower
 
 
 @intrinsic

@@ -9,31 +9,31 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..pairwise.kernels import gather
-from ..pairwise.kernels_types import Places
+from ..simd.blocks import transpose_anywhere
 from ..simd.jit import inline, kernel, optional, row
-from ..simd.lanes import address, fill, load, store, to_next_lane
+from ..simd.lanes import address, fill, load, load_from, reciprocal, store, store_from, to_next_lane
+from .kernels_cosine import FOURTHS, HALF, LONG, ONE, SHORT, SQUARES, add, eight, forward, inverse, put, squared
 
 SIDE, DEPTH = 8, 4
-LONG, SHORT, POWER, ONE = 8, 9, 10, 11
-"""Places in ``basis`` after eight numbers cos(k π / 16) / 2: cos(π/8) / √2, cos(3π/8) / √2, the noise's variance, 1."""
 
 
 class Rule(NamedTuple):
-    """Slices of a window, the distance of windows, the noise's power in each coefficient of a plane, and the basis."""
+    """Slices of a window, and numbers of ``basis``; the noise's power in each coefficient of a plane.
+
+    ``limits`` holds the power over the squared factors of both axes, ``powers`` over that of y alone.
+    """
 
     deep: Any
-    step: Any
-    powers: Any
     basis: Any
+    limits: Any
+    powers: Any
 
 
 class Image(NamedTuple):
-    """Planes of one channel, the factors that they come with, and where the averages go."""
+    """Slices of one channel, and where the averages go."""
 
     noisy: Any
     pilot: Any
-    ones: Any
     out: Any
 
 
@@ -45,208 +45,236 @@ class Field(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Where a tile's vectors come from, and its first pixel."""
+    """The slices, rows and columns that a tile reads, ``count`` columns a lane and some for the last; its first pixel.
 
-    places: Places
+    The image mirrors none of the columns in ``plain``. Windows begin where z + y + x, counted from the first pixel and
+    plus ``odd``, is even.
+    """
+
+    slices: Any
+    rows: Any
+    columns: Any
+    plain: Any
+    lanes: Any
+    count: Any
     corner: Any
+    odd: Any
 
 
 class Scratch(NamedTuple):
-    """Arrays of vectors: pixels, sums of windows and of their weights, and those of `Windows`."""
+    """Arrays of vectors: pixels, sums of windows, a row as the image has it, those of `Windows`, the field's."""
 
     noisy: Any
     pilot: Any
     sums: Any
+    line: Any
     noisy_bands: Any
     pilot_bands: Any
-    kept: Any
     bands: Any
-    energy: Any
-    spread: Any
+    kept: Any
+    weights: Any
+    field: Any
 
 
 class Windows(NamedTuple):
-    """A row of windows: bands of columns, ``width`` vectors each; what is kept of every window; how much that is.
+    """A row of windows: bands of columns, ``width`` vectors each; what is kept of two windows; the weights of each.
 
-    Windows begin at every ``step``-th of ``count`` vectors. ``spread`` adds up weights over the columns they cover.
+    There are ``count`` windows, an even number, of which every second is taken. Before and after their weights are
+    `SIDE` - 1 zeros.
     """
 
     noisy: Any
     pilot: Any
-    kept: Any
     bands: Any
-    energy: Any
-    spread: Any
+    kept: Any
+    weights: Any
     width: Any
     count: Any
-    step: Any
 
 
-@inline
-def forward(c, a, b, d, e, f, g, h, i):
-    """Return the orthonormal cosine transform of eight vectors."""
-    c1, c2, c3, c4, c5, c6, c7 = fill(c[1]), fill(c[2]), fill(c[3]), fill(c[4]), fill(c[5]), fill(c[6]), fill(c[7])
-    s0, s1, s2, s3 = a + i, b + h, d + g, e + f
-    d0, d1, d2, d3 = a - i, b - h, d - g, e - f
-    e0, e1, f0, f1 = s0 + s3, s1 + s2, s0 - s3, s1 - s2
-    return (
-        c4 * (e0 + e1),
-        c1 * d0 + c3 * d1 + c5 * d2 + c7 * d3,
-        c2 * f0 + c6 * f1,
-        c3 * d0 - c7 * d1 - c1 * d2 - c5 * d3,
-        c4 * (e0 - e1),
-        c5 * d0 - c1 * d1 + c7 * d2 + c3 * d3,
-        c6 * f0 - c2 * f1,
-        c7 * d0 - c5 * d1 + c3 * d2 - c1 * d3,
-    )
+class Rows(NamedTuple):
+    """The rows that windows hold: where the first begins, how far the next is, and the next slice, and how many."""
 
-
-@inline
-def inverse(c, x0, x1, x2, x3, x4, x5, x6, x7):
-    """Undo `forward`."""
-    c1, c2, c3, c4, c5, c6, c7 = fill(c[1]), fill(c[2]), fill(c[3]), fill(c[4]), fill(c[5]), fill(c[6]), fill(c[7])
-    e0, e1 = c4 * (x0 + x4), c4 * (x0 - x4)
-    f0, f1 = c2 * x2 + c6 * x6, c6 * x2 - c2 * x6
-    s0, s1, s2, s3 = e0 + f0, e1 + f1, e1 - f1, e0 - f0
-    d0 = c1 * x1 + c3 * x3 + c5 * x5 + c7 * x7
-    d1 = c3 * x1 - c7 * x3 - c1 * x5 - c5 * x7
-    d2 = c5 * x1 - c1 * x3 + c7 * x5 + c3 * x7
-    d3 = c7 * x1 - c5 * x3 + c3 * x5 - c1 * x7
-    return s0 + d0, s1 + d1, s2 + d2, s3 + d3, s3 - d3, s2 - d2, s1 - d1, s0 - d0
-
-
-@inline
-def eight(data, at, step):
-    """Load eight vectors ``step`` apart."""
-    return (
-        load(data, at), load(data, at + step), load(data, at + 2 * step), load(data, at + 3 * step),
-        load(data, at + 4 * step), load(data, at + 5 * step), load(data, at + 6 * step), load(data, at + 7 * step),
-    )  # fmt: skip
-
-
-@inline
-def put(data, at, step, values):
-    """Store eight vectors ``step`` apart."""
-    store(data, at, values[0])
-    store(data, at + step, values[1])
-    store(data, at + 2 * step, values[2])
-    store(data, at + 3 * step, values[3])
-    store(data, at + 4 * step, values[4])
-    store(data, at + 5 * step, values[5])
-    store(data, at + 6 * step, values[6])
-    store(data, at + 7 * step, values[7])
-
-
-@inline
-def add(data, at, step, values, weight):
-    """Add eight vectors times ``weight`` to those ``step`` apart."""
-    store(data, at, load(data, at) + weight * values[0])
-    store(data, at + step, load(data, at + step) + weight * values[1])
-    store(data, at + 2 * step, load(data, at + 2 * step) + weight * values[2])
-    store(data, at + 3 * step, load(data, at + 3 * step) + weight * values[3])
-    store(data, at + 4 * step, load(data, at + 4 * step) + weight * values[4])
-    store(data, at + 5 * step, load(data, at + 5 * step) + weight * values[5])
-    store(data, at + 6 * step, load(data, at + 6 * step) + weight * values[6])
-    store(data, at + 7 * step, load(data, at + 7 * step) + weight * values[7])
+    at: Any
+    width: Any
+    plane: Any
+    deep: Any
 
 
 @row
-def columns_forward(image, at, bands, k, width, basis):
-    """Transform eight rows of the image, column by column, into the eight bands of slice k."""
-    for t in range(width):
-        put(bands, k * SIDE * width + t, width, forward(basis, *eight(image, at + t, width)))
+def columns_forward(image, rows, bands, first, last, basis):
+    """Transform columns of eight rows of an image, and of four slices."""
+    deep = rows.deep
+    for k in range(deep):
+        at = rows.at + k * rows.plane
+        for t in range(first, last):
+            put(bands, (t * deep + k) * SIDE, 1, forward(basis, *eight(image, at + t, rows.width)))
+    if deep > 1:
+        half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
+        for t in range(first * deep * SIDE, last * deep * SIDE, DEPTH * SIDE):
+            for i in range(t, t + SIDE):
+                a, b, c, d = load(bands, i), load(bands, i + SIDE), load(bands, i + 2 * SIDE), load(bands, i + 3 * SIDE)
+                store(bands, i, half * ((a + d) + (b + c)))
+                store(bands, i + SIDE, long * (a - d) + short * (b - c))
+                store(bands, i + 2 * SIDE, half * ((a + d) - (b + c)))
+                store(bands, i + 3 * SIDE, short * (a - d) - long * (b - c))
 
 
 @row
-def columns_inverse(bands, k, sums, at, width, basis):
-    """Transform the bands of slice k back, and add the eight rows to the image's sums."""
-    one = fill(basis[ONE])
-    for t in range(width):
-        add(sums, at + t, width, inverse(basis, *eight(bands, k * SIDE * width + t, width)), one)
-
-
-@row
-def slices_forward(bands, plane, basis):
-    """Transform along four slices, in place."""
-    half, long, short = fill(basis[0]), fill(basis[LONG]), fill(basis[SHORT])
-    for t in range(plane):
-        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
-        store(bands, t, half * ((a + d) + (b + c)))
-        store(bands, t + plane, long * (a - d) + short * (b - c))
-        store(bands, t + 2 * plane, half * ((a + d) - (b + c)))
-        store(bands, t + 3 * plane, short * (a - d) - long * (b - c))
-
-
-@row
-def slices_inverse(bands, plane, basis):
-    """Undo `slices_forward`."""
-    half, long, short = fill(basis[0]), fill(basis[LONG]), fill(basis[SHORT])
-    for t in range(plane):
-        a, b, c, d = load(bands, t), load(bands, t + plane), load(bands, t + 2 * plane), load(bands, t + 3 * plane)
-        e, f = half * (a + c), half * (a - c)
-        g, h = long * b + short * d, short * b - long * d
-        store(bands, t, e + g)
-        store(bands, t + plane, f + h)
-        store(bands, t + 2 * plane, f - h)
-        store(bands, t + 3 * plane, e - g)
+def columns_inverse(bands, first, last, sums, rows, basis):
+    """Transform bands of columns back, and add their rows to the image's sums."""
+    deep = rows.deep
+    if deep > 1:
+        half, long, short = fill(basis[HALF]), fill(basis[LONG]), fill(basis[SHORT])
+        for t in range(first * deep * SIDE, last * deep * SIDE, DEPTH * SIDE):
+            for i in range(t, t + SIDE):
+                a, b, c, d = load(bands, i), load(bands, i + SIDE), load(bands, i + 2 * SIDE), load(bands, i + 3 * SIDE)
+                e, f = half * (a + c), half * (a - c)
+                g, h = long * b + short * d, short * b - long * d
+                store(bands, i, e + g)
+                store(bands, i + SIDE, f + h)
+                store(bands, i + 2 * SIDE, f - h)
+                store(bands, i + 3 * SIDE, e - g)
+    for k in range(deep):
+        at = rows.at + k * rows.plane
+        for t in range(first, last):
+            x0, x1, x2, x3, x4, x5, x6, x7 = eight(bands, (t * deep + k) * SIDE, 1)
+            add(sums, at + t, rows.width, inverse(basis, *squared(basis, x0, x1, x2, x3, x4, x5, x6, x7)))
 
 
 @inline
-def gain(pilot, variance, band):
-    """Return the share of a coefficient that is signal, by the pilot's coefficient and the noise in its band."""
-    power = pilot * pilot
-    return power / (power + variance * band)
+def times(number, vector):
+    """Return a number in every lane, times a vector if there is one."""
+    if vector is None:
+        return fill(number)
+    return fill(number) * vector
 
 
-@row
-def shrink_row(windows, k, rule, noise, middle):
-    """Transform band k along x for each window, and keep of each coefficient its `gain`; add up the gains' squares.
+@inline
+def gain(coefficient, square, bars, k, variance):
+    """Return the share of coefficient k that is signal, by the pilot's and its noise (of `Rule`), times ``square``.
 
-    ``noise`` holds the variance in the middle of each window from ``middle`` on, where it is not the same everywhere.
+    It comes from the share that is noise: an approximate reciprocal is then least wrong where the signal is strong.
     """
-    basis, powers, u, at, first = rule.basis, rule.powers, k % SIDE, k * windows.width, k * SIDE * windows.count
-    n0, n1, n2, n3 = fill(powers[u, 0]), fill(powers[u, 1]), fill(powers[u, 2]), fill(powers[u, 3])
-    n4, n5, n6, n7 = fill(powers[u, 4]), fill(powers[u, 5]), fill(powers[u, 6]), fill(powers[u, 7])
-    for t in range(0, windows.count, windows.step):
-        v = fill(basis[POWER]) if noise is None else load(noise, middle + t)
-        p0, p1, p2, p3, p4, p5, p6, p7 = forward(basis, *eight(windows.pilot, at + t, 1))
-        a, b, c, d, e, f, g, h = (
-            gain(p0, v, n0), gain(p1, v, n1), gain(p2, v, n2), gain(p3, v, n3),
-            gain(p4, v, n4), gain(p5, v, n5), gain(p6, v, n6), gain(p7, v, n7),
-        )  # fmt: skip
-        total = ((a * a + b * b) + (c * c + d * d)) + ((e * e + f * f) + (g * g + h * h))
-        store(windows.energy, t, load(windows.energy, t) + total)
-        x0, x1, x2, x3, x4, x5, x6, x7 = forward(basis, *eight(windows.noisy, at + t, 1))
-        put(windows.kept, first + t, windows.count, (a * x0, b * x1, c * x2, d * x3, e * x4, f * x5, g * x6, h * x7))
+    limits, powers = bars
+    rest = reciprocal(coefficient * coefficient + times(limits[k], variance))
+    return square - times(powers[k], variance) * rest
 
 
 @row
-def keep_mean(windows, basis):
-    """Put back the first coefficient of each window, its mean: it is not shrunk."""
-    for t in range(0, windows.count, windows.step):
-        store(windows.kept, t, forward(basis, *eight(windows.noisy, t, 1))[0])
+def shrink(windows, t, first, rule, variance):
+    """Transform the bands of window t along x, and keep of each coefficient its `gain`; return the window's weight."""
+    c, kept, bars = rule.basis, windows.kept, (address(rule.limits), address(rule.powers))
+    s0, s1, s2, s3 = fill(c[SQUARES]), fill(c[SQUARES + 1]), fill(c[SQUARES + 2]), fill(c[SQUARES + 3])
+    n0 = n1 = n2 = n3 = s0 - s0
+    step = rule.deep * SIDE
+    for k in range(step):
+        at, i = t * step + k, (k & (SIDE - 1)) * SIDE
+        p0, p1, p2, p3, p4, p5, p6, p7 = forward(c, *eight(windows.pilot, at, step))
+        p0, p4 = gain(p0, s0, bars, i, variance), gain(p4, s0, bars, i + 4, variance)
+        p1, p2 = gain(p1, s1, bars, i + 1, variance), gain(p2, s2, bars, i + 2, variance)
+        p3, p5 = gain(p3, s3, bars, i + 3, variance), gain(p5, s3, bars, i + 5, variance)
+        p6, p7 = gain(p6, s2, bars, i + 6, variance), gain(p7, s1, bars, i + 7, variance)
+        n0, n1 = p4 * p4 + (p0 * p0 + n0), p7 * p7 + (p1 * p1 + n1)
+        n2, n3 = p6 * p6 + (p2 * p2 + n2), p5 * p5 + (p3 * p3 + n3)
+        x0, x1, x2, x3, x4, x5, x6, x7 = forward(c, *eight(windows.noisy, at, step))
+        put(kept, first + k * SIDE, 1, (p0 * x0, p1 * x1, p2 * x2, p3 * x3, p4 * x4, p5 * x5, p6 * x6, p7 * x7))
+    a, b, d, e, f, g, h, i = eight(windows.noisy, t * step, step)
+    store(kept, first, s0 * (((a + b) + (d + e)) + ((f + g) + (h + i))))  # the mean is not shrunk
+    f0, f1, f2, f3 = fill(c[FOURTHS]), fill(c[FOURTHS + 1]), fill(c[FOURTHS + 2]), fill(c[FOURTHS + 3])
+    one = fill(c[ONE])
+    return one / (f0 * n0 + (f1 * n1 + (f2 * n2 + (f3 * n3 + one))))
 
 
 @row
-def weigh_row(windows, basis):
-    """Turn what a window kept of the noise into its weight, and add up the weights over the pixels it covers."""
-    one, energy, spread = fill(basis[ONE]), windows.energy, windows.spread
-    for t in range(windows.width):
-        store(spread, t, one - one)
-    for t in range(0, windows.count, windows.step):
-        weight = one / (one + load(energy, t))
-        store(energy, t, weight)
-        for k in range(SIDE):
-            store(spread, t + k, load(spread, t + k) + weight)
+def pair(windows, t, v, w, c, count):
+    """Transform what is kept of the windows t and t + 2 back along x, and add it up by their weights.
+
+    They share most of the columns that they are added to, of which four are met first.
+    """
+    bands, kept = windows.bands, windows.kept
+    for k in range(count):
+        at = t * count + k
+        x0, x1, x2, x3, x4, x5, x6, x7 = inverse(c, *eight(kept, k * SIDE, 1))
+        y0, y1, y2, y3, y4, y5, y6, y7 = inverse(c, *eight(kept, (count + k) * SIDE, 1))
+        store(bands, at, v * x0 + load(bands, at))
+        store(bands, at + count, v * x1 + load(bands, at + count))
+        store(bands, at + 2 * count, w * y0 + (v * x2 + load(bands, at + 2 * count)))
+        store(bands, at + 3 * count, w * y1 + (v * x3 + load(bands, at + 3 * count)))
+        store(bands, at + 4 * count, w * y2 + (v * x4 + load(bands, at + 4 * count)))
+        store(bands, at + 5 * count, w * y3 + (v * x5 + load(bands, at + 5 * count)))
+        store(bands, at + 6 * count, w * y4 + v * x6)
+        store(bands, at + 7 * count, w * y5 + v * x7)
+        store(bands, at + 8 * count, w * y6)
+        store(bands, at + 9 * count, w * y7)
 
 
 @row
-def back_row(windows, k, basis):
-    """Transform band k of each window back along x, and add it up, times the window's weight."""
-    first, band = k * SIDE * windows.count, k * windows.width
-    for t in range(0, windows.count, windows.step):
-        pixels = inverse(basis, *eight(windows.kept, first + t, windows.count))
-        add(windows.bands, band + t, 1, pixels, load(windows.energy, t))
+def shrink_row(windows, rows, images, sums, odd, rule, noise):
+    """Shrink every second window of a row, the first or the ``odd`` ones, and add up what they become, by weight.
+
+    Columns are transformed when the first window needs them, and back after the last, while they are near at hand.
+    ``noise`` holds the variance of each pixel, where it is not the same everywhere.
+    """
+    (noisy, pilot), basis, count = images, rule.basis, rule.deep * SIDE
+    middle = rows.at + rule.deep // 2 * rows.plane + SIDE // 2 * rows.width + SIDE // 2
+    columns_forward(noisy, rows, windows.noisy, odd, odd + 6, basis)
+    columns_forward(pilot, rows, windows.pilot, odd, odd + 6, basis)
+    for k in range(odd * count, (odd + 6) * count):
+        store(windows.bands, k, fill(basis[ONE]) - fill(basis[ONE]))
+    for t in range(odd, windows.count, 4):
+        last = min(t + 10, windows.count + odd + 6)
+        columns_forward(noisy, rows, windows.noisy, t + 6, last, basis)
+        columns_forward(pilot, rows, windows.pilot, t + 6, last, basis)
+        v = shrink(windows, t, 0, rule, None if noise is None else load(noise, middle + t))
+        store(windows.weights, SIDE - 1 + t, v)
+        w = v - v  # a last window may have no other: what is kept of an earlier one then counts nothing
+        if t + 2 < windows.count:
+            w = shrink(windows, t + 2, count * SIDE, rule, None if noise is None else load(noise, middle + t + 2))
+            store(windows.weights, SIDE + 1 + t, w)
+        pair(windows, t, v, w, basis, count)
+        columns_inverse(windows.bands, t, t + 4, sums, rows, basis)
+    done = odd + (windows.count + 2) // 4 * 4
+    columns_inverse(windows.bands, done, windows.count + odd + 6, sums, rows, basis)
+
+
+@row
+def spread_row(windows, odd, spread, at, basis):
+    """Add up the weights of the windows that cover each column: two neighbours are covered by the same."""
+    weights, last = windows.weights, windows.width - 1
+    store(spread, at, fill(basis[ONE]) - fill(basis[ONE]))
+    store(spread, at + last, fill(basis[ONE]) - fill(basis[ONE]))
+    for t in range(odd, last, 2):
+        total = (load(weights, t + 1) + load(weights, t + 3)) + (load(weights, t + 5) + load(weights, t + 7))
+        store(spread, at + t, total)
+        store(spread, at + t + 1, total)
+
+
+@row
+def copy(source, start, target, at, count, lanes):
+    """Copy numbers, by vectors as far as they go."""
+    whole = count // lanes * lanes
+    for k in range(0, whole, lanes):
+        store_from(target, at + k, load_from(source, start + k))
+    for k in range(whole, count):
+        target[at + k] = source[start + k]
+
+
+@row
+def bring(image, tables, line, tile, width):
+    """Copy slices into the tile's layout. What a row writes beyond its end, the next one overwrites."""
+    columns, lanes, (first, last), at = address(tables.columns), tables.lanes, tables.plain, 0
+    for z in tables.slices:
+        for y in tables.rows:
+            source = address(image[z, y])
+            for k in range(first):
+                line[k] = source[columns[k]]
+            copy(source, columns[first], line, first, last - first, lanes)
+            for k in range(last, tables.columns.size):
+                line[k] = source[columns[k]]
+            for t in range(0, width, lanes):
+                transpose_anywhere(line, t, tables.count, tile, (at + t) * lanes, lanes)
+            at += width
 
 
 @row
@@ -265,10 +293,23 @@ def fold_forward(sums, at, count):
         store(sums, t - count, load(sums, t - count) + to_next_lane(load(sums, t)))
 
 
+@row
+def divide_row(sums, at, spread, first, plane, deep, width):
+    """Divide a row's sums by the weights of all windows that hold it, whose first is in the row ``first``."""
+    for t in range(width):
+        total = load(spread, first + t)
+        for r in range(1, SIDE):
+            total = total + load(spread, first + r * width + t)
+        for k in range(1, deep):
+            for r in range(SIDE):
+                total = total + load(spread, first + k * plane + r * width + t)
+        store(sums, at + t, load(sums, at + t) / total)
+
+
 @optional
-def noise_of(field, ones, places):
+def noise_of(field, tables, line, width):
     """Bring the variance into the tile's layout, if it differs from place to place."""
-    gather(field.noise, ones, places, address(field.tile))
+    bring(field.noise, tables, line, address(field.tile), width)
     return address(field.tile)
 
 
@@ -276,60 +317,37 @@ def noise_of(field, ones, places):
 def wiener_tile(image, rule, tile, tables, scratch, field):
     """Compute one tile of one channel."""
     (z_first, z_last), (y_first, y_last), (x_first, x_last) = tile
-    (z_zero, y_zero, x_zero), places = tables.corner, tables.places
-    deep, step, basis = rule.deep, rule.step, rule.basis
+    (z_zero, y_zero, x_zero), slices, rows = tables.corner, tables.slices.size, tables.rows.size
+    deep, basis, line = rule.deep, rule.basis, address(scratch.line)
     f, p, sums = address(scratch.noisy), address(scratch.pilot), address(scratch.sums)
-    width, lanes = places.columns.shape
-    count, slices, rows = width - (SIDE - 1), places.planes.size, places.rows.size
+    lanes, count, width = tables.lanes, tables.count, tables.count + SIDE - 1
     windows = Windows(
-        address(scratch.noisy_bands), address(scratch.pilot_bands), address(scratch.kept), address(scratch.bands),
-        address(scratch.energy), address(scratch.spread), width, count, step,
+        address(scratch.noisy_bands), address(scratch.pilot_bands), address(scratch.bands), address(scratch.kept),
+        address(scratch.weights), width, count,
     )  # fmt: skip
     plane = rows * width
-    total = slices * plane
-    band = SIDE * width
 
-    gather(image.noisy, image.ones, places, f)
-    gather(image.pilot, image.ones, places, p)
-    noise = noise_of(field, image.ones, places)
-    scratch.sums[:] = 0
+    bring(image.noisy, tables, line, f, width)
+    bring(image.pilot, tables, line, p, width)
+    noise = noise_of(field, tables, line, width)
+    clear(sums, slices * plane, basis)
+    clear(windows.weights, count + 2 * (SIDE - 1), basis)
+    clear(windows.kept, 2 * deep * SIDE * SIDE, basis)
 
     for z in range(slices - deep + 1):
-        for y in range(0, rows - SIDE + 1, step):
-            for k in range(deep):
-                at = (z + k) * plane + y * width
-                columns_forward(f, at, windows.noisy, k, width, basis)
-                columns_forward(p, at, windows.pilot, k, width, basis)
-            if deep > 1:
-                slices_forward(windows.noisy, band, basis)
-                slices_forward(windows.pilot, band, basis)
-            clear(windows.energy, count, basis)
-            middle = (z + deep // 2) * plane + (y + SIDE // 2) * width + SIDE // 2
-            for k in range(deep * SIDE):
-                shrink_row(windows, k, rule, noise, middle)
-            keep_mean(windows, basis)
-            weigh_row(windows, basis)
-            clear(windows.bands, deep * band, basis)
-            for k in range(deep * SIDE):
-                back_row(windows, k, basis)
-            if deep > 1:
-                slices_inverse(windows.bands, band, basis)
-            for k in range(deep):
-                at = (z + k) * plane + y * width
-                columns_inverse(windows.bands, k, sums, at, width, basis)
-                for r in range(SIDE):
-                    for t in range(width):
-                        here = total + at + r * width + t
-                        store(sums, here, load(sums, here) + load(windows.spread, t))
+        for y in range(rows - SIDE + 1):
+            odd, here = (z + y + tables.odd) % 2, z * plane + y * width
+            shrink_row(windows, Rows(here, width, plane, deep), (f, p), sums, odd, rule, noise)
+            # Later windows do not need this row of the pilot: their weights take its place.
+            spread_row(windows, odd, p, here, basis)
+            fold_forward(p, here, count)
 
-    out = image.out
     for z in range(z_first, z_last):
         for y in range(y_first, y_last):
             at = (z - z_zero) * plane + (y - y_zero) * width
             fold_forward(sums, at, count)
-            fold_forward(sums, total + at, count)
-            for lane in range(lanes):
-                start = x_zero + lane * count
-                for x in range(max(start, x_first), min(start + count, x_last)):
-                    k = (at + x - start) * lanes + lane
-                    out[z, y, x] = sums[k] / sums[k + total * lanes]
+            divide_row(sums, at, p, at - (deep - 1) * plane - (SIDE - 1) * width, plane, deep, width)
+            # From the last to the first, since each writes beyond a lane's end, where the next lane begins.
+            for t in range((count - 1) // lanes * lanes, -1, -lanes):
+                transpose_anywhere(sums, (at + t) * lanes, lanes, line, t, count)
+            copy(line, x_first - x_zero, address(image.out[z, y]), x_first, x_last - x_first, lanes)

@@ -13,21 +13,20 @@ def wiener(
     pilot: np.ndarray,
     noise: np.ndarray,
     sides: tuple[int, int, int],
-    step: int,
     bands: np.ndarray | float = 1.0,
+    origin: tuple[int, int, int] = (0, 0, 0),
 ) -> np.ndarray:
     """Shrink windows of ``noisy`` (Z, Y, X) by the spectrum of ``pilot``; ``noise`` holds each pixel's variance.
 
-    ``bands`` (8, 8) holds the power of correlated noise in each coefficient.
+    ``bands`` (8, 8) holds the power of correlated noise in each coefficient. Windows begin at every second pixel, like
+    the squares of one colour of a chessboard: where z + y + x, counted from ``origin``, is even.
     """
     before = [side - 1 for side in sides]
     padded = [np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)]
     total, weights = np.zeros(padded[0].shape), np.zeros(padded[0].shape)
-    starts = [
-        [n + corner for corner in range(-n, side) if stride == 1 or corner % stride == 0]
-        for n, side, stride in zip(before, noisy.shape, (1, step, step), strict=True)
-    ]
-    for corner in product(*starts):
+    for corner in product(*(range(n + side) for n, side in zip(before, noisy.shape, strict=True))):
+        if (sum(corner) - sum(before) + sum(origin)) % 2:
+            continue
         window = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
         x, p = (dctn(array[window], norm="ortho") for array in padded[:2])
         middle = tuple(first + side // 2 for first, side in zip(corner, sides, strict=True))

@@ -8,16 +8,26 @@ import numpy as np
 
 from .._progress import Progress
 from ..pairwise import Radii
-from ..pairwise.kernels_types import Places
-from ..pairwise.layout import Buffers, segments
-from ..pairwise.tiles import Tile, available_cpus, mirror, mirrored, run_tasks, whole
+from ..pairwise.layout import Buffers
+from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
 from ..simd.lanes import lanes
 from . import kernels
 
-TILE = (8, 96, 256)
-"""Slices, rows and columns of a tile."""
+TILE = (8, 64, 569)
+"""Slices, rows and columns of a tile: 36 windows a lane, where a vector holds 16 numbers."""
 TERMS = 256
 """About the terms that a pixel adds up, transforms and all."""
+
+_COS = [math.cos(k * math.pi / 16) for k in range(8)]
+_FACTORS = np.array([_COS[4], _COS[3] / math.sqrt(2), _COS[2], _COS[3]] * 2)[[0, 1, 2, 3, 0, 3, 2, 1]] / 2
+"""What makes the kernels' transform of eight numbers orthonormal."""
+_BASIS = np.array(
+    [
+        1, 1 / 2, _COS[2] / math.sqrt(2), _COS[6] / math.sqrt(2),
+        _COS[6] / _COS[2], _COS[5] / _COS[3], _COS[7] / _COS[1], _COS[1] / _COS[3],
+        *_FACTORS**2, *_FACTORS[:4] ** -4,
+    ]
+)  # fmt: skip
 
 
 def window_sides(depth: int) -> tuple[int, int, int]:
@@ -51,43 +61,44 @@ class _Channel:
         pilot: np.ndarray,
         noise: float | np.ndarray,
         powers: np.ndarray,
-        step: int,
+        origin: Radii,
         out: np.ndarray,
     ) -> None:
-        self.dtype = noisy.dtype
-        self.image = kernels.Image(noisy[None], pilot[None], np.ones(1, self.dtype), out)
-        self.noise = noise if isinstance(noise, np.ndarray) else None
-        variance = 0.0 if isinstance(noise, np.ndarray) else noise
+        self.dtype, self.origin = noisy.dtype, origin
+        self.image = kernels.Image(noisy, pilot, out)
+        self.noise = noise[0] if isinstance(noise, np.ndarray) else None
         self.sides = window_sides(noisy.shape[0])
-        ends = [math.cos(math.pi / 8) / math.sqrt(2), math.cos(3 * math.pi / 8) / math.sqrt(2), variance, 1.0]
-        basis = np.asarray([*(np.cos(np.arange(8) * np.pi / 16) / 2), *ends], self.dtype)
-        self.rule = kernels.Rule(self.sides[0], step, np.ascontiguousarray(powers, self.dtype), basis)
+        powers = (powers if isinstance(noise, np.ndarray) else powers * noise) / _FACTORS[:, None] ** 2
+        constants = (_BASIS, powers / _FACTORS**2, powers)
+        self.rule = kernels.Rule(self.sides[0], *(each.ravel().astype(self.dtype) for each in constants))
         self.buffers = Buffers()
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
-        (deep, side, _), step, (depth, height, width) = self.sides, self.rule.step, self.image.out.shape
-        corner = (tile.z[0] - deep + 1, *(self._before(start) for start in (tile.y[0], tile.x[0])))
-        last_row = self._before(tile.y[1] - 1 + side - 1)
-        count = math.ceil(math.ceil((tile.x[1] - corner[2]) / lanes(self.dtype)) / step) * step
-        places = Places(
-            mirror(corner[0], tile.z[1] + deep - 1, depth),
-            mirror(corner[1], last_row + side, height),
-            mirrored(segments(corner[2], count, 0, side - 1, self.dtype), width),
+        (deep, side, _), (depth, height, width) = self.sides, self.image.out.shape
+        z, y, x = (first - n + 1 for first, n in zip(tile.origin, self.sides, strict=True))
+        many = lanes(self.dtype)
+        count = 2 * math.ceil((tile.x[1] - x) / (2 * many))  # so that all lanes begin alike, odd or even
+        row, line = count + side - 1, many * count + side - 1
+        first = min(max(-x, 0), line)
+        tables = kernels.Tables(
+            mirror(z, tile.z[1] + deep - 1, depth),
+            mirror(y, tile.y[1] + side - 1, height),
+            mirror(x, x + line, width),
+            (first, max(first, min(width - x, line))),
+            many,
+            count,
+            (z, y, x),
+            (z + y + x + sum(self.origin)) % 2,
         )
-        row = count + side - 1
-        cells, band = len(places.planes) * len(places.rows) * row, deep * side * row
+        cells, band = len(tables.slices) * len(tables.rows) * row + many, deep * side * (row + 2)
         field = 0 if self.noise is None else cells
-        needed = (cells, cells, 2 * cells, band, band, deep * side * side * count, band, count, row, field)
-        *scratch, own = self.buffers.of([(n, self.dtype) for n in needed])
+        needed = (cells, cells, cells, count + 3, band, band, band, 2 * deep * side * side, row + side - 1, field)
+        scratch = kernels.Scratch(*self.buffers.of([(n, self.dtype) for n in needed]))
         kernels.wiener_tile(
-            self.image, self.rule, tile, kernels.Tables(places, corner), kernels.Scratch(*scratch),
-            None if self.noise is None else kernels.Field(self.noise, own),
+            self.image, self.rule, tile, tables, scratch,
+            None if self.noise is None else kernels.Field(self.noise, scratch.field),
         )  # fmt: skip
-
-    def _before(self, start: int) -> int:
-        """Return the corner of the first window that holds the pixel ``start``."""
-        return math.ceil((start - self.sides[1] + 1) / self.rule.step) * self.rule.step
 
 
 def wiener(
@@ -96,9 +107,9 @@ def wiener(
     noise: float | np.ndarray,
     *,
     bands: np.ndarray | None = None,
-    step: int = 1,
     threads: int | None = None,
     progress: Progress | None = None,
+    origin: Radii = (0, 0, 0),
     region: Tile | None = None,
     tile: Radii = TILE,
 ) -> np.ndarray:
@@ -112,8 +123,8 @@ def wiener(
         Variance of the noise: one number, or one a pixel.
     bands : ndarray, shape (C, 8, 8), optional
         Correlated noise: the power of each cosine coefficient of a window, in units of ``noise``; along z it is even.
-    step : {1, 2, 4}
-        Windows start at every ``step``-th pixel along y and x.
+    origin : tuple of 3 int
+        Where the first pixel lies in the image that this is a piece of: windows begin where z + y + x is even in it.
     threads, progress, region
         As for `nlmeans.pairwise.pairwise_average`.
     tile : tuple of 3 int
@@ -126,9 +137,10 @@ def wiener(
 
     Notes
     -----
-    About 2,000 operations a pixel and channel for step 1, a quarter for step 2; four times that for volumes. Windows
-    are those of `window_sides`. After K. Dabov et al., "Image denoising by sparse 3-D transform-domain collaborative
-    filtering", IEEE TIP 2007, doi:10.1109/TIP.2007.901238, of which this is the second step, of single windows.
+    About 700 operations a pixel and channel, four times that for volumes. Windows are those of `window_sides`, at every
+    second pixel: at all of them, PSNR is less than 0.01 dB higher. After K. Dabov et al., "Image denoising by sparse
+    3-D transform-domain collaborative filtering", IEEE TIP 2007, doi:10.1109/TIP.2007.901238, of which this is the
+    second step, of single windows.
 
     Examples
     --------
@@ -138,10 +150,12 @@ def wiener(
     >>> bool(wiener(noisy, np.full_like(noisy, 100), 10.0**2).std() < 2)
     True
     """
+    noisy, pilot = (np.ascontiguousarray(planes, noisy.dtype) for planes in (noisy, pilot))  # kernels copy vectors
+    noise = np.ascontiguousarray(noise, noisy.dtype) if isinstance(noise, np.ndarray) else noise
     out = np.empty_like(noisy)
     tiles = (region or whole(noisy.shape[1:])).cut(tile)
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
-    channels = [_Channel(x, p, noise, n, step, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
+    channels = [_Channel(x, p, noise, n, origin, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
     tasks = [(channel, tile) for channel in channels for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress, terms=TERMS * noisy.size)
     return out if region is None else region.of(out)

@@ -59,7 +59,7 @@ class NonLocalMeans(Method):
             progress, twice = shares_of(progress, (1, 1))
         averages, maps = average(
             region.planes, plan, noise, region.guide,
-            threads=threads, progress=progress, maps=region.maps, region=region.core,
+            threads=threads, progress=progress, maps=region.maps, origin=region.origin, region=region.core,
         )  # fmt: skip
         if again:
             from ..sure import refined

@@ -153,7 +153,7 @@ class Ridge(Method):
             return nlm.METHOD.run(region, recipe, threads=threads, progress=progress)
         near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
-        averages, _ = average(planes, plan, noise, threads=threads, progress=first, region=near)
+        averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
             planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)

@@ -68,7 +68,7 @@ def by_definition(image, sigma=None, **options):
             matrix = (np.eye if noise.mixes else cosines)(len(planes)) / sigmas[:, 0, 0, 0]
             x, p = (np.tensordot(matrix, np.where(np.isfinite(a), a, pilot), 1) for a in (planes, pilot))
             share = np.ones(x.shape[1:]) if noise.variance is None else noise.variance[0]
-            clean = [wiener_naive.wiener(*c, share, window_sides(x.shape[1]), 1) for c in zip(x, p, strict=True)]
+            clean = [wiener_naive.wiener(*c, share, window_sides(x.shape[1])) for c in zip(x, p, strict=True)]
             pilot += step.wiener * (np.tensordot(np.linalg.inv(matrix), clean, 1) - pilot)
         if step.kept:
             pilot += share_kept * (before - pilot)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlmeans.simd.blocks import add_product, set_product, sweep_block, transpose_block
+from nlmeans.simd.blocks import add_product, set_product, sweep_block, transpose_anywhere, transpose_block
 from nlmeans.simd.jit import kernel
 from nlmeans.simd.lanes import address, aligned, lanes
 
@@ -22,6 +22,11 @@ def sweep(a, row):
 @kernel
 def transpose(a, b, row):
     transpose_block(address(a), 0, row, address(b), 0, row)
+
+
+@kernel
+def transpose_off(a, b, row):
+    transpose_anywhere(address(a), 1, row + 1, address(b), 3, row)
 
 
 def matrix(rows, dtype, seed):
@@ -63,3 +68,13 @@ def test_transposing(dtype):
     (a, block), (b, turned) = matrix(side, dtype, 0), matrix(side, dtype, 1)
     transpose(a, b, 2 * side)
     np.testing.assert_array_equal(turned[:, :side], block[:, :side].T)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transposing_from_anywhere_to_anywhere(dtype):
+    side = lanes(dtype)
+    (a, _), (b, _) = matrix(side + 1, dtype, 0), matrix(side + 1, dtype, 1)
+    row = 2 * side
+    transpose_off(a, b, row)
+    rows, turned = a[1 : 1 + side * (row + 1)].reshape(side, -1), b[3 : 3 + side * row].reshape(side, -1)
+    np.testing.assert_array_equal(turned[:, :side], rows[:, :side].T)

@@ -11,6 +11,7 @@ from nlmeans.simd.lanes import (
     fill,
     larger,
     load,
+    reciprocal,
     smaller,
     store,
     to_next_lane,
@@ -52,6 +53,24 @@ def test_operations(dtype):
     arithmetic(a, b, out)
     ref = [a + b, a - b, a * b, a / b, np.minimum(a, b), np.maximum(a, b), np.r_[0, a[:-1]], np.r_[a[1:], 0]]
     np.testing.assert_array_equal(out.reshape(8, count), np.array(ref, dtype))
+
+
+@kernel
+def inverted(a, out):
+    store(address(out), 0, reciprocal(load(address(a), 0)))
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(np.float32, 2.0**-14), (np.float64, 0)])
+def test_reciprocals_keep_their_error_bound(dtype, error):
+    count = lanes.lanes(dtype)
+    a, out = lanes.aligned(1, dtype), lanes.aligned(1, dtype)
+    for scale in (1e-30, 1, 1e30):
+        a[:] = scale * np.random.default_rng(0).uniform(-9, 9, count)
+        inverted(a, out)
+        np.testing.assert_allclose(out, 1 / a, rtol=error)
+    a[:2] = 0, np.inf
+    inverted(a, out)
+    np.testing.assert_array_equal(out[:2], [np.inf, 0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
