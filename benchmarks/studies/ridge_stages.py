@@ -23,7 +23,8 @@ from nlmeans.extend import Method, Options, Outcome, Progress, Quality, Recipe, 
 from nlmeans.groups import Step, kernels
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
-from nlmeans.simd.lanes import address, aligned, lanes
+from nlmeans.simd.lanes import address
+from nlmeans.simd.sizes import aligned, lanes
 
 from ..harness import environment, files
 from ..harness.published import Row, Table, named

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, part
-from ..simd.lanes import lanes
-from . import kernels, kernels_patchwise
+from ..simd.jit import named
+from ..simd.sizes import lanes
 from .domain import DomainSums, covers
 from .fixed import fixed_point
 from .kernels_types import Image, Places, Rule, Scratch, Tables, Target, UnevenTile
 from .layout import Buffers, flat, segments, slice_offsets
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, mirror, mirrored, pulse, run_tasks, whole
+
+average_tile = named("nlmeans.pairwise.kernels", "average_tile")
+patchwise_tile = named("nlmeans.pairwise.kernels_patchwise", "patchwise_tile")
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
@@ -174,7 +177,7 @@ class _Pixelwise:
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
-        kernels.average_tile(*self.arguments(tile))
+        average_tile(*self.arguments(tile))
 
 
 class _Patchwise(_Pixelwise):
@@ -202,7 +205,7 @@ class _Patchwise(_Pixelwise):
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
-        kernels_patchwise.patchwise_tile(*self.arguments(tile))
+        patchwise_tile(*self.arguments(tile))
 
 
 def pairwise_average(

@@ -2,7 +2,7 @@
 
 A block is held in registers while it is worked on. Sums of products over any number of rows run at nearly the peak of
 the processor, and each of the others costs little more. Matrices are flat NumPy arrays that start on a vector's
-boundary (`nlmeans.simd.lanes.aligned`); their rows are whole vectors, and an index counts numbers.
+boundary (`nlmeans.simd.sizes.aligned`); their rows are whole vectors, and an index counts numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .lanes import _CONTRACT, BYTES, Vector, _anywhere, _spread
+from .lanes import _CONTRACT, Vector, _anywhere, _spread
+from .sizes import BYTES
 
 
 def _rows_together() -> int:

@@ -11,8 +11,11 @@ from ..pairwise import Radii
 from ..pairwise.kernels_types import Places
 from ..pairwise.layout import Buffers, segments
 from ..pairwise.tiles import Tile, available_cpus, mirror, mirrored, run_tasks, whole
-from ..simd.lanes import lanes
-from . import kernels
+from ..simd.jit import named
+from ..simd.sizes import lanes
+from . import kernels_types as kernels
+
+wiener_tile = named("nlmeans.wiener.kernels", "wiener_tile")
 
 TILE = (8, 96, 256)
 """Slices, rows and columns of a tile."""
@@ -80,7 +83,7 @@ class _Channel:
         field = 0 if self.noise is None else cells
         needed = (cells, cells, 2 * cells, band, band, deep * side * side * count, band, count, row, field)
         *scratch, own = self.buffers.of([(n, self.dtype) for n in needed])
-        kernels.wiener_tile(
+        wiener_tile(
             self.image, self.rule, tile, kernels.Tables(places, corner), kernels.Scratch(*scratch),
             None if self.noise is None else kernels.Field(self.noise, own),
         )  # fmt: skip
