@@ -16,7 +16,7 @@ from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from ..simd.jit import named
 from ..simd.sizes import aligned, lanes
 from . import kernels_types as kernels
-from . import kernels_types_match
+from . import kernels_types_match as match
 from .spec import FLOOR, GroupSpec
 
 estimate_tile = named("nlmeans.groups.kernels", "estimate_tile")
@@ -117,9 +117,7 @@ class Step:
         self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
         far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         compared = _compared(self.guide.rows(spec.patch), spec)
-        self.rule = kernels_types_match.Rule(
-            spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far
-        )
+        self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
@@ -185,10 +183,10 @@ class Step:
     def _buffers(self) -> Any:
         radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
         sides = [2 * r + 1 for r in radii]
-        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_types_match.TOGETHER
+        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + match.TOGETHER
         distances = aligned(lines, self.dtype)
         bits = distances.view(f"i{self.dtype.itemsize}")
-        window = kernels_types_match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
+        window = match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
         length, square, strip = self.shape.length, size * size, self.lanes * size
         group = size * length
         # a row of a patch is written as a whole vector, and the last one may end later than the patch

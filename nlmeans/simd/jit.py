@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import struct
 import threading
 from collections.abc import Callable
@@ -25,17 +26,13 @@ from . import native
 logger = logging.getLogger("nlmeans")
 
 FLAGS: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "boundscheck": False,
-    "fastmath": {"contract"},
-    "_nrt": False,
-}
-INNER = {**FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    "nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": {"contract"},
+    "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
+"""The last three leave out what kernels have no use for: counting references, and being called by Numba itself."""
 PACKAGE = __name__.split(".")[0]
 ASPECTS = 0x1 | 0x2 | 0x100 | 0x400
 """Flags of an array that Numba compiles for: C and Fortran order, aligned, writeable."""
-SIGNED, UNSIGNED, FLOATING = (bool, int, np.bool_, np.signedinteger), np.unsignedinteger, (float, np.floating)
 
 
 def row(function: Callable[..., Any]) -> Any:
@@ -49,7 +46,7 @@ def inline(function: Callable[..., Any]) -> Any:
     """Compile a function so small that it becomes part of its caller's loop."""
     import numba
 
-    return numba.njit(forceinline=True, **INNER)(function)
+    return numba.njit(forceinline=True, **FLAGS)(function)
 
 
 def optional(function: Callable[..., Any]) -> Any:
@@ -83,7 +80,7 @@ class Kernel:
 
     def __init__(self, module: str, name: str, function: Callable[..., Any] | None = None) -> None:
         self.module, self.name, self._function = module, name, function
-        self._ready: dict[tuple[Any, ...], tuple[struct.Struct, Callable[[bytes], int]]] = {}
+        self._ready: dict[tuple[Any, ...], tuple[struct.Struct, Callable[[bytes], int] | None]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -106,12 +103,16 @@ class Kernel:
                 ready = self._ready.get(kind) or self._prepare(kind, words, arguments)
                 self._ready[kind] = ready
         pack, call = ready
-        if status := call(pack.pack(*words)):
+        if call is None:
+            self.function(*arguments)
+        elif status := call(pack.pack(*words)):
             raise RuntimeError(f"the kernel {self.name} failed with status {status}")
 
     def _prepare(self, kind: tuple[Any, ...], words: list[Any], arguments: tuple[Any, ...]) -> Any:
         """Load machine code, or compile it, letting no trouble with what is kept reach a user."""
         pack = struct.Struct("=" + "".join(map(_letter, kind)))
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+            return pack, None
         place = self._place(kind)
         if code := place.read() if place else b"":
             try:
@@ -130,9 +131,7 @@ class Kernel:
 
     def _place(self, kind: tuple[Any, ...]) -> native.Place | None:
         """Return where the machine code is kept: nowhere, for a function whose code cannot be told from another's."""
-        text = " ".join(
-            f"{each.__module__}.{each.__qualname__}" if isinstance(each, type) else str(each) for each in kind
-        )
+        text = " ".join(map(str, kind))
         name = f"{self.module}.{self.name}"
         if self.module.split(".")[0] != PACKAGE:  # the stamp is that of our own files
             try:
@@ -178,4 +177,6 @@ def _letter(kind: Any) -> str:
         return "Q"
     if not isinstance(kind, type) or kind is type(None) or issubclass(kind, tuple):
         return ""
-    return "d" if issubclass(kind, FLOATING) else "Q" if issubclass(kind, UNSIGNED) else "q"
+    if issubclass(kind, bool | np.bool_):
+        return "?7x"
+    return "d" if issubclass(kind, float | np.floating) else "Q" if issubclass(kind, np.unsignedinteger) else "q"

@@ -4,7 +4,8 @@ LLVM's own vectoriser needs proof that no two arrays of a loop overlap, and give
 vector is explicit: ``+ - * /`` and the functions below act on every lane at once, and LLVM only has to pick registers:
 one of 512 bits, two of 256 or four of 128.
 
-Arrays of vectors are flat NumPy arrays whose data starts on a 64-byte boundary (`sizes.aligned`); an index counts vectors.
+Arrays of vectors are flat NumPy arrays whose data starts on a 64-byte boundary (`sizes.aligned`); an index counts
+vectors.
 """
 
 from __future__ import annotations

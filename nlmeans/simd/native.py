@@ -86,7 +86,7 @@ def build(function: Callable[..., Any], arguments: tuple[Any, ...], flags: dict[
     from llvmlite import ir
     from numba.core.compiler_lock import global_compiler_lock
 
-    dispatcher: Any = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **flags)(function)
+    dispatcher: Any = numba.njit(**flags)(function)
     kinds = tuple(map(numba.typeof, arguments))
     with global_compiler_lock:
         dispatcher.compile(kinds)

@@ -77,17 +77,3 @@ def test_power_keeps_its_error_bound_and_ends_at_zero(dtype, places):
     ref = np.exp2(-(x[:end] / np.longdouble(2**places)))
     assert np.abs(out[:end] / ref - 1).max() < sizes.EXP2_ERROR[np.dtype(dtype)]
     assert (np.diff(out[:end]) <= 0).all()
-
-
-def _twice(number):
-    return 2 * number
-
-
-@pytest.mark.parametrize("error", [OSError("no space left"), RuntimeError("no compiled object yet")])
-def test_a_kernel_that_cannot_be_cached_is_used_all_the_same(monkeypatch, error):
-    # The latter is what Numba says after a signal, such as Ctrl-C, that came just when it compiled and was swallowed.
-    def save(*_):
-        raise error
-
-    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", save)
-    assert kernel(_twice)(3) == 6
