@@ -13,12 +13,12 @@ import hashlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -155,7 +155,9 @@ def _machine() -> str:
     except RuntimeError:  # not every system can be asked
         features = ""
     told = sorted(each for each in os.environ.items() if each[0].startswith("NUMBA_") and each[0] != "NUMBA_CACHE_DIR")
-    versions = sys.version, np.__version__, llvmlite.__version__, metadata.version("numba")
+    numba = find_spec("numba")  # importing it, or its metadata, would take longer than all else
+    version = Path(str(numba and numba.origin)).with_name("_version.py").read_bytes()
+    versions = sys.version, np.__version__, llvmlite.__version__, version
     return repr((versions, llvm.get_process_triple(), llvm.get_host_cpu_name(), features, told))
 
 
@@ -194,7 +196,7 @@ class Place:
         for folder in _folders():
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                new = folder / f"{self.file}.{uuid4().hex}{SUFFIX}"
+                new = folder / f"{self.file}.{os.getpid()}-{threading.get_ident()}{SUFFIX}"
                 try:
                     new.write_bytes(hashlib.sha256(self.key + code).digest() + code)
                     new.replace(folder / self.file)
