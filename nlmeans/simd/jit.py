@@ -110,7 +110,7 @@ class Kernel:
 
     def _prepare(self, kind: tuple[Any, ...], words: list[Any], arguments: tuple[Any, ...]) -> Any:
         """Load machine code, or compile it, letting no trouble with what is kept reach a user."""
-        pack = struct.Struct("=" + "".join(map(_letter, kind)))
+        pack = struct.Struct("=" + "".join(map(_letter, words)))
         if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
             return pack, None
         place = self._place(kind)
@@ -134,6 +134,8 @@ class Kernel:
         text = " ".join(map(str, kind))
         name = f"{self.module}.{self.name}"
         if self.module.split(".")[0] != PACKAGE:  # the stamp is that of our own files
+            if self.function.__closure__:
+                return None
             try:
                 text += hashlib.sha256(Path(self.function.__code__.co_filename).read_bytes()).hexdigest()
             except OSError:
@@ -160,7 +162,7 @@ def _take_apart(arguments: tuple[Any, ...], kinds: list[Any], words: list[Any]) 
     for value in arguments:
         kind = type(value)
         if kind is np.ndarray:
-            kinds.append((value.dtype.str, value.ndim, value.flags.num & ASPECTS))
+            kinds += value.dtype, value.ndim, value.flags.num & ASPECTS
             words.append(id(value))
         elif isinstance(value, tuple):
             kinds += kind, len(value)
@@ -171,12 +173,8 @@ def _take_apart(arguments: tuple[Any, ...], kinds: list[Any], words: list[Any]) 
                 words.append(value)
 
 
-def _letter(kind: Any) -> str:
-    """Return how `struct` packs what is of a kind."""
-    if isinstance(kind, tuple):
-        return "Q"
-    if not isinstance(kind, type) or kind is type(None) or issubclass(kind, tuple):
-        return ""
-    if issubclass(kind, bool | np.bool_):
+def _letter(word: Any) -> str:
+    """Return how `struct` packs a word; the addresses of arrays are whole numbers."""
+    if isinstance(word, bool | np.bool_):
         return "?7x"
-    return "d" if issubclass(kind, float | np.floating) else "Q" if issubclass(kind, np.unsignedinteger) else "q"
+    return "d" if isinstance(word, float | np.floating) else "Q" if isinstance(word, np.unsignedinteger) else "q"

@@ -157,6 +157,17 @@ def test_code_that_needs_more_than_the_c_library_is_not_kept(folder, caplog):
     assert not kept(folder)
 
 
+def test_functions_of_one_name_are_told_apart(folder):
+    def times(factor):
+        def multiply(numbers):
+            for k in range(numbers.size):
+                numbers[k] = factor * numbers[k]
+
+        return multiply
+
+    assert (doubled(times(3)), doubled(times(4))) == ([0, 3, 6], [0, 4, 8])
+
+
 def test_threads_compile_once(folder, caplog):
     run = kernel(double)
     arrays = [np.arange(3.0) for _ in range(4)]
