@@ -108,13 +108,21 @@ def build(function: Callable[..., Any], arguments: tuple[Any, ...], flags: dict[
         library.finalize()
         address = library.get_pointer_to_function(name)
     _kept.append((compiled.library, library))
-    foreign = {f.name for f in compiled.library._final_module.functions if f.is_declaration} - LIBRARY
+    try:
+        code = _alone(name, compiled.library, library)
+    except Exception as error:  # Numba has renamed what is its own, or lost an object to a signal that was swallowed
+        logger.info("%s is compiled anew in each process: %s", function.__name__, error)
+        code = b""
+    return _call(address), code
+
+
+def _alone(name: str, kernel: Any, entry: Any) -> bytes:
+    """Return the machine code of a kernel and its entry, which needs nothing of Numba."""
+    foreign = {f.name for f in kernel._final_module.functions if f.is_declaration} - LIBRARY
     if foreign := {each for each in foreign if not each.startswith("llvm.")}:
-        logger.info("%s is compiled anew in each process: it needs %s", function.__name__, sorted(foreign))
-        return _call(address), b""
-    objects = compiled.library._get_compiled_object(), library._get_compiled_object()
-    head = name.encode()
-    return _call(address), b"".join(len(part).to_bytes(8, "little") + part for part in (head, *objects))
+        raise ValueError(f"it needs {', '.join(sorted(foreign))}")
+    parts = name.encode(), kernel._get_compiled_object(), entry._get_compiled_object()
+    return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
 
 
 def load(code: bytes) -> Call:
