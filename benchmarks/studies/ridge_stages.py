@@ -23,7 +23,8 @@ from nlmeans.extend import Method, Options, Outcome, Progress, Quality, Recipe, 
 from nlmeans.groups import Step, kernels
 from nlmeans.simd import jit
 from nlmeans.simd.blocks import set_product
-from nlmeans.simd.lanes import address, aligned, lanes
+from nlmeans.simd.lanes import address
+from nlmeans.simd.sizes import aligned, lanes
 
 from ..harness import environment, files
 from ..harness.published import Row, Table, named
@@ -72,7 +73,7 @@ def operations(spec: Any) -> dict[str, float]:
     }
 
 
-@jit.row
+@jit.kernel
 def _products(a, b, c, count, repeats):  # type: ignore[no-untyped-def]
     for _ in range(repeats):
         set_product(address(c), 0, 16, address(a), 0, 16, address(b), 0, 16, count)
@@ -89,8 +90,8 @@ def peak(least: Least) -> float:
 def repeating(function: Any) -> Any:
     """Return a compiled function that calls another one so many times with the same arguments."""
 
-    @jit.row
-    def repeat(count, *arguments):  # type: ignore[no-untyped-def]
+    @jit.kernel
+    def repeat(count, arguments):  # type: ignore[no-untyped-def]
         for _ in range(count):
             function(*arguments)
 
@@ -121,10 +122,10 @@ def parts(step: Step, second: bool, least: Least, repeats: int) -> dict[str, flo
     taken = {}
     for name in PARTS:
         call = repeating(getattr(kernels, name))
-        call(1, *arguments[name])
+        call(1, arguments[name])
         matrix[: size * size] = np.eye(size, dtype=np.float32).ravel() * numbers.pixels
         patches[:], guess[:], pixels[:] = 1, 1, 1
-        taken[name] = least(lambda call=call, name=name: call(repeats, *arguments[name])) / repeats  # type: ignore[misc]
+        taken[name] = least(lambda call=call, name=name: call(repeats, arguments[name])) / repeats  # type: ignore[misc]
     for name in ("gather", "centre") if second else ():
         taken[name] *= 2  # the pilot's patches, too
     return taken

@@ -80,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
                 {
                     "kind": kind, "sigma": sigma, "noise_ratio": ratio, "method": name, "quality": quality,
                     "factor": factor,
-                    "psnr": round(float(means[0]), 4), "gains": {str(end): gain for end, gain in zip(ENDS, gains, strict=True)},
+                    "psnr": round(float(means[0]), 4),
+                    "gains": {str(end): gain for end, gain in zip(ENDS, gains, strict=True)},
                 }
             )  # fmt: skip
             text = " ".join(f"{gain:+.3f}" for gain in gains[1:])

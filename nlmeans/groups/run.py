@@ -13,9 +13,14 @@ import numpy as np
 from .._progress import Progress, shares_of
 from ..pairwise import Radii
 from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
-from ..simd.lanes import aligned, lanes
-from . import kernels, kernels_match
+from ..simd.jit import named
+from ..simd.sizes import aligned, lanes
+from . import kernels_types as kernels
+from . import kernels_types_match as match
 from .spec import FLOOR, GroupSpec
+
+estimate_tile = named("nlmeans.groups.kernels", "estimate_tile")
+match_tile = named("nlmeans.groups.kernels_match", "match_tile")
 
 SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
@@ -112,7 +117,7 @@ class Step:
         self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
         far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         compared = _compared(self.guide.rows(spec.patch), spec)
-        self.rule = kernels_match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
+        self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
     def tiles(self) -> list[list[np.ndarray]]:
@@ -150,13 +155,13 @@ class Step:
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         with self._scratch() as (window, _):
-            kernels_match.match_tile(self.guide.flat, references, self.rule, window, positions, counts, pulse())
+            match_tile(self.guide.flat, references, self.rule, window, positions, counts, pulse())
         return positions, counts
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
         with self._scratch() as (_, arrays):
-            kernels.estimate_tile(
+            estimate_tile(
                 self.images, positions, counts, self.pieces, self.shape, arrays, self.numbers, self.sums, pulse()
             )
 
@@ -178,10 +183,10 @@ class Step:
     def _buffers(self) -> Any:
         radii, size = self.spec.search_radius, math.ceil(self.spec.size / self.lanes) * self.lanes
         sides = [2 * r + 1 for r in radii]
-        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + kernels_match.TOGETHER
+        lines = sides[0] * sides[1] * math.ceil(sides[2] / self.lanes) + match.TOGETHER
         distances = aligned(lines, self.dtype)
         bits = distances.view(f"i{self.dtype.itemsize}")
-        window = kernels_match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
+        window = match.Scratch(np.zeros(lines, np.intp), distances, bits, bits[:1].copy(), self.lanes)
         length, square, strip = self.shape.length, size * size, self.lanes * size
         group = size * length
         # a row of a patch is written as a whole vector, and the last one may end later than the patch

@@ -59,7 +59,8 @@ def average(
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or bool(np.isnan(features.min())),
-            gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here, spread=plan.spread,
+            gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
+            spread=plan.spread,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)

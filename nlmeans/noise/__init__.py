@@ -3,26 +3,7 @@
 These modules need NumPy alone.
 """
 
-from .calibration import calibrate, read_calibration
-from .camera import Camera
-from .estimate import NoiseEstimate, estimate_planes
-from .image import estimate_noise, estimate_sigma
-from .models import Gaussian, PoissonGaussian, Rician
-from .profile import NoiseProfile, noise_profile
-from .scale import NoiseAtScale
+# Most calls need one of the models; the stub says where each name comes from.
+import lazy_loader
 
-__all__ = [
-    "Camera",
-    "Gaussian",
-    "NoiseAtScale",
-    "NoiseEstimate",
-    "NoiseProfile",
-    "PoissonGaussian",
-    "Rician",
-    "calibrate",
-    "estimate_noise",
-    "estimate_planes",
-    "estimate_sigma",
-    "noise_profile",
-    "read_calibration",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

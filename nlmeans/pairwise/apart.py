@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..simd.lanes import BYTES, MANTISSA, lanes
-from . import kernels_apart as kernels
+from ..simd.jit import named
+from ..simd.sizes import BYTES, MANTISSA, lanes
+from . import kernels_types_apart as kernels
 from .kernels_types import Places
 from .layout import Buffers, segments
 from .spec import PairwiseSpec
 from .tiles import Tile, available_cpus, mirror, mirrored, pulse, run_tasks, whole
+
+meet_tile = named("nlmeans.pairwise.kernels_apart", "meet_tile")
 
 GROUP = 12
 """Partners whose scores are kept at once; a multiple of the four that are scored together."""
@@ -204,8 +207,7 @@ class _Work:
     ) -> None:
         if spec.soft or spec.lowest:
             raise ValueError(
-                "soft must be False and lowest 0 for query, key and value apart; "
-                f"got {spec.soft!r} and {spec.lowest:g}"
+                f"soft must be False and lowest 0 for query, key and value apart; got {spec.soft!r} and {spec.lowest:g}"
             )
         self.dtype = value.dtype
         self.lanes = lanes(self.dtype)
@@ -335,7 +337,7 @@ class _Pass:
         scratch = kernels.Scratch(*self.buffers.of([(n, dtype) for n in needed]))
         if not domain:
             scratch.real[:] = ((position >= 0) & (position < width)).ravel()
-        kernels.meet_tile(self.rule, self.window, self.near, self.far, tile, near, far, scratch, self.out, pulse())
+        meet_tile(self.rule, self.window, self.near, self.far, tile, near, far, scratch, self.out, pulse())
 
 
 def _power(spec: PairwiseSpec, dtype: np.dtype) -> kernels.Power:

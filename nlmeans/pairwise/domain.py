@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress
-from . import kernels_domain
+from ..simd.jit import named
 from .kernels_types import Block, BlockScratch, BlockTables, Places
 from .layout import Buffers, flat, segments, slice_offsets
 from .spec import PairwiseSpec
 from .tiles import mirror, mirrored, pulse, run_tasks
+
+domain_block = named("nlmeans.pairwise.kernels_domain", "domain_block")
 
 BLOCK = 22
 """Displacements along x of a task; even, since they are weighed in pairs."""
@@ -76,7 +78,7 @@ class DomainSums:
             (outputs * (count + 2 * reach), dtype),
         ]
         sums, own = np.empty_like(self.total), pulse()
-        kernels_domain.domain_block(
+        domain_block(
             image, rule, Block(dz, first, last, start),
             BlockTables(Places(planes, rows, columns), partners, real, slices),
             BlockScratch(*self.buffers.of(needed)), sums, own,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..simd.lanes import MANTISSA
+from ..simd.sizes import MANTISSA
 from .kernels_types import Fixed
 from .spec import PairwiseSpec
 

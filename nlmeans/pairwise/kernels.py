@@ -36,15 +36,16 @@ from .kernels_uneven import soften, start_uneven, weigh_uneven
 def gather(image, factors, places, tile):
     """Copy the image, each channel times its factor, into the tile's layout."""
     k = 0
-    columns = places.columns.ravel()
+    columns = places.columns
     for c in range(image.shape[0]):
         factor = factors[c]
         for z in places.planes:
             for y in places.rows:
                 source = image[c, z, y]
-                for x in columns:
-                    tile[k] = source[x] * factor
-                    k += 1
+                for t in range(columns.shape[0]):
+                    for lane in range(columns.shape[1]):
+                        tile[k] = source[columns[t, lane]] * factor
+                        k += 1
 
 
 @inline

@@ -5,11 +5,12 @@ segments side by side; element (y, t) of all rectangles, side by side, is one ve
 or y is then a step to another vector. Each rectangle is computed as if it were a tile of its own, and what its pixels
 gather for those of its neighbour along x is handed over at the end.
 
-How it is computed. Features are whole numbers. The square of a difference is kept by its upper half and clipped, so that
-the sum over a patch fits 16 bits; sliding sums of whole numbers are exact. A score above the bias has 10 bits: a weight
-is a product of two entries of tables of 32, less what makes it end softly. Weights and weighted values are summed up in
-32 bits, modulo 2**32: values of a pair that has a weight lie so near each other that Σ w (v_j - v_i) fits, and that
-is what is left when v_i · Σ w has been taken off. So every sum is exact, and no result depends on tiles or threads.
+How it is computed. Features are whole numbers. The square of a difference is kept by its upper half and clipped, so
+that the sum over a patch fits 16 bits; sliding sums of whole numbers are exact. A score above the bias has 10 bits: a
+weight is a product of two entries of tables of 32, less what makes it end softly. Weights and weighted values are
+summed up in 32 bits, modulo 2**32: values of a pair that has a weight lie so near each other that Σ w (v_j - v_i) fits,
+and that is what is left when v_i · Σ w has been taken off. So every sum is exact, and no result depends on tiles or
+threads.
 """
 
 from __future__ import annotations
@@ -225,7 +226,7 @@ def add_wide(sums, at, apart, lower, upper):
 
 @row
 def fold(sums, planes, count, halo, forward, backward):
-    """Hand what a rectangle gathered for the pixels of its neighbours over to them; beyond the outer ones it is lost."""
+    """Hand what a rectangle gathered for pixels of its neighbours over to them; beyond the outer ones it is lost."""
     data, plane = sums.data, sums.plane
     for k in range(halo):
         t = sums.at + count + halo - 1 - k

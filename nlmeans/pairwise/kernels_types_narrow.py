@@ -56,7 +56,7 @@ class NarrowImage(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """How a tile lies in the lanes: in ``bands`` of ``height`` rows from ``first`` on, in segments of ``count`` columns.
+    """How a tile lies in the lanes: in ``bands`` of ``height`` rows from ``first`` on, in segments of ``count``.
 
     ``rows`` (row, band) and ``columns`` (t, segment) of the image are mirrored at the border; columns of ``reach`` are
     read. ``masks`` have a bit for each lane: for each displacement along x and t, where both ends are real. Lanes of
@@ -105,8 +105,11 @@ class Paired(NamedTuple):
 
 
 class Gathering(NamedTuple):
-    """What a row of pixels gathers: its weights for displacement g lie ``g * step`` on, those of two in turn at
-    ``first`` and ``second``, and the values for both are ``values``."""
+    """What a row of pixels gathers, and with which weights.
+
+    Those for displacement g lie ``g * step`` on, those of two in turn at ``first`` and ``second``; the values for both
+    are ``values``.
+    """
 
     weights: Any
     step: Any

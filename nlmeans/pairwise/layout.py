@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..simd.lanes import BYTES, aligned, lanes
+from ..simd.sizes import BYTES, aligned, lanes
 
 
 def segments(origin: int, count: int, before: int, after: int, dtype: np.dtype) -> np.ndarray:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..simd import narrow as simd
-from ..simd.lanes import aligned
-from . import kernels_narrow
+from ..simd.jit import named
+from ..simd.sizes import BYTES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
@@ -18,9 +17,14 @@ from .spec import PairwiseSpec
 from .tiles import Tile, mirror, mirrored, pulse
 from .units import GRAIN, ROOM, STEPS, Units
 
+narrow_tile = named("nlmeans.pairwise.kernels_narrow", "narrow_tile")
+
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
-LANES = simd.COUNT
+LANES = lanes(np.int16)
+LOWER, UPPER = wide_lanes()
+FEATURE = "avx512bw"
+"""What makes 16 bits pay: entries of tables in registers."""
 TILE = (16, 256, 1024)
 """Most slices, rows and columns of a tile."""
 
@@ -39,7 +43,7 @@ def units_for(
     features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
 ) -> Units | str:
     """Return the units for an image, or why there are none."""
-    if not simd.available():
+    if not has(FEATURE):
         return "this processor has no 16-bit operations that are fast"
     if values.dtype != np.float32:
         return "the image has 64 bits"
@@ -75,9 +79,10 @@ class Narrow:
         small, large = np.int16, np.int32
         top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
         self.unit = Unit(
-            np.uint16(units.limit).astype(small), np.uint16(units.bias).astype(small), small(STEPS), small(5),
-            small(units.floor), small(units.share * (2**16 // GRAIN)), small(1), small(units.lowest), large(top), large(round(own)), small(-(2**15)),
-            np.float32(2.0**-16), large(1), np.float32(units.whole),
+            limit=np.uint16(units.limit).astype(small), bias=np.uint16(units.bias).astype(small), end=small(STEPS),
+            places=small(5), floor=small(units.floor), share=small(units.share * (2**16 // GRAIN)), one=small(1),
+            least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
+            fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
         )  # fmt: skip
         self.table = tables(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
@@ -124,9 +129,8 @@ class Narrow:
             masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
         ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
         columns = mirrored(position, side)
-        lanes = range(LANES)
-        places = np.asarray([simd.wide_lane(lane) % (LANES // 2) for lane in lanes])
-        upper = np.asarray([simd.wide_lane(lane) // (LANES // 2) for lane in lanes])
+        upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
+        places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
         down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
         self.grids[key] = grid = Grid(
             bands, height, count, tile.y[0], origin,
@@ -149,11 +153,10 @@ class Narrow:
             (GROUP * (grid.count + 2 * px), whole),
             ((GROUP + 1) * (grid.count + 2) + 1, whole),
             ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx), whole),
-            (math.ceil(4 * self.sides[2] / 64), np.dtype(np.int32)),
+            (math.ceil(4 * self.sides[2] / BYTES), np.dtype(np.int32)),
         ]
         *arrays, line = self.buffers.of(needed)
         scratch = NarrowScratch(*arrays, arrays[-1].view(np.float32), line)
         slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.table, slices)
-        kernels_narrow.narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())
-
+        narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())

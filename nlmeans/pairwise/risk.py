@@ -10,12 +10,15 @@ from itertools import product
 import numpy as np
 
 from .._progress import Progress
-from ..simd.lanes import MANTISSA, lanes
-from . import kernels_risk
+from ..simd.jit import named
+from ..simd.sizes import MANTISSA, lanes
+from . import kernels_types_risk as kernels
 from .kernels_types import Places
 from .layout import Buffers, flat, segments, slice_offsets
 from .spec import PairwiseSpec
 from .tiles import available_cpus, mirror, mirrored, pulse, run_tasks
+
+risk_row = named("nlmeans.pairwise.kernels_risk", "risk_row")
 
 LEAST_ROWS = 16
 """Rows that are sampled however small the share."""
@@ -134,7 +137,7 @@ class _Row:
         # from units of the fixed point back to the slope of a weight, doubled for the square's derivative
         back = 2 * math.log(2) / 2.0**PLACES
         real = np.float32
-        self.rule = kernels_risk.Rule(
+        self.rule = kernels.Rule(
             patch=spec.patch_radius, decays=decays, top=real(top), alone=real(alone), constant=real(constant),
             floor=real(spec.floor), bias=real(spec.bias), far=real(end), limit=real(limit),
             one=real(2.0 ** MANTISSA[FLOAT]), shift=np.int32(MANTISSA[FLOAT] - PLACES), end=np.int32(end),
@@ -153,12 +156,12 @@ class _Row:
         )  # fmt: skip
         number = int(there.sum())
         names, near = 2 + 2 * np.arange(number, dtype=np.float32), self.near[there].astype(np.float32)
-        partners = kernels_risk.Partners(self.ahead[there], self.steps[there, 2], names, near)
+        partners = kernels.Partners(self.ahead[there], self.steps[there, 2], names, near)
         places = Places(
             mirror(z - rz - pz, z + rz + pz + 1, depth), mirror(y - ry - py, y + ry + py + 1, height), self.columns
         )
-        tables = kernels_risk.Tables(places, self.slices, self.real, self.inside, (rz + pz, ry + py, self.margin))
+        tables = kernels.Tables(places, self.slices, self.real, self.inside, (rz + pz, ry + py, self.margin))
         pairs = number * self.count
         needed = (self.cells, max(len(self.columns), 2), pairs, pairs, 3 * self.count)
-        scratch = kernels_risk.Scratch(*self.buffers.of([(n, FLOAT) for n in needed]))
-        kernels_risk.risk_row(self.values, self.gains, self.rule, tables, partners, scratch, out, pulse())
+        scratch = kernels.Scratch(*self.buffers.of([(n, FLOAT) for n in needed]))
+        risk_row(self.values, self.gains, self.rule, tables, partners, scratch, out, pulse())

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, part
-from ..simd.lanes import lanes
-from . import kernels, kernels_patchwise
+from ..simd.jit import named
+from ..simd.sizes import lanes
 from .domain import DomainSums, covers
 from .fixed import fixed_point
 from .kernels_types import Image, Places, Rule, Scratch, Tables, Target, UnevenTile
@@ -19,6 +19,9 @@ from .layout import Buffers, flat, segments, slice_offsets
 from .narrow import Narrow, units_for
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, mirror, mirrored, pulse, run_tasks, whole
+
+average_tile = named("nlmeans.pairwise.kernels", "average_tile")
+patchwise_tile = named("nlmeans.pairwise.kernels_patchwise", "patchwise_tile")
 
 GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
@@ -111,7 +114,11 @@ class _Pixelwise:
         # what running sums of normalised weights leave behind is less
         least = RESIDUE * math.sqrt(np.finfo(self.dtype).eps)
         self.rule = Rule(
-            spec.patch_radius, spec.window, self.group, shared, fixed,
+            spec.patch_radius,
+            spec.window,
+            self.group,
+            shared,
+            fixed,
             *map(self.dtype.type, (*own, least)),
         )
         self.target = Target(out, np.empty((0, 1, 1, 1), values.dtype) if shares is None else shares)
@@ -176,7 +183,7 @@ class _Pixelwise:
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
-        kernels.average_tile(*self.arguments(tile))
+        average_tile(*self.arguments(tile))
 
 
 class _Patchwise(_Pixelwise):
@@ -204,7 +211,7 @@ class _Patchwise(_Pixelwise):
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
-        kernels_patchwise.patchwise_tile(*self.arguments(tile))
+        patchwise_tile(*self.arguments(tile))
 
 
 def pairwise_average(

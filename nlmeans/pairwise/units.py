@@ -70,7 +70,11 @@ class Units:
         fine = min(own, (ROOM / spread) ** 2 / 2**16) * (1 - 2.0**-8)
         blur = math.sqrt(terms * places / 12) * orders / math.log2(math.e) / (end * fine)
         if blur > BLUR:
-            return f"the image spans {spread:g} σ, too many for its patches" if fine < 0.9 * own else "patches are too large"
+            return (
+                f"the image spans {spread:g} σ, too many for its patches"
+                if fine < 0.9 * own
+                else "patches are too large"
+            )
         floor = max(round(WHOLE * spec.vanish - 0.5), 1)
         whole = (floor + 0.5) / spec.vanish
         # squares of differences of noise, 2 on average, lose nearly half a step each (Euler's and Maclaurin's sum)

@@ -190,7 +190,11 @@ class AveragingPlan(Plan):
         if self.passes[0].guided:
             return "floating point: weights come from another image than the one that is averaged"
         units = Units.of(self.spec, len(self.sigma), self.spread)
-        return f"floating point: {units}" if isinstance(units, str) else "16 bits, where the image has no holes and the processor can"
+        return (
+            f"floating point: {units}"
+            if isinstance(units, str)
+            else "16 bits, where the image has no holes and the processor can"
+        )
 
     def predicted(self) -> list[tuple[str, str]]:
         """Return the error predicted by strength "sure"."""

@@ -2,32 +2,23 @@
 
 A block is held in registers while it is worked on. Sums of products over any number of rows run at nearly the peak of
 the processor, and each of the others costs little more. Matrices are flat NumPy arrays that start on a vector's
-boundary (`nlmeans.simd.lanes.aligned`); their rows are whole vectors, and an index counts numbers.
+boundary (`nlmeans.simd.sizes.aligned`); their rows are whole vectors, and an index counts numbers.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .lanes import _CONTRACT, BYTES, Vector, _anywhere, _spread
+from .lanes import _CONTRACT, Vector, _anywhere, _spread
+from .sizes import BYTES, has
 
-
-def _rows_together() -> int:
-    """Return how many rows' sums are kept at once: with AVX-512, 32 registers hold a whole vector each."""
-    try:
-        wide = llvm.get_host_cpu_features().get("avx512f")
-    except RuntimeError:  # not every system can be asked
-        wide = False
-    return 16 if wide else 4
-
-
-ROWS = _rows_together()
+ROWS = 16 if has("avx512f") else 4
+"""Rows whose sums are kept at once: with AVX-512, 32 registers hold a whole vector each."""
 
 
 def _rows(context: Any, builder: Any, data: Any, at: Any, row: Any, vector: Vector) -> list[Any]:

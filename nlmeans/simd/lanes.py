@@ -4,7 +4,8 @@ LLVM's own vectoriser needs proof that no two arrays of a loop overlap, and give
 vector is explicit: ``+ - * /`` and the functions below act on every lane at once, and LLVM only has to pick registers:
 one of 512 bits, two of 256 or four of 128.
 
-Arrays of vectors are flat NumPy arrays whose data starts on a 64-byte boundary (`aligned`); an index counts vectors.
+Arrays of vectors are flat NumPy arrays whose data starts on a 64-byte boundary (`sizes.aligned`); an index counts
+vectors.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
-BYTES = 64
+from .sizes import BYTES, MANTISSA, has
 
 # 2**-f on 0 <= f < 1 as a polynomial in g = 1 + f: the mantissa's bits are g without any conversion. Least maximal
 # relative error under the condition that both ends are exact, which makes 2**-x continuous.
@@ -36,25 +37,10 @@ _EXP2 = {
         -2.426152222510762e-07, 2.1428430392978706e-08, -1.6577699742890914e-09, 7.324465244199062e-11,
     ],
 }  # fmt: skip
-EXP2_ERROR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 4e-15}
-"""Bound of the relative error of `exp2_fixed`, by type."""
 
-MANTISSA = {np.dtype(np.float32): 23, np.dtype(np.float64): 52}
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {integer: real for real, integer in _INTEGER.items()}
 _CONTRACT = ("contract",)
-
-
-def lanes(dtype: Any) -> int:
-    """Return how many numbers of ``dtype`` a vector holds."""
-    return BYTES // int(np.dtype(dtype).itemsize)
-
-
-def aligned(vectors: int, dtype: Any) -> np.ndarray:
-    """Return an uninitialised flat array of ``vectors`` vectors that starts on a vector's boundary."""
-    raw = np.empty((vectors + 1) * BYTES, np.uint8)
-    start = -raw.ctypes.data % BYTES
-    return raw[start : start + vectors * BYTES].view(dtype)
 
 
 class Vector(types.Type):
@@ -280,7 +266,7 @@ def reciprocal(typing, a):
 
     def lower(context, builder, sig, args):
         kind = args[0].type
-        if a.dtype != types.float32 or "+avx512f" not in getattr(context.codegen(), "_tm_features", ""):
+        if a.dtype != types.float32 or not has("avx512f"):
             return builder.fdiv(_constant(kind, 1.0), args[0])
         mask = ir.IntType(16)
         name, function = "llvm.x86.avx512.rcp14.ps.512", ir.FunctionType(kind, [kind, kind, mask])
@@ -346,7 +332,7 @@ def exp2_fixed(typing, x, shift, end):
     """Return 2**-(x / 2**(mantissa bits - shift)) for integers ``0 <= x < end``, and 0 for ``x >= end``.
 
     The fixed point lets the whole part of the exponent land in the exponent's bits and the fraction in the mantissa's
-    by one shift. Relative error: `EXP2_ERROR`.
+    by one shift. Relative error: `sizes.EXP2_ERROR`.
     """
     real = _FLOAT[x.dtype]
     vector = Vector(real)

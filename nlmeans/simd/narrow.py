@@ -8,34 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .lanes import Vector, _constant
+from .sizes import wide_lanes
 
 NARROW = Vector(types.int16)
 WIDE = Vector(types.int32)
 COUNT = NARROW.count
-SIDE = 8
-"""Lanes of 128 bits: what a processor interleaves by one instruction."""
-
-
-def _order() -> tuple[list[int], list[int]]:
-    """Return which lanes the lower and the upper half of an interleaving hold."""
-    sides = range(0, COUNT, SIDE)
-    lower = [side + k for side in sides for k in range(SIDE // 2)]
-    return lower, [lane + SIDE // 2 for lane in lower]
-
-
-LOWER, UPPER = _order()
-
-
-def wide_lane(lane: int) -> int:
-    """Return the place of a lane among those of the lower and then the upper half."""
-    return (LOWER + UPPER).index(lane)
+LOWER, UPPER = wide_lanes()
 
 
 def _indices(numbers: list[int]) -> ir.Constant:
@@ -169,7 +153,7 @@ def _neighbours(step: int) -> Any:
         """Return the lanes of both halves, where the mask has their bit, moved by one."""
 
         def lower(context, builder, sig, args):
-            lanes, half = range(COUNT), COUNT // 2
+            lanes = range(COUNT)
             order = [(LOWER + UPPER).index(lane) for lane in lanes]
             both = builder.shuffle_vector(args[0], args[1], _indices(order))
             zeros = ir.Constant(both.type, None)
@@ -224,11 +208,3 @@ def _half(chosen: list[int], extend: str) -> Any:
 
 lower_half, upper_half = _half(LOWER, "sext"), _half(UPPER, "sext")
 """Signed numbers as 32-bit ones, of the lanes of either half."""
-
-
-def available() -> bool:
-    """Say whether the processor has what makes these fast."""
-    try:
-        return bool(llvm.get_host_cpu_features().get("avx512bw"))
-    except RuntimeError:  # not every system can be asked
-        return False

@@ -7,98 +7,11 @@ vectors. The way back is the same in reverse, on sums over the windows.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from ..simd.blocks import transpose_anywhere
 from ..simd.jit import inline, kernel, optional, row
 from ..simd.lanes import address, fill, load, load_from, reciprocal, store, store_from, to_next_lane
-from .kernels_cosine import FOURTHS, HALF, LONG, ONE, SHORT, SQUARES, add, eight, forward, inverse, put, squared
-
-SIDE, DEPTH = 8, 4
-
-
-class Rule(NamedTuple):
-    """Slices of a window, and numbers of ``basis``; the noise's power in each coefficient of a plane.
-
-    ``limits`` holds the power over the squared factors of both axes, ``powers`` over that of y alone.
-    """
-
-    deep: Any
-    basis: Any
-    limits: Any
-    powers: Any
-
-
-class Image(NamedTuple):
-    """Slices of one channel, and where the averages go."""
-
-    noisy: Any
-    pilot: Any
-    out: Any
-
-
-class Field(NamedTuple):
-    """The variance of each pixel's noise, and its array of vectors."""
-
-    noise: Any
-    tile: Any
-
-
-class Tables(NamedTuple):
-    """The slices, rows and columns that a tile reads, ``count`` columns a lane and some for the last; its first pixel.
-
-    The image mirrors none of the columns in ``plain``. Windows begin where z + y + x, counted from the first pixel and
-    plus ``odd``, is even.
-    """
-
-    slices: Any
-    rows: Any
-    columns: Any
-    plain: Any
-    lanes: Any
-    count: Any
-    corner: Any
-    odd: Any
-
-
-class Scratch(NamedTuple):
-    """Arrays of vectors: pixels, sums of windows, a row as the image has it, those of `Windows`, the field's."""
-
-    noisy: Any
-    pilot: Any
-    sums: Any
-    line: Any
-    noisy_bands: Any
-    pilot_bands: Any
-    bands: Any
-    kept: Any
-    weights: Any
-    field: Any
-
-
-class Windows(NamedTuple):
-    """A row of windows: bands of columns, ``width`` vectors each; what is kept of two windows; the weights of each.
-
-    There are ``count`` windows, an even number, of which every second is taken. Before and after their weights are
-    `SIDE` - 1 zeros.
-    """
-
-    noisy: Any
-    pilot: Any
-    bands: Any
-    kept: Any
-    weights: Any
-    width: Any
-    count: Any
-
-
-class Rows(NamedTuple):
-    """The rows that windows hold: where the first begins, how far the next is, and the next slice, and how many."""
-
-    at: Any
-    width: Any
-    plane: Any
-    deep: Any
+from .kernels_cosine import add, eight, forward, inverse, put, squared
+from .kernels_types import DEPTH, FOURTHS, HALF, LONG, ONE, SHORT, SIDE, SQUARES, Rows, Windows
 
 
 @row

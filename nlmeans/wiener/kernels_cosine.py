@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from ..simd.jit import inline
 from ..simd.lanes import fill, load, store
-
-ONE, HALF, LONG, SHORT = 0, 1, 2, 3
-"""Places in ``basis``: 1; then of the transform of four numbers, 1/2, cos(π/8) / √2, cos(3π/8) / √2."""
-TILT, WIDE, NARROW, RATIO = 4, 5, 6, 7
-"""Of the transform of eight: tan(π/8), tan(3π/16), tan(π/16), cos(π/16) / cos(3π/16)."""
-SQUARES, FOURTHS = 8, 16
-"""The squares of the factors of its coefficients; 1 over the fourth powers of the first four."""
+from .kernels_types import NARROW, RATIO, SQUARES, TILT, WIDE
 
 
 @inline

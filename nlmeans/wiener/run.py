@@ -10,8 +10,11 @@ from .._progress import Progress
 from ..pairwise import Radii
 from ..pairwise.layout import Buffers
 from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
-from ..simd.lanes import lanes
-from . import kernels
+from ..simd.jit import named
+from ..simd.sizes import lanes
+from . import kernels_types as kernels
+
+wiener_tile = named("nlmeans.wiener.kernels", "wiener_tile")
 
 TILE = (8, 64, 569)
 """Slices, rows and columns of a tile: 36 windows a lane, where a vector holds 16 numbers."""
@@ -95,7 +98,7 @@ class _Channel:
         field = 0 if self.noise is None else cells
         needed = (cells, cells, cells, count + 3, band, band, band, 2 * deep * side * side, row + side - 1, field)
         scratch = kernels.Scratch(*self.buffers.of([(n, self.dtype) for n in needed]))
-        kernels.wiener_tile(
+        wiener_tile(
             self.image, self.rule, tile, tables, scratch,
             None if self.noise is None else kernels.Field(self.noise, scratch.field),
         )  # fmt: skip

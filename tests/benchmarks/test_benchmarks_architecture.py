@@ -23,7 +23,7 @@ PUBLIC = {
 """What the benchmarks may import from besides the packages themselves."""
 INSIDE = {
     ("studies/ridge_stages.py", f"nlmeans.{name}")
-    for name in ("groups.kernels", "simd.blocks", "simd.jit", "simd.lanes")
+    for name in ("groups.kernels", "simd.blocks", "simd.jit", "simd.lanes", "simd.sizes")
 }
 """What is imported and is not public: the study of how long the parts of a kernel take must open it."""
 

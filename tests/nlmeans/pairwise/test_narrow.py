@@ -11,9 +11,9 @@ from specs import nlm_spec
 
 from nlmeans.pairwise import PairwiseSpec, Tile, naive, narrow, pairwise_average
 from nlmeans.pairwise.units import STEPS, Units
-from nlmeans.simd.narrow import available
+from nlmeans.simd.sizes import has
 
-pytestmark = pytest.mark.skipif(not available(), reason="needs a processor with AVX-512BW")
+pytestmark = pytest.mark.skipif(not has(narrow.FEATURE), reason="needs a processor with AVX-512BW")
 
 SPREAD = 32.0
 

@@ -83,7 +83,9 @@ def test_only_a_soft_end_loses_the_last_partner_without_a_jump(soft):
 @pytest.mark.parametrize("centre", ["max", "one"])
 def test_shown_weights_make_the_average(centre, aggregation):
     values = np.random.default_rng(2).normal(0, 2, (1, 1, 9, 11))
-    spec = PairwiseSpec((0, 1, 1), (0, 3, 3), 0.3, 4.0, centre, aggregation=aggregation, vanish=2.0**-6, soft=True, lowest=0.1)
+    spec = PairwiseSpec(
+        (0, 1, 1), (0, 3, 3), 0.3, 4.0, centre, aggregation=aggregation, vanish=2.0**-6, soft=True, lowest=0.1
+    )
     comp = pairwise_average(values, values, spec)
     for place in [(0, 4, 5), (0, 0, 10)]:
         weights = pixel_weights(values, spec, place)
@@ -94,7 +96,9 @@ def test_shown_weights_make_the_average(centre, aggregation):
 def test_the_risk_is_that_of_finite_differences(centre, vanish):
     """With a high end, pixels weigh more themselves than what is left of any other."""
     values = np.random.default_rng(3).normal(0, 1.5, (1, 1, 9, 11))
-    spec = dataclasses.replace(nlm_spec(1, (0, 1, 1), (0, 2, 3), 1.0, 0.7, centre), vanish=vanish, soft=True, lowest=vanish)
+    spec = dataclasses.replace(
+        nlm_spec(1, (0, 1, 1), (0, 2, 3), 1.0, 0.7, centre), vanish=vanish, soft=True, lowest=vanish
+    )
     mean = naive.pairwise_average(values, values, values, spec)
     terms = []
     for at in [(0, 0, y, x) for y in range(3, 6) for x in range(4, 7)]:

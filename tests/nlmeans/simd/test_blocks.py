@@ -5,7 +5,8 @@ import pytest
 
 from nlmeans.simd.blocks import add_product, set_product, sweep_block, transpose_anywhere, transpose_block
 from nlmeans.simd.jit import kernel
-from nlmeans.simd.lanes import address, aligned, lanes
+from nlmeans.simd.lanes import address
+from nlmeans.simd.sizes import aligned, lanes
 
 
 @kernel

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlmeans.simd import lanes
+from nlmeans.simd import sizes
 from nlmeans.simd.jit import kernel, row
 from nlmeans.simd.lanes import (
     address,
@@ -46,8 +46,8 @@ def powers(x, shift, end, out, count):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_operations(dtype):
-    count = lanes.lanes(dtype)
-    a, b, out = lanes.aligned(1, dtype), lanes.aligned(1, dtype), lanes.aligned(8, dtype)
+    count = sizes.lanes(dtype)
+    a, b, out = sizes.aligned(1, dtype), sizes.aligned(1, dtype), sizes.aligned(8, dtype)
     rng = np.random.default_rng(0)
     a[:], b[:] = rng.normal(size=count), rng.normal(size=count)
     arithmetic(a, b, out)
@@ -62,8 +62,8 @@ def inverted(a, out):
 
 @pytest.mark.parametrize(("dtype", "error"), [(np.float32, 2.0**-14), (np.float64, 0)])
 def test_reciprocals_keep_their_error_bound(dtype, error):
-    count = lanes.lanes(dtype)
-    a, out = lanes.aligned(1, dtype), lanes.aligned(1, dtype)
+    count = sizes.lanes(dtype)
+    a, out = sizes.aligned(1, dtype), sizes.aligned(1, dtype)
     for scale in (1e-30, 1, 1e30):
         a[:] = scale * np.random.default_rng(0).uniform(-9, 9, count)
         inverted(a, out)
@@ -75,8 +75,8 @@ def test_reciprocals_keep_their_error_bound(dtype, error):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_choices_take_the_second_beside_nan(dtype):
-    count = lanes.lanes(dtype)
-    a, b, out = lanes.aligned(1, dtype), lanes.aligned(1, dtype), lanes.aligned(8, dtype)
+    count = sizes.lanes(dtype)
+    a, b, out = sizes.aligned(1, dtype), sizes.aligned(1, dtype), sizes.aligned(8, dtype)
     a[:], b[:] = np.nan, 1
     arithmetic(a, b, out)
     assert (out.reshape(8, count)[4:6] == 1).all()
@@ -86,27 +86,13 @@ def test_choices_take_the_second_beside_nan(dtype):
 @pytest.mark.parametrize("places", [3, 16])
 def test_power_keeps_its_error_bound_and_ends_at_zero(dtype, places):
     whole = np.dtype(f"i{np.dtype(dtype).itemsize}").type
-    count, steps = lanes.lanes(dtype), 34 << places
+    count, steps = sizes.lanes(dtype), 34 << places
     vectors = -(-steps // count)
-    x, out = lanes.aligned(vectors, whole), lanes.aligned(vectors, dtype)
+    x, out = sizes.aligned(vectors, whole), sizes.aligned(vectors, dtype)
     x[:] = np.arange(x.size)
     end = 32 << places
-    powers(x, whole(lanes.MANTISSA[np.dtype(dtype)] - places), whole(end), out, vectors)
+    powers(x, whole(sizes.MANTISSA[np.dtype(dtype)] - places), whole(end), out, vectors)
     assert (out[end:] == 0).all()
     ref = np.exp2(-(x[:end] / np.longdouble(2**places)))
-    assert np.abs(out[:end] / ref - 1).max() < lanes.EXP2_ERROR[np.dtype(dtype)]
+    assert np.abs(out[:end] / ref - 1).max() < sizes.EXP2_ERROR[np.dtype(dtype)]
     assert (np.diff(out[:end]) <= 0).all()
-
-
-def _twice(number):
-    return 2 * number
-
-
-@pytest.mark.parametrize("error", [OSError("no space left"), RuntimeError("no compiled object yet")])
-def test_a_kernel_that_cannot_be_cached_is_used_all_the_same(monkeypatch, error):
-    # The latter is what Numba says after a signal, such as Ctrl-C, that came just when it compiled and was swallowed.
-    def save(*_):
-        raise error
-
-    monkeypatch.setattr("numba.core.caching.FunctionCache.save_overload", save)
-    assert kernel(_twice)(3) == 6

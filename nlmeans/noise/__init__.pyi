@@ -1,0 +1,13 @@
+from .calibration import calibrate as calibrate
+from .calibration import read_calibration as read_calibration
+from .camera import Camera as Camera
+from .estimate import NoiseEstimate as NoiseEstimate
+from .estimate import estimate_planes as estimate_planes
+from .image import estimate_noise as estimate_noise
+from .image import estimate_sigma as estimate_sigma
+from .models import Gaussian as Gaussian
+from .models import PoissonGaussian as PoissonGaussian
+from .models import Rician as Rician
+from .profile import NoiseProfile as NoiseProfile
+from .profile import noise_profile as noise_profile
+from .scale import NoiseAtScale as NoiseAtScale
