@@ -7,14 +7,16 @@ import tarfile
 import tempfile
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
+from .checks import Judge
 from .elsewhere import Asked, Elsewhere
 from .environment import ROOT
 from .methods import Method
+from .pictures import PictureJudge
 
 PACKAGES = ("nlmeans", "nonlocal_block")
 SHORT = 7
@@ -99,6 +101,15 @@ class Beside(Method):
         """Return which build it is."""
         assert isinstance(self.build, Build)
         return self.build.commit or str(self.build.place)
+
+    def judge(self, case: Any, subject: Any) -> Judge:
+        """Return the method's own judge, without the definition: another build may have had another one."""
+        judge = self.method.judge(case, subject)
+        return replace(judge, likeness=None) if isinstance(judge, PictureJudge) else judge
+
+    def rivals(self, method: Method) -> bool:
+        """Say whether it is the same method."""
+        return method.name == self.method.name
 
     def pin(self, threads: int) -> None:
         """Leave the threads of this process alone: those of the other one are set with each order."""

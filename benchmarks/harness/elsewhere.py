@@ -19,7 +19,6 @@ from .methods import CannotRun, Method
 from .timing import Clocked, Reading, describe, pinned, timed
 
 
-
 class Elsewhere:
     """An interpreter in a process of its own, which is started when the first method asks.
 
