@@ -3,7 +3,7 @@
 #
 # Guess, before it was tried: an average in which the pixel itself has the greatest weight, or 1 where there is none, is
 # finite for every h above 0, and a pixel without any like it stays as it is.
-# Behaviour: with noise of σ = 25 and h = 2 most pixels of a float frame are NaN, and 0 in a frame of 8 bits.
+# Behaviour: with noise of σ = 25 and h = 2 one pixel in seven of a float frame is NaN or 0, and as many of 8 bits are 0.
 # Needs a Python of at least 3.12: $PYTHON, or python3.12.
 set -eu
 place=$(mktemp -d)

@@ -230,7 +230,7 @@ def _compare(measured: Sequence[tuple[Method, Record]]) -> None:
     Besides, each gets its ratio to what an earlier build has under its name.
     """
     others = [pair for pair in measured if pair[0].yardstick or not pair[0].own] or measured[:1]
-    others += [pair for pair in measured if isinstance(pair[0], Beside)]
+    others = [*others, *(pair for pair in measured if isinstance(pair[0], Beside))]
     for method, record in measured:
         for measure, unit, label in COMPARED:
             if not method.own or measure not in record["measures"]:
