@@ -80,9 +80,10 @@ def add_suite(command: argparse.ArgumentParser, suites: Sequence[Suite], every: 
         if any(suite.pairs for suite in suites):
             some += "; for real also any folder of pairs, or one that holds some"
         command.add_argument("--data", type=Path, metavar="DIR", help=some)
-    if every != QUICK and (before := [suite.before for suite in suites if suite.before]):
+    if every != QUICK and any(suite.beside for suite in suites):
         some = f"commit, or folder of a checkout, that our methods are measured beside; {NO_BUILD} for no other build"
-        usual = f"default: {before[0][:SHORT]}, where sets are measured in full"
+        before = [suite.before[:SHORT] for suite in suites if suite.before]
+        usual = f"default: {before[0]}, where sets are measured in full" if before else f"default: {NO_BUILD}"
         command.add_argument("--against", default="", metavar="COMMIT", help=f"{some} ({usual})")
     if any(suite.noisy for suite in suites):
         command.add_argument("--sigma", type=levels, default=(), metavar="S,S", help="noise levels in grey levels")

@@ -105,6 +105,10 @@ class Method:
         """Return the number of threads it will use where ``wanted`` are allowed."""
         return wanted
 
+    def rivals(self, method: Method) -> bool:
+        """Say whether a method of ours that is measured beside it is compared with it."""
+        return True
+
     def pin(self, threads: int) -> None:
         """Set the threads of a library that keeps them as a setting; the others take them as an argument."""
         if set_threads := PINS.get(self.module.partition(".")[0]):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import fresh
+from .beside import Beside
 from .cases import Case
 from .checks import Finding, Judge
 from .environment import for_child
@@ -224,8 +225,12 @@ def _settle(entry: Entry, timings: Timings, in_process: bool) -> None:
 
 
 def _compare(measured: Sequence[tuple[Method, Record]]) -> None:
-    """Give each of our own methods its ratios to the peers; where there is none, to the first of our own."""
+    """Give each of our own methods its ratios to the peers; where there is none, to the first of our own.
+
+    Besides, each gets its ratio to what an earlier build has under its name.
+    """
     others = [pair for pair in measured if pair[0].yardstick or not pair[0].own] or measured[:1]
+    others = [*others, *(pair for pair in measured if isinstance(pair[0], Beside))]
     for method, record in measured:
         for measure, unit, label in COMPARED:
             if not method.own or measure not in record["measures"]:
@@ -234,7 +239,7 @@ def _compare(measured: Sequence[tuple[Method, Record]]) -> None:
             record["ratios"] |= {
                 other.name + label: ratios(mine, theirs["measures"][measure]["values"], unit)
                 for other, theirs in others
-                if other is not method
+                if other is not method and other.rivals(method)
             }
 
 

@@ -25,6 +25,8 @@ SHOWN_AT = 25.0
 
 
 NO_BUILD = "none"
+BESIDE = ("call", "pictures")
+"""The kinds of cases in which an earlier build is measured beside this one."""
 
 
 class Usage(ValueError):
@@ -109,7 +111,8 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
         part, earlier_methods = Work(suite), beside(suite, request)
         for case in offered[suite.name]:
             methods = [suite.methods[name] for name in case.methods if matches(name, request.methods)]
-            methods += earlier_methods(methods)
+            if case.kind in BESIDE:
+                methods += earlier_methods(methods)
             if methods and matches(case.name, request.only):
                 part.cases[case] = methods
         if part.cases:
@@ -121,8 +124,9 @@ def work(suites: Iterable[Suite], request: Request) -> list[Work]:
 
 def beside(suite: Suite, request: Request) -> Callable[[list[Method]], list[Method]]:
     """Return what says which methods of an earlier build are measured with some; Usage if there is no such build."""
-    asked = request.against or (suite.before if request.data is not None and not request.quick else NO_BUILD)
-    if not suite.before or asked == NO_BUILD:
+    usual = suite.before if request.data is not None and not request.quick else ""
+    asked = request.against or usual or NO_BUILD
+    if not suite.beside or asked == NO_BUILD:
         return lambda methods: []
     build: Build | str
     try:

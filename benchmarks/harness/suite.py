@@ -38,6 +38,8 @@ class Suite:
         Whether noise levels can be asked for.
     pairs : bool
         Whether ``--data`` may also hold other folders of pairs, or be one.
+    beside : bool
+        Whether our methods can be measured beside those of an earlier build.
     before : str
         The commit that our methods are measured beside, unless ``--against`` says otherwise; none where empty.
     overview : callable or None
@@ -54,6 +56,7 @@ class Suite:
     sets: tuple[str, ...] = ()
     noisy: bool = False
     pairs: bool = False
+    beside: bool = False
     before: str = ""
     overview: Callable[[Record], list[str]] | None = None
 

@@ -35,8 +35,18 @@ class Timings:
         return [reading.cpu_seconds / reading.seconds for reading in self.readings[name]]
 
 
+class Clocked:
+    """A call that is made in another process, whose own clock times it: what goes between the two costs it nothing."""
+
+    def timed(self) -> tuple[Any, Reading]:
+        """Return the answer and what it took."""
+        raise NotImplementedError
+
+
 def timed(call: Callable[[], Any]) -> tuple[Any, Reading]:
     """Run a call once and return its answer and what it took; the garbage collector waits until it is done."""
+    if isinstance(call, Clocked):
+        return call.timed()
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
 """Choose where weights end, on training pictures: ``python -m benchmarks tune-vanish --data DIR``.
 
-σ known. For each quality of method "nlm", and for method "ridge", the result file has the mean PSNR with the last pass
-ending at each of `ENDS`, and the gain over the first, which is as good as no end; passes before are those of the table.
+σ known. For each quality of method "nlm", and for method "ridge", the result file has the mean PSNR with the weights that
+come from the image itself ending at each of `ENDS`, and the gain over the first, which is as good as no end.
 Test sets (Set12, BSD68, Kodak24) are never read.
 """
 
@@ -31,20 +31,27 @@ RUNS = (("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", None))
 class Ending(Method):
     """A method whose averages have weights that end elsewhere, and strengths times a factor."""
 
-    def __init__(self, name: str, end: int, factor: float = 1.0) -> None:
-        self.name, self.of, self.end, self.factor = name, method_of(name), end, factor
-        self.options, self.plan = self.of.options, self.of.plan
+    def __init__(self, of: Method, end: int, factor: float = 1.0) -> None:
+        self.model, self.end, self.factor = of, end, factor
+
+    @classmethod
+    def of(cls, method: Method, end: int, factor: float) -> Ending:
+        """Return a method like another."""
+        kind = type(cls.__name__, (cls,), {"name": method.name, "options": method.options, "plan": method.plan})
+        return kind(method, end, factor)
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
-        """Decide as the method does, and change the last pass."""
-        recipe = self.of.decide(sample, options, progress)
-        *before, last = recipe.plan.passes
-        last = replace(last, vanish=2.0**self.end, strength=last.strength * self.factor)
-        return replace(recipe, method=self, plan=replace(recipe.plan, passes=(*before, last)))
+        """Decide as the method does, and change the passes whose weights come from the image itself."""
+        recipe = self.model.decide(sample, options, progress)
+        passes = tuple(
+            step if step.guided else replace(step, vanish=2.0**self.end, strength=step.strength * self.factor)
+            for step in recipe.plan.passes
+        )
+        return replace(recipe, method=self, plan=replace(recipe.plan, passes=passes))
 
     def run(self, region: Region, recipe: Recipe, **how: Any) -> Outcome:
         """Run as the method does."""
-        return self.of.run(region, recipe, **how)
+        return self.model.run(region, recipe, **how)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
             how = {"axes": AXES[kind], "threads": options.threads, **({"quality": quality} if quality else {})}
             means = []
             for end in ENDS:
-                method = Ending(name, end, factor)
+                method = Ending.of(method_of(name), end, factor)
                 results = (nlmeans.denoise(image, sigma, method=method, **how) for image in noisy)
                 means.append(np.mean([clipped_psnr(r, c) for r, c in zip(results, clean, strict=True)]))
             gains = [round(float(mean - means[0]), 4) for mean in means]

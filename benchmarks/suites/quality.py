@@ -16,6 +16,8 @@ from ..peers.plain import Plain
 SETS = ("Set12", "BSD68", "Kodak24")
 VARIANTS = ("nlmeans-balanced-estimated", "learned-estimated", "nlmeans-fast-sure", "nlmeans-balanced-sure")
 KNOWN = ("noisy", *QUALITIES, *VARIANTS, *peers.entering(Plain, "quality"))
+GREY = ("camera", "Set12", "BSD68")
+"""Where filters of grey pictures take part, too."""
 VOLUMES = ("noisy", *QUALITIES[:-2], *peers.entering(Plain, "volumes"))
 
 
@@ -23,6 +25,8 @@ def known(source: str, sigma: float, folder: Path | None = None) -> QualityCase:
     """Return the case of a source with standard noise."""
     name = f"{source}-{sigma:g}"
     methods = VOLUMES if source == "phantom" else KNOWN
+    if source in GREY:
+        methods += peers.entering(Plain, "grey")
     return QualityCase(
         name, "pictures", methods, each_thread_count=False, source=source, sigma=float(sigma), folder=folder
     )
@@ -45,6 +49,8 @@ WORDS = {
     "skimage-nlm": "scikit-image: NLM",
     "nlmeans-fast": '`quality="fast"`', "nlmeans-balanced": '`quality="balanced"`, the default',
     "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package",
+    "bm3dcpu-step8": "bm3dcpu, block step 8", "bm3dcpu-step6": "bm3dcpu, block step 6",
+    "bm3dcpu-step4": "bm3dcpu, block step 4",
     "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
     "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
     "learned-best": '`method="learned", quality="best"`',
@@ -59,7 +65,10 @@ def standard_sets(published: Published) -> list[str]:
         values = [by_case.get(f"{source}-{sigma}", {}).get(method) for sigma in SIGMAS]
         return " / ".join("–" if value is None else f"{mean(value['measures']['psnr']):.2f}" for value in values)
 
-    rows = [[words, *(cell(method, source) for source in SETS)] for method, words in WORDS.items()]
+    measured = {name for methods in by_case.values() for name in methods}
+    rows = [
+        [words, *(cell(method, source) for source in SETS)] for method, words in WORDS.items() if method in measured
+    ]
     return table(["", "Set12", "BSD68", "Kodak24, colour"], rows)
 
 

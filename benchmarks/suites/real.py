@@ -64,7 +64,7 @@ def tables(result: Record) -> list[str]:
 
 
 SUITE = Suite(
-    "real", __doc__, real, peers.methods(Plain), place=2, rounds=3, sets=SETS, pairs=True, before=BEFORE,
+    "real", __doc__, real, peers.methods(Plain), place=2, rounds=3, sets=SETS, pairs=True, beside=True, before=BEFORE,
     overview=tables,
 )  # fmt: skip
 

@@ -9,21 +9,39 @@ from ..harness.pictures import PictureCase
 from ..harness.published import Published, Table, against, ms, table
 from ..harness.suite import Suite, fixed
 from ..peers.equal import Equal
+from ..peers.own import QUALITIES
+from ..peers.plain import Plain
 
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "pictures"))
+GREY = (*EVERYONE, *peers.entering(Equal, "grey"))
+CLASSICAL = tuple(name for name in QUALITIES if not name.startswith("learned"))
+BLOCKS = peers.entering(Plain, "grey")
+"""Filters of grey pictures that are given σ and choose all else."""
 
 ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
 SEVERAL: dict[str, Any] = {"each_thread_count": False, "rounds": 3}
 
 CASES: tuple[PictureCase, ...] = (
-    PictureCase("grey-p7-w21", "call", EVERYONE),
-    PictureCase("grey-p5-w35", "call", EVERYONE, patch_radius=2, search_radius=17),
+    PictureCase("grey-p7-w21", "call", GREY),
+    PictureCase("grey-p5-w35", "call", GREY, patch_radius=2, search_radius=17),
     # OpenCV averages in 8-bit Lab, where noise that clips at black costs much
     PictureCase("colour-p7-w21", "call", EVERYONE, source="astronaut", gain_db=2.0),
     PictureCase("types", "call", ("nlmeans-float32", "nlmeans-uint16", "nlmeans-float64")),
     PictureCase(
         "photograph-24mp", "call", ("nlmeans-uint8", "nlmeans-blind"), **ONCE, multiples=True, source="astronaut",
         shape=(4000, 6000),
+    ),
+    PictureCase(
+        "photograph-24mp-known", "call", ("nlmeans-fast", "nlmeans-balanced"), **ONCE, multiples=True,
+        source="astronaut", shape=(4000, 6000), note="σ is given, all else is chosen", gain_db=2.0, reference=False,
+    ),
+    PictureCase(
+        "qualities", "call", (*CLASSICAL, *BLOCKS), each_thread_count=False, own_threads=1, reference=False,
+        note="σ is given, all else is chosen; one thread, since VapourSynth's filters have one for a frame",
+    ),
+    PictureCase(
+        "preview-1080p", "call", ("nlmeans-uint8", "nlm-ispc-uint8"), shape=(1080, 1920), patch_radius=4,
+        search_radius=2,
     ),
     PictureCase("memory-r10", "memory", ("nlmeans-float32",), **SEVERAL, shape=(4096, 4096)),
     PictureCase(
@@ -50,7 +68,11 @@ CASES: tuple[PictureCase, ...] = (
     ),
 )  # fmt: skip
 
-SUITE = Suite("speed", __doc__, fixed(CASES), peers.methods(Equal), place=3, rounds=7)
+SUITE = Suite(
+    "speed", __doc__, fixed(CASES),
+    peers.methods(Equal) | {name: peers.methods(Plain)[name] for name in (*CLASSICAL, *BLOCKS)}, place=3, rounds=7,
+    beside=True,
+)  # fmt: skip
 
 CONTESTS = {
     "grey-p7-w21": "grey 512², patch 7×7, window 21×21",

@@ -146,8 +146,8 @@ class Narrow:
         grid, channels = self.grid(tile), len(self.image.kept)
         plane = grid.rows.shape[0] * grid.columns.shape[0]
         cells = channels * len(grid.planes) * plane
-        whole = np.dtype(np.int16)
-        needed = [
+        whole: np.dtype = np.dtype(np.int16)
+        needed: list[tuple[int, np.dtype]] = [
             (cells + 1, whole),
             (2 * cells, whole),
             (GROUP * (grid.count + 2 * px), whole),
@@ -155,8 +155,8 @@ class Narrow:
             ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx), whole),
             (math.ceil(4 * self.sides[2] / BYTES), np.dtype(np.int32)),
         ]
-        *arrays, line = self.buffers.of(needed)
-        scratch = NarrowScratch(*arrays, arrays[-1].view(np.float32), line)
+        features, values, sums, weights, totals, line = self.buffers.of(needed)
+        scratch = NarrowScratch(features, values, sums, weights, totals, totals.view(np.float32), line)
         slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.table, slices)
         narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())

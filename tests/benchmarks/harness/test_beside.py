@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import dataclass
 from io import BytesIO
 from pickle import dumps, loads
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from benchmarks import peers
-from benchmarks.harness import beside
+from benchmarks.harness import beside, elsewhere
 from benchmarks.harness.beside import Beside, Build
 from benchmarks.harness.methods import CannotRun
+from benchmarks.harness.timing import timed
 from benchmarks.peers.plain import Plain
 
 CASE = SimpleNamespace(colour=True, noise=None)
@@ -89,8 +91,8 @@ def test_a_commit_is_taken_out_of_the_checkout(earlier, monkeypatch):
     monkeypatch.setattr(beside, "ROOT", earlier)
     build = Build("HEAD")
     assert (build.commit, build.name) == (git("rev-parse", "HEAD"), git("rev-parse", "HEAD")[:7])
-    environment = beside.for_child
-    monkeypatch.setattr(beside, "for_child", lambda threads: environment(threads) | {"PYTHONPATH": str(root)})
+    environment = elsewhere.for_child
+    monkeypatch.setattr(elsewhere, "for_child", lambda threads: environment(threads) | {"PYTHONPATH": str(root)})
     np.testing.assert_array_equal(asked(build)(), PICTURE + np.float32(1))
     assert Beside.of(peers.methods(Plain)["ridge"], build, build.name).edition(CASE) == build.commit
 
@@ -116,11 +118,47 @@ class Bare(Plain):
 
 
 def test_a_method_that_cannot_run_there_says_what_would_help():
-    order, answers = (Bare("bare", "numpy", "numpy", "float32"), CASE, (PICTURE, None, 1)), BytesIO()
-    beside.serve(BytesIO(dumps(order)), answers)
+    bare = Bare("bare", "numpy", "numpy", "float32")
+    order, answers = ([], ("hold", (0, bare, CASE, (PICTURE, None, 1)))), BytesIO()
+    elsewhere.serve(BytesIO(dumps(order)), answers)
     assert loads(answers.getvalue()) == (None, "no such thing", "pip install thing")
     process = SimpleNamespace(poll=lambda: None, stdin=BytesIO(), stdout=BytesIO(answers.getvalue()))
-    build = SimpleNamespace(_process=process)
+    build = elsewhere.Elsewhere("here")
+    build._process = process
     with pytest.raises(CannotRun, match="no such thing") as caught:
-        Build.ask(build, order)
+        build.ask("hold")
     assert caught.value.install == "pip install thing"
+
+
+@dataclass(frozen=True)
+class Slow(Plain):
+    """Says how often it was called, and waits."""
+
+    def call(self, case, image, sigma, threads):
+        counts = iter(range(9))
+        return lambda: (next(counts), threads, time.sleep(0.05))
+
+
+def test_what_is_handed_over_once_is_timed_there_and_let_go_of():
+    slow, held = Slow("slow", "numpy", "numpy", "float32"), elsewhere.Held()
+    held.carry_out("hold", (3, slow, CASE, (PICTURE, None, 1)))
+    answers = [held.carry_out("time", (3,)) for _ in range(2)]
+    assert [answer for answer, _, _ in answers] == [(0, 1, None), (1, 1, None)]
+    assert all(cpu < 0.04 < seconds for _, seconds, cpu in answers)
+
+
+def test_handing_over_is_not_timed(earlier):
+    build, orders = Build(str(earlier)), []
+    call = asked(build)
+    ask = build.ask
+    build.ask = lambda what, *given: (orders.append(what), ask(what, *given))[1]
+    answer, reading = timed(call)
+    np.testing.assert_array_equal(answer, PICTURE + np.float32(1))
+    assert reading.seconds > 0
+    timed(call)
+    assert orders == ["hold", "time", "time"]
+    del call
+    assert len(build.gone) == 1
+    other = asked(build)
+    other()
+    assert build.gone == []
