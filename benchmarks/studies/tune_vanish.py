@@ -1,6 +1,6 @@
 """Choose where weights end, on training pictures: ``python -m benchmarks tune-vanish --data DIR``.
 
-σ known. For each quality of method "nlm", and for method "ridge", the result file has the mean PSNR with the weights that
+σ known. For each quality of method "nlm", and for method "ridge", the result file has the mean PSNR with weights that
 come from the image itself ending at each of `ENDS`, and the gain over the first, which is as good as no end.
 Test sets (Set12, BSD68, Kodak24) are never read.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..simd.sizes import BYTES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
-from .spec import PairwiseSpec
+from .spec import PairwiseSpec, Radii
 from .tiles import Tile, mirror, mirrored, pulse
 from .units import GRAIN, ROOM, STEPS, Units
 
@@ -41,8 +41,8 @@ def tables(units: Units) -> np.ndarray:
 
 def units_for(
     features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
-) -> Units | str:
-    """Return the units for an image, or why there are none."""
+) -> tuple[Units, np.ndarray] | str:
+    """Return the units for an image and the middle of each channel's range, or why there are none."""
     if not has(FEATURE):
         return "this processor has no 16-bit operations that are fast"
     if values.dtype != np.float32:
@@ -56,7 +56,50 @@ def units_for(
     factors = np.asarray(gains, np.float64) * units.scale
     if not (np.max((high - low) * factors) < ROOM and np.max(np.abs([low, high]) * factors) < 2**30):
         return f"a part of the image spans more than {spread:g} σ"
-    return units
+    return units, low / 2 + high / 2
+
+
+def bands_of(patch: Radii, window: Radii, tile: Tile) -> int:
+    """Return how many bands of rows a tile is best cut into: fewer pixels are computed beyond its rectangles."""
+    _, rows, columns = tile.sides
+
+    def work(bands: int) -> float:
+        height, count = math.ceil(rows / bands), math.ceil(columns * bands / LANES)
+        return (height + window[1] / 2 + patch[1]) * (count + patch[2] + window[2] / 4 + 3)
+
+    return min((1, 2, 4, 8, 16), key=work)
+
+
+@lru_cache(maxsize=64)
+def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
+    """Return how a tile of an image lies in the lanes."""
+    (pz, py, px), (rz, ry, rx) = patch, window
+    depth, rows, side = sides
+    bands = bands_of(patch, window, tile)
+    segments, height = LANES // bands, math.ceil(tile.sides[1] / bands)
+    origin, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, side)
+    count, margin = math.ceil((last - origin) / segments), rx + px
+    position = origin + count * np.arange(segments) + np.arange(-margin, count + margin)[:, None]
+    real = (position >= 0) & (position < side)
+    bit = np.uint64(1) << np.arange(segments, dtype=np.uint64)
+    every = sum(1 << (segments * band) for band in range(bands))
+    here = real[margin : margin + count]
+    # the last is for the second displacement of an odd group's last pair
+    masks = np.zeros((2 * rx + 2, count), np.uint32)
+    for dx in range(-rx, rx + 1):
+        met = real[margin + dx : margin + dx + count]
+        masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
+    ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
+    columns = mirrored(position, side)
+    upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
+    places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
+    down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
+    return Grid(
+        bands, height, count, tile.y[0], origin,
+        mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
+        (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
+        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
+    )  # fmt: skip
 
 
 class Narrow:
@@ -68,13 +111,13 @@ class Narrow:
         spec: PairwiseSpec,
         gains: Sequence[float],
         units: Units,
+        middle: np.ndarray,
         out: np.ndarray,
         shares: np.ndarray | None,
     ) -> None:
         self.spec, self.sides = spec, planes.shape[1:]
         factors = (np.asarray(gains, np.float64) * units.scale).astype(np.float32)
-        middle = (planes.min(axis=(1, 2, 3)) / 2 + planes.max(axis=(1, 2, 3)) / 2) * factors
-        offsets = np.rint(middle / GRAIN).astype(np.int32) * GRAIN
+        offsets = np.rint(middle * factors / GRAIN).astype(np.int32) * GRAIN
         self.image = NarrowImage(planes, factors, offsets, planes, (GRAIN / units.share / factors).astype(np.float32))
         small, large = np.int16, np.int32
         top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
@@ -87,7 +130,6 @@ class Narrow:
         self.table = tables(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
         self.buffers = Buffers()
-        self.grids: dict[Any, Grid] = {}
 
     def tiles(self, asked: Tile) -> list[Tile]:
         """Cut what is asked for into tiles."""
@@ -95,55 +137,10 @@ class Narrow:
         z, y, x = (math.ceil(side / math.ceil(side / most)) for side, most in sides)
         return asked.cut((z, y, x))
 
-    def bands(self, tile: Tile) -> int:
-        """Return how many bands of rows a tile is best cut into: fewer pixels are computed beyond its rectangles."""
-        (_, py, px), (_, ry, rx) = self.spec.patch_radius, self.spec.window
-        _, rows, columns = tile.sides
-
-        def work(bands: int) -> float:
-            height, count = math.ceil(rows / bands), math.ceil(columns * bands / LANES)
-            return (height + ry / 2 + py) * (count + px + rx / 4 + 3)
-
-        return min((1, 2, 4, 8, 16), key=work)
-
-    def grid(self, tile: Tile) -> Grid:
-        """Return how a tile lies in the lanes."""
-        (pz, py, px), (rz, ry, rx) = self.spec.patch_radius, self.spec.window
-        depth, rows, side = self.sides
-        bands = self.bands(tile)
-        segments, height = LANES // bands, math.ceil(tile.sides[1] / bands)
-        origin, last = max(tile.x[0] - rx, 0), min(tile.x[1] + rx, side)
-        count, margin = math.ceil((last - origin) / segments), rx + px
-        key = (bands, height, tile)
-        if key in self.grids:
-            return self.grids[key]
-        position = origin + count * np.arange(segments) + np.arange(-margin, count + margin)[:, None]
-        real = (position >= 0) & (position < side)
-        bit = np.uint64(1) << np.arange(segments, dtype=np.uint64)
-        every = sum(1 << (segments * band) for band in range(bands))
-        here = real[margin : margin + count]
-        # the last is for the second displacement of an odd group's last pair
-        masks = np.zeros((2 * rx + 2, count), np.uint32)
-        for dx in range(-rx, rx + 1):
-            met = real[margin + dx : margin + dx + count]
-            masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
-        ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
-        columns = mirrored(position, side)
-        upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
-        places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
-        down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
-        self.grids[key] = grid = Grid(
-            bands, height, count, tile.y[0], origin,
-            mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
-            (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
-            np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
-        )  # fmt: skip
-        return grid
-
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
         (pz, _, px), (_, _, rx) = self.spec.patch_radius, self.spec.window
-        grid, channels = self.grid(tile), len(self.image.kept)
+        grid, channels = grid_of(self.spec.patch_radius, self.spec.window, self.sides, tile), len(self.image.kept)
         plane = grid.rows.shape[0] * grid.columns.shape[0]
         cells = channels * len(grid.planes) * plane
         whole: np.dtype = np.dtype(np.int16)

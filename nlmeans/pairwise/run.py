@@ -308,9 +308,9 @@ def pairwise_average(
     terms = steps * (features.size + values.size)
     if spread is not None and uneven is None and not covers(spec, sides):
         factors = [1.0] * len(features) if gains is None else gains
-        units = units_for(features, values, spec, factors, spread)
-        if not isinstance(units, str):
-            narrow = Narrow(values, spec, factors, units, out, shares)
+        found = units_for(features, values, spec, factors, spread)
+        if not isinstance(found, str):
+            narrow = Narrow(values, spec, factors, *found, out, shares)
             run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)
             return out if region is None else region.of(out)
     pixels = _Pixelwise(features, values, spec, gains, out, shares, every)
