@@ -18,7 +18,8 @@ class NonLocalMeans2d(nn.Module):
 
     Every pixel becomes a weighted average of the pixels in a window around it; for patches of the two pixels that
     differ by d² in the mean square, w = exp(−max(d² − 2σ², 0) / h²) with h = strength · σ. It is the filter of
-    `nlmeans.denoise` with the same parameters (one pixelwise pass).
+    `nlmeans.denoise` with the same parameters (one pixelwise pass), whose weights end at 2⁻³² though, and whose pixels
+    weigh no more than the one most like them.
 
     Parameters
     ----------

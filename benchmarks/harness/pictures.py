@@ -301,7 +301,7 @@ def definition(planes: np.ndarray, spec: PairwiseSpec, part: tuple[slice, ...]) 
         near = (abs(at - at[i]) <= spec.window).all(1)
         near[i] = False
         f = naive.weights(naive.scores(rows[i], rows[near], spec), spec)
-        own = {"max": f.max(initial=0), "one": 1.0, "zero": 0.0}[spec.centre]
+        own = naive.own_weight(f, spec)
         own = 1.0 if f.sum() + own == 0 else own
         output[:, k] = (values[:, near] @ f + own * values[:, i]) / (f.sum() + own)
     return output.reshape(len(planes), *wanted.shape)

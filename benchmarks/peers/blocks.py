@@ -96,23 +96,26 @@ class Block(TensorMethod):
 
 @dataclass(frozen=True)
 class Denoise(TensorMethod):
-    """The classical side of this library, with the filter's parameters."""
+    """The core of the classical side, with the filter's parameters."""
 
     def function(self, case: TensorCase, threads: int) -> tuple[Callable[..., Tensor], str]:
-        """Return `nlmeans.denoise`."""
+        """Return `nlmeans.pairwise.pairwise_average` of what the layer computes: weights that end at 2⁻³²."""
         import torch
 
-        import nlmeans
+        from nlmeans.pairwise import PairwiseSpec, pairwise_average
 
-        options: dict[str, Any] = {
-            "sigma": case.sigma, "strength": case.strength, "patch_radius": case.patch_radius,
-            "search_radius": case.search_radius, "centre": "max", "quality": "fast", "threads": threads,
-        }  # fmt: skip
+        radius, patch = case.search_radius, case.patch_radius
+        assert isinstance(radius, int)
+        assert case.sigma is not None
+        assert case.strength is not None
+        terms, h = (2 * patch + 1) ** 2, case.strength * case.sigma
+        spec = PairwiseSpec((0, patch, patch), (0, radius, radius), 1 / (terms * h**2), 2 * terms * case.sigma**2)
 
         def denoise(image: Tensor) -> Tensor:
-            return torch.from_numpy(nlmeans.denoise(image[0, 0].numpy(), **options))[None, None]
+            planes = image[0, :, None].numpy()
+            return torch.from_numpy(pairwise_average(planes, planes, spec, threads=threads))[None, :, 0]
 
-        return denoise, _text("nlmeans.denoise", ("image",), options)
+        return denoise, f"pairwise_average(image, image, {spec}, threads={threads})"
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Ending(Method):
         """Decide as the method does, and change the passes whose weights come from the image itself."""
         recipe = self.model.decide(sample, options, progress)
         passes = tuple(
-            step if step.guided else replace(step, vanish=2.0**self.end, strength=step.strength * self.factor)
+            step if step.guided else replace(step, end=self.end, strength=step.strength * self.factor)
             for step in recipe.plan.passes
         )
         return replace(recipe, method=self, plan=replace(recipe.plan, passes=passes))

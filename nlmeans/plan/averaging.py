@@ -40,8 +40,8 @@ class Pass:
     kept : float
         Share of the pilot, the result of the pass before, in this one's where the pilot has structure; 0 for none.
         Where it is flat nothing of it is kept, and more where averaging takes off more than noise.
-    vanish : float
-        Weights end here: those from the image itself softly, since it is taken off each.
+    end : int
+        Weights end at 2**end: those from the image itself softly, since it is taken off each.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class Pass:
     guided: bool
     wiener: float
     kept: float = 0.0
-    vanish: float = VANISH
+    end: int = round(math.log2(VANISH))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class AveragingPlan(Plan):
             scale=1.0,
             centre=self.centre,
             aggregation=step.aggregation,
-            vanish=step.vanish,
+            vanish=2.0**step.end,
             soft=not step.guided,
             lowest=0.0 if step.guided else LOWEST,
         )
@@ -220,7 +220,7 @@ class AveragingPlan(Plan):
             (f"{name}patch", widths(step.patch_radius)),
             (f"{name}search window", widths(step.search_radius)),
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
-            (f"{name}weights end at", f"2^{math.log2(step.vanish):.3g}"),
+            (f"{name}weights end at", f"2^{step.end}"),
         ]
 
 

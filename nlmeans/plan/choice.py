@@ -74,7 +74,7 @@ def averaging(
                 aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
                 guided=k > 0 or options.guide is not None,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
-                vanish=step.vanish,
+                end=step.end,
                 kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
             )
         )

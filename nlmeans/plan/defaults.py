@@ -14,8 +14,8 @@ DEFAULTS_VERSION = 5
 """Raised whenever a default changes, since changed defaults change results."""
 
 
-END = 2.0**-12
-"""Where weights from the image itself end."""
+END = -12
+"""Weights from the image itself end at two to this power."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Averaging:
 
     ``patch`` and ``search`` are radii in pixels, ``strength`` is h/σ; ``wiener`` is the share of the Wiener step in
     the pass's result, 0 for none. ``kept`` is the share of the pilot in the result of the pass it leads,
-    where the pilot has structure. Weights end at ``vanish``.
+    where the pilot has structure. Weights end at 2**``end``.
     """
 
     patch: int
@@ -33,7 +33,7 @@ class Averaging:
     aggregation: Aggregation = "pixel"
     wiener: float = 0.0
     kept: float = 0.0
-    vanish: float = VANISH
+    end: int = round(math.log2(VANISH))
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _row(
 ) -> Defaults:
     return Defaults(
         noise,
-        Averaging(fast[0], search, fast[1], vanish=END),
-        Averaging(pilot[0], search, pilot[1], wiener=1.0, vanish=END),
+        Averaging(fast[0], search, fast[1], end=END),
+        Averaging(pilot[0], search, pilot[1], wiener=1.0, end=END),
         Averaging(guided[0], search, guided[1], aggregation="patch", wiener=0.3 if kept else 0.5, kept=kept),
     )
 

@@ -110,7 +110,8 @@ def test_opencv_and_scikit_image_take_part():
     schema.validate(found)
     assert found["settings"]["SKIMAGE_NO_DISPATCHING"] == "1"
     records = {record["name"]: record for record in found["cases"][0]["methods"]}
-    assert {record["status"] for record in records.values()} == {"measured"}
+    here = ("nlmeans-float32", "nlmeans-uint8", "opencv", "scikit-image")
+    assert {records[name]["status"] for name in here} == {"measured"}
     assert records["scikit-image"]["threads"] == 1
     assert set(records["nlmeans-float32"]["ratios"]) == {"opencv", "scikit-image"}
     assert "dst=None, h=22.5" in records["opencv"]["call"]
@@ -125,7 +126,7 @@ def test_passes_and_volumes_are_measured(tmp_path, capsys):
     assert "multiple" not in first["measures"]
     assert len(others) == 4
     assert all(record["measures"]["multiple"]["median"] > 0 for record in others)
-    assert all("patch_radius=2, search_radius=5" in record["call"] for record in (first, *others))
+    assert all("patch_radius=2, search_radius=5" in record["call"] for record in (first, *others[:-1]))
     assert "scikit-image, which would take" in found["whole-image-224"]["note"]
     assert found["volume-p3-w11"]["parameters"]["shape"] == [32, 32, 32]
     assert "times the first's" in capsys.readouterr().out

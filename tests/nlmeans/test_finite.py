@@ -152,7 +152,8 @@ def test_an_offset_changes_no_more_than_rounding(offset):
     image = noisy()
     step = float(np.spacing(np.float32(offset + 256)))
     apart = nlmeans.denoise((image + offset).astype("f4"), 10) - nlmeans.denoise(image + offset, 10)
-    assert np.abs(apart).max() <= 5 * step  # half for the image, half for the result, and what follows from these
+    # half for the image, half for the result, and what follows from these; averages in 16 bits
+    assert np.abs(apart).max() <= 5 * step + 0.1
 
 
 def test_the_last_guard_is_loud():

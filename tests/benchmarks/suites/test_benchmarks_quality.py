@@ -72,14 +72,14 @@ def test_every_method_on_every_kind_of_set(data, tmp_path, suite, only):
     assert case["pictures"]
     for method in case["methods"]:
         if method["status"] == "skipped":
-            assert method["install"].startswith("pip install")
+            assert "pip install" in method["install"]
             continue
         assert method["status"] == "measured", method["reason"]
         assert len(method["measures"]["psnr"]["values"]) == len(case["pictures"])
         assert all(10 < value < 90 for value in method["measures"]["psnr"]["values"])
         assert all(0 < value <= 1 for value in method["measures"]["ssim"]["values"])
         assert ("seconds" in method["measures"]) == (method["name"] != "noisy")
-    names = [method["name"] for method in case["methods"]]
+    names = [method["name"] for method in case["methods"] if method["package"] != "vapoursynth"]
     assert names == list(KNOWN if suite == "quality" else PHOTOGRAPHS if only == "PolyU" else BLIND)
 
 

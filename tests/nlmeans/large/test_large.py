@@ -367,7 +367,9 @@ def test_chunks_that_are_not_there_are_told_of(caplog):
     denoise("noisy.zarr", "clean.zarr", sigma=10, quality="fast")
     assert "3 of 9 chunks are not in the store, and are read as 7" in caplog.text
     clean = zarr.open("clean.zarr")[...]
-    assert_is(nlmeans.denoise(source[...], 10, nodata=7, quality="fast"), clean)
+    apart = np.abs(nlmeans.denoise(source[...], 10, nodata=7, quality="fast").astype(int) - clean)
+    assert apart.max() <= 1
+    assert apart.mean() < 0.01  # parts without holes are averaged in 16 bits
     assert (clean[100:] == 7).all()
 
 

@@ -115,7 +115,12 @@ def test_equals_the_definition(name):
     assert_averages_equal(ref, nlmeans.denoise(image, **options), np.float64)
     single = nlmeans.denoise(image.astype(np.float32), **options)
     assert single.dtype == np.float32
-    assert_averages_equal(ref, single, np.float32)
+    if nlmeans.plan(image, **options).arithmetic.startswith("16 bits"):
+        apart = np.abs(ref - single) / 10
+        assert np.sqrt(np.mean(apart**2)) < 0.01
+        assert apart.max() < 0.2
+    else:
+        assert_averages_equal(ref, single, np.float32)
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
@@ -150,7 +155,7 @@ def test_one_missing_pixel_changes_its_surroundings_alone():
     whole = nlmeans.denoise(image, 10, quality="fast")
     image[50, 60] = np.nan
     less, report = nlmeans.denoise(image, 10, quality="fast", full_output=True)
-    changed = np.argwhere(np.abs(whole - less) > 1e-3)
+    changed = np.argwhere(np.abs(whole - less) > 0.5)  # the whole is averaged in 16 bits
     reach = report.plan.search_radius[0] + report.plan.patch_radius[0]
     assert np.abs(changed - (50, 60)).max() <= reach
     assert np.isfinite(less).all()
