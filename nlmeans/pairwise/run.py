@@ -291,7 +291,7 @@ def pairwise_average(
     True
     """
     out = np.empty_like(values) if out is None else out
-    spec, sides = _capped(spec, values.shape[1:]), values.shape[1:]
+    given, spec, sides = spec, _capped(spec, values.shape[1:]), values.shape[1:]
     threads, asked = threads or available_cpus(), region or whole(sides)
     uneven = Uneven.of(features, values, spec, variance) if missing or variance is not None else None
     if uneven is not None and missing:
@@ -308,7 +308,7 @@ def pairwise_average(
     terms = steps * (features.size + values.size)
     if spread is not None and uneven is None and not covers(spec, sides):
         factors = [1.0] * len(features) if gains is None else gains
-        found = units_for(features, values, spec, factors, spread)
+        found = units_for(features, values, given, factors, spread)
         if not isinstance(found, str):
             narrow = Narrow(values, spec, factors, *found, out, shares)
             run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)

@@ -51,9 +51,7 @@ def jobs(draw):
 
 def units(planes, spec, spread=SPREAD):
     """Return the units that are taken, a text if there are none."""
-    sides = planes.shape[1:]
-    capped = replace(spec, search_radius=tuple(min(r, n - 1) for r, n in zip(spec.window, sides, strict=True)))
-    found = narrow.units_for(planes, planes, capped, [1.0] * len(planes), spread)
+    found = narrow.units_for(planes, planes, spec, [1.0] * len(planes), spread)
     return found if isinstance(found, str) else found[0]
 
 
