@@ -115,7 +115,8 @@ def test_equals_the_definition(name):
     assert_averages_equal(ref, nlmeans.denoise(image, **options), np.float64)
     single = nlmeans.denoise(image.astype(np.float32), **options)
     assert single.dtype == np.float32
-    if nlmeans.plan(image, **options).arithmetic.startswith("16 bits"):
+    narrow = nlmeans.plan(image, **options).arithmetic.startswith("16 bits")
+    if narrow or name == "colour video":  # whose three equal channels become one
         apart = np.abs(ref - single) / 10
         assert np.sqrt(np.mean(apart**2)) < 0.01
         assert apart.max() < 0.2
