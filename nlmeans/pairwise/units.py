@@ -19,6 +19,8 @@ ROOM = 2**16 - 2 - GRAIN
 """Steps that features may lie apart."""
 TERMS = 16
 """Most channels times slices of a patch: a kernel is compiled for each number of them."""
+MOST = 2.0**12
+"""Spread from which on there are no units; how much more it is does not matter."""
 BLUR = 0.05
 """Most relative error of a weight, as a standard deviation, that comes from rounding squares: costs up to 0.01 dB."""
 
@@ -63,6 +65,9 @@ class Units:
             return "only single pixels are averaged so, with weights that end softly"
         if terms > TERMS:
             return f"channels times slices of a patch are {terms}, more than {TERMS}"
+        wide = f"the image spans {spread:g} σ, too many for its patches"
+        if spread >= MOST:
+            return wide
         orders = -math.log2(spec.vanish)
         end = orders / math.log2(math.e) / spec.scale
         # one place alone can carry a score to its end
@@ -70,11 +75,7 @@ class Units:
         fine = min(own, (ROOM / spread) ** 2 / 2**16) * (1 - 2.0**-8)
         blur = math.sqrt(terms * places / 12) * orders / math.log2(math.e) / (end * fine)
         if blur > BLUR:
-            return (
-                f"the image spans {spread:g} σ, too many for its patches"
-                if fine < 0.9 * own
-                else "patches are too large"
-            )
+            return wide if fine < 0.9 * own else "patches are too large"
         floor = max(round(WHOLE * spec.vanish - 0.5), 1)
         whole = (floor + 0.5) / spec.vanish
         # squares of differences of noise, 2 on average, lose nearly half a step each (Euler's and Maclaurin's sum)
@@ -92,4 +93,4 @@ class Units:
 
 def rounded(spread: float) -> float:
     """Return a power of 2 that a spread lies below: parts of an image mostly agree about it."""
-    return 2.0 ** math.ceil(math.log2(max(spread, 16.0)))
+    return 2.0 ** math.ceil(math.log2(min(max(spread, 16.0), MOST)))

@@ -193,7 +193,7 @@ class AveragingPlan(Plan):
         return (
             f"floating point: {units}"
             if isinstance(units, str)
-            else "16 bits, where the image has no holes and the processor can"
+            else "16 bits, of images of 32 bits without holes where the processor can"
         )
 
     def predicted(self) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def wide_lanes() -> tuple[list[int], list[int]]:
     return lower, [lane + 4 for lane in lower]
 
 
+@cache
 def has(feature: str) -> bool:
     """Say whether code may be compiled for a feature of the processor, by LLVM's name for it."""
     told = os.environ.get("NUMBA_CPU_FEATURES")
