@@ -41,8 +41,9 @@ class Units:
         What is taken off a weight.
     lowest : int
         Least weight of a pixel that weighs as the largest.
-    limit, bias : int
-        Most that one place of a patch adds to a score, and the part of a score that counts for nothing.
+    limit, bias, end : int
+        Most that one place of a patch adds to a score, the part of a score that counts for nothing, and what is beyond
+        it where a weight ends.
     step : float
         Binary orders of a weight to a step of its score.
     """
@@ -54,6 +55,7 @@ class Units:
     lowest: int
     limit: int
     bias: int
+    end: int
     step: float
 
     @classmethod
@@ -88,7 +90,8 @@ class Units:
         if scale * share / GRAIN < FINENESS:
             return f"its window holds {pairs} pixels, too many for sums of 32 bits"
         limit = (2**16 - 1) // places
-        return cls(scale, share, whole, floor, round(spec.lowest * whole), limit, bias, orders / (end * fine))
+        lowest, last = round(spec.lowest * whole), end * fine
+        return cls(scale, share, whole, floor, lowest, limit, bias, round(last), orders / last)
 
 
 def rounded(spread: float) -> float:
