@@ -144,7 +144,8 @@ def by_squares(score, curve):
     return minus_above_zero(times(eighth, eighth), floor)
 
 
-curve_of, weight_of = map(inline, (tables, by_tables) if TABLES else (parabola, by_squares))
+curve_of = inline(tables if TABLES else parabola)
+weight_of = inline(by_tables if TABLES else by_squares)
 
 
 @row

@@ -21,6 +21,7 @@ WIDE = Vector(types.int32)
 COUNT = NARROW.count
 LOWER, UPPER = wide_lanes()
 
+
 def _indices(numbers: list[int]) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
 
