@@ -121,8 +121,9 @@ def denoise(
         options about averaging are then errors. "learned" is a trained network (`nonlocal_block.denoise`; needs the
         extra ``learned``). Other packages may add names (entry points of the group ``nlmeans.methods``), and any
         `nlmeans.extend.Method` can be given as an object.
-    quality : {"fast", "balanced", "best"}, default "balanced"
-        "fast" is one pass of non-local means. "balanced" adds a Wiener step, which removes more of the remaining noise
+    quality : {"preview", "fast", "balanced", "best"}, default "balanced"
+        "fast" is one pass of non-local means. "preview" is one in a small window, for sliders, video and thumbnails: a
+        sixth to an eighth of its time, and less noise is removed; method "nlm" alone has it. "balanced" adds a Wiener step, which removes more of the remaining noise
         with the first result as its pilot, in a third to half of the pass's time. "best" then averages once more, whole
         patches, with weights from that result; in grey images it keeps some of that result where this loses detail.
         Method "ridge" takes more and larger groups from wider windows with each

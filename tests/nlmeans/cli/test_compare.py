@@ -96,7 +96,7 @@ def test_a_grey_picture_with_its_reference(folder):
     assert f'data-value="{before.psnr}">{before.psnr:.2f}</td>' in text
     assert "estimated from the picture" in text
     assert "and include the estimate of the noise" in text
-    assert done.stdout.startswith(f"page.html: noisy {before.psnr:.2f} dB, fast ")
+    assert done.stdout.startswith(f"page.html: noisy {before.psnr:.2f} dB, preview ")
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
 
 
@@ -116,18 +116,19 @@ def test_without_a_reference_nothing_is_judged(folder, calls):
     assert "sigma 7.5 (as given)" in text
     assert "estimate" not in text
     assert "no figure says which of them is closest" in text
-    assert re.fullmatch(r"page.HTM: fast \d+ ms, balanced .*, learned \d+ ms\n", done.stdout)
+    assert re.fullmatch(r"page.HTM: preview \d+ ms, fast \d+ ms, balanced .*, learned \d+ ms\n", done.stdout)
 
 
 def test_each_way_is_run_on_a_corner_and_on_the_whole(folder, calls):
     formats.write("large.png", formats.Picture(noisy(np.full((70, 90, 3), 90, np.uint8)), "YXC"))
     assert nl("large.png", "--out", "page.html", "--threads", "2").exit_code == 0
-    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 5
+    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 6
     assert [(call.get("method"), call["quality"]) for call in calls[1::2]] == [
-        ("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "balanced"), ("learned", "balanced")
+        ("nlm", "preview"), ("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "balanced"),
+        ("learned", "balanced"),
     ]  # fmt: skip
     assert all(call["threads"] == 2 for call in calls)
-    assert [call["sigma"] for call in calls[1::2]] == [None] * 5
+    assert [call["sigma"] for call in calls[1::2]] == [None] * 6
     assert len(calls[0]["sigma"]) == 3
     same(shown(text_of())["Balanced"], formats.read("large.png").pixels + 2)
 
