@@ -103,7 +103,7 @@ class Sample:
             visible(source), None if known is None else visible(known), options.nodata, options.padding,
             sides or source.shape[1:],
         )  # fmt: skip
-        measured, stays = rules.measure(source, known)
+        measured, stays, complete = rules.measure(source, known)
         judged = visible(measured)
         noise = options.fitted_noise(judged, index, limits)
         if options.outliers == "fill" and noise.outliers is None:
@@ -113,12 +113,13 @@ class Sample:
         if noise.outliers is not None:
             rules = replace(rules, outliers=noise.outliers, fills=options.outliers == "fill")
             if rules.fills:
-                measured = rules.measure(source, known).planes
+                measured, _, complete = rules.measure(source, known)
                 judged = visible(measured)
         maps = noise.model.maps
         noise = noise.model.seen(noise, judged)
         if maps or noise.reach:
             noise, measured = noise.model.even().placed(noise, maps, measured)
+            complete = False
             judged = visible(measured)
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
@@ -128,7 +129,7 @@ class Sample:
         stabilised = judged if planes is measured else visible(planes)
         noise = noise.audible(stabilised)
         return cls(
-            Measured(measured, stays), planes, stabilised, judged, tiles, noise, rules, rules.sides,
+            Measured(measured, stays, complete), planes, stabilised, judged, tiles, noise, rules, rules.sides,
             guide=None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype),
             notes=(*rules.notes, *_striped(judged, options, noise)),
             peak=limits[1] if limits is not None and limits[0] == 0 else None,

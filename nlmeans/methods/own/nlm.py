@@ -62,6 +62,7 @@ class NonLocalMeans(Method):
         averages, maps = average(
             region.planes, plan, noise, region.guide,
             threads=threads, progress=progress, maps=region.maps, origin=region.origin, region=region.core,
+            missing=region.missing if region.complete else None,
         )  # fmt: skip
         if again:
             from ..sure import refined
