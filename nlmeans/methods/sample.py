@@ -168,7 +168,9 @@ class Sample:
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
         """Return a method's decision; ``numbers`` are data that only the method knows."""
-        noise = replace(self.noise, model=self.noise.model.even(), variance=None, still=None)  # regions bring their own
+        noise = self.noise
+        if noise.variance is not None or noise.model.maps:  # regions bring their own
+            noise = replace(noise, model=noise.model.even(), variance=None, still=None)
         return Recipe(method, noise, self.rules, plan, numbers)
 
 
@@ -179,10 +181,10 @@ def _loses(planes: np.ndarray, measured: np.ndarray) -> bool:
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note on stripes, if the noise has any."""
-    from ..noise.stripes import stripes_in
-
     if not options.fits_noise or not noise.plain:
         return ()
+    from ..noise.stripes import stripes_in
+
     if noise.outliers is not None:
         planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
     pairs = zip(planes[:, planes.shape[1] // 2], noise.channels, strict=True)
