@@ -149,7 +149,7 @@ METHODS: tuple[Plain, ...] = (
 )
 
 QUALITIES = (
-    "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best", "learned",
-    "learned-best",
+    "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best",
+    "learned", "learned-best",
 )  # fmt: skip
 """Our methods at each of their qualities."""

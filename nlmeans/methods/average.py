@@ -35,8 +35,8 @@ def average(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels, from ``origin`` on in the image.
 
-    Each step computes only what later steps need of the ``region``, by default the whole image. ``missing`` says whether
-    there is NaN, where that is known.
+    Each step computes only what later steps need of the ``region``, by default the whole image. Where it is known
+    whether there is NaN, ``missing`` says so.
 
     Returns
     -------

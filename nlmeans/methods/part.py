@@ -211,9 +211,7 @@ def _placed(noise: FittedNoise, maps: Mapping[str, np.ndarray], measured: Measur
     return noise, measured._replace(planes=planes, complete=False)
 
 
-def _whole_numbers(
-    averages: np.ndarray, dtype: np.dtype, method: str, darkest: float
-) -> tuple[np.ndarray, bool]:
+def _whole_numbers(averages: np.ndarray, dtype: np.dtype, method: str, darkest: float) -> tuple[np.ndarray, bool]:
     """Return the nearest whole numbers of a dtype, and whether rounding moved their mean much.
 
     Averages that are not finite are refused.

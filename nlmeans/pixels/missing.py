@@ -148,10 +148,9 @@ class Rules:
         if self.outliers is not None and self.fills:
             kept = self.outliers.counting(planes, counts)
             counts = kept if counts is None else counts & kept
-        complete = counts is None or bool(counts.all())
-        if not complete:
-            planes = np.where(counts, planes, planes.dtype.type(np.nan))
-        return Measured(planes, stays, complete)
+        if counts is None or counts.all():
+            return Measured(planes, stays, complete=True)
+        return Measured(np.where(counts, planes, planes.dtype.type(np.nan)), stays)
 
     def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         """Return which values are no data or beyond the bounds; None if none is."""
