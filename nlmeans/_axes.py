@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +11,13 @@ import numpy as np
 
 SERVES = {"mask": ("NT", ""), "map": ("NTC", "ZYX"), "guide": ("NC", "")}
 """Axes that may be left out or have length 1, then shared by all along them, and others that may only have length 1."""
+
+
+@cache
+def _order(axes: str) -> tuple[tuple[int, ...], tuple[slice | None, ...]]:
+    """Return the order in which planes have an array's axes, and the index that adds those that it lacks."""
+    order = tuple(axes.index(axis) for axis in "NCTZYX" if axis in axes)
+    return order, tuple(slice(None) if set(one) & set(axes) else None for one in ("N", "C", "TZ", "Y", "X"))
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,8 @@ class Layout:
 
     def planes(self, array: np.ndarray) -> np.ndarray:
         """Return a view of shape (N, C, Z, Y, X)."""
-        order = [axis for axis in "NCTZYX" if axis in self.axes]
-        view = array.transpose([self.axes.index(axis) for axis in order])
-        absent = [k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes)]
-        return np.expand_dims(view, tuple(absent))
+        order, places = _order(self.axes)
+        return array.transpose(order)[places]
 
     def array(self, planes: np.ndarray) -> np.ndarray:
         """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""

@@ -128,9 +128,11 @@ TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float3
 ESTIMATED = "σ is not told, but estimated"
 SURE = "the strength is chosen for each picture by Stein's unbiased risk estimate"
 RIDGE = {"method": "ridge"}
-FAST, BALANCED, BEST = ({"quality": quality} for quality in ("fast", "balanced", "best"))
+PREVIEW, FAST, BALANCED, BEST = ({"quality": quality} for quality in ("preview", "fast", "balanced", "best"))
 
 METHODS: tuple[Plain, ...] = (
+    Classical("nlmeans-preview", **OURS, options=PREVIEW),
+    Classical("nlmeans-preview-uint8", **OURS | {"dtype": "uint8"}, options=PREVIEW),
     Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
     Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
     Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
@@ -147,6 +149,7 @@ METHODS: tuple[Plain, ...] = (
 )
 
 QUALITIES = (
-    "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best", "learned", "learned-best"
+    "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best",
+    "learned", "learned-best",
 )  # fmt: skip
 """Our methods at each of their qualities."""

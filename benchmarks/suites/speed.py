@@ -40,8 +40,8 @@ CASES: tuple[PictureCase, ...] = (
         note="σ is given, all else is chosen; one thread, since VapourSynth's filters have one for a frame",
     ),
     PictureCase(
-        "preview-1080p", "call", ("nlmeans-uint8", "nlm-ispc-uint8"), shape=(1080, 1920), patch_radius=4,
-        search_radius=2,
+        "preview-1080p", "call", ("nlmeans-preview-uint8", "nlmeans-uint8", "nlm-ispc-uint8"), shape=(1080, 1920),
+        patch_radius=4, search_radius=2,
     ),
     PictureCase("memory-r10", "memory", ("nlmeans-float32",), **SEVERAL, shape=(4096, 4096)),
     PictureCase(
