@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import peers
-from ..harness.pictures import PictureCase
+from ..harness.pictures import ClipCase, PictureCase
 from ..harness.published import Published, Table, against, ms, table
 from ..harness.suite import Suite, fixed
 from ..peers.equal import Equal
@@ -17,6 +17,9 @@ GREY = (*EVERYONE, *peers.entering(Equal, "grey"))
 CLASSICAL = tuple(name for name in QUALITIES if not name.startswith("learned"))
 BLOCKS = peers.entering(Plain, "grey")
 """Filters of grey pictures that are given σ and choose all else."""
+CLIPS = "nlmeans-fast", "nlmeans-balanced", "ridge-fast", "ridge", *peers.entering(Plain, "clips")
+SMALL_VOLUMES = "nlmeans-fast", "nlmeans-balanced", "ridge", *peers.entering(Plain, "small volumes")
+SCENE = "a frame, which VapourSynth has one thread for, is denoised by itself"
 
 ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
 SEVERAL: dict[str, Any] = {"each_thread_count": False, "rounds": 3}
@@ -39,6 +42,14 @@ CASES: tuple[PictureCase, ...] = (
         "qualities", "call", (*CLASSICAL, *BLOCKS), each_thread_count=False, own_threads=1, reference=False,
         note="σ is given, all else is chosen; one thread, since VapourSynth's filters have one for a frame",
     ),
+    ClipCase(
+        "clip-p7-w21", "call", ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "clips")), rounds=3,
+        each_thread_count=False, reference=False, note=SCENE,
+    ),
+    ClipCase(
+        "clip-qualities", "call", CLIPS, **ONCE, reference=False,
+        note=f"{SCENE}; σ is given, all else is chosen; one round",
+    ),
     PictureCase(
         "preview-1080p", "call", ("nlmeans-uint8", "nlm-ispc-uint8"), shape=(1080, 1920), patch_radius=4,
         search_radius=2,
@@ -57,6 +68,11 @@ CASES: tuple[PictureCase, ...] = (
         patch_radius=1, search_radius=5, strength=0.7,
     ),
     PictureCase(
+        "volume-32-qualities", "call", SMALL_VOLUMES, **ONCE, source="phantom", shape=(32, 32, 32), sigma=15.0,
+        gain_db=2.0, reference=False,
+        note="σ is given, all else is chosen; one round of a small volume, since some would take an hour at 128³",
+    ),
+    PictureCase(
         "whole-image-224", "call", ("nlmeans-float32", "opencv"), **ONCE, shape=(224, 224), search_radius="image",
         note="one round; OpenCV's least window from which every pixel meets all others holds four times as many, "
         "mirrored ones; scikit-image, which would take six minutes, is left out",
@@ -70,8 +86,8 @@ CASES: tuple[PictureCase, ...] = (
 
 SUITE = Suite(
     "speed", __doc__, fixed(CASES),
-    peers.methods(Equal) | {name: peers.methods(Plain)[name] for name in (*CLASSICAL, *BLOCKS)}, place=3, rounds=7,
-    beside=True,
+    peers.methods(Equal) | {name: peers.methods(Plain)[name] for name in (*CLASSICAL, *BLOCKS, *SMALL_VOLUMES)},
+    place=3, rounds=7, beside=True,
 )  # fmt: skip
 
 CONTESTS = {
