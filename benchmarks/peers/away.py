@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -42,7 +42,7 @@ class Filter(Denoiser):
     function : callable
         What is called, on what `call` makes of it.
     options : mapping of str
-        What it is called with; callables are given the case and σ.
+        What it is called with; of a callable, what it returns for the case and σ.
     forms : tuple of str
         What it is measured on: "grey", "colour", "volume", "clip".
     single : bool
@@ -156,7 +156,8 @@ class Away(Denoiser):
         if case.form not in self.filter.forms or image.ndim != DIMENSIONS[case.form]:
             raise CannotRun(f"{self.name} is measured on {' and '.join(self.filter.forms)} alone")
         used = self.threads(case, threads)
-        return Asked(self.process(used), self.filter, case, (image, sigma, used))
+        translated = replace(self.filter, options=self.filter.given(case, sigma))
+        return Asked(self.process(used), translated, case, (image, sigma, used))
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,6 @@ class EqualAway(Away, Equal):
 @dataclass(frozen=True)
 class PlainAway(Away, Plain):
     """One that is given σ."""
-
-
-def noise(case: Any, sigma: float) -> float:
-    """Return σ as it is."""
-    return sigma
 
 
 def radius(case: Any, sigma: float) -> int:

@@ -56,7 +56,7 @@ class Plugin(Filter):
 
         vs.core.num_threads = threads
         read = partial(frames, many=image.ndim == 3)
-        return Answered(self.function, sigma, self.given(case, sigma), clip(np.atleast_3d(image.T).T), read)
+        return Answered(self.function, sigma, self.options, clip(np.atleast_3d(image.T).T), read)
 
 
 def clip(stack: np.ndarray) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 from ..harness.cases import PEAK
 from ..harness.methods import CannotRun
 from ..harness.pictures import Likeness, PictureCase
-from .away import Answered, Away, EqualAway, Filter, PlainAway, noise
+from .away import Answered, Away, EqualAway, Filter, PlainAway
 from .equal import pairwise_spec
 
 H_FFMPEG = 0.95
@@ -33,11 +34,17 @@ class Graphed(Filter):
 
     forms: tuple[str, ...] = ("grey", "clip")
 
+    def version(self) -> str:
+        """Return FFmpeg's version, and PyAV's."""
+        import av
+
+        return f"{av.ffmpeg_version_info}, PyAV {super().version()}"
+
     def call(self, case: Any, image: np.ndarray, sigma: float, threads: int) -> Answered:  # type: ignore[override]
         """Return the call on frames that are made beforehand."""
         source = Frames(np.clip(np.rint(np.atleast_3d(image.T).T), 0, PEAK).astype(np.uint8), threads)
         read = partial(as_given, shape=image.shape, dtype=image.dtype)
-        return Answered(self.function, sigma, self.given(case, sigma), source, read)
+        return Answered(self.function, sigma, self.options, source, read)
 
 
 class Frames:
@@ -51,8 +58,18 @@ class Frames:
             frame.pts, frame.time_base = k, RATE
 
 
-def ffmpeg(source: Frames, sigma: float, stage: str, **options: Any) -> list[Any]:
-    """Filter all frames by a graph of one filter."""
+def nlmeans(source: Frames, sigma: float, **options: Any) -> list[Any]:
+    """Filter by non-local means, which takes no σ."""
+    return filtered(source, "nlmeans", options)
+
+
+def bm3d(source: Frames, sigma: float, **options: Any) -> list[Any]:
+    """Filter by the first step of BM3D."""
+    return filtered(source, "bm3d", {"sigma": sigma, **options})
+
+
+def filtered(source: Frames, stage: str, options: Mapping[str, Any]) -> list[Any]:
+    """Have all frames go through a graph of one filter."""
     import av.filter
 
     graph = av.filter.Graph()
@@ -116,7 +133,7 @@ class Gmic(Filter):
         shape = (*image.shape[:2], 1, -1) if image.ndim == 3 else image.shape
         source = gmic.Image(np.ascontiguousarray(image.reshape(shape)))
         read = partial(pixels, shape=image.shape)
-        return Answered(self.function, sigma, self.given(case, sigma), source, read)
+        return Answered(self.function, sigma, self.options, source, read)
 
 
 def gmic_denoise(
@@ -134,29 +151,28 @@ def pixels(made: Any, shape: tuple[int, ...]) -> np.ndarray:
     return np.array(made.to_numpy(), np.float32).reshape(shape)
 
 
-def graphed(kind: type[Away], name: str, enters: tuple[str, ...], note: str, dtype: str, **options: Any) -> Away:
+def graphed(
+    kind: type[Away], name: str, function: Callable[..., Any], enters: tuple[str, ...], note: str, dtype: str,
+    **options: Any,
+) -> Away:  # fmt: skip
     """Return the method of a filter of FFmpeg's."""
-    inner = Graphed(name, "av", "av", dtype, function=ffmpeg, options=options)
+    inner = Graphed(name, "av", "av", dtype, function=function, options=options)
     return kind(name, "av", "av", dtype, note=f"FFmpeg's, 8 bits; {note}", enters=enters, filter=inner)
 
 
-MEANS = "takes no σ"
 COMMAND = {"space": 10, "tone": TONE, "patch": 5, "lookup": 6, "smoothness": 1, "fast": 1}
 DENOISE = Gmic("gmic-denoise", "gmic", "gmic", "float32", function=gmic_denoise, options=COMMAND, single=True)
 
 METHODS: tuple[Away, ...] = (
     graphed(
-        EqualFFmpeg, "ffmpeg", ("grey", "clips"), MEANS, "uint8", stage="nlmeans", s=strength, p=patch_size,
+        EqualFFmpeg, "ffmpeg", nlmeans, ("grey", "clips"), "takes no σ", "uint8", s=strength, p=patch_size,
         r=window_size,
     ),
     graphed(
-        PlainAway, "ffmpeg-nlm", ("grey", "clips"), MEANS, "float32", stage="nlmeans", s=partial(strength, patch=7),
+        PlainAway, "ffmpeg-nlm", nlmeans, ("grey", "clips"), "takes no σ", "float32", s=partial(strength, patch=7),
         p=7, r=21,
     ),
-    graphed(
-        PlainAway, "ffmpeg-bm3d", ("grey",), "its first step", "float32", stage="bm3d",
-        sigma=noise, **BM3D,
-    ),
+    graphed(PlainAway, "ffmpeg-bm3d", bm3d, ("grey",), "its first step", "float32", **BM3D),
     PlainAway(
         "gmic-denoise", "gmic", "gmic", "float32", note="patches of 5×5 in windows of 6×6", enters=("quality",),
         filter=replace(DENOISE, forms=("grey", "colour")),

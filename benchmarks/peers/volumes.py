@@ -25,7 +25,7 @@ class SimpleITK(Filter):
         import SimpleITK as sitk
 
         source = sitk.GetImageFromArray(image), threads
-        return Answered(self.function, sigma, self.given(case, sigma), source, sitk.GetArrayFromImage)
+        return Answered(self.function, sigma, self.options, source, sitk.GetArrayFromImage)
 
 
 def patch_based(
@@ -57,12 +57,9 @@ class Ants(Filter):
         """Return the call on a volume that is made beforehand."""
         import ants
 
-        options = self.given(case, sigma)
-        around = options["p"] + options["r"]
-        return Answered(
-            self.function, sigma, options, ants.from_numpy(np.pad(image, around, "symmetric")),
-            partial(within, around=around),
-        )  # fmt: skip
+        around = self.options["p"] + self.options["r"]
+        source = ants.from_numpy(np.pad(image, around, "symmetric"))
+        return Answered(self.function, sigma, self.options, source, partial(within, around=around))
 
 
 def ants_denoise(source: Any, sigma: float, p: int, r: int, noise_model: str) -> Any:
@@ -86,7 +83,7 @@ class Bmnd(Filter):
         import numba
 
         numba.set_num_threads(threads)
-        return Answered(self.function, sigma, self.given(case, sigma), image, np.asarray)
+        return Answered(self.function, sigma, self.options, image, np.asarray)
 
 
 def block_matching(source: np.ndarray, sigma: float, profile: str) -> np.ndarray:
