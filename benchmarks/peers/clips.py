@@ -143,7 +143,7 @@ ISPC = "vapoursynth-nlm-ispc", nlm_ispc, "VapourSynth's"
 METHODS: tuple[Away, ...] = (
     filtered(EqualInClips, "nlm-ispc", *ISPC, a=radius, s=patch, h=H_ISPC),
     filtered(EqualInClips, "nlm-ispc-uint8", *ISPC, dtype="uint8", a=radius, s=patch, h=H_ISPC),
-    filtered(PlainInClips, "ispc-nlm", *ISPC, a=10, s=3, h=H_ISPC),
+    filtered(PlainInClips, "ispc-nlm", *ISPC, enters=("grey",), a=10, s=3, h=H_ISPC),
     *(
         filtered(
             PlainInClips, f"bm3dcpu-step{step}", "vapoursynth-bm3dcpu", bm3dcpu, "VapourSynth's, both steps",

@@ -169,7 +169,7 @@ METHODS: tuple[Away, ...] = (
         r=window_size,
     ),
     graphed(
-        PlainAway, "ffmpeg-nlm", nlmeans, ("grey", "clips"), "takes no σ", "float32", s=partial(strength, patch=7),
+        PlainAway, "ffmpeg-nlm", nlmeans, ("grey",), "takes no σ", "float32", s=partial(strength, patch=7),
         p=7, r=21,
     ),
     graphed(PlainAway, "ffmpeg-bm3d", bm3d, ("grey",), "its first step", "float32", **BM3D),
