@@ -174,7 +174,7 @@ METHODS: tuple[Away, ...] = (
     ),
     graphed(PlainAway, "ffmpeg-bm3d", bm3d, ("grey",), "its first step", "float32", **BM3D),
     PlainAway(
-        "gmic-denoise", "gmic", "gmic", "float32", note="patches of 5×5 in windows of 6×6", enters=("quality",),
-        filter=replace(DENOISE, forms=("grey", "colour")),
+        "gmic-denoise", "gmic", "gmic", "float32", note="patches of 5×5 in windows of 6×6",
+        enters=("quality", "qualities"), filter=replace(DENOISE, forms=("grey", "colour")),
     ),
 )  # fmt: skip

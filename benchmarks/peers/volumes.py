@@ -127,10 +127,4 @@ METHODS: tuple[Away, ...] = (
             options={"profile": "BM4DProfile"},
         ),
     ),
-    PlainAway(
-        "bmnd-bm3d", "bmnd", "bmnd", "float32", enters=("grey",), note="compiles at its first call",
-        filter=Bmnd(
-            "bmnd-bm3d", "bmnd", "bmnd", "float32", function=block_matching, options={"profile": "BM3DProfile"}
-        ),
-    ),
 )  # fmt: skip

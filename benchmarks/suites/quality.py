@@ -54,7 +54,7 @@ WORDS = {
     "bm3dcpu-step8": "bm3dcpu, block step 8", "bm3dcpu-step6": "bm3dcpu, block step 6",
     "bm3dcpu-step4": "bm3dcpu, block step 4", "vapoursynth-bm3d": "VapourSynth's bm3d, fast",
     "vapoursynth-wnnm": "VapourSynth's WNNM, one pass", "ispc-nlm": "nlm_ispc", "ffmpeg-nlm": "FFmpeg's nlmeans",
-    "ffmpeg-bm3d": "FFmpeg's bm3d, first step", "gmic-denoise": "G'MIC's denoise", "bmnd-bm3d": "bmnd",
+    "ffmpeg-bm3d": "FFmpeg's bm3d, first step", "gmic-denoise": "G'MIC's denoise",
     "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
     "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
     "learned-best": '`method="learned", quality="best"`',

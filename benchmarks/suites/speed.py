@@ -15,7 +15,7 @@ from ..peers.plain import Plain
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "pictures"))
 GREY = (*EVERYONE, *peers.entering(Equal, "grey"))
 CLASSICAL = tuple(name for name in QUALITIES if not name.startswith("learned"))
-BLOCKS = peers.entering(Plain, "grey")
+BLOCKS = *peers.entering(Plain, "grey"), *peers.entering(Plain, "qualities")
 """Filters of grey pictures that are given σ and choose all else."""
 CLIPS = "nlmeans-fast", "nlmeans-balanced", "ridge-fast", "ridge", *peers.entering(Plain, "clips")
 SMALL_VOLUMES = "nlmeans-fast", "nlmeans-balanced", "ridge", *peers.entering(Plain, "small volumes")

@@ -75,7 +75,7 @@ def denoise_image(image, p, r, noise_model):
     return Image(made)
 """,
     "bmnd": """
-BM3DProfile, BM4DProfile = (lambda: 1), (lambda: 2)
+BM4DProfile = lambda: 2
 def bmnd(volume, profile, sigma): return volume * 0 + profile * sigma
 """,
 }
@@ -120,7 +120,6 @@ def answered(name, case=CASE, sigma=25.0, threads=1):
         ("simpleitk-patches", VOLUME, 2, 5 * 25 + 2 + 0.025),
         ("ants-nlm", VOLUME, 1, 112),  # and what was put around it is gone
         ("bmnd-bm4d", VOLUME, 1, 50),
-        ("bmnd-bm3d", CASE, 1, 25),
     ],
 )
 def test_a_filter_is_called_with_what_sigma_means_to_it(named, name, case, threads, value):
@@ -129,7 +128,7 @@ def test_a_filter_is_called_with_what_sigma_means_to_it(named, name, case, threa
 
 def test_every_filter_that_wants_that_interpreter_is_tried_here():
     assert set(OTHER) == {
-        "ffmpeg", "ffmpeg-nlm", "ffmpeg-bm3d", "gmic-denoise", "simpleitk-patches", "ants-nlm", "bmnd-bm4d", "bmnd-bm3d"
+        "ffmpeg", "ffmpeg-nlm", "ffmpeg-bm3d", "gmic-denoise", "simpleitk-patches", "ants-nlm", "bmnd-bm4d"
     }  # fmt: skip
 
 
