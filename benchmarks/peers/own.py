@@ -11,6 +11,7 @@ import numpy as np
 
 from ..harness.methods import Call
 from ..harness.pictures import Picture, PictureCase, PictureJudge
+from .equal import axes
 from .plain import Plain
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def given(case: Any, sigma: float | None, threads: int) -> dict[str, Any]:
     """Return what our two functions are given of a case."""
     noise = getattr(case, "noise", None)
     known: dict[str, Any] = {"sigma": sigma} if noise is None else {"noise": noise}
-    return {**known, "channel_axis": -1 if case.colour else None, "threads": threads}
+    return {**known, **axes(case), "threads": threads}
 
 
 @dataclass(frozen=True)
