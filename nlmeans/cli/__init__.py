@@ -207,6 +207,42 @@ def plan(
     raise typer.Exit(console.code)
 
 
+@app.command(short_help="Print what files were understood to be.")
+@with_flags
+def info(
+    *,
+    inputs: Inputs,
+    reading: Reading,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list in JSON.")] = False,
+) -> None:
+    """Print what files were understood to be: axes, sizes, pixel size, channels, what is missing, and the noise.
+
+    The noise is that of the model that --noise auto would choose, of a large file from a sample.
+    """
+    from .understanding import shown, understood
+
+    with Console(quiet=as_json) as console:
+        found = []
+        for source in files_of(inputs):
+            with console.working_on(source):
+                found.append(understood(source, reading))
+                if not as_json:
+                    typer.echo(shown(found[-1]))
+        if as_json:
+            import json
+
+            typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    raise typer.Exit(console.code)
+
+
+@app.command("formats", short_help="List the kinds of files that can be read and written.")
+def list_formats(as_json: Annotated[bool, typer.Option("--json", help="Print a list in JSON.")] = False) -> None:
+    """List the kinds of files that can be read, written, and done by regions here, and what to install for others."""
+    from .listing import listed
+
+    typer.echo(listed(as_json))
+
+
 @app.command(short_help="Draw which pixels one pixel is averaged with.")
 @with_flags
 def explain(

@@ -15,6 +15,8 @@ from ..formats.table import by_name, by_store, endings, to_write
 
 logger = logging.getLogger("nlmeans")
 
+OTHERWISE = ".tif"
+"""End of the name of what is made of a file whose own format cannot be written."""
 BIG = 1 << 24
 """Bytes of a file from which it is asked what it would take in memory."""
 
@@ -64,7 +66,10 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / (source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
+        place = target / source.name
+        if fmt is not None and not fmt.can("write", "create"):
+            place = place.with_suffix(OTHERWISE)
+            logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(

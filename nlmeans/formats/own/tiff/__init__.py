@@ -14,6 +14,10 @@ class Tiff(Format):
     """One picture or stack of any type, with what its file says besides."""
 
     name, endings, has_series = "TIFF", (".tif", ".tiff"), True
+    loses = (
+        "other pictures, thumbnails and masks in the file; a palette, which becomes RGB; compressions other than "
+        "deflate; by regions smaller copies, too"
+    )
     magic = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
     def read(self, request: Request) -> Picture:
