@@ -56,7 +56,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
         If an output has the name of no format, or two inputs would go to the same output.
     """
     target = Path(output)
-    into_folder = (target.is_dir() and not by_store(target)) or output.endswith(("/", os.sep))
+    into_folder = is_folder(output)
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT", "write", "create")
@@ -77,6 +77,11 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
             )
         sources[place] = source
     return [(source, place) for place, source in sources.items()], target
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder, which exists or is written with a slash at the end."""
+    return (Path(output).is_dir() and not by_store(Path(output))) or output.endswith(("/", os.sep))
 
 
 def files_of(inputs: Iterable[Path]) -> Iterator[Path]:

@@ -38,13 +38,16 @@ def write(part: Path, picture: Picture) -> None:
         stored[...] = array.reshape(stored.shape)
         stored.flush()
         return
+    tags = dict(origin.tags)
+    if picture.nodata is None and whole.nodata_of(origin, array.dtype) is not None:
+        del tags[whole.NODATA]  # of pixels that are none of those that were read
     levels, smaller = [], array
     nodata = _stored_nodata(picture, origin)
     for shape in origin.levels:
         smaller = shrunk(smaller, shape, nodata)
         levels.append(smaller)
     tiled = {} if origin.tile is None or origin.imagej is not None else {"tile": origin.tile}
-    save(part, array, picture.exif, origin.tags, options(origin, array.dtype) | tiled, levels)
+    save(part, array, picture.exif, tags, options(origin, array.dtype) | tiled, levels)
 
 
 def _stored_nodata(picture: Picture, origin: Origin) -> float | None:

@@ -54,11 +54,12 @@ class Origin:
     tags: dict[int, tuple[int, Any, Any]] = field(repr=False)
 
     def typed(self, dtype: np.dtype) -> Origin:
-        """Return what is written back of a file whose pixels become floating-point numbers."""
-        name = "double" if dtype == np.float64 else "float"
+        """Return what is written back of a file whose pixels become numbers of another type, and 0 black."""
+        name = {"float64": "double", "float32": "float"}.get(dtype.name, dtype.name)
         ome = None if self.ome is None else re.sub(r'(<Pixels\b[^>]*\sType=")[^"]*', rf"\g<1>{name}", self.ome)
         ome = None if ome is None else re.sub(r'\sSignificantBits="[^"]*"', "", ome)
-        return replace(self, in_place=False, ome=ome)
+        shown = MIN_IS_BLACK if self.photometric == MIN_IS_WHITE else self.photometric
+        return replace(self, in_place=False, ome=ome, white=None, photometric=shown)
 
 
 def read(request: Request) -> Picture:
