@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import logging
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,10 @@ NAMES = {
     "y": "Y", "lat": "Y", "latitude": "Y", "x": "X", "lon": "X", "longitude": "X",
 }  # fmt: skip
 """Names of axes that are known, in small letters."""
+VERSION = "0.5"
+"""Of OME-Zarr, for images that were none."""
+AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+"""Types of axes, in the order in which OME-Zarr has them."""
 UNITS = {
     "picometer": "pm", "angstrom": "Å", "nanometer": "nm", "micrometer": "µm", "millimeter": "mm", "centimeter": "cm",
     "meter": "m", "inch": "in",
@@ -54,8 +60,6 @@ def multiscale(
         scale = _scale(images[0], count)
     except PictureError as error:
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
-    if others := sorted(set(_inside(group)) - {level.partition("/")[0] for level in levels}):
-        logger.warning("%s: %s in it are not copied", path, ", ".join(others))
     known = letters([axis.get("name") for axis in axes], count)
     units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
     channels = picture.naming(_channels(group), known, arrays[0].shape)
@@ -82,6 +86,17 @@ def naming(info: ArrayInfo) -> dict[str, Any]:
     low, high = (0, 1) if limits is None else (int(limits.min), int(limits.max))
     window = {"min": low, "max": high, "start": low, "end": high}
     return {"omero": {"channels": [{"label": name, "color": "FFFFFF", "window": window} for name in channels]}}
+
+
+def shown(ome: dict[str, Any], planes: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Return the same metadata with ranges from what is in a plane of each channel, in which viewers show it."""
+    ome = copy.deepcopy(ome)
+    for channel, plane in zip(ome["omero"]["channels"], planes, strict=True):
+        values = plane[np.isfinite(plane)]
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+        ends = {"min": low, "max": high} if plane.dtype.kind == "f" else {}
+        channel["window"] |= {"start": low, "end": high} | ends
+    return ome
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -179,10 +194,54 @@ def advice(array: Any) -> str | None:
     )
 
 
+def new(info: ArrayInfo, axes: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, Any]:
+    """Return what a new OME-Zarr image says of itself: version, axes in their order, and levels of these shapes.
+
+    A pixel of a level is as large as those of the finest that it is the mean of, and lies in their middle.
+    """
+    sides = dict(zip((axis for axis in axes if axis in "ZYX"), spacing(info) or (), strict=False))
+    each = np.array([float(sides.get(axis, 1)) for axis in axes])
+    sets = []
+    for number, shape in enumerate(shapes):
+        ratio = np.divide(shapes[0], shape)
+        steps = [{"type": "scale", "scale": (each * ratio).tolist()}]
+        if number:
+            steps.append({"type": "translation", "translation": (each * (ratio - 1) / 2).tolist()})
+        sets.append({"path": str(number), "coordinateTransformations": steps})
+    image = {
+        "axes": [{"name": axis.lower(), "type": AXES[axis]} | unit(info, axis) for axis in axes],
+        "datasets": sets,
+    } | ({"type": "mean"} if len(sets) > 1 else {})
+    return {"version": VERSION, "multiscales": [image]} | naming(info)
+
+
+def spacing(info: ArrayInfo) -> tuple[float, ...] | None:
+    """Return the sides of a pixel along Z, Y and X, if all that there are of these are known."""
+    count = sum(axis in "ZYX" for axis in info.axes or "")
+    return info.spacing if info.spacing is not None and len(info.spacing) == count else None
+
+
+def smaller(shape: tuple[int, ...], axes: str, sizes_of: tuple[float, ...] | None, side: int) -> list[tuple[int, ...]]:
+    """Return the shapes of an image's levels, the finest first: the last picture is at most ``side`` pixels wide.
+
+    Sides of space are halved, but for those along which pixels are already twice as large as others; and Z, where
+    nothing is said of sizes.
+    """
+    space = [k for k, axis in enumerate(axes) if axis in "ZYX"]
+    sizes = dict(zip(space, sizes_of or [math.inf if axes[k] == "Z" else 1.0 for k in space], strict=True))
+    shapes = [shape]
+    while max(shapes[-1][k] for k in space if axes[k] != "Z") > side:
+        finest = min(size for k, size in sizes.items() if shapes[-1][k] > 1)
+        halved = [k for k in space if sizes[k] < 2 * finest and shapes[-1][k] > 1]
+        sizes |= {k: 2 * sizes[k] for k in halved}
+        shapes.append(tuple(n // 2 if k in halved else n for k, n in enumerate(shapes[-1])))
+    return shapes
+
+
 def unit(info: ArrayInfo, axis: str) -> dict[str, str]:
     """Return what OME-Zarr says of an axis's unit."""
     names = {letter: name for name, letter in UNITS.items()}
-    return {"unit": names[info.unit]} if info.unit in names and info.spacing and axis in "XYZ" else {}
+    return {"unit": names[info.unit]} if info.unit in names and spacing(info) and axis in "XYZ" else {}
 
 
 def check_size(array: Any, stored: int, there: int, request: Request, most: int = 2**24) -> int:
