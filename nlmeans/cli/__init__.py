@@ -149,7 +149,8 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            others=others, overwrite=overwrite, progress=progress, **working.given,
+                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
                     console.done(target, report)

@@ -34,6 +34,7 @@ from . import files
 from .blocks import Sizes
 from .inputs import Axes, Inputs, Watch
 from .output import Output
+from .residual import Residual
 from .task import COUNTED
 from .work import Resources, carry_out
 from .workers import Cluster
@@ -74,6 +75,7 @@ def denoise(
     nodata: float | None = None,
     max_pixels: int | None = None,
     series: int | str | None = None,
+    residual: FilePath | None = None,
     others: Literal["copy", "link"] | None = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
@@ -109,6 +111,8 @@ def denoise(
         As for `nlmeans.io.read`: what a file may claim beyond what it holds. It does not bound what is really there.
     series : int or str, optional
         Which of several images in the source, as for `nlmeans.io.read`.
+    residual : path, optional
+        A file for what was taken away, in the source's axes: source − result, in a type that has a sign.
     others : "copy" or "link", optional
         What else is in a Zarr store, such as labels and other images: copied, or linked to by names that lead from the
         new store to the old one. Left out by default.
@@ -179,6 +183,11 @@ def denoise(
 
     stop()
     fmt = to_write(path, "create")
+    beside = None if residual is None else Path(residual).resolve()
+    if beside is not None:
+        files.check_target(to_write(beside, "create"), beside, (source, mask, guide, sigma), replacing)
+        if beside in (path, Path(source).resolve()):
+            raise PictureError(f"the residual must be a file of its own; got {residual}")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
@@ -210,7 +219,12 @@ def denoise(
             by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
             missing = "mask" in of.companions or any(lost for _, lost in decided)
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
-            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by)
+
+            def ending(finished: Path) -> None:
+                if beside is not None:
+                    Residual(to_write(beside, "create"), beside, of.image, of.axes.names).write(finished, stop)
+
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, ending)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)

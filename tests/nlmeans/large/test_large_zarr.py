@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from nlmeans import formats, large
 from nlmeans.cli import app
+from nlmeans.large.blocks import Sizes
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
 
@@ -108,7 +109,7 @@ def test_a_run_that_was_stopped_goes_on_with_axes_that_were_turned(monkeypatch):
         if count == 1:
             raise KeyboardInterrupt
 
-    sizes = large.run.Sizes(most=(1 << 10, 1 << 10))
+    sizes = Sizes(most=(1 << 10, 1 << 10))
     with pytest.raises(KeyboardInterrupt):
         large.denoise("in.npy", "out.zarr", 0, axes="YXC", progress=stop, sizes=sizes, threads=1)
     assert Path("out.zarr.part").exists()

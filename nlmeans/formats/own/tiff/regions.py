@@ -297,6 +297,8 @@ class TiffTarget(Target):
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
         tags = saving.declaring(self.info.nodata) if origin is None else dict(origin.tags)
+        if self.source is not None and self.info.nodata is None and self.source.info.nodata is not None:
+            del tags[whole.NODATA]  # of pixels that are none of those that were read
         saving.save(path, pixels, camera, tags, given)
 
     def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:

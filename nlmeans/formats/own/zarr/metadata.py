@@ -25,6 +25,8 @@ NAMES = {
     "y": "Y", "lat": "Y", "latitude": "Y", "x": "X", "lon": "X", "longitude": "X",
 }  # fmt: skip
 """Names of axes that are known, in small letters."""
+NODATA = ("_FillValue", "missing_value")
+"""Attributes that declare a value to stand for no data."""
 VERSION = "0.5"
 """Of OME-Zarr, for images that were none."""
 AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
@@ -276,7 +278,7 @@ def nodata(array: Any, dtype: np.dtype, *, complete: bool) -> float | None:
     where xarray keeps it as such in version 2. A fill value of 0 is none: it is what nobody chose, and dark pixels have
     it too.
     """
-    for name in ("_FillValue", "missing_value"):
+    for name in NODATA:
         said = array.attrs.get(name)
         value = declared(_decoded(said), dtype) if said is not None else None
         if value is not None:

@@ -178,7 +178,7 @@ class ZarrTarget(Target):
         """Write all but the pixels."""
         if not isinstance(source, ZarrSource):
             return cls._create_new(path, info, piece, side)
-        image = source.image
+        image, keeps = source.image, info.nodata is not None or source.info.nodata is None
         if image.levels:
             group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
             group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
@@ -187,7 +187,8 @@ class ZarrTarget(Target):
             if info.dtype != source.info.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
                 zarr.create_array(
                     path, name=name, shape=array.shape, dtype=info.dtype, chunks=array.chunks, shards=array.shards,
-                    zarr_format=array.metadata.zarr_format, fill_value=array.fill_value, attributes=dict(array.attrs),
+                    zarr_format=array.metadata.zarr_format, fill_value=array.fill_value if keeps else 0,
+                    attributes={key: said for key, said in array.attrs.items() if keeps or key not in metadata.NODATA},
                     dimension_names=getattr(array.metadata, "dimension_names", None),
                 )  # fmt: skip
                 continue
