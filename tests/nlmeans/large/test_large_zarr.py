@@ -26,6 +26,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(FORMAT, "chunk", {"X": 32, "Y": 32, "Z": 8})
 
 
+def nl(*arguments, code=0):
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == code, done.output
+    return done
+
+
 def ome(path="out.zarr"):
     return json.loads(Path(path, "zarr.json").read_text())["attributes"]["ome"]
 
@@ -117,6 +123,45 @@ def test_a_run_that_was_stopped_goes_on_with_axes_that_were_turned(monkeypatch):
     np.testing.assert_array_equal(zarr.open("out.zarr")["0"][...], image.transpose(2, 0, 1))
 
 
+# --- several images ---
+
+
+def several(group, names, shapes):
+    images = []
+    for name, shape in zip(names, shapes, strict=True):
+        group.create_array(f"{name}/0", data=noise(shape))
+        sets = [{"path": f"{name}/0", "coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]}]
+        images.append({"name": name, "axes": [{"name": "y"}, {"name": "x"}], "datasets": sets})
+    group.attrs["ome"] = {"version": "0.5", "multiscales": images}
+
+
+def test_one_of_several_images_of_a_group(caplog):
+    several(zarr.create_group("in.zarr"), ["left", "right"], [(40, 50), (60, 70)])
+    for series, name in ((0, "left"), (1, "right"), ("right", "right"), (None, "left")):
+        large.denoise("in.zarr", "out.zarr", 50, series=series, overwrite=True)
+        (image,) = ome()["multiscales"]
+        assert image["name"] == name
+        assert zarr.open("out.zarr")[f"{name}/0"][...].std() < 30
+        assert [array for array, _ in zarr.open("out.zarr").groups()] == [name]
+        assert ("the first of 2 images is taken" in caplog.text) == (series is None)
+    with pytest.raises(formats.PictureError, match=r"0 to 1, or a name \(left, right\); got 2"):
+        large.denoise("in.zarr", "none.zarr", 50, series=2)
+    with pytest.raises(formats.PictureError, match="must be 0, the only one; got 1"):
+        large.denoise("in.zarr/left/0", "none.zarr", 50, series=1)
+
+
+def test_series_as_bio_formats_writes_them():
+    group = zarr.create_group("in.zarr")
+    group.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    for k in range(11):
+        several(group.create_group(str(k)), ["a"], [(40, 50 + k)])
+    with pytest.raises(formats.PictureError, match=r"must hold one image: .*in\.zarr holds 11; choose one.*--series"):
+        large.denoise("in.zarr", "out.zarr", 50)
+    large.denoise("in.zarr", "out.zarr", 50, series=10)
+    assert zarr.open("out.zarr")["a/0"].shape == (40, 60)
+    assert json.loads(nl("info", "in.zarr", "--series", 2, "--json").stdout)[0]["shape"] == [40, 52]
+
+
 # --- what else is in a store ---
 
 
@@ -134,12 +179,6 @@ def store():
     Path("in.zarr/OME/METADATA.ome.xml").write_text("<OME/>")
     Path("in.zarr/notes.txt").write_text("by hand")
     return group
-
-
-def nl(*arguments, code=0):
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert done.exit_code == code, done.output
-    return done
 
 
 def test_what_else_is_in_a_store_is_left_out_with_a_line(store):

@@ -14,7 +14,7 @@ from .places import CODECS, is_node, split
 class Zarr(Format):
     """A store of one array or image, of any type; a folder."""
 
-    name, endings = "Zarr", (".zarr",)
+    name, endings, has_series = "Zarr", (".zarr",), True
     needs, extra = "zarr", "scale"
     loses = "labels, other images and groups in the store, unless --others copy or link brings them"
     codec_memory = CODECS

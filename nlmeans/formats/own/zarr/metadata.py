@@ -25,6 +25,7 @@ NAMES = {
     "y": "Y", "lat": "Y", "latitude": "Y", "x": "X", "lon": "X", "longitude": "X",
 }  # fmt: skip
 """Names of axes that are known, in small letters."""
+CHOOSE = "choose one by its number from 0, or its name, with --series (series=)"
 NODATA = ("_FillValue", "missing_value")
 """Attributes that declare a value to stand for no data."""
 VERSION = "0.5"
@@ -38,10 +39,45 @@ UNITS = {
 """Units of length as OME-Zarr names them."""
 
 
+def series(group: Any, request: Request) -> tuple[Any, int]:
+    """Return the group and the number within it of the image that is asked for.
+
+    A group holds several images by its own metadata, or as groups with numbers, as Bio-Formats writes them.
+    """
+    own = described(group)
+    if isinstance(own, dict) and "bioformats2raw.layout" in own:
+        inside = [name for name in _inside(group) if name.isdigit()]
+        inside.sort(key=int)
+        if request.series is None and len(inside) != 1:
+            raise PictureError(f"a group must hold one image: {request.path} holds {len(inside)}; {CHOOSE}")
+        return group[inside[request.chosen(inside) or 0]], 0
+    images = own.get("multiscales") if isinstance(own, dict) else None
+    images = images if isinstance(images, list) and images else [{}]
+    names = [str(image.get("name", "")) if isinstance(image, dict) else "" for image in images]
+    number = request.chosen(names)
+    if number is None and len(names) > 1:
+        logger.warning("%s: the first of %d images is taken; %s", request.path, len(names), CHOOSE)
+    return group, number or 0
+
+
+def described(group: Any) -> Any:
+    """Return what the attributes of a group say of images, in this version or before."""
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes)
+
+
+def only(attributes: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the attributes of a group with one of the images that it was."""
+    attributes = copy.deepcopy(attributes)
+    own = attributes.get("ome", attributes)
+    own["multiscales"] = [own["multiscales"][number]]
+    return attributes
+
+
 def multiscale(
-    group: Any, path: Path
+    group: Any, path: Path, number: int
 ) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None, tuple[str, ...] | None]:
-    """Return what the metadata of a group say of its first image, as `Image` has it.
+    """Return what the metadata of a group say of one of its images, as `Image` has it.
 
     That is levels, axes, scale, unit and names of channels.
 
@@ -50,16 +86,16 @@ def multiscale(
     PictureError
         If they are damaged, or name a level that is not there.
     """
-    images = _images(group, path)
+    image = _images(group, path)[number]
     try:
-        levels = _levels(images[0])
+        levels = _levels(image)
         arrays = [_array(group, level) for level in levels]
         count = arrays[0].ndim
         _require(all(array.ndim == count for array in arrays), "levels have different numbers of axes")
-        given = images[0].get("axes", list("tczyx"[-count:]))
+        given = image.get("axes", list("tczyx"[-count:]))
         _require(isinstance(given, list), f"axes is {quoted(given)}")
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in given]
-        scale = _scale(images[0], count)
+        scale = _scale(image, count)
     except PictureError as error:
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
     known = letters([axis.get("name") for axis in axes], count)
@@ -70,7 +106,7 @@ def multiscale(
 
 def _channels(group: Any) -> tuple[str, ...] | None:
     """Return the names of channels, if all have one."""
-    own = group.attrs.get("ome", dict(group.attrs))
+    own = described(group)
     shown = own.get("omero") if isinstance(own, dict) else None
     said = shown.get("channels") if isinstance(shown, dict) else None
     if not isinstance(said, list):
@@ -117,16 +153,13 @@ def _inside(group: Any) -> list[str]:
 
 def _images(group: Any, path: Path) -> list[dict[str, Any]]:
     """Return the descriptions of the images that a group is."""
-    attributes = dict(group.attrs)
-    own = attributes.get("ome", attributes)
+    own = described(group)
     images = own.get("multiscales") if isinstance(own, dict) else own
     if images is None or images == []:
         inside = ", ".join(_inside(group)[:6]) or "nothing"
         raise PictureError(f"a group must be an OME-Zarr image: name what is meant in {path}, which holds {inside}")
-    if not isinstance(own, dict) or not isinstance(images, list) or not isinstance(images[0], dict):
+    if not isinstance(own, dict) or not isinstance(images, list) or not all(isinstance(one, dict) for one in images):
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: they describe no image but {quoted(images)}")
-    if len(images) > 1:
-        logger.warning("%s: the first of %d images is taken", path, len(images))
     return images
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import os
@@ -41,9 +40,10 @@ class Image:
     scale: tuple[float, ...] | None  # sides of a pixel along all axes
     unit: str | None  # their unit along the axes of space, where it is one
     channels: tuple[str, ...] | None  # their names
+    number: int = 0  # of this image among those that the metadata of its group describe
 
     @classmethod
-    def open(cls, path: Path) -> Image:
+    def open(cls, request: Request) -> Image:
         """Read the metadata.
 
         Raises
@@ -51,6 +51,7 @@ class Image:
         PictureError
             If there is no image.
         """
+        path = request.path
         store, within = split(path)
         if not store.exists():
             raise FileNotFoundError(f"there is no {store}")
@@ -59,8 +60,10 @@ class Image:
         except Exception as error:  # whatever is wrong with metadata
             raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
+            request.chosen([""])
             return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None, None)
-        return cls(node, *metadata.multiscale(node, path))
+        group, number = metadata.series(node, request)
+        return cls(group, *metadata.multiscale(group, path, number), number)
 
     @property
     def consolidated(self) -> bool:
@@ -75,8 +78,7 @@ class Image:
 
 def _place(path: Path, image: Image) -> Path:
     """Return the folder of an image's finest level."""
-    store, within = split(path)
-    return store / within / (image.levels[0] if image.levels else "")
+    return split(path)[0] / image.finest.path
 
 
 def _stored(place: Path) -> tuple[int, int]:
@@ -103,7 +105,7 @@ class ZarrSource(Source):
     def open(cls, request: Request) -> ZarrSource:
         """Read the metadata, refuse what nobody can count or hold, and warn of missing chunks."""
         path = request.path
-        image = Image.open(path)
+        image = Image.open(request)
         array = image.finest
         stored, there = _stored(_place(path, image))
         chunks = metadata.check_size(array, stored, there, request)
@@ -136,9 +138,9 @@ class ZarrSource(Source):
         """What else is in the folder of a group: labels, other images, metadata of a maker."""
         if not self.image.levels:
             return []
-        store, within = split(self.path)
+        place = split(self.path)[0] / self.image.node.path
         known = {*METADATA, *(level.partition("/")[0] for level in self.image.levels)}
-        inside = sorted((store / within).iterdir())
+        inside = sorted(place.iterdir())
         return [one for one in inside if one.name not in known and not one.name.startswith(".")]
 
     def read(self, slices: Slices) -> np.ndarray:
@@ -181,7 +183,7 @@ class ZarrTarget(Target):
         image, keeps = source.image, info.nodata is not None or source.info.nodata is None
         if image.levels:
             group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
-            group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
+            group.attrs.update(metadata.only(dict(image.node.attrs), image.number))
         for name in image.levels or (None,):
             array = image.node[name] if name else image.node
             if info.dtype != source.info.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
@@ -255,7 +257,7 @@ class ZarrTarget(Target):
     def reopen(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Go on with a store that was created."""
         _sweep(path)
-        image = source.image if isinstance(source, ZarrSource) else Image.open(path)
+        image = source.image if isinstance(source, ZarrSource) else Image.open(Request(path, None, None, 0))
         target = cls(path, info, image.levels, image.consolidated, piece, new=not isinstance(source, ZarrSource))
         shape = tuple(info.shape[k] for k in target._order)
         if target._arrays[0].shape != shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != info.dtype:
