@@ -13,21 +13,17 @@ SERVES = {"mask": ("NT", ""), "map": ("NTC", "ZYX"), "guide": ("NC", "")}
 """Axes that may be left out or have length 1, then shared by all along them, and others that may only have length 1."""
 
 
-@cache
-def _order(axes: str) -> tuple[tuple[int, ...], tuple[slice | None, ...]]:
-    """Return the order in which planes have an array's axes, and the index that adds those that it lacks."""
-    order = tuple(axes.index(axis) for axis in "NCTZYX" if axis in axes)
-    return order, tuple(slice(None) if set(one) & set(axes) else None for one in ("N", "C", "TZ", "Y", "X"))
-
-
 @dataclass(frozen=True)
 class Layout:
     """Named axes of an array: N separate images, C channels, and space (T or Z, Y, X).
 
+    Of an array with both T and Z, each time is an image of its own: what moves is not compared with what was there
+    before, unless Z is named N.
+
     Parameters
     ----------
     axes : str
-        One letter of ``NTZCYX`` a dimension, Y and X among them, T or Z at most once.
+        One letter of ``NTZCYX`` a dimension, Y and X among them, and no more than two of N, T and Z.
 
     Examples
     --------
@@ -45,7 +41,12 @@ class Layout:
     @property
     def space(self) -> str:
         """The axes along which pixels are compared, slowest first."""
-        return "".join(axis for axis in "TZYX" if axis in self.axes)
+        return "".join(axis for axis in ("ZYX" if "Z" in self.axes else "TYX") if axis in self.axes)
+
+    @property
+    def separate(self) -> str:
+        """The axis along which images are separate; "" where there is none."""
+        return "".join(axis for axis in "NT" if axis in self.axes and axis not in self.space)
 
     @property
     def channel_axis(self) -> int | None:
@@ -54,14 +55,13 @@ class Layout:
 
     def planes(self, array: np.ndarray) -> np.ndarray:
         """Return a view of shape (N, C, Z, Y, X)."""
-        order, places = _order(self.axes)
-        return array.transpose(order)[places]
+        order, absent = _order(self)
+        return array.transpose(order)[tuple(None if k in absent else slice(None) for k in range(5))]
 
     def array(self, planes: np.ndarray) -> np.ndarray:
         """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""
-        order = [axis for axis in "NCTZYX" if axis in self.axes]
-        absent = tuple(k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes))
-        return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
+        order, absent = _order(self)
+        return planes.squeeze(absent).transpose([order.index(k) for k in range(len(order))])
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
         """Return each reading of the axes of a mask, a map of the noise or a guide for an image of these ``sides``.
@@ -70,6 +70,7 @@ class Layout:
         length 1 may be absent too. Equivalent readings count as one.
         """
         absent, single = SERVES.get(what, SERVES["map"])  # maps have the names of a noise model's numbers
+        absent += self.separate
         free = [k for k, axis in enumerate(self.axes) if axis in absent + "_"]
         readings: dict[str, str] = {}
         for left_out in (set(some) for count in range(len(free) + 1) for some in combinations(free, count)):
@@ -89,3 +90,11 @@ class Layout:
         """Return radii of the spatial axes as (z, y, x)."""
         z, y, x = (0, *radii)[-3:]
         return z, y, x
+
+
+@cache
+def _order(layout: Layout) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes in the order of planes, and the numbers of those axes of planes that there are not."""
+    parts = layout.separate, "C" if "C" in layout.axes else "", layout.space[:-2]
+    order = tuple(map(layout.axes.index, "".join(parts) + "YX"))
+    return order, tuple(k for k, part in enumerate(parts) if not part)
