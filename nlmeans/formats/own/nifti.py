@@ -21,6 +21,7 @@ import numpy as np
 from .. import exif
 from ..foreign import FREESURFER
 from ..format import Format
+from ..mapped import fill
 from ..picture import LENGTHS, Picture, PictureError, Request, times
 
 logger = logging.getLogger("nlmeans")
@@ -31,7 +32,6 @@ LARGEST = 540  # bytes of a NIfTI-2 header
 DEFLATE = 1032  # bytes that one byte can stand for
 PADDING = 2**16  # bytes after the pixels that are read, to see gzip's check sum
 MOST_EXACT = 2**53  # whole numbers that float64 holds
-SLAB = 2**24  # bytes decoded at once
 ZIP_LEVEL = 6
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 UNITS = {"meter": "m", "mm": "mm", "micron": "µm"}
@@ -215,17 +215,7 @@ def _check_size(shape: tuple[int, ...], end: int, size: int, zipped: bool, reque
 
 def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Read the pixels, in the order of the file, and to its end if that is near: there gzip says if all was right."""
-    array = np.empty(math.prod(shape), dtype)  # takes memory as it is filled
-    room = array.data.cast("B")
-    begun = begun[: len(room)]
-    room[: len(begun)] = begun
-    done = len(begun)
-    while done < len(room):
-        block = file.read(min(SLAB, len(room) - done))
-        if not block:
-            raise PictureError(f"the file is cut short: its pixels take {len(room):,} bytes, there are {done:,}")
-        room[done : done + len(block)] = block
-        done += len(block)
+    array = fill(file, np.empty(math.prod(shape), dtype), begun)
     if isinstance(file, gzip.GzipFile) and len(file.read(PADDING)) == PADDING:
         logger.warning("what follows the pixels is left out: it is more than padding")
     return array.reshape(shape, order="F")
