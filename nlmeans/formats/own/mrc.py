@@ -31,7 +31,7 @@ from ..picture import LENGTHS, Picture, PictureError, Request, times
 logger = logging.getLogger("nlmeans")
 
 PLAIN = (".mrc", ".mrcs", ".map", ".ccp4", ".st", ".ali", ".rec")
-PACKED = {".gz": gzip.open, ".bz2": bz2.open}
+PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 MAGIC, PLACE = b"MAP", 208
 HEADER = 1024
 DEFLATE = 1032  # bytes that one byte can stand for
