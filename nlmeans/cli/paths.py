@@ -11,7 +11,7 @@ import typer
 
 from ..formats import PictureError
 from ..formats.format import Format
-from ..formats.table import by_name, by_store, endings, to_write
+from ..formats.table import by_name, by_store, endings, is_file, to_write
 
 logger = logging.getLogger("nlmeans")
 
@@ -24,7 +24,8 @@ def in_blocks(source: Path, target: Path, series: str | None) -> bool:
     read, written = by_store(source) or by_name(source), by_name(target)
     if _only_in_blocks(read, "read", "open") or _only_in_blocks(written, "write", "create"):
         return True
-    if not source.is_file() or source.stat().st_size < BIG:
+    file = source if read is None else read.file(source)
+    if not file.is_file() or file.stat().st_size < BIG:
         return False
     from ..large.files import is_large
 
@@ -56,7 +57,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     target = Path(output)
     into_folder = (target.is_dir() and not by_store(target)) or output.endswith(("/", os.sep))
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
-        if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
+        if is_file(inputs[0]):  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT", "write", "create")
         return [(inputs[0], target)], None
     if (target.exists() and not target.is_dir()) or (by_name(target) is not None and not into_folder):
@@ -64,7 +65,8 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / (source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
+        name = source.name if fmt is None else fmt.file(source).name
+        place = target / (name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(
@@ -90,6 +92,11 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
         if not pictures:
             raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(endings('write'))}")
         yield from pictures
+
+
+def check_target(target: Path, source: Path, overwrite: bool) -> None:
+    """Raise if the output of a picture may not or cannot be written: before the work, not after it."""
+    to_write(target, "write").check_target(target, overwrite)
 
 
 def check_name(path: Path, what: str, *abilities: str) -> Format:

@@ -28,7 +28,6 @@ OTHERS = (
     (128, b"DICM", "DICOM: convert the series to NIfTI (dcm2niix), or its pixel_array to NPY (pydicom)"),
     (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
     (0, b"v/1\x01", "OpenEXR: save its channels as NPY (OpenEXR), or convert it to a TIFF of floats"),
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5: save the data set as NPY (h5py), or denoise it as an array"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000: convert it to TIFF (opj_decompress, ImageMagick)"),
     (0, b"\xff\x0a", "JPEG XL: convert it to PNG (djxl)"),

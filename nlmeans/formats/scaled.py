@@ -70,3 +70,46 @@ class Scaling:
             return stored.astype(self.dtype)
         info = np.iinfo(self.dtype)
         return np.clip(np.rint(stored), max(info.min, -MOST_EXACT), min(info.max, MOST_EXACT)).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Blanked(Scaling):
+    """The same, where one stored number may stand for no value.
+
+    Attributes
+    ----------
+    blank : float or None
+        That number.
+    """
+
+    blank: float | None = None
+
+    @property
+    def undefined(self) -> bool:
+        """Whether real values are floats made of others, among which NaN stands for none."""
+        return self.scaled or self.working != self.dtype.newbyteorder("=")
+
+    @property
+    def nodata(self) -> float | None:
+        """The real value that stands for none."""
+        return None if self.blank is None else float("nan") if self.undefined else self.blank
+
+    def decode(self, stored: np.ndarray) -> np.ndarray:
+        """Return real values."""
+        if self.blank is None or not self.undefined:
+            return super().decode(stored)
+        none = stored == self.blank
+        real = super().decode(np.where(none, 0, stored).astype(stored.dtype)).astype(self.working, copy=False)
+        real[none] = np.nan
+        return real
+
+    def encode(self, real: np.ndarray) -> np.ndarray:
+        """Return stored values."""
+        none = np.isnan(real) if real.dtype.kind == "f" else np.False_
+        if not none.any() or (self.dtype.kind == "f" and (self.blank is None or not self.undefined)):
+            return super().encode(real)
+        if self.blank is None:
+            raise PictureError("NaN cannot be stored as a whole number where none is declared to stand for no value")
+        stored = super().encode(np.where(none, 0, real).astype(real.dtype))
+        stored[none] = self.blank
+        return stored

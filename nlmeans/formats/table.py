@@ -13,6 +13,7 @@ from typing import Any
 
 from . import foreign, own
 from .format import Format
+from .inside import split
 from .picture import PictureError
 
 logger = logging.getLogger("nlmeans")
@@ -64,7 +65,7 @@ def _all() -> Iterator[Format]:
 
 def by_name(path: Path) -> Format | None:
     """Return the format that a name stands for; None if there is none."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffixes = [suffix.lower() for suffix in split(path)[0].suffixes]
     ends = {"".join(suffixes[-2:]), *suffixes[-1:]}
     if not suffixes:
         return None
@@ -96,7 +97,7 @@ def to_write(path: Path, *abilities: str) -> Format:
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
         raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
-    return fmt
+    return fmt.at(path)
 
 
 def is_file(path: Path) -> bool:

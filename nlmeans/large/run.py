@@ -174,6 +174,7 @@ def denoise(
 
     stop()
     fmt = to_write(path, "create")
+    path = fmt.file(path)
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:

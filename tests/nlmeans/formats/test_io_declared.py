@@ -418,7 +418,7 @@ def test_a_mask_may_have_1_bit(suffix, more):
         (b"\0" * 128 + b"DICM", "this is DICOM: .*dcm2niix"),
         (b"ZISRAWFILE", "this is CZI"),
         (b"v/1\x01", "this is OpenEXR"),
-        (b"\x89HDF\r\n\x1a\n", "this is HDF5"),
+        (b"CDF\1", "this is NetCDF"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "this is WebP"),
         (b"BM", "this is BMP"),
     ],

@@ -170,7 +170,7 @@ def test_numbers_that_nothing_stands_for_are_refused():
     picture = io.read(source)
     pixels = picture.pixels.copy()
     pixels[0, 0] = np.nan
-    with pytest.raises(PictureError, match="NaN cannot be stored as a whole number where the header has no BLANK"):
+    with pytest.raises(PictureError, match="NaN cannot be stored as a whole number where none is declared"):
         io.write("b.fits", picture.with_pixels(pixels))
     assert not Path("b.fits").exists()
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...picture import PictureError
-from ...scaled import Scaling
+from ...scaled import Blanked
 
 BITS = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
@@ -17,18 +17,15 @@ TURNED = {"uint16": ("i2", 2.0**15), "uint32": ("i4", 2.0**31), "int8": ("u1", -
 
 
 @dataclass(frozen=True)
-class Coding(Scaling):
+class Coding(Blanked):
     """How a real value becomes a stored one.
 
     Attributes
     ----------
-    blank : int or None
-        The stored whole number that stands for no value.
     masked : bool
         Whether there is a mask beside the image: then its missing pixels are NaN.
     """
 
-    blank: int | None = None
     masked: bool = False
 
     @classmethod
@@ -71,36 +68,28 @@ class Coding(Scaling):
         return super().working
 
     @property
+    def undefined(self) -> bool:
+        """Whether real values are floats made of others."""
+        return super().undefined and (self.masked or not self.turned)
+
+    @property
     def nodata(self) -> float | None:
-        """The real value that stands for none."""
-        if self.working.kind == "f" and (self.dtype.kind == "f" or self.masked or self.scaled):
+        """The real value that stands for none: NaN for floats, as the format has it."""
+        if self.working.kind == "f" and (self.dtype.kind == "f" or self.masked or self.undefined):
             return float("nan")
         return None if self.blank is None else self.blank + self.inter
 
     def decode(self, stored: np.ndarray) -> np.ndarray:
-        """Return real values, NaN for none where they are floats."""
+        """Return real values."""
         if self.turned and not self.masked:
             return (stored.astype(np.int64) + int(self.inter)).astype(self.working)
-        real = super().decode(stored).astype(self.working, copy=False)
-        if self.blank is not None and np.isnan(self.nodata or 0.0):
-            real[stored == self.blank] = np.nan
-        return real
+        return super().decode(stored).astype(self.working, copy=False)
 
     def encode(self, real: np.ndarray) -> np.ndarray:
         """Return stored values."""
-        if self.dtype.kind == "f":
-            return super().encode(real)
-        if real.dtype.kind != "f":
-            values = real.astype(np.int64) - int(self.inter) if self.turned else real
-            return values.astype(self.dtype)
-        missing = np.isnan(real)
-        if not missing.any():
-            return super().encode(real)
-        if self.blank is None:
-            raise PictureError("NaN cannot be stored as a whole number where the header has no BLANK")
-        stored = super().encode(np.where(missing, 0, real))
-        stored[missing] = self.blank
-        return stored
+        if self.turned and real.dtype.kind != "f":
+            return (real.astype(np.int64) - int(self.inter)).astype(self.dtype)
+        return super().encode(real)
 
 
 def _number(header: Any, name: str, default: float) -> float:
