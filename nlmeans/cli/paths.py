@@ -96,7 +96,7 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
 
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
     """Raise if the output of a picture may not or cannot be written: before the work, not after it."""
-    to_write(target, "write").check_target(target, overwrite)
+    (by_name(target) or Format()).check_target(target, overwrite)
 
 
 def check_name(path: Path, what: str, *abilities: str) -> Format:

@@ -83,6 +83,8 @@ def to_read(path: Path, ability: str = "read") -> Format:
     Raises `PictureError` for any other file, and `OSError` where it cannot be read.
     """
     fmt = by_store(path) or _by_content(path)
+    if (file := fmt.file(path)) != path:
+        file.stat()  # raises where it is not there
     if not fmt.can(ability):
         raise PictureError(f"{_rule(ability)}: {path} is {fmt.name}")
     return fmt

@@ -67,7 +67,7 @@ class Mrc(Format):
     """Grey images, with all that stands before them in their file."""
 
     name = "MRC"
-    endings = (*PLAIN, *(f"{plain}{packed}" for plain in PLAIN for packed in PACKED))
+    endings = (*PLAIN, *(f"{plain}{packed}" for plain in PLAIN[:3] for packed in PACKED))
     needs, extra = "mrcfile", "mrc"
     colours = False
 

@@ -120,8 +120,6 @@ class Hdf5(Format):
 
     def _source(self, request: Request) -> H5Source:
         file = split(request.path)[0]
-        if not file.exists():
-            raise FileNotFoundError(f"there is no {file}")
         dataset = Dataset.of(self.library(), request)
         if dataset.lossy is not None:
             logger.warning(
