@@ -27,14 +27,13 @@ from ...mapped import Laid, fill
 from ...picture import LENGTHS, Picture, PictureError, Request
 from . import packed
 from .coding import NATIVE, Coding
-from .content import KINDS, Content, bad, opened, quiet, zipped
+from .content import BLOCK, KINDS, Content, bad, opened, quiet, zipped
 from .content import LENGTHS as NAMED
 
 logger = logging.getLogger("nlmeans")
 
 PLAIN = (".fits", ".fit", ".fts", ".fz")
 MAGIC = b"SIMPLE  ="
-BLOCK = 2880
 NAMES = {letter: name for name, letter in KINDS.items()}
 STALE = ("DATAMIN", "DATAMAX")
 SUMS = ("CHECKSUM", "DATASUM")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ logger = logging.getLogger("nlmeans")
 
 ZIPPED = b"\x1f\x8b"
 DEFLATE = 1032  # bytes that one byte can stand for
+BLOCK = 2880  # bytes that everything is a multiple of
+MOST_BLOCKS = 10_000  # of a header
+FIRST = re.compile(rb"SIMPLE  = +T[ /]")
+END = re.compile(rb"^(?:.{80})*END {77}", re.DOTALL)
 MASKS = ("DQ", "MASK")
 JWST_BAD = 1  # the bit of its masks that says that a pixel is of no use
 KINDS = {
@@ -39,8 +44,8 @@ class Unit:
     ----------
     name : str
         EXTNAME, with EXTVER after a comma where it is not 1.
-    start, data, end : int
-        Where the header begins, the data do, and these end.
+    start, data, end, size : int
+        Where the header begins, the data do, and the blocks of these end; how many bytes they have.
     header : Header of astropy
         The header as it is stored.
     raw : bytes
@@ -55,6 +60,7 @@ class Unit:
     start: int
     data: int
     end: int
+    size: int
     header: Any = field(repr=False)
     raw: bytes = field(repr=False)
     packed: bool
@@ -64,17 +70,6 @@ class Unit:
     def bits(self) -> int:
         """BITPIX of the image."""
         return _whole(self.header, "ZBITPIX" if self.packed else "BITPIX")
-
-    @property
-    def size(self) -> int:
-        """Bytes of the data, without those that fill the last block."""
-        sides = [_whole(self.header, f"NAXIS{k + 1}") for k in range(min(_whole(self.header, "NAXIS"), 999))]
-        groups = self.header.get("GROUPS") is True
-        count = math.prod(sides[1:] if groups else sides) if sides else 0
-        more, copies = (
-            _whole(self.header, name) if name in self.header else k for k, name in enumerate(("PCOUNT", "GCOUNT"))
-        )
-        return abs(_whole(self.header, "BITPIX")) // 8 * copies * (more + count)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -150,37 +145,53 @@ def opened(path: Path) -> Any:
     return gzip.open(path, "rb") if zipped(path) else path.open("rb")
 
 
-def _places(library: Any, path: Path) -> list[tuple[int, int, int]]:
-    """Return where each header begins, its data do, and these end."""
-    try:
-        with quiet(), library.open(path, memmap=False, lazy_load_hdus=False, disable_image_compression=True) as hdus:
-            places = [hdu.fileinfo() for hdu in hdus]
-    except OSError as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise PictureError(f"the file is damaged or cut short: {quoted(error)}") from error
-    found = [(place["hdrLoc"], place["datLoc"], place["datLoc"] + place["datSpan"]) for place in places]
-    if any(not start < data <= end < 2**62 for start, data, end in found):
-        raise PictureError(f"the file is damaged: its units lie at {quoted(found)}")
-    return found
-
-
 def _units(library: Any, path: Path) -> Iterator[Unit]:
-    places = _places(library, path)
+    """Yield what is in a file, to its end or what is no extension any more."""
+    there = math.inf if zipped(path) else path.stat().st_size
     with opened(path) as file:
-        for start, data, end in places:
-            file.seek(start)
-            raw = file.read(data - start)
-            header = library.Header.fromstring(raw)
+        start = 0
+        while start < there and (raw := _header(file, start)):
+            with quiet():
+                header = library.Header.fromstring(raw)
             version = header.get("EXTVER", 1)
             name = str(header.get("EXTNAME", "") or ("" if start else "PRIMARY")).strip().upper()
             packed = header.get("ZIMAGE") is True
             extension = str(header.get("XTENSION", "IMAGE")).strip()
             kind = "" if packed or extension == "IMAGE" else extension
+            size = _size(header)
+            data = start + len(raw)
+            end = data + size + -size % BLOCK
+            if not data <= end < 2**62:
+                raise PictureError(f"the file is damaged: it says that {size:,} bytes come after byte {data:,}")
             yield Unit(
-                name if version == 1 or not name else f"{name},{version}", start, data, end, header, raw, packed,
+                name if version == 1 or not name else f"{name},{version}", start, data, end, size, header, raw, packed,
                 "random groups" if header.get("GROUPS") is True else kind,
             )  # fmt: skip
+            start = end
+
+
+def _header(file: Any, start: int) -> bytes:
+    """Return a header that begins there; nothing where none does."""
+    file.seek(start)
+    raw = bytes(file.read(BLOCK))
+    if not raw.startswith(b"XTENSION" if start else b"SIMPLE"):
+        return b""
+    if not start and not FIRST.match(raw):
+        raise PictureError(f"the file is damaged: it must begin with SIMPLE = T; got {quoted(repr(raw[:30]))}")
+    blocks = [raw]
+    while not END.search(blocks[-1]):
+        blocks.append(bytes(file.read(BLOCK)))
+        if len(blocks[-1]) < BLOCK or len(blocks) > MOST_BLOCKS:
+            raise PictureError("the file is damaged or cut short: a header must end with END")
+    return b"".join(blocks)
+
+
+def _size(header: Any) -> int:
+    """Return how many bytes of data there are, without those that fill the last block."""
+    sides = [_whole(header, f"NAXIS{k + 1}") for k in range(min(_whole(header, "NAXIS"), 999))]
+    count = math.prod(sides[1:] if header.get("GROUPS") is True else sides) if sides else 0
+    more, copies = (_whole(header, name) if name in header else k for k, name in enumerate(("PCOUNT", "GCOUNT")))
+    return abs(_whole(header, "BITPIX")) // 8 * copies * (more + count)
 
 
 def _whole(header: Any, name: str) -> int:
