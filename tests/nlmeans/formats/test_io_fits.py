@@ -532,3 +532,14 @@ def test_files_of_observatories(shared, name):
         assert [hdu.name for hdu in old] == [hdu.name for hdu in new]
     limits = ("DATAMIN", "DATAMAX")
     assert cards(source, 0, limits) == cards(name, 0, limits)
+
+
+@pytest.mark.parametrize("more", [(), ("--max-memory", "1G")])
+def test_the_residual_of_one_of_several(more):
+    source = make("a.fits", *extensions())
+    arguments = ("a.fits", "b.fits", "--hdu", "SCI,2", "--residual", "r.npy", "--sigma", "9", *FEW, *more)
+    done = CliRunner().invoke(app, ["denoise", *arguments])
+    assert done.exit_code == 0, done.stderr
+    known = fits.getdata(source, 6) == 0
+    taken = fits.getdata(source, 4) - fits.getdata("b.fits", 4)
+    np.testing.assert_allclose(np.load("r.npy")[known], taken[known], rtol=1e-4, atol=1e-4)

@@ -529,3 +529,20 @@ def test_other_kinds_of_hdf5_are_left_to_others():
     beamline()
     shutil.copy("a.nxs", "a.ims")
     assert not formats.table.by_name(Path("a.ims")) or formats.table.by_name(Path("a.ims")).name != "HDF5"
+
+
+@pytest.mark.parametrize("more", [(), ("--max-memory", "1G")])
+def test_the_residual_of_one_of_several(more):
+    source = beamline()
+    with h5py.File(source, "r+") as root:
+        del root.attrs["default"]
+        del root["entry/data"].attrs["signal"]
+    name, more = f"a.nxs::/{IMAGE}", ("--axes", "ZYX", *more)
+    run(name, "b.nxs", "--residual", "r.h5::/deep/left", *more, *FEW)
+    run(name, "c.h5::/x/y", "--residual", "r.npy", *more, *FEW)
+    clean = io.read(f"b.nxs::/{IMAGE}").pixels
+    for path in ("r.h5::/deep/left", "r.npy"):
+        np.testing.assert_allclose(io.read(path).pixels, grey() - clean, rtol=1e-4, atol=1e-4)
+    if "--max-memory" in more:
+        done = CliRunner().invoke(app, ["denoise", name, "d.h5", "--residual", "a.nxs::/left", *FEW, *more])
+        assert "the residual must be a file of its own" in done.stderr

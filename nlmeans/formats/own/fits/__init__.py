@@ -326,6 +326,11 @@ class FitsTarget(Target):
         FORMAT._sum_up(self.path, number, self.header)
         return self.path
 
+    def result(self, finished: Path) -> Source:
+        """Return the image that was written."""
+        number = 0 if self.source is None else self.source.content.number
+        return FORMAT.open(Request(finished, self.info.axes, None, 2**62, whole=False, series=str(number)))
+
     def _mapped(self) -> np.ndarray:
         return np.memmap(self.path, self.laid.dtype, "r", self.laid.offset, self.laid.shape)
 

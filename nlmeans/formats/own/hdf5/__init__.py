@@ -31,6 +31,8 @@ MAGIC = (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file")
 APART = (".emd", ".hspy", ".ims")
 """Ends of the names of files that are HDF5, but no datasets that say what they are."""
 MOST_CODECS = 64 << 20
+ANY = 2**62
+"""Pixels, where there is no doubt of them."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Hdf5(Format):
         origin = picture.native
         kept = origin if isinstance(origin, Origin) and origin.fits(picture) else None
         if kept is not None and _changed(kept):
-            raise PictureError(f"the file that a picture came from must be there to be copied: {kept.dataset.file}")
+            file = kept.dataset.file
+            raise PictureError(f"the file that a picture came from must be there to be copied, as it was: {file}")
         pixels = picture.pixels
         info = ArrayInfo(
             pixels.shape, pixels.dtype, picture.dimensions, picture.spacing, pixels.shape, picture.unit, picture.nodata
@@ -249,6 +252,11 @@ class H5Target(Target):
             spare.unlink(missing_ok=True)
             raise
         return spare
+
+    def result(self, finished: Path) -> Source:
+        """Return the dataset that was written."""
+        inside = split(self.final)[1] or (writing.ENTRY if self.dataset is None else self.dataset.name.strip("/"))
+        return FORMAT.open(Request(Path(f"{finished}{MARK}/{inside}"), None, None, ANY, whole=False))
 
 
 def _write(
