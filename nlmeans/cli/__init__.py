@@ -28,7 +28,7 @@ from .flags import flag, method_name, place, size, with_flags
 from .halves import Halves, check_halves
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_name, files_of, in_blocks, is_folder, pairs
+from .paths import check_name, check_target, files_of, in_blocks, is_folder, pairs
 from .sidecars import Sidecars
 
 app = typer.Typer(
@@ -155,7 +155,7 @@ def denoise(
                     done.ends(target, target)
                     console.done(target, report)
                     continue
-                formats.check_target(target, overwrite)  # before the work, not after it
+                check_target(target, source, overwrite)
                 picture, dtype = (halves.picture if halves else reading.read)(source), working.given["dtype"]
                 written = halves.written(source) if halves else picture
                 written = written if dtype is None else written.typed(np.dtype(dtype))

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import foreign, own
 from .format import Format
+from .inside import split
 from .picture import PictureError
 
 logger = logging.getLogger("nlmeans")
@@ -64,7 +65,7 @@ def _all() -> Iterator[Format]:
 
 def by_name(path: Path) -> Format | None:
     """Return the format that a name stands for; None if there is none."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffixes = [suffix.lower() for suffix in split(path)[0].suffixes]
     ends = {"".join(suffixes[-2:]), *suffixes[-1:]}
     if not suffixes:
         return None
@@ -82,6 +83,8 @@ def to_read(path: Path, ability: str = "read") -> Format:
     Raises `PictureError` for any other file, and `OSError` where it cannot be read.
     """
     fmt = by_store(path) or _by_content(path)
+    if (file := fmt.file(path)) != path:
+        file.stat()  # raises where it is not there
     if not fmt.can(ability):
         raise PictureError(f"{_rule(ability)}: {path} is {fmt.name}")
     return fmt
@@ -96,7 +99,7 @@ def to_write(path: Path, *abilities: str) -> Format:
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
         raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
-    return fmt
+    return fmt.at(path)
 
 
 def is_file(path: Path) -> bool:
