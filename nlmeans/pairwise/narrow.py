@@ -15,7 +15,7 @@ from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, 
 from .layout import Buffers
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, mirror, mirrored, pulse
-from .units import GRAIN, ROOM, Units
+from .units import GRAIN, ROOM, STEPS, Units
 
 narrow_tile = named("nlmeans.pairwise.kernels_narrow", "narrow_tile")
 
@@ -35,7 +35,7 @@ def curve(units: Units) -> np.ndarray:
     array = aligned(3, np.dtype(np.int16))
     numbers, *factors = array.view(np.uint16).reshape(3, LANES)
     if TABLES:
-        numbers[:4] = units.bias, units.end, units.floor, 5
+        numbers[:4] = units.bias, STEPS, units.floor, 5
         digits = np.arange(32)
         factors[0][:] = np.rint((2**16 - 1) * 2.0 ** (-32 * digits * units.step))
         factors[1][:] = np.rint(units.whole * 2**16 / (2**16 - 1) * 2.0 ** (-digits * units.step))
