@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,6 +100,10 @@ class Format:
     def check_target(self, path: Path, overwrite: bool) -> None:
         """Raise if an output may not or cannot be written."""
         atomic.check_target(path, overwrite)
+
+    def replacing(self, path: Path, overwrite: bool) -> AbstractContextManager[Path]:
+        """Yield what is written, which takes the place of ``path`` when all went well, and else vanishes."""
+        return atomic.replacing(path, overwrite=overwrite)
 
     def chunks(self, shape: tuple[int, ...], axes: str, source: Source) -> tuple[int, ...]:
         """Return the sides of what can only be written whole in a file that is made of a source."""
