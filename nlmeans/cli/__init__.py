@@ -22,12 +22,12 @@ from .. import formats
 from ..formats.table import by_name
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, plan_in_blocks
-from .console import Console
+from .console import Console, in_a_line
 from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_name, files_of, in_blocks, pairs
+from .paths import check_name, check_target, files_of, in_blocks, pairs
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -121,7 +121,7 @@ def denoise(
                     done.ends(target, target)
                     console.done(target, report)
                     continue
-                formats.check_target(target, overwrite)  # before the work, not after it
+                check_target(target, source, overwrite)
                 picture, dtype = reading.read(source), working.given["dtype"]
                 written = picture if dtype is None else picture.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
@@ -130,7 +130,7 @@ def denoise(
                     pixels, report = nlmeans.denoise(picture.pixels, progress=progress, full_output=True, **options)
                 formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
-                    placing=partial(done.ends, target),
+                    done=in_a_line(report), placing=partial(done.ends, target),
                 )  # fmt: skip
                 console.done(target, report)
     raise typer.Exit(console.code)

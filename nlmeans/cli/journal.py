@@ -11,6 +11,7 @@ import nlmeans
 
 from ..formats import PictureError
 from ..formats.arrays import identity_of
+from ..formats.table import by_store
 from ..large.manifest import Record, differences
 from ..large.names import stamp
 
@@ -78,7 +79,8 @@ def journal(folder: Path | None, command: Mapping[str, Any]) -> Iterator[Journal
 
 def _identity(path: Path) -> dict[str, Any]:
     """Return what changes when a file or a store is written again."""
-    if not path.is_dir():
+    fmt = by_store(path)
+    if fmt is None or not fmt.can("open"):
         return identity_of(path)
     from ..large.files import open_source
 

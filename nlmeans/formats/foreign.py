@@ -25,7 +25,6 @@ OTHERS = (
     (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
     (0, b"BM", "BMP: convert it to PNG (any picture program)"),
     (8, b"WEBP", "WebP: convert it to PNG (dwebp, ImageMagick)"),
-    (128, b"DICM", "DICOM: convert the series to NIfTI (dcm2niix), or its pixel_array to NPY (pydicom)"),
     (0, b"SIMPLE  =", "FITS: save its data as NPY (astropy.io.fits), or denoise it as an array"),
     (208, b"MAP ", "MRC: save its data as NPY (mrcfile), or denoise it as an array"),
     (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),

@@ -26,6 +26,8 @@ LONGEST = {"SeriesDescription": 64, "DerivationDescription": 1024}
 EXTREMES = ("Smallest", "Largest")
 ELEMENTS = {"u1": ("PixelData", "OB"), "f4": ("FloatPixelData", "OF"), "f8": ("DoubleFloatPixelData", "OD")}
 """What holds pixels of a type, and how; those of any other are words of PixelData."""
+PLAIN = str.maketrans({"σ": "sigma", "²": "^2", "×": "x", "·": "*"})
+"""Letters that every reader of DICOM has, for some that not every one has."""
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
@@ -49,6 +51,8 @@ def check(picture: Picture) -> None:
 
 def write(part: Path, picture: Picture, done: str | None) -> None:
     """Write the files of a series into a folder, or the only one to a file."""
+    from pydicom import dcmwrite
+
     check(picture)
     series: Series = picture.native
     planes = picture.pixels.reshape(len(series.order), *_plane(picture.pixels, series))
@@ -72,7 +76,7 @@ def write(part: Path, picture: Picture, done: str | None) -> None:
         extremes = min(int(part.min()) for part in encoded), max(int(part.max()) for part in encoded)
         for image, stored in zip(series.images, encoded, strict=True):
             dataset = _derived(image, stored, extremes, done, new)
-            dataset.save_as(part / image.name if series.folder else part, enforce_file_format=True)
+            dcmwrite(part / image.name if series.folder else part, dataset, enforce_file_format=True)
 
 
 def _plane(pixels: np.ndarray, series: Series) -> tuple[int, ...]:
@@ -98,6 +102,7 @@ def _derived(image: Image, stored: np.ndarray, extremes: tuple[int, int], done: 
 
     old = image.dataset
     dataset = FileDataset("", Dataset(), file_meta=_copied(old.file_meta))
+    dataset.set_original_encoding(*old.original_encoding, old.original_character_set)
     for tag in old.keys():  # noqa: SIM118  # its elements as they were read, not parsed
         dataset[tag] = old.get_item(tag)
     meta = dataset.file_meta
@@ -152,7 +157,7 @@ def _describe(dataset: Any, old: Any, done: str | None) -> None:
             for element in item:
                 if element.keyword.endswith("FrameTypeSequence") and element.value and "FrameType" in element.value[0]:
                     element.value[0].FrameType = ["DERIVED", *list(element.value[0].FrameType)[1:]]
-    text = f"nlmeans {__version__}: {done or 'pixels were replaced'}".encode("ascii", "replace").decode()
+    text = f"nlmeans {__version__}: {done or 'pixels were replaced'}".translate(PLAIN).encode("ascii", "replace").decode()
     before = old.get("DerivationDescription")
     for name, said in (
         ("DerivationDescription", f"{before}; {text}" if before else text),

@@ -186,7 +186,7 @@ def _sides(dataset: Any, k: int) -> Vector | None:
 
 def _pointers(dataset: Any) -> set[int]:
     said = dataset.get("FrameIncrementPointer")
-    return set() if said is None else {int(tag) for tag in (said if isinstance(said, list) else [said])}
+    return set() if said is None else {int(tag) for tag in ([said] if isinstance(said, int) else said)}
 
 
 def _offsets(dataset: Any, frames: int) -> np.ndarray | None:

@@ -22,7 +22,6 @@ INSTALL = {
     "JPEG 2000": "pylibjpeg pylibjpeg-openjpeg",
     "JPEG-LS": "pyjpegls",
     "JPEG": "pylibjpeg pylibjpeg-libjpeg",
-    "RLE": "pydicom",
 }
 """What unpacks a transfer syntax whose name holds a word: the first that fits."""
 PIXELS = {"PixelData": "", "FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
@@ -69,7 +68,7 @@ def header(path: Path) -> Any:
 def sides(dataset: Any) -> tuple[int, int, int]:
     """Return how many frames, rows and columns an image has."""
     if "Rows" not in dataset or "Columns" not in dataset:
-        raise PictureError(f"a DICOM file must hold an image to be denoised: this is {_kind(dataset)}")
+        raise PictureError(f"a DICOM file must hold an image to be denoised: this is {_kind(dataset)}, without one")
     return int(dataset.get("NumberOfFrames") or 1), int(dataset.Rows), int(dataset.Columns)
 
 
@@ -80,7 +79,7 @@ def _kind(dataset: Any) -> str:
     known = UID_dictionary.get(str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")))
     if known is None:
         return "of an unknown kind, or cut short"
-    return f"{known[0]}{', a list of files: name their folder' if 'Directory' in known[0] else ''}"
+    return "a list of files (name their folder)" if "Directory" in known[0] else known[0]
 
 
 def load(path: Path, request: Request) -> tuple[Any, np.ndarray]:
@@ -159,8 +158,11 @@ def _check_decoder(syntax: Any) -> None:
             return
     except NotImplementedError:
         raise PictureError(f"a DICOM file must hold images to be denoised: this holds {syntax.name}") from None
-    advice = next(packages for word, packages in INSTALL.items() if word in syntax.name)
-    raise PictureError(f"{syntax.name} in DICOM needs a package that unpacks it: pip install {advice}")
+    raise PictureError(f"{syntax.name} in DICOM needs a package that unpacks it: pip install {_unpacking(syntax)}")
+
+
+def _unpacking(syntax: Any) -> str:
+    return next((packages for word, packages in INSTALL.items() if word in syntax.name), "pydicom")
 
 
 def _decoded(dataset: Any) -> np.ndarray:
@@ -168,7 +170,14 @@ def _decoded(dataset: Any) -> np.ndarray:
     from pydicom.pixels import get_decoder
 
     frames, rows, columns = sides(dataset)
-    stored, said = get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        stored, said = get_decoder(syntax).as_array(dataset)
+    except RuntimeError:  # of all packages that there are
+        raise PictureError(
+            f"the file is damaged, or its {syntax.name} needs another package that unpacks it: pip install "
+            f"{_unpacking(syntax)}"
+        ) from None
     if int(dataset.get("SamplesPerPixel") or 1) == 1:
         return np.asarray(stored).reshape(frames, rows, columns)
     if said["photometric_interpretation"] != "RGB":
@@ -199,7 +208,8 @@ def _looked_up(dataset: Any, stored: np.ndarray) -> np.ndarray:
         table = dataset.ModalityLUTSequence[0]
         if "PixelPaddingValue" in dataset:
             padding = np.array([int(dataset.PixelPaddingValue)]).astype(stored.dtype)
-            dataset.PixelPaddingValue = int(apply_modality_lut(padding, dataset)[0])
+            del dataset["PixelPaddingValue"]
+            dataset.add_new("PixelPaddingValue", "US", int(apply_modality_lut(padding, dataset)[0]))
         dataset.RescaleIntercept, dataset.RescaleSlope = "0", "1"
         dataset.RescaleType = table.get("ModalityLUTType") or "US"
         _restate(dataset, int(table.LUTDescriptor[2]), values.dtype.itemsize * 8)
