@@ -20,7 +20,7 @@ from ..plan.options import OPTIONS
 
 FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
 PATIENCE = 0.5  # seconds without a bar: pictures that are done by then never pay for importing rich
-PASSING = ("axes", "arithmetic", "expected")
+PASSING = ("axes", "arithmetic", "expected", "note")
 """What a plan says of how it is computed."""
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
