@@ -39,7 +39,8 @@ OTHERS = (
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
 )
 """Place and bytes of other kinds, with a way out."""
-FREESURFER = (".mgz", ".mgh", ".mgh.gz", ".hdr", ".img")
+PAIRED = (".hdr", ".img")
+"""Ends of the names of files that are read together."""
 
 
 def is_raw(head: bytes, path: Path) -> bool:
@@ -62,10 +63,7 @@ def before(head: bytes, path: Path) -> str | None:
 
 def after(head: bytes, path: Path, rule: str) -> str:
     """Return the advice about a file of no format; ``rule`` says which there are."""
-    if path.name.lower().endswith(FREESURFER):
-        return (
-            "FreeSurfer's and Analyze's files cannot be read: save it as NIfTI (mri_convert, nibabel); got "
-            f"{path.suffix.lower()}"
-        )
     known = (advice for start, magic, advice in OTHERS if head.startswith(magic, start))
+    if path.suffix.lower() in PAIRED and not any(head.startswith(magic, start) for start, magic, _ in OTHERS):
+        return f"Analyze and NIfTI pairs, {' and '.join(PAIRED)}, can be read where both are and the first is a header"
     return f"{rule}: this {next((f'is {advice}' for advice in known), f'begins with {head[:8]!r}, like none of them')}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,8 @@ from .picture import PictureError
 
 MOST_EXACT = 2**53
 """Whole numbers that float64 holds."""
+SLAB = 2**24
+"""Bytes that are unpacked at once."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,25 @@ class Stored:
             return stored.astype(self.dtype)
         info = np.iinfo(self.dtype)
         return np.clip(np.rint(stored), max(info.min, -MOST_EXACT), min(info.max, MOST_EXACT)).astype(self.dtype)
+
+
+def filled(file: Any, shape: tuple[int, ...], dtype: np.dtype, begun: bytes = b"") -> np.ndarray:
+    """Read an array whose first axis runs fastest, the first bytes of which are there; no more than it takes."""
+    array = np.empty(math.prod(shape), dtype)  # takes memory as it is filled
+    room = array.data.cast("B")
+    begun = begun[: len(room)]
+    room[: len(begun)] = begun
+    done = len(begun)
+    while done < len(room):
+        block = file.read(min(SLAB, len(room) - done))
+        if not block:
+            raise PictureError(f"the file is cut short: its pixels take {len(room):,} bytes, there are {done:,}")
+        room[done : done + len(block)] = block
+        done += len(block)
+    return array.reshape(shape, order="F")
+
+
+def put(file: Any, pixels: np.ndarray, stored: Stored) -> None:
+    """Write an array, its first axis fastest."""
+    for k in range(pixels.shape[-1]):  # a slab at a time
+        file.write(stored.encode(pixels[..., k]).tobytes(order="F"))

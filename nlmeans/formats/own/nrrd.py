@@ -23,13 +23,11 @@ import numpy as np
 from .. import exif
 from ..format import Format
 from ..picture import LENGTHS, Picture, PictureError, Request, times
-from ..stored import Stored
+from ..stored import Stored, filled
 
 DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 DEFLATE = 1032
 """Bytes that one byte can stand for."""
-SLAB = 2**24
-"""Bytes that are unpacked at once."""
 LEVEL = 6
 SPATIAL = ("space", "domain", "???", "none")
 COLOURS = ("RGB-color", "HSV-color", "XYZ-color", "3-color", "RGBA-color", "4-color")
@@ -182,15 +180,10 @@ def _unpacked(
         raise PictureError(f"a packed NRRD must say how many bytes to skip: this skips {skip}, from its end")
     if packed is not None:
         data.read(skip)
-    values = np.empty(count, dtype)  # takes memory as it is filled
-    room, done = memoryview(values.view(np.uint8)), 0
-    while done < claimed and (more := data.readinto(room[done : done + SLAB])):
-        done += more
-    if done < claimed:
-        raise PictureError(f"the file is cut short: its values take {claimed:,} bytes, there are {done:,}")
+    values = filled(data, shape, dtype)
     if packed is not None:
         data.read(1)  # there it is seen whether all was right
-    return values.reshape(shape, order="F")
+    return values
 
 
 def _axes(fields: dict[str, Any], shape: tuple[int, ...], request: Request) -> str:
