@@ -165,7 +165,7 @@ def _noise(plan: Any) -> str:
 
 def in_a_line(report: Any) -> str:
     """Return what was done to a picture, as far as the method's report says."""
-    rows = getattr(getattr(report, "plan", report), "rows", list)()
+    rows: list[tuple[str, str]] = getattr(getattr(report, "plan", report), "rows", list)()
     return ", ".join(f"{name} {value}" for name, value in rows if name not in PASSING) or "denoised"
 
 

@@ -97,7 +97,9 @@ def to_write(path: Path, *abilities: str, folders: Format | None = None) -> Form
     fmt = by_name(path)
     if folders is not None and fmt in (None, folders):
         if fmt is not None:
-            raise PictureError(f"a series of {fmt.name} files goes to a folder, whose name ends in none of {', '.join(fmt.endings)}")
+            raise PictureError(
+                f"a series of {fmt.name} files goes to a folder, whose name ends in none of {', '.join(fmt.endings)}"
+            )
         fmt = folders
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"

@@ -72,7 +72,7 @@ FORMAT = Analyze()
 
 
 def _begins(head: bytes) -> bool:
-    return any(int.from_bytes(head[:4], order) in SIZES for order in ("little", "big"))  # type: ignore[arg-type]
+    return not {int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")}.isdisjoint(SIZES)
 
 
 def _beside(path: Path, ending: str) -> Path | None:

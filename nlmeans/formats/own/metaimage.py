@@ -90,7 +90,9 @@ class MetaImage(Format):
         if request.names_axes:
             spacing = None
         unit = UNITS.get(fields.get("DistanceUnits", "")) if spacing else None
-        return Picture(origin.decode(stored), axes or None, request.channel_axis, spacing=spacing, unit=unit, native=origin)
+        return Picture(
+            origin.decode(stored), axes or None, request.channel_axis, spacing=spacing, unit=unit, native=origin
+        )
 
     def check(self, picture: Picture) -> None:
         """Refuse what a MetaImage cannot hold: half floats, volumes of volumes."""
@@ -125,7 +127,9 @@ class MetaImage(Format):
             fields["CompressedDataSize"] = str(len(data))
         fields[LAST] = LOCAL
         with part.open("wb") as file:
-            file.write("".join(f"{name} = {value}\n" for name, value in fields.items()).encode("utf-8", "surrogateescape"))
+            file.write(
+                "".join(f"{name} = {value}\n" for name, value in fields.items()).encode("utf-8", "surrogateescape")
+            )
             file.write(data)
 
 

@@ -87,7 +87,9 @@ class Mgh(Format):
             stored = filled(file, shape, dtype)
             tail = file.read(MOST_AFTER + 1)
         if len(tail) > MOST_AFTER:
-            raise PictureError(f"what follows the pixels of a MGH must take at most {MOST_AFTER:,} bytes: this takes more")
+            raise PictureError(
+                f"what follows the pixels of a MGH must take at most {MOST_AFTER:,} bytes: this takes more"
+            )
         origin = Origin(dtype, head=head, tail=tail)
         axes = request.axes or (AXES[: len(shape)] if request.channel_axis is None else None)
         lies = bool(header["goodRASFlag"]) and axes is not None
@@ -104,7 +106,9 @@ class Mgh(Format):
         self.library()
         axes, dtype = picture.dimensions, picture.pixels.dtype.newbyteorder("=").name
         if not _known(picture.pixels.dtype):
-            raise PictureError(f"a MGH holds 8-bit to 32-bit whole numbers or float32: these are {dtype}; write a NIfTI instead")
+            raise PictureError(
+                f"a MGH holds 8-bit to 32-bit whole numbers or float32: these are {dtype}; write a NIfTI instead"
+            )
         if picture.alpha is not None or "C" in axes or {"T", "N"} <= set(axes) or not {"X", "Y"} <= set(axes):
             raise PictureError(
                 "a MGH holds grey slices, volumes, or one series of them: this has "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,8 @@ FORMAT = Minc()
 
 
 def _require_h5py() -> None:
-    try:
-        import h5py  # noqa: F401
-    except ImportError:
-        raise PictureError("MINC files of version 2 need h5py: install it with pip install h5py") from None
+    if find_spec("h5py") is None:
+        raise PictureError("MINC files of version 2 need h5py: install it with pip install h5py")
 
 
 def _axes(file: Any, shape: tuple[int, ...]) -> str:
@@ -77,8 +76,8 @@ def _axes(file: Any, shape: tuple[int, ...]) -> str:
     names = [NAMES.get(str(name), "?") for name in getattr(file, "_dim_names", ())]
     if len(names) != len(shape) or "?" in names or len(set(names)) < len(names):
         raise PictureError(
-            f"the dimensions of a MINC must be {', '.join(NAMES)}, each at most once: this has {len(shape)}; name each with "
-            "--axes (axes=)"
+            f"the dimensions of a MINC must be {', '.join(NAMES)}, each at most once: this has {len(shape)}; "
+            "name each with --axes (axes=)"
         )
     return "".join(names)
 

@@ -200,10 +200,8 @@ def origin_of(image: Any, dtype: np.dtype, slope: float = 1.0, inter: float = 0.
 
 def _begun(header: Any) -> bytes:
     """Return a header of one file, and what comes after it up to the pixels."""
-    start = header.single_vox_offset
-    header["magic"] = header.single_magic
+    header["magic"], header["vox_offset"] = header.single_magic, 0  # it then makes room for what is between
     block = io.BytesIO()
-    header["vox_offset"] = max(start, start + sum(len(each.get_content()) + 16 for each in header.extensions) // 16 * 16)
     header.write_to(block)
     return block.getvalue().ljust(int(header["vox_offset"]), b"\0")
 

@@ -40,7 +40,17 @@ PER_AXIS = (
 )
 PLACES = ("line skip", "lineskip", "byte skip", "byteskip", "data file", "datafile")
 """Fields that say where the data are."""
-UNITS = {"mm": "mm", "um": "µm", "µm": "µm", "micron": "µm", "microns": "µm", "m": "m", "cm": "cm", "nm": "nm", "in": "in"}
+UNITS = {
+    "mm": "mm",
+    "um": "µm",
+    "µm": "µm",
+    "micron": "µm",
+    "microns": "µm",
+    "m": "m",
+    "cm": "cm",
+    "nm": "nm",
+    "in": "in",
+}
 UNPACK = {"raw": None, "gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
 TEXT = ("ascii", "text", "txt")
 
@@ -92,7 +102,8 @@ class Nrrd(Format):
         self.library()
         if not isinstance(picture.native, Origin) and picture.pixels.dtype.name not in DTYPES:
             raise PictureError(
-                f"a NRRD holds {', '.join(DTYPES)} pixels: these are {picture.pixels.dtype}; write a TIFF or NPY instead"
+                f"a NRRD holds {', '.join(DTYPES)} pixels: these are {picture.pixels.dtype}; "
+                "write a TIFF or NPY instead"
             )
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
@@ -123,7 +134,9 @@ def _checked(nrrd: Any, header: dict[str, Any], request: Request) -> tuple[dict[
     """Return the fields that stay, the values' type and the sides; refuse what cannot be read."""
     shape = tuple(int(side) for side in header.get("sizes", ()))
     if not shape or header.get("dimension") != len(shape):
-        raise PictureError(f"a NRRD must have a size for each dimension: this has {len(shape)} of {header.get('dimension')}")
+        raise PictureError(
+            f"a NRRD must have a size for each dimension: this has {len(shape)} of {header.get('dimension')}"
+        )
     if min(shape) < 1:
         raise PictureError(f"a picture must have pixels: its header says {times(shape)}")
     kind = nrrd.reader._TYPEMAP_NRRD2NUMPY.get(header.get("type"), "V")

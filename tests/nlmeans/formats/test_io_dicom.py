@@ -1,4 +1,4 @@
-"""DICOM: real units, planes in their places, a derived series with all that was said, and nobody's name in a message."""
+"""DICOM: real units, planes in their places, a derived series with all that was said, nobody's name in a message."""
 
 import logging
 import shutil
@@ -29,7 +29,14 @@ CHANGED = {
     *("SmallestImagePixelValue", "LargestImagePixelValue", "DataSetTrailingPadding"),
 }
 """What a derived image says anew."""
-COLOURED = {"PhotometricInterpretation", "PlanarConfiguration", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit"}
+COLOURED = {
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def make(path, stored, *, bits=None, syntax=ExplicitVRLittleEndian, **said):
-    """Write stored frames (rows, columns), or (frames, rows, columns) where there is a NumberOfFrames, as pydicom does."""
+    """Write stored frames (rows, columns), or where there is a NumberOfFrames , frames first, as pydicom does."""
     dataset = FileDataset("", Dataset(), file_meta=FileMetaDataset())
     dataset.file_meta.TransferSyntaxUID = syntax
     allocated = stored.dtype.itemsize * 8
@@ -369,7 +376,9 @@ def test_a_missing_slice_is_named(caplog):
 
 def test_one_series_of_a_folder_is_asked_for(caplog):
     stack("in", RNG.integers(0, 999, (3, 8, 9), np.int16), SeriesNumber=4)
-    for file in stack("other", RNG.integers(0, 9, (2, 5, 6), np.int16), SeriesInstanceUID="1.9", SeriesNumber=2).iterdir():
+    for file in stack(
+        "other", RNG.integers(0, 9, (2, 5, 6), np.int16), SeriesInstanceUID="1.9", SeriesNumber=2
+    ).iterdir():
         shutil.copy(file, Path("in", f"b{file.name}"))
     Path("in", "notes.txt").write_text("Jane")
     match = r"hold one series, or --series .*: 0: CT 2 \(2 files\), 1: CT 4 \(3 files\)"
@@ -459,7 +468,11 @@ def test_what_a_dicom_cannot_be_made_of():
     image = formats.read(make("a.dcm", RNG.integers(0, 999, (8, 9), np.int16)))
     for picture, name, match in (
         (formats.Picture(np.zeros((8, 9), np.int16)), "out.dcm", "a DICOM is made of a DICOM, whose patient"),
-        (replace(image, pixels=image.pixels[1:]), "out.dcm", r"as many values as .*\(8, 9\) of int16: these are \(7, 9\)"),
+        (
+            replace(image, pixels=image.pixels[1:]),
+            "out.dcm",
+            r"as many values as .*\(8, 9\) of int16: these are \(7, 9\)",
+        ),
         (image.typed(np.dtype("float32")), "out.dcm", "of int16: these are .* of float32"),
         (volume, "out.dcm", r"files goes to a folder, whose name ends in none of \.dcm"),
         (image, "out", "the name ends in nothing, not in"),
@@ -536,7 +549,11 @@ def test_what_cannot_be_unpacked_names_a_package():
 
 
 def test_files_without_an_image():
-    for name, kind in (("test-SR.dcm", "Comprehensive SR"), ("rtplan.dcm", "RT Plan"), ("dicomdirtests/DICOMDIR", "a list")):
+    for name, kind in (
+        ("test-SR.dcm", "Comprehensive SR"),
+        ("rtplan.dcm", "RT Plan"),
+        ("dicomdirtests/DICOMDIR", "a list"),
+    ):
         with pytest.raises(PictureError, match=f"must hold an image to be denoised: this is {kind}"):
             formats.read(SHIPPED / name)
 

@@ -80,7 +80,9 @@ def test_data_beside_the_header():
     Path("a.raw.gz").unlink()
     with pytest.raises(PictureError, match=r"must lie where its header says: there is no .*a\.raw\.gz"):
         formats.read("a.nhdr")
-    Path("b.nhdr").write_text("NRRD0005\ntype: short\ndimension: 2\nsizes: 4 4\nendian: little\nencoding: raw\ndata file: LIST\n")
+    Path("b.nhdr").write_text(
+        "NRRD0005\ntype: short\ndimension: 2\nsizes: 4 4\nendian: little\nencoding: raw\ndata file: LIST\n"
+    )
     with pytest.raises(PictureError, match="must be in one file: this names several"):
         formats.read("b.nhdr")
 
@@ -185,7 +187,7 @@ def test_pictures_from_elsewhere():
     back = formats.read("b.nrrd").in_rows()
     np.testing.assert_array_equal(back.pixels, colours.pixels)
     np.testing.assert_array_equal(back.alpha.swapaxes(0, 1), colours.alpha)
-    with pytest.raises(PictureError, match="a NRRD holds int8.*these are float16"):
+    with pytest.raises(PictureError, match=r"a NRRD holds int8.*these are float16"):
         formats.check("c.nrrd", formats.Picture(np.zeros((4, 5), np.float16)))
 
 
@@ -216,9 +218,15 @@ def test_cut_short():
         (b"type: short\ndimension: 3\nsizes: 9000 9000 9000\nencoding: bzip2\nendian: little\n", "decompression bomb"),
         (b"type: short\ndimension: 3\nsizes: 9000 9000 9000\nencoding: ascii\n", "cannot hold them"),
         (b"type: short\ndimension: 2\nsizes: 0 4\nencoding: raw\nendian: little\n", "must have pixels"),
-        (b"type: short\ndimension: 2\nsizes: 4\nencoding: raw\nendian: little\n", "a size for each dimension: this has 1 of 2"),
+        (
+            b"type: short\ndimension: 2\nsizes: 4\nencoding: raw\nendian: little\n",
+            "a size for each dimension: this has 1 of 2",
+        ),
         (b"type: block\ndimension: 2\nsizes: 4 4\nencoding: raw\nblock size: 3\n", "holds the type block"),
-        (b"type: short\ndimension: 2\nsizes: 4 4\nencoding: hex\nendian: little\n", "by raw, gzip, bzip2 or ascii: this is hex"),
+        (
+            b"type: short\ndimension: 2\nsizes: 4 4\nencoding: hex\nendian: little\n",
+            "by raw, gzip, bzip2 or ascii: this is hex",
+        ),
         (b"type: short\ndimension: 2\nsizes: 4 4\n", "by raw, gzip, bzip2 or ascii: this is nothing"),
     ],
 )

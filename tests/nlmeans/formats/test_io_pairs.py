@@ -93,7 +93,11 @@ def test_bad_pairs():
         with pytest.raises(PictureError) as caught:
             formats.read("a.hdr")
         assert "\n" not in str(caught.value)
-    for sides, match in (((10**4, 10**4, 10**4), "cannot hold them"), ((30000, 30000, 1), "decompression bomb"), ((5, 0, 7), "pixels")):
+    for sides, match in (
+        ((10**4, 10**4, 10**4), "cannot hold them"),
+        ((30000, 30000, 1), "decompression bomb"),
+        ((5, 0, 7), "pixels"),
+    ):
         claiming = bytearray(header)
         claiming[42:48] = np.array(sides, "<i2").tobytes()
         Path("a.hdr").write_bytes(claiming)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...._version import __version__
 from ...picture import Picture, PictureError
-from .reading import discreet
+from .reading import quietly
 from .series import Image, Series
 
 logger = logging.getLogger("nlmeans")
@@ -46,7 +46,9 @@ def check(picture: Picture) -> None:
         )
     for image in series.images:
         if image.grid.dtype.itemsize * pixels.size // len(series.images) > MOST:
-            raise PictureError(f"an image in DICOM takes at most {MOST:,} bytes: this takes more; write a NIfTI instead")
+            raise PictureError(
+                f"an image in DICOM takes at most {MOST:,} bytes: this takes more; write a NIfTI instead"
+            )
 
 
 def write(part: Path, picture: Picture, done: str | None) -> None:
@@ -71,7 +73,7 @@ def write(part: Path, picture: Picture, done: str | None) -> None:
         encoded.append(np.stack(frames))
     if clipped:
         logger.warning("%d values are beyond the bits that are stored: they are clipped", clipped)
-    with discreet():
+    with quietly():
         new = _Uids()
         extremes = min(int(part.min()) for part in encoded), max(int(part.max()) for part in encoded)
         for image, stored in zip(series.images, encoded, strict=True):
@@ -102,7 +104,8 @@ def _derived(image: Image, stored: np.ndarray, extremes: tuple[int, int], done: 
 
     old = image.dataset
     dataset = FileDataset("", Dataset(), file_meta=_copied(old.file_meta))
-    dataset.set_original_encoding(*old.original_encoding, old.original_character_set)
+    implicit, little = old.original_encoding
+    dataset.set_original_encoding(implicit, little, old.original_character_set)
     for tag in old.keys():  # noqa: SIM118  # its elements as they were read, not parsed
         dataset[tag] = old.get_item(tag)
     meta = dataset.file_meta
@@ -112,10 +115,9 @@ def _derived(image: Image, stored: np.ndarray, extremes: tuple[int, int], done: 
     _describe(dataset, old, done)
     _state_extremes(dataset, stored, extremes)
     syntax = meta.TransferSyntaxUID
-    order = "<" if syntax.is_little_endian else ">"
     code = stored.dtype.str[1:]
     name, kind = ELEMENTS.get(code, ("PixelData", "OB" if stored.dtype.itemsize == 1 else "OW"))
-    data = stored.astype(stored.dtype.newbyteorder(order), copy=False).tobytes()
+    data = stored.astype(stored.dtype.newbyteorder("<" if syntax.is_little_endian else ">"), copy=False).tobytes()
     dataset.add_new(name, "OW" if syntax.is_implicit_VR and kind == "OB" else kind, data + b"\0" * (len(data) % 2))
     return dataset
 
@@ -157,7 +159,9 @@ def _describe(dataset: Any, old: Any, done: str | None) -> None:
             for element in item:
                 if element.keyword.endswith("FrameTypeSequence") and element.value and "FrameType" in element.value[0]:
                     element.value[0].FrameType = ["DERIVED", *list(element.value[0].FrameType)[1:]]
-    text = f"nlmeans {__version__}: {done or 'pixels were replaced'}".translate(PLAIN).encode("ascii", "replace").decode()
+    text = (
+        f"nlmeans {__version__}: {done or 'pixels were replaced'}".translate(PLAIN).encode("ascii", "replace").decode()
+    )
     before = old.get("DerivationDescription")
     for name, said in (
         ("DerivationDescription", f"{before}; {text}" if before else text),

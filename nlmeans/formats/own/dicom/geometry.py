@@ -104,26 +104,22 @@ def arranged(planes: Sequence[Plane], times: bool, request: Request) -> Arrangem
     if depths is None:
         numbers = np.array([plane.number for plane in planes])
         return Arrangement(np.argsort(numbers, kind="stable"), "TYX" if times else "NYX", sides)
-    order = np.lexsort(([plane.number for plane in planes], depths))
-    steps = np.diff(depths[order])
-    starts = np.flatnonzero(np.concatenate(([True], steps > SAME)))
+    order = np.argsort(depths, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(depths[order]) > SAME)))
     counts = np.diff(np.append(starts, len(planes)))
     if counts.min() != counts.max():
         raise PictureError(
             "the slices of a series must make whole volumes, as many at one place as at any other: these are "
             f"{counts.min()} to {counts.max()}; --axes NYX (axes=) takes each by itself"
         )
-    order = np.concatenate([np.sort(part) if _unnumbered(planes, part) else part for part in np.split(order, starts[1:])])
+    numbers = np.array([plane.number for plane in planes])
+    order = np.concatenate([part[np.lexsort((part, numbers[part]))] for part in np.split(order, starts[1:])])
     if len(starts) == 1:
         return Arrangement(order, "NYX", sides)
     spacing = None if sides is None else (_distance(depths[order][:: counts[0]]), *sides)
     if counts[0] == 1:
         return Arrangement(order, "ZYX", spacing)
     return Arrangement(order.reshape(-1, counts[0]).T.copy(), "NZYX", spacing)
-
-
-def _unnumbered(planes: Sequence[Plane], part: np.ndarray) -> bool:
-    return len({planes[k].number for k in part}) < len(part)
 
 
 def _depths(planes: Sequence[Plane]) -> np.ndarray | None:

@@ -26,14 +26,19 @@ INSTALL = {
 """What unpacks a transfer syntax whose name holds a word: the first that fits."""
 PIXELS = {"PixelData": "", "FloatPixelData": "f4", "DoubleFloatPixelData": "f8"}
 """Elements that hold pixels, and the type of those that hold floats."""
-WITH_PIXELS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "DigitalSignaturesSequence", "MACParametersSequence")
+WITH_PIXELS = (
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "DigitalSignaturesSequence",
+    "MACParametersSequence",
+)
 """What says something of the stored bytes, and not of the image."""
 PALETTE = ("Descriptor", "Data")
 COLOURS = ("Red", "Green", "Blue", "Alpha")
 
 
 @contextmanager
-def discreet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Let pydicom work and say nothing of what is in a file."""
     logger = logging.getLogger("pydicom")
     before, logger.disabled = logger.disabled, True
@@ -61,7 +66,7 @@ def header(path: Path) -> Any:
     """Return what a file says before its pixels."""
     import pydicom
 
-    with discreet():
+    with quietly():
         return pydicom.dcmread(path, force=True, stop_before_pixels=True)
 
 
@@ -89,7 +94,7 @@ def load(path: Path, request: Request) -> tuple[Any, np.ndarray]:
     """
     import pydicom
 
-    with discreet():
+    with quietly():
         dataset = pydicom.dcmread(path, force=True)
         _check(dataset, path.stat().st_size, request)
         stored = _decoded(dataset)

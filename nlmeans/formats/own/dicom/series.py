@@ -12,7 +12,7 @@ import numpy as np
 from ...picture import Picture, PictureError, Request, times
 from . import FORMAT, begins, files_in
 from .geometry import Arrangement, arranged, in_time, planes_of
-from .reading import discreet, header, load, sides
+from .reading import quietly, header, load, sides
 from .values import Grid, decode, working
 
 logger = logging.getLogger("nlmeans")
@@ -68,8 +68,10 @@ def read(request: Request) -> Picture:
     if not folder:
         request.chosen([""])
     loaded = [load(path, request) for path in paths]
-    with discreet():
-        images = [Image(path.name, said, Grid.of(said, stored)) for path, (said, stored) in zip(paths, loaded, strict=True)]
+    with quietly():
+        images = [
+            Image(path.name, said, Grid.of(said, stored)) for path, (said, stored) in zip(paths, loaded, strict=True)
+        ]
         planes = [plane for said, stored in loaded for plane in planes_of(said, len(stored))]
         arrangement = arranged(planes, len(paths) == 1 and in_time(loaded[0][0]), request)
     return _picture(images, [stored for _, stored in loaded], arrangement, request, folder)
@@ -116,18 +118,20 @@ def _chosen(request: Request) -> list[Path]:
         if "Rows" not in said or "Columns" not in said:
             others += 1
             continue
-        with discreet():
+        with quietly():
             series.setdefault(str(said.get("SeriesInstanceUID")), []).append((file, said))
     if others:
         logger.warning("%d files of the folder hold no image: they are left out", others)
     if not series:
         raise PictureError("a folder of DICOM must hold images: there are none")
-    with discreet():
+    with quietly():
         found = sorted(series.values(), key=lambda files: int(files[0][1].get("SeriesNumber") or 0))
         names = [f"{files[0][1].get('Modality') or 'series'} {files[0][1].get('SeriesNumber') or 0}" for files in found]
         which = request.chosen(names)
         if which is None and len(found) > 1:
-            listed = ", ".join(f"{k}: {name} ({len(files)} files)" for k, (name, files) in enumerate(zip(names, found, strict=True)))
+            listed = ", ".join(
+                f"{k}: {name} ({len(files)} files)" for k, (name, files) in enumerate(zip(names, found, strict=True))
+            )
             raise PictureError(f"a folder of DICOM must hold one series, or --series (series=) say which: {listed}")
         files = found[which or 0]
         _check_same(files)

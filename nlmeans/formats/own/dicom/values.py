@@ -57,7 +57,8 @@ class Grid:
         for slope, inter in scales:
             if slope == 0 or not math.isfinite(slope) or not math.isfinite(inter):
                 raise PictureError(f"a rescale slope must not be 0, nor infinite: got {slope}, intercept {inter}")
-        return cls(stored.dtype, low, high, *zip(*scales, strict=True), _padding(dataset, low, high))  # type: ignore[arg-type]
+        slopes, inters = zip(*scales, strict=True)
+        return cls(stored.dtype, low, high, slopes, inters, _padding(dataset, low, high))
 
     @property
     def plain(self) -> bool:
@@ -71,7 +72,7 @@ class Grid:
         there = (frame >= min(self.padding)) & (frame <= max(self.padding))
         return there if there.any() else None
 
-    def encode(self, real: np.ndarray, k: int, missing: np.ndarray | None, kept: np.ndarray) -> tuple[np.ndarray, int]:
+    def encode(self, real: np.ndarray, k: int, missing: np.ndarray | None, kept: Any) -> tuple[np.ndarray, int]:
         """Return what is stored for the k-th frame, and how many values were clipped.
 
         ``kept`` is what was stored where there is no data, which is where ``missing`` is.
