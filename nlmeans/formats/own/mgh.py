@@ -28,7 +28,7 @@ START = 284
 """Where the pixels begin."""
 FIELDS = 90
 """Bytes of the header that say something."""
-MOST_AFTER = 2**26
+MOST_AFTER = 2**23
 """Bytes after the pixels that are kept."""
 DEFLATE = 1032
 """Bytes that one byte can stand for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from importlib.util import find_spec
@@ -37,17 +38,17 @@ class Minc(Format):
         """Read the real values."""
         nibabel = self.library()
         with request.path.open("rb") as opened:
-            if opened.read(len(HDF)) == HDF:
-                _require_h5py()
+            packed = opened.read(len(HDF)) == HDF
+        if packed:
+            _require_h5py()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of spacings that are not said to be regular
-            image = nibabel.load(request.path)
+            image = nibabel.load(request.path) if packed else _first(nibabel, request.path)
             shape = tuple(int(side) for side in image.shape)
             stored = np.dtype(image.get_data_dtype())
             if min(shape) < 1:
                 raise PictureError(f"a picture must have pixels: its header says {times(shape)}")
             request.check_size(*shape[-2:])
-            packed = isinstance(image, nibabel.minc2.Minc2Image)
             size = request.path.stat().st_size
             request.check_claim(math.prod(shape) * stored.itemsize, size, None if packed else 1)
             exact = stored.itemsize <= FEW_BYTES or stored == np.float32
@@ -64,6 +65,12 @@ class Minc(Format):
 
 
 FORMAT = Minc()
+
+
+def _first(nibabel: Any, path: Path) -> Any:
+    """Return an image of version 1, of whose bytes no more are read than there are, whatever its header claims."""
+    holder = nibabel.FileHolder(str(path), io.BytesIO(path.read_bytes()))
+    return nibabel.Minc1Image.from_file_map({"image": holder})
 
 
 def _require_h5py() -> None:

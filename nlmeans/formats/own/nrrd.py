@@ -52,6 +52,7 @@ UNITS = {
     "in": "in",
 }
 UNPACK = {"raw": None, "gzip": gzip.open, "gz": gzip.open, "bzip2": bz2.open, "bz2": bz2.open}
+ENDS = {"little": "<", "big": ">"}
 TEXT = ("ascii", "text", "txt")
 
 
@@ -146,9 +147,10 @@ def _checked(nrrd: Any, header: dict[str, Any], request: Request) -> tuple[dict[
     if encoding not in UNPACK and encoding not in TEXT:
         raise PictureError(f"a NRRD must be packed by raw, gzip, bzip2 or ascii: this is {encoding}")
     header["encoding"] = encoding
-    order = "<" if encoding in TEXT or header.get("endian", "little") == "little" else ">"
-    if encoding not in TEXT and np.dtype(kind).itemsize == 1:
-        header.pop("endian", None)
+    endian = "little" if encoding in TEXT or np.dtype(kind).itemsize == 1 else header.get("endian")
+    if endian not in ENDS:
+        raise PictureError(f"a NRRD must say which byte of its values is first, little or big: this says {endian}")
+    order = ENDS[endian]
     fields = {name: value for name, value in header.items() if name not in PLACES}
     return fields, np.dtype(order + kind), shape
 

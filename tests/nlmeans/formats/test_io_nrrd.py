@@ -227,6 +227,7 @@ def test_cut_short():
             b"type: short\ndimension: 2\nsizes: 4 4\nencoding: hex\nendian: little\n",
             "by raw, gzip, bzip2 or ascii: this is hex",
         ),
+        (b"type: short\ndimension: 2\nsizes: 4 4\nencoding: raw\n", "little or big: this says None"),
         (b"type: short\ndimension: 2\nsizes: 4 4\n", "by raw, gzip, bzip2 or ascii: this is nothing"),
     ],
 )

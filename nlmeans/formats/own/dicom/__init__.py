@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,10 @@ class Dicom(Format):
         """Return a folder that holds a series: a DICOM file, and no picture of another kind by its name."""
         from ...table import by_name
 
-        if not path.is_dir() or not any(map(begins, islice(files_in(path), TRIED))):
-            return None
-        return None if any(by_name(file) not in (None, self) for file in files_in(path)) else path
+        with suppress(OSError):  # of a folder, or a file in it, that may not be read
+            if path.is_dir() and any(map(begins, islice(files_in(path), TRIED))):
+                return path if all(by_name(file) in (None, self) for file in files_in(path)) else None
+        return None
 
     def read(self, request: Request) -> Picture:
         """Read a file, or one series of a folder."""

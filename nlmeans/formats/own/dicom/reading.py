@@ -8,6 +8,7 @@ Source: the DICOM standard, https://www.dicomstandard.org/current: PS3.3 C.7.6.3
 from __future__ import annotations
 
 import logging
+import mmap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,15 +34,21 @@ WITH_PIXELS = (
     "MACParametersSequence",
 )
 """What says something of the stored bytes, and not of the image."""
+OVERLAYS = range(0x6000, 0x6020, 2)
+"""Groups of elements."""
+BIT_POSITION = 0x0102
 PALETTE = ("Descriptor", "Data")
 COLOURS = ("Red", "Green", "Blue", "Alpha")
+
+
+logger = logging.getLogger("nlmeans")
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
     """Let pydicom work and say nothing of what is in a file."""
-    logger = logging.getLogger("pydicom")
-    before, logger.disabled = logger.disabled, True
+    speaker = logging.getLogger("pydicom")
+    before, speaker.disabled = speaker.disabled, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -55,7 +62,7 @@ def quietly() -> Iterator[None]:
     except Exception as error:
         raise _damaged(error) from None
     finally:
-        logger.disabled = before
+        speaker.disabled = before
 
 
 def _damaged(error: Exception) -> PictureError:
@@ -64,10 +71,16 @@ def _damaged(error: Exception) -> PictureError:
 
 def header(path: Path) -> Any:
     """Return what a file says before its pixels."""
+    with quietly():
+        return _parsed(path, stop_before_pixels=True)
+
+
+def _parsed(path: Path, **options: Any) -> Any:
+    """Return what a file says; as a map, of which no more is read than there is, whatever lengths it claims."""
     import pydicom
 
-    with quietly():
-        return pydicom.dcmread(path, force=True, stop_before_pixels=True)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return pydicom.dcmread(content, force=True, **options)
 
 
 def sides(dataset: Any) -> tuple[int, int, int]:
@@ -92,12 +105,11 @@ def load(path: Path, request: Request) -> tuple[Any, np.ndarray]:
 
     What has changed on the way is what the dataset says then: colours are RGB, values have gone through a lookup table.
     """
-    import pydicom
-
     with quietly():
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = _parsed(path)
         _check(dataset, path.stat().st_size, request)
         stored = _decoded(dataset)
+        _leave_out_overlays(dataset)
         for name in (*PIXELS, *WITH_PIXELS):
             if name in dataset:
                 delattr(dataset, name)
@@ -190,6 +202,15 @@ def _decoded(dataset: Any) -> np.ndarray:
         raise PictureError(f"the colours of a DICOM image must be RGB, YBR_FULL or YBR_FULL_422: these are {kind}")
     dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
     return np.asarray(stored).reshape(frames, rows, columns, 3)
+
+
+def _leave_out_overlays(dataset: Any) -> None:
+    """Drop overlays that lie in bits of the pixels which those do not use: they are not written again."""
+    for group in OVERLAYS:
+        if dataset.get((group, BIT_POSITION)) is not None and dataset[group, BIT_POSITION].value:
+            logger.warning("an overlay lies in unused bits of the pixels: it is left out")
+            for tag in [tag for tag in dataset.keys() if tag.group == group]:  # noqa: SIM118  # elements are not asked
+                del dataset[tag]
 
 
 def _looked_up(dataset: Any, stored: np.ndarray) -> np.ndarray:
