@@ -143,9 +143,6 @@ def _identify(dataset: Any, old: Any, new: _Uids) -> None:
     for name in ("SOPInstanceUID", "SeriesInstanceUID", "ConcatenationUID"):
         if name in old or name != "ConcatenationUID":
             setattr(dataset, name, new[f"{name} {old.get(name)}"])
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    if "MediaStorageSOPClassUID" not in dataset.file_meta:
-        dataset.file_meta.MediaStorageSOPClassUID = old.get("SOPClassUID") or ""
     now = datetime.now()
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
 

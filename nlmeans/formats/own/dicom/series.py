@@ -12,7 +12,7 @@ import numpy as np
 from ...picture import Picture, PictureError, Request, times
 from . import FORMAT, begins, files_in
 from .geometry import Arrangement, arranged, in_time, planes_of
-from .reading import quietly, header, load, sides
+from .reading import header, load, quietly, sides
 from .values import Grid, decode, working
 
 logger = logging.getLogger("nlmeans")
