@@ -64,6 +64,7 @@ class MetaImage(Format):
 
     name, endings = "MetaImage", (".mha", ".mhd")
     needs, extra = "SimpleITK", "metaimage"
+    loses = "that values lie in a file beside it: it is one file; values as text become binary"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins with a field, and with one that MetaImage has or under its name."""

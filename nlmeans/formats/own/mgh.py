@@ -57,6 +57,7 @@ class Mgh(Format):
 
     name, endings = "MGH", (".mgz", ".mgh", ".mgh.gz")
     needs, extra = "nibabel", "medical"
+    loses = "nothing; colours are refused"
     x_first, colours = True, False
 
     def recognises(self, head: bytes, path: Path) -> bool:

@@ -79,6 +79,7 @@ class Nrrd(Format):
 
     name, endings, magic = "NRRD", (".nrrd", ".nhdr"), (b"NRRD",)
     needs, extra = "nrrd", "nrrd"
+    loses = "that data lie in a file beside it: it is one file; comments, and letters that are not ASCII"
     x_first = True
 
     def read(self, request: Request) -> Picture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +20,8 @@ from ... import exif
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...atomic import reserve
 from ...picture import PictureError, Request, naming, quoted
-from . import codecs, ome, whole
+from ...pyramid import shrunk_part
+from . import codecs, ome, saving, whole
 
 SIDE = 256
 """Side of the tiles of a packed file whose source had strips."""
@@ -58,14 +59,15 @@ class Grid:
 class _Opened:
     """What is known of a file. It is open only while it is read: not every system removes what is open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, request: Request) -> None:
         from tifffile import TiffFile
 
         codecs.provide()
-        self.path = path
-        with TiffFile(path) as self.tif:
-            self.size = whole.described(self.tif, path.name)
-            self.series = whole.only_series(self.tif)
+        self.path = request.path
+        with TiffFile(self.path) as self.tif:
+            said = whole.described(self.tif, self.path.name)
+            self.series = whole.chosen_series(self.tif, request)
+            self.size = whole.of_series(said, self.tif, self.series)
             self.page = self.series.keyframe
         self.lock, self.readers = threading.Lock(), 0
 
@@ -128,15 +130,13 @@ class _Opened:
 
 
 @lru_cache(maxsize=16)
-def _opened(path: Path, modified: int) -> _Opened:
-    return _Opened(path)
+def _opened_once(path: Path, series: str | None, modified: int) -> _Opened:
+    return _Opened(Request(path, None, None, 0, whole=False, series=series))
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[_Opened]:
-    """Yield a file that is open, and whose pages were read once."""
-    with _opened(path, path.stat().st_mtime_ns).reading() as opened:
-        yield opened
+def _opened(path: Path, series: str | None) -> _Opened:
+    """Return a file whose pages were read once."""
+    return _opened_once(path, series, path.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,13 @@ class TiffSource(Source):
     path: Path
     info: ArrayInfo
     origin: whole.Origin
-    tile: tuple[int, int] | None
     big: bool
+    series: str | None = None
 
     @classmethod
     def open(cls, request: Request) -> TiffSource:
         """Read the header, and refuse what cannot be filtered by regions."""
-        with _reading(request.path) as opened:
+        with _opened(request.path, request.series).reading() as opened:
             return cls._of(request, opened)
 
     @classmethod
@@ -177,17 +177,17 @@ class TiffSource(Source):
             None if spacing is None else opened.size.unit, whole.nodata_of(origin, dtype),
             naming(opened.size.channels, series.axes, series.shape),
         )  # fmt: skip
-        return cls(path, info, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
+        return cls(path, info, origin, bool(opened.tif.is_bigtiff), request.series)
 
     def read(self, slices: Slices) -> np.ndarray:
         """Return a part."""
         try:
-            with _reading(self.path) as opened:
+            with _opened(self.path, self.series).reading() as opened:
                 return whole.bright(opened.read(slices), self.origin.white)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
-            if (known := codecs.lacking(error, _opened(self.path, self.path.stat().st_mtime_ns).page)) is not None:
+            if (known := codecs.lacking(error, _opened(self.path, self.series).page)) is not None:
                 raise known from None
             raise PictureError(f"{self.path} is damaged or cannot be unpacked: {quoted(error)}") from error
 
@@ -214,10 +214,10 @@ class TiffTarget(Target):
     def create(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
         """Write all but the pixels, and take the room that they need."""
         target = cls.made_of(path, info, source)
-        if target.source is not None and target._origin.in_place and target.source.tile is None:
+        if target.source is not None and target._origin.in_place and target._origin.tile is None:
             shutil.copyfile(target.source.path, path)
         else:
-            packing = (*whole.PACKING, "predictor")
+            packing = (*saving.PACKING, "predictor")
             target._save(path, None, {name: value for name, value in target._given().items() if name not in packing})
             reserve(path)
         return target
@@ -243,14 +243,15 @@ class TiffTarget(Target):
         return stored.transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
-        """Pack and tile the file, if its source was; return the new one, or else this."""
+        """Pack and tile the file, if its source was, and make smaller copies anew; return the new one, or else this."""
         given = self._given()
-        tile = None if self.source is None else self.source.tile
-        if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
+        tile, levels = (None, ()) if self.source is None else (self.source.origin.tile, self.source.origin.levels)
+        if self.source is None or not (tile or "compression" in given or levels) or given.get("imagej"):
             return self.path
         tile, packing = tile or (SIDE, SIDE), {"maxworkers": available_cpus()} if "compression" in given else {}
         try:
-            self._save(spare, self._tiles(tile, stop), given | packing | {"tile": tile})
+            smaller = [(self._tiles(tile, stop, shape), shape) for shape in levels]
+            self._save(spare, self._tiles(tile, stop, self.info.shape), given | packing | {"tile": tile}, smaller)
         except BaseException:
             spare.unlink(missing_ok=True)
             raise
@@ -279,7 +280,7 @@ class TiffTarget(Target):
         if self.source is not None and self.source.big:
             given["bigtiff"] = True
         if self.source is not None:
-            return whole.options(self._origin, self.info.dtype) | given
+            return saving.options(self._origin, self.info.dtype) | given
         return self._new_metadata() | given
 
     def _new_metadata(self) -> dict[str, Any]:
@@ -291,28 +292,37 @@ class TiffTarget(Target):
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        said = whole.ome_options(axes, spacing, self.info.unit, channels)
+        said = saving.ome_options(axes, spacing, self.info.unit, channels)
         return {"photometric": "minisblack", "metadata": named} | said
 
-    def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
+    def _save(self, path: Path, pixels: Any, given: dict[str, Any], levels: Sequence[Any] = ()) -> None:
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
-        tags = whole.declaring(self.info.nodata) if origin is None else dict(origin.tags)
-        whole.save(path, pixels, camera, tags, given)
+        tags = saving.declaring(self.info.nodata) if origin is None else dict(origin.tags)
+        if self.source is not None and self.info.nodata is None and self.source.info.nodata is not None:
+            del tags[whole.NODATA]  # of pixels that are none of those that were read
+        saving.save(path, pixels, camera, tags, given, levels)
 
-    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
-        """Yield the tiles of all pages in the order of a file."""
+    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+        """Yield the tiles of all pages of a copy of this shape, in the order of a file."""
         import tifffile
 
         with tifffile.TiffFile(self.path) as tif:
             page = tif.series[0].keyframe
-            grid = replace(Grid.of(page), tile=tile)
+            grid = Grid.of(page)
         high, wide = tile
         flat = (-1, grid.apart, *grid.sides, grid.together)
         count = math.prod(self.info.shape) // math.prod(flat[1:])
-        places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
+        rows, columns = (shape[self._origin.axes.index(axis)] for axis in "YX")
+        places = list(replace(grid, tile=tile, sides=(rows, columns)).touched(slice(0, rows), slice(0, columns)))
+        nodata = saving.stored_nodata(self.info.nodata, self._origin)
         for number, (_, channel, row, column) in product(range(count), places):
             stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory
             stop()
-            part = stored[number, channel, row : row + high, column : column + wide]
+            cuts = slice(row, min(row + high, rows)), slice(column, min(column + wide, columns))
+            if (rows, columns) == grid.sides:
+                part = stored[number, channel][cuts]
+            else:
+                sides = (rows, columns, grid.together)
+                part = shrunk_part(stored[number, channel], sides, (*cuts, slice(0, grid.together)), nodata)
             yield np.pad(part, ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0)))
