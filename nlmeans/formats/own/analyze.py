@@ -27,7 +27,7 @@ class Analyze(Format):
 
     name, endings = "Analyze", (".img",)
     needs, extra = "nibabel", "medical"
-    loses = "that it is a pair: written as NIfTI, it keeps its place in space and its stored grid; complex numbers are refused"
+    loses = "that it is a pair: a NIfTI keeps its place in space and its stored grid; complex numbers are refused"
     x_first, colours = True, False
 
     def recognises(self, head: bytes, path: Path) -> bool:

@@ -24,8 +24,8 @@ class Dicom(Format):
     name, endings = "DICOM", (".dcm", ".dicom", ".ima")
     needs, extra = "pydicom", "dicom"
     loses = (
-        "that it is the original: a derived series with identifiers of its own; compression, palettes and lookup tables, "
-        "which are applied; signatures, and overlays in unused bits"
+        "that it is the original: a derived series has identifiers of its own; compression, palettes and lookup "
+        "tables, which are applied; signatures, and overlays in unused bits"
     )
     write_options = ("done",)
     has_series = True
