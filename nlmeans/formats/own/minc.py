@@ -16,7 +16,7 @@ from ..picture import LENGTHS, Picture, PictureError, Request, times
 from . import nifti
 
 NETCDF, HDF = (b"CDF\1", b"CDF\2"), b"\x89HDF\r\n\x1a\n"
-NAMES = {"xspace": "X", "yspace": "Y", "zspace": "Z", "time": "N", "vector_dimension": "C"}
+NAMES = {"xspace": "X", "yspace": "Y", "zspace": "Z", "time": "T", "vector_dimension": "C"}
 DIMENSIONS = 3
 """Of what lies in space as nibabel says it; as a NIfTI it does so too."""
 FEW_BYTES = 2

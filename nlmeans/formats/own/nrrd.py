@@ -213,7 +213,7 @@ def _axes(fields: dict[str, Any], shape: tuple[int, ...], request: Request) -> s
         if lies[k]:
             names += next(free, "N")
         elif kind == "time":
-            names += "T" if sum(lies) < 3 else "N"
+            names += "T"
         elif kind in COLOURS or (kind not in ("list", *SPATIAL) and shape[k] <= SMALL):
             names += "C"
         else:

@@ -112,7 +112,7 @@ def test_what_is_skipped():
         (["domain", "domain", "vector"], (5, 6, 3), "XYC"),
         (["space", "space", "space", "list"], (5, 6, 7, 9), "XYZN"),
         (["space", "space", "time"], (5, 6, 7), "XYT"),
-        (["space", "space", "space", "time"], (5, 6, 7, 2), "XYZN"),
+        (["space", "space", "space", "time"], (5, 6, 7, 2), "XYZT"),
         (["list", "space", "space", "space"], (2, 5, 6, 7), "NXYZ"),
         (None, (5, 6, 7, 2), "XYZN"),
     ],
