@@ -22,7 +22,7 @@ from .. import formats
 from ..formats.table import by_name
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, plan_in_blocks
-from .console import Console
+from .console import Console, in_a_line
 from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
 from .halves import Halves, check_halves
@@ -171,7 +171,7 @@ def denoise(
                 pixels = halves.stored(source, pixels) if halves and dtype is None else pixels
                 formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
-                    placing=partial(done.ends, target),
+                    done=in_a_line(report), placing=partial(done.ends, target),
                 )  # fmt: skip
                 console.done(target, report)
     raise typer.Exit(console.code)

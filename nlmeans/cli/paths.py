@@ -60,18 +60,18 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     into_folder = is_folder(output)
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         if is_file(inputs[0]):  # else that is what is wrong: a pattern that matches nothing, say
-            check_name(target, "OUT", "write", "create")
+            check_name(target, "OUT", "write", "create", folders=_folders(inputs[0]))
         return [(inputs[0], target)], None
     if (target.exists() and not target.is_dir()) or (by_name(target) is not None and not into_folder):
         raise typer.BadParameter(f"several pictures go to a folder; got {output}", param_hint="OUT")
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
-        fmt = by_name(source)
+        fmt = by_store(source) or by_name(source)
         place = target / (source.name if fmt is None else fmt.file(source).name)
         if fmt is not None and not fmt.can("write", "create"):
             place = place.with_suffix(OTHERWISE)
             logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
-        check_name(place, "IN", "write", "create")
+        check_name(place, "IN", "write", "create", folders=_folders(source))
         if place in sources:
             raise typer.BadParameter(
                 f"two pictures would both be written to {place}: {sources[place]} and {source}", param_hint="IN"
@@ -93,7 +93,7 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
             continue
         inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
         inside = [item for item in inside if item.is_file() or by_store(item)]
-        pictures = [item for item in inside if by_name(item) is not None]
+        pictures = [item for item in inside if by_name(item) or by_store(item)]
         others = [item.name for item in inside if item not in pictures]
         if others:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
@@ -105,11 +105,19 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
 
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
     """Raise if the output of a picture may not or cannot be written: before the work, not after it."""
-    (by_name(target) or Format()).check_target(target, overwrite)
+    (by_name(target) or _folders(source) or Format()).check_target(target, overwrite)
 
 
-def check_name(path: Path, what: str, *abilities: str) -> Format:
+def _folders(source: Path) -> Format | None:
+    """Return the format of a folder that is read as one file, and can be written as one; None of anything else."""
+    fmt = by_store(source) if source.is_dir() else None
+    return fmt if fmt is not None and fmt.can("write") else None
+
+
+def check_name(path: Path, what: str, *abilities: str, folders: Format | None = None) -> Format:
     """Return the format of an output with one of the abilities, and refuse a name that ends like none.
+
+    A name of no format is that of a folder if what is read is one, of the format ``folders``.
 
     Raises
     ------
@@ -117,6 +125,6 @@ def check_name(path: Path, what: str, *abilities: str) -> Format:
         Naming the argument, ``what``.
     """
     try:
-        return to_write(path, *abilities)
+        return to_write(path, *abilities, folders=folders)
     except PictureError as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint=what) from None

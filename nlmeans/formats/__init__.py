@@ -108,7 +108,7 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
     a PNG holds uint8 or uint16 pixels: these are float32; write a TIFF or NPY instead
     """
     path = Path(path)
-    fmt = to_write(path, "write")
+    fmt = to_write(path, "write", folders=_folders(picture))
     fmt.check(_ordered(_shown(picture, "blank"), fmt))
     fmt.check_target(path, overwrite)
 
@@ -119,6 +119,7 @@ def write(
     *,
     overwrite: bool = False,
     jpeg_quality: int | None = None,
+    done: str | None = None,
     placing: Callable[[Path], object] | None = None,
 ) -> None:
     """Write a picture in the format that the name stands for: whole, or not at all.
@@ -134,6 +135,8 @@ def write(
     jpeg_quality : int, optional
         1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
         another format gets quality 95 without subsampling.
+    done : str, optional
+        What was done to the pixels, for formats that keep a record of it (DICOM).
     placing : callable, optional
         Called with the name that the finished file still has, before it gets the one that is asked for.
 
@@ -159,7 +162,7 @@ def write(
     if not isinstance(picture, Picture):
         raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
     path = Path(path)
-    fmt, options = to_write(path, "write"), {"jpeg_quality": jpeg_quality}
+    fmt, options = to_write(path, "write", folders=_folders(picture)), {"jpeg_quality": jpeg_quality, "done": done}
     given = {name: value for name, value in options.items() if name in fmt.write_options}
     with fmt.replacing(path, overwrite) as part:
         fmt.write(part, _ordered(_shown(picture, "developed"), fmt), path, **given)
@@ -171,6 +174,12 @@ def _shown(picture: Picture, how: str) -> Picture:
     """Return what is written for pixels that are no picture yet; any other picture as it is."""
     shown: Picture = getattr(picture.native, how, lambda same: same)(picture)
     return shown
+
+
+def _folders(picture: Picture) -> Format | None:
+    """Return the format of the folder that a picture was read from; None if it was a file."""
+    fmt: Format | None = getattr(picture.native, "folders", None)
+    return fmt
 
 
 def _ordered(picture: Picture, fmt: Format) -> Picture:

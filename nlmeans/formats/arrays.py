@@ -188,6 +188,9 @@ class ArraySource(Source):
 
 
 def identity_of(path: Path) -> dict[str, Any]:
-    """Return what changes when a plain file is written again."""
+    """Return what changes when a plain file, or one in a folder, is written again."""
+    if path.is_dir():
+        inside = [identity_of(file) for file in sorted(path.iterdir()) if file.is_file()]
+        return {"path": str(path.resolve()), "files": inside}
     status = path.stat()
     return {"path": str(path.resolve()), "bytes": status.st_size, "modified": status.st_mtime_ns}

@@ -25,7 +25,6 @@ OTHERS = (
     (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
     (0, b"BM", "BMP: convert it to PNG (any picture program)"),
     (8, b"WEBP", "WebP: convert it to PNG (dwebp, ImageMagick)"),
-    (128, b"DICM", "DICOM: convert the series to NIfTI (dcm2niix), or its pixel_array to NPY (pydicom)"),
     (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
     (0, b"v/1\x01", "OpenEXR: save its channels as NPY (OpenEXR), or convert it to a TIFF of floats"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
@@ -37,7 +36,8 @@ OTHERS = (
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
 )
 """Place and bytes of other kinds, with a way out."""
-FREESURFER = (".mgz", ".mgh", ".mgh.gz", ".hdr", ".img")
+PAIRED = (".hdr", ".img")
+"""Ends of the names of files that are read together."""
 
 
 def is_raw(head: bytes, path: Path) -> bool:
@@ -60,10 +60,7 @@ def before(head: bytes, path: Path) -> str | None:
 
 def after(head: bytes, path: Path, rule: str) -> str:
     """Return the advice about a file of no format; ``rule`` says which there are."""
-    if path.name.lower().endswith(FREESURFER):
-        return (
-            "FreeSurfer's and Analyze's files cannot be read: save it as NIfTI (mri_convert, nibabel); got "
-            f"{path.suffix.lower()}"
-        )
     known = (advice for start, magic, advice in OTHERS if head.startswith(magic, start))
+    if path.suffix.lower() in PAIRED and not any(head.startswith(magic, start) for start, magic, _ in OTHERS):
+        return f"Analyze and NIfTI pairs, {' and '.join(PAIRED)}, can be read where both are and the first is a header"
     return f"{rule}: this {next((f'is {advice}' for advice in known), f'begins with {head[:8]!r}, like none of them')}"

@@ -71,7 +71,8 @@ class Picture:
     white : float or None
         Of pixels that are counted photons, as one sensor read them: the value from which on they are saturated.
     native : object
-        What only the file's own format can hold; a writer of another format ignores it. Where pixels are no picture
+        What only the file's own format can hold; a writer of another format ignores it. Of a folder that was read as
+        one picture, its ``folders`` is the format that writes one. Where pixels are no picture
         yet, as those of camera RAW, its ``developed(picture)`` is what is written, and its ``blank(picture)`` is of
         that kind, and black.
 

@@ -90,12 +90,20 @@ def to_read(path: Path, ability: str = "read") -> Format:
     return fmt
 
 
-def to_write(path: Path, *abilities: str) -> Format:
+def to_write(path: Path, *abilities: str, folders: Format | None = None) -> Format:
     """Return the format that a name stands for, if it has an ability: ``"write"``, whole, or ``"create"``, by regions.
+
+    A name of no format is that of a folder if what is written was one, and ``folders`` is its format.
 
     Raises `PictureError` otherwise.
     """
     fmt = by_name(path)
+    if folders is not None and fmt in (None, folders):
+        if fmt is not None:
+            raise PictureError(
+                f"a series of {fmt.name} files goes to a folder, whose name ends in none of {', '.join(fmt.endings)}"
+            )
+        fmt = folders
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
         raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
