@@ -19,7 +19,6 @@ import typer
 import nlmeans
 
 from .. import formats
-from ..formats.table import by_name
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, plan_in_blocks
 from .console import Console
@@ -27,7 +26,7 @@ from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_name, files_of, in_blocks, pairs
+from .paths import check_encoding, check_name, files_of, in_blocks, pairs
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -82,6 +81,17 @@ def denoise(
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
     ] = None,
+    lossy: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="INT",
+            help="Let WebP, JPEG XL, AVIF, HEIC and JPEG 2000 files lose what they may at this level, on each codec's "
+            "own scale: the PSNR in decibels for JPEG 2000, for the others a quality that means another picture in "
+            "each. By default they keep every pixel.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -94,16 +104,15 @@ def denoise(
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
         tasks, folder = pairs(inputs, output)
-        takers = [fmt for _, target in tasks if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
-        if jpeg_quality is not None and not takers:
-            raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
+        encoding = {name: level for name, level in (("jpeg_quality", jpeg_quality), ("lossy", lossy)) if level}
+        check_encoding(encoding, [target for _, target in tasks])
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
         by_blocks = [all_by_blocks or in_blocks(source, target) for source, target in tasks]
         files = {} if all(by_blocks) else filtering.files(reading)
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
+        command = filtering.given | reading.given | working.given | encoding
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -128,8 +137,8 @@ def denoise(
                 with console.bar(source.name) as progress:
                     pixels, report = nlmeans.denoise(picture.pixels, progress=progress, full_output=True, **options)
                 formats.write(
-                    target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
-                    placing=partial(done.ends, target),
+                    target, written.with_pixels(pixels), overwrite=overwrite, placing=partial(done.ends, target),
+                    **encoding,
                 )  # fmt: skip
                 console.done(target, report)
     raise typer.Exit(console.code)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import exif
-from ...picture import Picture, PictureError, Request, declared
+from ...picture import Picture, PictureError, Request, declared, full_range
 from . import codecs, ome, segments
 
 logger = logging.getLogger("nlmeans")
@@ -305,6 +305,7 @@ def advice(axes: str) -> str:
 
 def _write_new(part: Path, picture: Picture) -> None:
     """Write pixels that did not come from a TIFF."""
+    picture = full_range(picture)
     pixels, axes = picture.pixels, picture.dimensions
     rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3
     options: dict[str, Any] = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
