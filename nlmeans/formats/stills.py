@@ -27,9 +27,9 @@ def xmp(picture: Picture) -> bytes:
     return found
 
 
-def still(request: Request, samples: np.ndarray, **said: Any) -> Picture:
+def still(request: Request, samples: np.ndarray, count: int | None = None, **said: Any) -> Picture:
     """Return the picture of samples of shape (height, width, samples): 1 or 3 colours, and opacity after them."""
-    count = 1 if samples.shape[-1] < 3 else 3
+    count = count or (1 if samples.shape[-1] < 3 else 3)
     axes = "YX" if count == 1 else "YXC"
     pixels = samples[..., 0] if count == 1 else samples[..., :count]
     alpha = samples[..., count:].copy() if samples.shape[-1] > count else None
@@ -37,13 +37,13 @@ def still(request: Request, samples: np.ndarray, **said: Any) -> Picture:
     return Picture(pixels, axes, request.channel_axis, alpha, **said)
 
 
-def check_still(picture: Picture, name: str, dtypes: tuple[str, ...], most: int, *, opacity: bool = True) -> None:
-    """Refuse what a format cannot hold of one grey or RGB picture with so many pixels a side at most."""
+def check_still(picture: Picture, name: str, dtypes: tuple[str, ...], most: int, *, alphas: int = 1) -> None:
+    """Refuse what a format cannot hold of one grey or RGB picture, with so many pixels a side and alphas at most."""
     check_plain(picture, name, dtypes)
     count = 0 if picture.alpha is None else picture.alpha.shape[-1]
-    if count and not opacity:
+    if count and not alphas:
         raise PictureError(f"a {name} has no alpha: this picture has; write a PNG or TIFF instead")
-    if count > 1:
+    if count > alphas:
         raise PictureError(f"a {name} holds one alpha: this picture has {count}; write a TIFF instead")
     if max(picture.pixels.shape) > most:
         raise PictureError(f"a {name} has at most {most} pixels a side: this picture has shape {picture.pixels.shape}")

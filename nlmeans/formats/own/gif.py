@@ -45,7 +45,7 @@ class Gif(Format):
 
     def check(self, picture: Picture) -> None:
         """Refuse colours, of which there might be too many."""
-        stills.check_still(picture, "GIF", ("uint8",), 65535, opacity=False)
+        stills.check_still(picture, "GIF", ("uint8",), 65535, alphas=0)
         if "C" in picture.dimensions and picture.pixels.shape[picture.dimensions.index("C")] == 3:
             raise PictureError("a GIF is written in shades of grey: this picture has colours; write a PNG instead")
 

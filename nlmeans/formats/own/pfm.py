@@ -49,7 +49,7 @@ class Pfm(Format):
 
     def check(self, picture: Picture) -> None:
         """Refuse what a PFM cannot hold."""
-        stills.check_still(picture, "PFM", ("float32",), 2**31 - 1, opacity=False)
+        stills.check_still(picture, "PFM", ("float32",), 2**31 - 1, alphas=0)
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write floats; upright, since a PFM cannot say otherwise."""
