@@ -280,18 +280,18 @@ def check_plain(picture: Picture, name: str, dtypes: tuple[str, ...]) -> None:
         )
 
 
-def full_range(picture: Picture) -> Picture:
-    """Return a picture whose white is the largest number that its type holds; what is above white becomes it."""
+def full_range(picture: Picture, maxval: int | None = None) -> Picture:
+    """Return a picture whose white is ``maxval``, or what its type holds at most; what is above white becomes it."""
     most = picture.maxval
     if most is None:
         return picture
-    full = np.iinfo(picture.pixels.dtype).max
+    full = maxval or np.iinfo(picture.pixels.dtype).max
 
     def spread(array: np.ndarray) -> np.ndarray:
         return ((np.minimum(array, most).astype(np.uint32) * full + most // 2) // most).astype(array.dtype)
 
     alpha = None if picture.alpha is None else spread(picture.alpha)
-    return replace(picture, pixels=spread(picture.pixels), alpha=alpha, maxval=None)
+    return replace(picture, pixels=spread(picture.pixels), alpha=alpha, maxval=maxval)
 
 
 def colours(picture: Picture) -> np.ndarray:

@@ -98,6 +98,8 @@ class JpegXl(Format):
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write a codestream, and boxes around it where there is something to say."""
         self.check(picture)
+        if picture.icc:
+            logger.warning("%s: the colour profile is not written: imagecodecs cannot", path)
         if picture.maxval is not None and (picture.maxval + 1).bit_count() != 1:
             picture = full_range(picture)
         array, bits = stills.samples(picture), None
