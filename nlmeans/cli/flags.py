@@ -41,7 +41,7 @@ def flag(name: str) -> Any:
             value = parse(text)
             option.checked(value, name, None)
         except (TypeError, ValueError) as error:
-            if option.file and is_file(Path(text)):
+            if option.file and is_file(Path(text.partition("::")[0])):
                 return Path(text)
             raise typer.BadParameter(str(error).removeprefix(f"{name} ")) from None
         return value

@@ -54,6 +54,8 @@ class Avif(Format):
         if array.shape[:2] != (height, width):
             raise PictureError(f"the file is damaged: its header says {width}×{height} pixels")
         said = items.properties
+        if b"clap" in said:
+            raise PictureError("an AVIF must be shown as it is stored: this one is cropped (clap); convert it to PNG")
         depth = said[b"pixi"][5] if b"pixi" in said else 8 if array.dtype == np.uint8 else 10
         meaning = struct.unpack_from(">HH", said[b"nclx"], 4) if b"nclx" in said else (None, None)
         block = items.exif
@@ -78,11 +80,13 @@ class Avif(Format):
             picture, bits = full_range(picture, most), BITS[most]
         array = stills.samples(full_range(picture) if bits == 8 else picture)
         native = picture.native if isinstance(picture.native, Native) else None
-        meaning = {"primaries": native.primaries, "transfer": native.transfer} if native else {}
-        data = self.library().avif_encode(
-            array[..., 0] if array.shape[-1] == 1 else array, options.get("lossy"), speed=SPEED, bitspersample=bits,
-            **meaning,
-        )  # fmt: skip
+        given = {"primaries": native.primaries, "transfer": native.transfer} if native else {}
+        lossy = options.get("lossy")
+        if lossy is not None and array.shape[-1] < 3:  # the encoder takes no level for what comes to it as grey
+            array = np.ascontiguousarray(array[..., [0, 0, 0, 1][: array.shape[-1] + 2]])
+            given["pixelformat"] = "yuv400"
+        array = array[..., 0] if array.shape[-1] == 1 else array
+        data = self.library().avif_encode(array, lossy, speed=SPEED, bitspersample=bits, **given)
         part.write_bytes(with_said(data, picture.icc, picture.exif, stills.xmp(picture)))
 
 
