@@ -10,7 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
-from ..formats.table import by_name, by_store
+from ..formats.table import by_store, split
 from ..methods.registry import method_of
 from ..noise.sensor import Sensor
 from ..plan.options import OPTIONS, WORK
@@ -55,10 +55,7 @@ class Reading(Flags):
 
     def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
         """Read what belongs to a picture, from a file that has series of its own: ``file.exr::albedo`` names one."""
-        file, mark, series = str(path).partition("::")
-        fmt = by_name(Path(file)) if mark and not path.exists() else None
-        if fmt is None or not fmt.has_series:
-            return formats.read(path, **self.given | {"series": None}, bilevel=bilevel)
+        file, series = split(path)
         return formats.read(file, **self.given | {"series": series}, bilevel=bilevel)
 
 

@@ -18,6 +18,8 @@ from .picture import PictureError
 logger = logging.getLogger("nlmeans")
 
 GROUP = "nlmeans.formats"
+MARK = "::"
+"""What stands between a file's name and that of an image in it."""
 HEAD = 352
 """First bytes of a file that are enough to know what it is."""
 
@@ -102,6 +104,14 @@ def to_write(path: Path, *abilities: str) -> Format:
 def is_file(path: Path) -> bool:
     """Whether there is a file of any kind, or a store that is read as one."""
     return path.is_file() or by_store(path) is not None
+
+
+def split(path: Path) -> tuple[Path, str | None]:
+    """Return a file, and the name of one of its images where the path says it: ``file.exr::albedo``."""
+    name, mark, series = str(path).partition(MARK)
+    file = Path(name)
+    fmt = by_name(file) if mark and not path.exists() else None
+    return (file, series) if fmt is not None and fmt.has_series else (path, None)
 
 
 def endings(*abilities: str) -> list[str]:

@@ -81,7 +81,8 @@ class Radiance(Format):
         text = (
             picture.native.text if isinstance(picture.native, Lines) else MAGIC[0] + b"\n" + FORMAT_LINE + RGBE + b"\n"
         )
-        stream = self.library().rgbe_encode(array, header=True)
+        most = 512 + array.shape[0] * (8 + 5 * array.shape[1])  # it takes less than what noise needs
+        stream = bytes(self.library().rgbe_encode(array, header=True, out=most))
         part.write_bytes(text + stream[stream.index(b"\n\n") + 1 :])
 
 
