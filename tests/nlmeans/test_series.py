@@ -68,7 +68,7 @@ def test_volumes_in_time_are_averaged_over_z_and_over_time_where_z_is_named_n(ax
 
 
 def test_weights_are_of_one_time(tmp_path):
-    with pytest.raises(ValueError, match="weights are those of one image.*'TZYX'"):
+    with pytest.raises(ValueError, match=r"weights are those of one image.*'TZYX'"):
         nlmeans.weight_map(np.zeros((2, 5, 9, 9)), (0, 0, 4, 4), 10, axes="TZYX")
 
 
