@@ -34,6 +34,7 @@ class Avif(Format):
     name, endings = "AVIF", (".avif",)
     needs, extra = "imagecodecs", "codecs"
     write_options = ("lossy",)
+    loses = "the way it was compressed; crops are refused, and animations"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether one of a file's brands is that of AVIF."""

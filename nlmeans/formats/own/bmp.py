@@ -27,6 +27,7 @@ class Bmp(Format):
     """One picture of 8 bits a sample, grey or RGB, with or without alpha."""
 
     name, endings, magic = "BMP", (".bmp", ".dib"), (b"BM",)
+    loses = "a palette, which becomes RGB, or grey; runs and fewer bits than 8"
 
     def read(self, request: Request) -> Picture:
         """Read a BMP of any kind but black-and-white."""

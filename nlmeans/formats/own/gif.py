@@ -25,6 +25,7 @@ class Gif(Format):
     """One picture of up to 256 colours, which are looked up."""
 
     name, endings, magic = "GIF", (".gif",), (b"GIF87a", b"GIF89a")
+    loses = "a palette, which becomes RGB: only grey pictures are written, without transparency; animations are refused"
 
     def read(self, request: Request) -> Picture:
         """Read a still GIF; one whose colours are all greys is grey."""

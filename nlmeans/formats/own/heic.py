@@ -15,6 +15,7 @@ from ..format import Format
 from ..items import Items
 from ..picture import Picture, PictureError, Request, full_range
 from .avif import BRANDS as AVIF_BRANDS
+from .avif import Native
 
 logger = logging.getLogger("nlmeans")
 
@@ -29,6 +30,7 @@ class Heic(Format):
     name, endings = "HEIC", (".heic", ".heif", ".hif")
     needs, extra = "pillow_heif", "heic"
     write_options = ("lossy",)
+    loses = "the way it was compressed; other pictures in it, maps of depth and thumbnails"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file's brand is one of HEIF, and not of AVIF."""
@@ -44,15 +46,18 @@ class Heic(Format):
         file = library.open_heif(BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
         image = file[file.primary_index]
         if len(file) > 1:
-            logger.warning("%s: only the first of the pictures in the file is kept", request.path)
+            logger.warning("%s: only the one of the pictures in the file that is shown is kept", request.path)
         if image.info.get("depth_images"):
             logger.warning("%s: its map of depth is not kept", request.path)
         array = np.atleast_3d(np.asarray(image))
+        meaning = image.info.get("nclx_profile") or {}
         block = (image.info.get("exif") or b"").removeprefix(b"Exif\0\0")
         return stills.still(
             request, array, icc=image.info.get("icc_profile"), exif=exif.said_upright(block) if block else None,
             maxval=None if array.dtype == np.uint8 else 2 ** image.info["bit_depth"] - 1,
-            native=stills.Xmp(image.info.get("xmp") or b""),
+            native=Native(
+                meaning.get("color_primaries"), meaning.get("transfer_characteristics"), image.info.get("xmp") or b"",
+            ),
         )  # fmt: skip
 
     def check(self, picture: Picture) -> None:
@@ -75,10 +80,10 @@ class Heic(Format):
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[array.shape[-1]] + ("" if bits == 8 else f";{bits}")
         lossy = options.get("lossy")
         given = {"quality": -1, "matrix_coefficients": IDENTITY} if lossy is None else {"quality": lossy}
+        said = {"exif": picture.exif, "xmp": stills.xmp(picture), "icc_profile": picture.icc}
+        if isinstance(picture.native, Native) and None not in picture.native[:2]:
+            said |= {"color_primaries": picture.native.primaries, "transfer_characteristics": picture.native.transfer}
         image = self.library().from_bytes(mode, array.shape[1::-1], array.tobytes())
-        said = {"exif": picture.exif, "xmp": stills.xmp(picture) or None, "icc_profile": picture.icc}
-        for name, value in said.items():
-            image[0].info[name] = value
         with part.open("wb") as file:
             image.save(file, chroma=444, format="HEIF", **given, **{key: value for key, value in said.items() if value})
 

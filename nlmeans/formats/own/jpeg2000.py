@@ -63,6 +63,7 @@ class Jpeg2000(Format):
     magic = (SIGNATURE, CODESTREAM)
     needs, extra = "imagecodecs", "codecs"
     write_options = ("lossy",)
+    loses = "the way it was compressed, tiles, a palette, which becomes RGB; samples of different sizes are refused"
 
     def read(self, request: Request) -> Picture:
         """Read a codestream, or a file around one."""

@@ -70,6 +70,7 @@ class JpegXl(Format):
     magic = (SIGNATURE, CODESTREAM)
     needs, extra = "imagecodecs", "codecs"
     write_options = ("lossy",)
+    loses = "the colour profile, of which a line warns; the way it was compressed; animations are refused"
 
     def read(self, request: Request) -> Picture:
         """Read a still picture, upright."""

@@ -22,6 +22,7 @@ class Pfm(Format):
     """One picture of floats, grey or RGB."""
 
     name, endings = "PFM", (".pfm",)
+    loses = "nothing"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as a PFM."""

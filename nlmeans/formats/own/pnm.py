@@ -64,6 +64,7 @@ class Pnm(Format):
     """One picture of up to 16 bits a sample, grey or RGB; with alpha it is a PAM."""
 
     name, endings = "PNM", (".pnm", ".pgm", ".ppm", ".pam")
+    loses = "plain text, which becomes binary; names of tuples; several pictures in a file are refused"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins with P and a number from 1 to 7."""

@@ -36,6 +36,7 @@ class Radiance(Format):
 
     name, endings, magic = "Radiance HDR", (".hdr", ".rgbe"), MAGIC
     needs, extra = "imagecodecs", "codecs"
+    loses = "numbers below 0; runs of the old kind are refused, and XYZ"
 
     def read(self, request: Request) -> Picture:
         """Read a picture, upright; what the header says of exposure is carried along and not undone."""

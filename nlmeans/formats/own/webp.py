@@ -23,6 +23,7 @@ class WebP(Format):
 
     name, endings = "WebP", (".webp",)
     write_options = ("lossy",)
+    loses = "the way it was compressed; animations are refused"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file is a RIFF of the kind WEBP."""

@@ -42,6 +42,9 @@ class OpenExr(Format):
     name, endings, magic = "OpenEXR", (".exr",), (headers.MAGIC,)
     needs, extra = "OpenEXR", "exr"
     has_series = True
+    loses = (
+        "levels but one; compression with loss, which becomes ZIP; deep pixels and luminance with chroma are refused"
+    )
 
     def read(self, request: Request) -> Picture:
         """Read the picture that a viewer shows, or the layer that is asked for."""
