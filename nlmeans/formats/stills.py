@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import exif
 from .picture import Picture, PictureError, Request, check_plain, colours
-
-logger = logging.getLogger("nlmeans")
 
 ANIMATED = "this one is animated; save its frames as a TIFF stack or an NPY array (ImageMagick, imageio), axes TYXC"
 
@@ -66,7 +63,6 @@ def unpacked(image: Any, request: Request) -> np.ndarray:
     if image.mode == "P" or "transparency" in image.info:
         opaque = not image.has_transparency_data
         grey = image.mode == "L"
-        logger.warning("%s: palette colours are written back as they look", request.path)
         image = image.convert(("L" if grey else "RGB") if opaque else "LA" if grey else "RGBA")
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
         raise PictureError(f"a {image.format} must be grey or RGB: this one is {image.mode}; convert it to RGB first")

@@ -5,6 +5,7 @@ Source: https://learn.microsoft.com/windows/win32/api/wingdi/ns-wingdi-bitmapv5h
 
 from __future__ import annotations
 
+import logging
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,8 @@ import numpy as np
 from .. import stills
 from ..format import Format
 from ..picture import Picture, Request, full_range
+
+logger = logging.getLogger("nlmeans")
 
 RLE8, RLE4, MASKS = 1, 2, 3
 FILE_HEADER, OLDEST, PLAIN, V5 = 14, 12, 40, 124  # lengths of headers
@@ -40,6 +43,8 @@ class Bmp(Format):
         (bits,) = struct.unpack_from("<H", data, FILE_HEADER + (10 if data[FILE_HEADER] == OLDEST else 14))
         runs = image.info.get("compression") in (RLE8, RLE4)
         request.check_claim(image.width * image.height * bits // 8, len(data), None if runs else 1)
+        if image.mode == "P":
+            logger.warning("%s: palette colours are written back as RGB", request.path)
         dpi, icc = image.info.get("dpi"), _profile(data)
         return stills.still(request, stills.unpacked(image, request), dpi=dpi, icc=icc)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ...picture import PictureError
+from ...picture import PictureError, quoted
 
 MAGIC = b"v/1\x01"
 TILED, DEEP, MULTIPART = 0x200, 0x800, 0x1000
@@ -117,7 +117,7 @@ def _attributes(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         _text(file)  # its type
         (length,) = struct.unpack("<i", _taken(file, 4))
         if not 0 <= length <= LONGEST:
-            raise PictureError(f"the file is damaged: {name} says that it has {length:,} bytes")
+            raise PictureError(f"the file is damaged: {quoted(name)} says that it has {length:,} bytes")
         yield name, _taken(file, length)
     raise PictureError(f"the file is damaged: its header has more than {MOST:,} attributes")
 
@@ -149,7 +149,7 @@ def _check(part: Part) -> None:
     if fewer:
         raise PictureError(
             "channels must have one size: this OpenEXR holds luminance and chroma, with fewer samples of "
-            f"{', '.join(fewer)}; convert it to RGB first (OpenImageIO, ImageMagick)"
+            f"{quoted(', '.join(fewer))}; convert it to RGB first (OpenImageIO, ImageMagick)"
         )
 
 
