@@ -62,4 +62,4 @@ FORMAT = Gif()
 
 def _fills(image: Any) -> bool:
     """Whether the frame is as large as the picture."""
-    return bool(np.array_equal(image.tile[0].extents, (0, 0, *image.size)))
+    return bool(np.array_equal(image.tile[0][1], (0, 0, *image.size)))

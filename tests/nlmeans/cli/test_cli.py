@@ -85,6 +85,8 @@ def test_one_file(folder, calls):
         (["colour.png", "out.mp4"], "the name ends in .mp4"),
         (["colour.png", "out.jpg", "--jpeg-quality", "101"], "--jpeg-quality"),
         (["colour.png", "out.png", "--jpeg-quality", "50"], "is for JPEG files: none is written"),
+        (["colour.png", "out.jpg", "--lossy", "50"], "WebP files: none is written"),
+        (["colour.png", "out.webp", "--lossy", "0"], "--lossy"),
         (["colour.png", "grey.png", "out.png"], "several pictures go to a folder; got out.png"),
         (["colour.png", "./colour.png", "out"], "two pictures would both be written to out/colour.png"),
         (["empty", "out"], "a folder must hold pictures"),
@@ -189,6 +191,14 @@ def test_errors_of_the_library_are_translated(folder):
     done = nl("denoise", "unclear.npy", "out.npy")
     assert done.exit_code == 1
     assert "say --channel-axis -1 (or --axes YXC) for the one, --axes ZYX for the other" in done.stderr
+
+
+def test_loss_where_it_is_asked_for(folder, calls):
+    for name, flags in (("whole.webp", []), ("ninety.webp", ["--lossy", "90"]), ("ten.webp", ["--lossy", "10"])):
+        assert nl("denoise", "colour.png", name, *flags).exit_code == 0
+    sizes = [Path(name).stat().st_size for name in ("ten.webp", "ninety.webp", "whole.webp")]
+    assert sizes == sorted(set(sizes))
+    np.testing.assert_array_equal(formats.read("whole.webp").pixels, COLOUR[::-1])
 
 
 def test_jpeg_quality_and_max_pixels(folder, calls):
