@@ -30,8 +30,8 @@ def still(request: Request, samples: np.ndarray, count: int | None = None, **sai
     axes = "YX" if count == 1 else "YXC"
     pixels = samples[..., 0] if count == 1 else samples[..., :count]
     alpha = samples[..., count:].copy() if samples.shape[-1] > count else None
-    axes, pixels = request.axes or (None if request.names_axes else axes), np.ascontiguousarray(pixels)
-    return Picture(pixels, axes, request.channel_axis, alpha, **said)
+    named = request.axes or (None if request.names_axes else axes)
+    return Picture(np.ascontiguousarray(pixels), named, request.channel_axis, alpha, **said)
 
 
 def check_still(picture: Picture, name: str, dtypes: tuple[str, ...], most: int, *, alphas: int = 1) -> None:

@@ -126,7 +126,7 @@ def _by_content(path: Path) -> Format:
     if foreign.is_raw(head, path):  # a package for one camera knows more of its files than LibRaw
         asked = chain(others(), ours())
     elif advice is not None:
-        asked = others()
+        asked = iter(others())
     for fmt in asked:
         if fmt.recognises(head, path):
             return fmt

@@ -58,11 +58,11 @@ class Avif(Format):
         if b"clap" in said:
             raise PictureError("an AVIF must be shown as it is stored: this one is cropped (clap); convert it to PNG")
         depth = said[b"pixi"][5] if b"pixi" in said else 8 if array.dtype == np.uint8 else 10
-        meaning = struct.unpack_from(">HH", said[b"nclx"], 4) if b"nclx" in said else (None, None)
+        primaries, transfer = struct.unpack_from(">HH", said[b"nclx"], 4) if b"nclx" in said else (None, None)
         block = items.exif
         return stills.still(
             request, _upright(array, said), icc=items.icc, exif=block and exif.said_upright(block),
-            maxval=None if array.dtype == np.uint8 else 2**depth - 1, native=Native(*meaning, items.xmp),
+            maxval=None if array.dtype == np.uint8 else 2**depth - 1, native=Native(primaries, transfer, items.xmp),
         )  # fmt: skip
 
     def check(self, picture: Picture) -> None:
@@ -81,7 +81,7 @@ class Avif(Format):
             picture, bits = full_range(picture, most), BITS[most]
         array = stills.samples(full_range(picture) if bits == 8 else picture)
         native = picture.native if isinstance(picture.native, Native) else None
-        given = {"primaries": native.primaries, "transfer": native.transfer} if native else {}
+        given: dict[str, Any] = {"primaries": native.primaries, "transfer": native.transfer} if native else {}
         lossy = options.get("lossy")
         if lossy is not None and array.shape[-1] < 3:  # the encoder takes no level for what comes to it as grey
             array = np.ascontiguousarray(array[..., [0, 0, 0, 1][: array.shape[-1] + 2]])

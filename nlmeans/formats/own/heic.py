@@ -80,7 +80,7 @@ class Heic(Format):
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[array.shape[-1]] + ("" if bits == 8 else f";{bits}")
         lossy = options.get("lossy")
         given = {"quality": -1, "matrix_coefficients": IDENTITY} if lossy is None else {"quality": lossy}
-        said = {"exif": picture.exif, "xmp": stills.xmp(picture), "icc_profile": picture.icc}
+        said: dict[str, Any] = {"exif": picture.exif, "xmp": stills.xmp(picture), "icc_profile": picture.icc}
         if isinstance(picture.native, Native) and None not in picture.native[:2]:
             said |= {"color_primaries": picture.native.primaries, "transfer_characteristics": picture.native.transfer}
         image = self.library().from_bytes(mode, array.shape[1::-1], array.tobytes())

@@ -51,7 +51,7 @@ class Size(NamedTuple):
 
     width: int
     height: int
-    count: int
+    channels: int
     bits: int
     signed: bool
 
@@ -74,7 +74,7 @@ class Jpeg2000(Format):
             raise PictureError("the file is damaged: no box of a JPEG 2000 holds its pixels")
         size = _size(data, stream.body if stream else 0)
         request.check_size(size.height, size.width)
-        request.check_claim(size.width * size.height * size.count * (1 if size.bits <= 8 else 2), len(data), None)
+        request.check_claim(size.width * size.height * size.channels * (1 if size.bits <= 8 else 2), len(data), None)
         native = _native(data) if boxed else None
         array = np.atleast_3d(self.library().jpeg2k_decode(_without_profile(data) if boxed else data))
         full = size.signed or size.bits in (8, 16)
@@ -116,7 +116,7 @@ FORMAT = Jpeg2000()
 
 
 def _size(data: bytes, start: int) -> Size:
-    """Return what the segment SIZ says, whose samples must be alike."""
+    """Return what the first segment says, whose samples must be alike."""
     if data[start : start + 4] != CODESTREAM:
         raise PictureError("the file is damaged: a codestream must begin with the size of its picture")
     right, low, left, top, _, _, _, _, count = struct.unpack_from(">8IH", data, start + 8)

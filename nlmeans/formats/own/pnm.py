@@ -183,8 +183,7 @@ def _plain(header: Header, data: bytes) -> np.ndarray:
     text = COMMENT.sub(b"", data[header.start :])
     if header.kind == 1:
         bits = np.frombuffer(b"".join(text.split()), np.uint8)
-        digits, array = bits, 49 - bits  # 1 is black
-        sound = np.isin(digits, (48, 49)).all()
+        sound, array = bool(np.isin(bits, (48, 49)).all()), 49 - bits  # 1 is black
     else:
         tokens = text.split()
         sound = all(token.isdigit() and len(token) <= LONGEST for token in tokens)

@@ -53,7 +53,7 @@ class OpenExr(Format):
         size = request.path.stat().st_size
         for part in parts:
             request.check_size(*part.sides)
-            request.check_claim(part.bytes, size, None)
+            request.check_claim(part.size, size, None)
         found = layers(parts)
         layer = found[_chosen(found, request)]
         with library.File(str(request.path), separate_channels=True) as file:

@@ -64,7 +64,7 @@ class Part:
         return result
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """How many bytes its pixels take."""
         height, width = self.sides
         return height * width * sum(channel.size for channel in self.channels)
@@ -92,7 +92,7 @@ def read(path: Path) -> list[Part]:
     with path.open("rb") as file:
         (flags,) = struct.unpack("<4xI", _taken(file, 8))
         several = bool(flags & MULTIPART)
-        parts = []
+        parts: list[Part] = []
         while len(parts) < (MOST if several else 1) and (attributes := dict(_attributes(file))):
             kind = attributes.get("type", b"")
             parts.append(
