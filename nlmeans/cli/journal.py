@@ -11,6 +11,7 @@ import nlmeans
 
 from ..formats import PictureError
 from ..formats.arrays import identity_of
+from ..formats.inside import split
 from ..formats.table import by_store
 from ..large.manifest import Record, differences
 from ..large.names import stamp
@@ -81,7 +82,7 @@ def _identity(path: Path) -> dict[str, Any]:
     """Return what changes when a file or a store is written again."""
     fmt = by_store(path)
     if fmt is None or not fmt.can("open"):
-        return identity_of(path)
+        return identity_of(split(path)[0])
     from ..large.files import open_source
 
     return open_source(path).identity()

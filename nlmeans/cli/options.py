@@ -10,6 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
+from ..formats.inside import split
 from ..formats.table import by_store
 from ..methods.registry import method_of
 from ..noise.sensor import Sensor
@@ -54,8 +55,9 @@ class Reading(Flags):
         return formats.read(path, **self.given)
 
     def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
-        """Read what belongs to a picture, from a file that has series of its own."""
-        return formats.read(path, **self.given | {"series": None}, bilevel=bilevel)
+        """Read what belongs to a picture, from a file that has series of its own: ``file.exr::albedo`` names one."""
+        file, series = (path, "") if by_store(path) else split(path)
+        return formats.read(file, **self.given | {"series": series or None}, bilevel=bilevel)
 
 
 class Filtering(Flags):

@@ -11,7 +11,7 @@ import typer
 
 from ..formats import PictureError
 from ..formats.format import Format
-from ..formats.table import by_name, by_store, endings, is_file, to_write
+from ..formats.table import by_name, by_store, endings, is_file, ours, to_write
 
 logger = logging.getLogger("nlmeans")
 
@@ -36,6 +36,15 @@ def in_blocks(source: Path, target: Path, series: str | None) -> bool:
 
 def _only_in_blocks(fmt: Format | None, whole: str, by_regions: str) -> bool:
     return fmt is not None and fmt.can(by_regions) and not fmt.can(whole)
+
+
+def check_encoding(given: Iterable[str], targets: Iterable[Path]) -> None:
+    """Raise `typer.BadParameter` for an option of writing that none of the files' formats takes."""
+    taken = {option for target in targets if (fmt := by_name(target)) for option in fmt.write_options}
+    for option in set(given) - taken:
+        takers = ", ".join(fmt.name for fmt in ours() if option in fmt.write_options)
+        hint = f"--{option.replace('_', '-')}"
+        raise typer.BadParameter(f"is for {takers} files: none is written", param_hint=hint)
 
 
 def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Path | None]:

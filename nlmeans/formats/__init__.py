@@ -1,7 +1,7 @@
-"""Picture files: PNG, JPEG, TIFF, NPY and NIfTI, read with all that they say besides the pixels, and written back.
+"""Picture files of many formats, read with all that they say besides the pixels, and written back.
 
 Camera RAW can be read, and what is made of it is written as one of them. Importing this is cheap: Pillow, tifffile,
-nibabel and rawpy are imported when a file needs them.
+nibabel, rawpy and other libraries are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -119,6 +119,7 @@ def write(
     *,
     overwrite: bool = False,
     jpeg_quality: int | None = None,
+    lossy: int | None = None,
     done: str | None = None,
     placing: Callable[[Path], object] | None = None,
 ) -> None:
@@ -135,6 +136,10 @@ def write(
     jpeg_quality : int, optional
         1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
         another format gets quality 95 without subsampling.
+    lossy : int, optional
+        1 to 100: let WebP, JPEG XL, AVIF, HEIC and JPEG 2000 lose what they may at this level, each on a scale of its
+        own. For JPEG 2000 it is the PSNR in decibels; the others' encoders call it quality, and one number means
+        another picture in each. By default they keep every pixel.
     done : str, optional
         What was done to the pixels, for formats that keep a record of it (DICOM).
     placing : callable, optional
@@ -161,8 +166,11 @@ def write(
     """
     if not isinstance(picture, Picture):
         raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
+    if lossy is not None and not 1 <= lossy <= 100:
+        raise ValueError(f"lossy must be 1 to 100; got {lossy}")
     path = Path(path)
-    fmt, options = to_write(path, "write", folders=_folders(picture)), {"jpeg_quality": jpeg_quality, "done": done}
+    fmt = to_write(path, "write", folders=_folders(picture))
+    options = {"jpeg_quality": jpeg_quality, "lossy": lossy, "done": done}
     given = {name: value for name, value in options.items() if name in fmt.write_options}
     with fmt.replacing(path, overwrite) as part:
         fmt.write(part, _ordered(_shown(picture, "developed"), fmt), path, **given)

@@ -11,25 +11,14 @@ RAW = (
 )
 """Ends of the names of cameras' own files."""
 RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
-HEIF = {".heic", ".heif", ".hif", ".avif"}
-ENDINGS = HEIF
-"""Ends of names that are foreign as long as no format of ours has them."""
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
-HEIF_ADVICE = (
-    "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
-)
+STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
+"""What files that begin as videos do say where they hold stills."""
 VIDEO_ADVICE = (
     "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
 )
 OTHERS = (
-    (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
-    (0, b"BM", "BMP: convert it to PNG (any picture program)"),
-    (8, b"WEBP", "WebP: convert it to PNG (dwebp, ImageMagick)"),
     (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
-    (0, b"v/1\x01", "OpenEXR: save its channels as NPY (OpenEXR), or convert it to a TIFF of floats"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
-    (0, b"\0\0\0\x0cjP  ", "JPEG 2000: convert it to TIFF (opj_decompress, ImageMagick)"),
-    (0, b"\xff\x0a", "JPEG XL: convert it to PNG (djxl)"),
     (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
     (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),
     (0, b"%PDF", "PDF: take the picture out of it (pdfimages)"),
@@ -47,12 +36,9 @@ def is_raw(head: bytes, path: Path) -> bool:
 
 def before(head: bytes, path: Path) -> str | None:
     """Return the advice about a file that begins as one of our formats may, and is none; else None."""
-    suffix = path.suffix.lower()
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
-    if is_raw(head, path):
+    if is_raw(head, path) or brand in STILL_BRANDS:
         return None
-    if suffix in HEIF or brand in HEIF_BRANDS:
-        return HEIF_ADVICE
     if brand or head[8:12] == b"AVI ":
         return VIDEO_ADVICE
     return None if head else "a picture must have content: the file is empty"

@@ -127,9 +127,7 @@ def _by_content(path: Path) -> Format:
     if foreign.is_raw(head, path):  # a package for one camera knows more of its files than LibRaw
         asked = chain(others(), ours())
     elif advice is not None:
-        suffix = path.suffix.lower()
-        named = [fmt for fmt in ours() if suffix in fmt.endings and suffix in foreign.ENDINGS]
-        asked = chain(named, others())
+        asked = iter(others())
     for fmt in asked:
         if fmt.recognises(head, path):
             return fmt

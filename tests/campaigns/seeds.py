@@ -14,6 +14,11 @@ import tifffile
 import zarr
 from PIL import Image
 
+try:
+    from . import stills
+except ImportError:  # from the tests, whose folder is no package
+    from campaigns import stills
+
 GREY = np.random.default_rng(0).normal(100, 10, (24, 30)).round().astype(np.uint8)
 DEEP = (GREY * 200.0).astype(np.uint16)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
@@ -162,6 +167,7 @@ def seeds():
         "grey.npy": npy(np.asfortranarray(DEEP)),
         "volume.nii": nifti(VOLUME.T),
         "volume.nii.gz": gzip.compress(nifti(VOLUME.T.round().astype(np.int16)), mtime=0),
+        **stills.seeds(GREY, DEEP, COLOUR),
         "two.zarr": store(lambda root: plain(root, 2)),
         "three.zarr": store(lambda root: plain(root, 3)),
         "image.zarr": store(lambda root: image(root, 3)),

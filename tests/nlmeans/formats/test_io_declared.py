@@ -390,10 +390,7 @@ def test_a_mask_may_have_1_bit(suffix, more):
         (b"\0\0\0\x20ftypisom", "videos cannot be read"),
         (b"\0\0\0\x14ftypqt  ", "videos cannot be read"),
         (b"ZISRAWFILE", "this is CZI"),
-        (b"v/1\x01", "this is OpenEXR"),
         (b"CDF\1", "this is NetCDF"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "this is WebP"),
-        (b"BM", "this is BMP"),
     ],
 )
 def test_files_of_other_kinds_have_a_way_out(head, match):
