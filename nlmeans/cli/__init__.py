@@ -98,7 +98,8 @@ def denoise(
         if jpeg_quality is not None and not takers:
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
-        by_blocks = [all_by_blocks or in_blocks(source, target) for source, target in tasks]
+        series = reading.given["series"]
+        by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
         files = {} if all(by_blocks) else filtering.files(reading)
         if folder is not None:
             with console.working_on(folder):
@@ -192,7 +193,8 @@ def plan(
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         sources = list(files_of(inputs))
-        by_blocks = [filtering.in_store or in_blocks(source, source) for source in sources]
+        series = reading.given["series"]
+        by_blocks = [filtering.in_store or in_blocks(source, source, series) for source in sources]
         files = {} if all(by_blocks) else filtering.files(reading)
         for source, blocks in zip(sources, by_blocks, strict=True):
             with console.working_on(source):
@@ -285,7 +287,7 @@ def compare(
             environment()
         if reference is not None and not console.code:
             with console.working_on(reference):
-                clean = reading.read(reference)
+                clean = reading.beside(reference)
         if console.code:
             raise typer.Exit(console.code)
         with console.working_on(source):

@@ -19,7 +19,7 @@ BIG = 1 << 24
 """Bytes of a file from which it is asked what it would take in memory."""
 
 
-def in_blocks(source: Path, target: Path) -> bool:
+def in_blocks(source: Path, target: Path, series: str | None) -> bool:
     """Whether a file is denoised block by block: where one is only done so, or it would take half of the memory."""
     read, written = by_store(source) or by_name(source), by_name(target)
     if _only_in_blocks(read, "read", "open") or _only_in_blocks(written, "write", "create"):
@@ -28,7 +28,7 @@ def in_blocks(source: Path, target: Path) -> bool:
         return False
     from ..large.files import is_large
 
-    return is_large(source)
+    return is_large(source, series)
 
 
 def _only_in_blocks(fmt: Format | None, whole: str, by_regions: str) -> bool:

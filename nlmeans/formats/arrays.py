@@ -34,6 +34,8 @@ class ArrayInfo:
         The unit of ``spacing``, one of `nlmeans.formats.picture.LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
+    channels : tuple of str or None
+        Names of the channels along C, where the file says them.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class ArrayInfo:
     chunks: tuple[int, ...]
     unit: str | None = None
     nodata: float | None = None
+    channels: tuple[str, ...] | None = None
 
     @property
     def ndim(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from . import atomic
 from .arrays import ArrayInfo, Source, Target
-from .picture import Picture, PictureError, Request
+from .picture import Picture, PictureError, Request, quoted
 
 
 class Format:
@@ -35,6 +35,8 @@ class Format:
         Whether its arrays have X before Y, so that pictures are turned on their way from and to other formats.
     colours : bool
         Whether it can hold them.
+    has_series : bool
+        Whether its files may hold several images, of which `Request.series` names one.
     codec_memory : int
         Bytes that its codecs take at most, where it is written by regions.
 
@@ -59,6 +61,7 @@ class Format:
     write_options: ClassVar[tuple[str, ...]] = ()
     x_first: ClassVar[bool] = False
     colours: ClassVar[bool] = True
+    has_series: ClassVar[bool] = False
     codec_memory: ClassVar[int] = 0
 
     def can(self, *abilities: str) -> bool:
@@ -80,6 +83,11 @@ class Format:
         except ImportError:
             advice = f"'nlmeans[{self.extra}]'" if self.extra else self.needs
             raise PictureError(f"{self.name} files need {self.needs}: install it with pip install {advice}") from None
+
+    def check_series(self, request: Request) -> None:
+        """Refuse to look for a second image in a file of a format that holds but one."""
+        if not self.has_series and request.series not in (None, "0"):
+            raise PictureError(f"a file of the format {self.name} holds one series, 0; got {quoted(request.series)}")
 
     def read(self, request: Request) -> Picture:
         """Read a whole file."""

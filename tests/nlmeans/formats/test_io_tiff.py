@@ -241,7 +241,7 @@ def test_tiff_compressions_without_imagecodecs(tmp_path, compression):
     program = """
 import sys; sys.modules["imagecodecs"] = None
 import numpy as np
-from nlmeans import io
+from nlmeans import formats
 for name in ("uint16", "float32"):
     try:
         assert (formats.read(f"{name}.tif").pixels == np.load(f"{name}.npy")).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -21,10 +21,11 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Described:
-    """The first image of the metadata: sides of a pixel by X, Y and Z as far as they are there, and their unit."""
+    """The first image of the metadata."""
 
-    sides: dict[str, float]
+    sides: dict[str, float]  # of a pixel by X, Y and Z, as far as they are there
     unit: str | None
+    channels: tuple[str, ...] | None = None  # their names, if all have one
 
     @classmethod
     def of(cls, sides: Mapping[str, Any], units: Mapping[str, Any]) -> Described:
@@ -63,10 +64,17 @@ def described(xml: str, filename: str) -> Described:
     if not pixels:
         return Described({}, None)
     names = {axis: f"PhysicalSize{axis}" for axis in "XYZ"}
-    return Described.of(
+    said = Described.of(
         {axis: pixels[0].get(name) for axis, name in names.items()},
         {axis: pixels[0].get(f"{name}Unit", "µm") for axis, name in names.items()},
     )
+    channels = tuple(each.get("Name", "") for each in pixels[0] if _name(each) == "Channel")
+    return replace(said, channels=channels if channels and all(channels) else None)
+
+
+def naming(channels: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return names of channels as tifffile takes them for OME metadata."""
+    return {} if channels is None else {"Channel": {"Name": list(channels)}}
 
 
 def size(spacing: tuple[float, ...] | None, unit: str | None, axes: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ....pairwise.tiles import available_cpus
 from ... import exif
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...atomic import reserve
-from ...picture import PictureError, Request, quoted
+from ...picture import PictureError, Request, naming, quoted
 from . import codecs, ome, whole
 
 SIDE = 256
@@ -175,6 +175,7 @@ class TiffSource(Source):
         info = ArrayInfo(
             tuple(series.shape), dtype, axes if known else None, spacing, chunks,
             None if spacing is None else opened.size.unit, whole.nodata_of(origin, dtype),
+            naming(opened.size.channels, series.axes, series.shape),
         )  # fmt: skip
         return cls(path, info, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
 
@@ -237,7 +238,9 @@ class TiffTarget(Target):
     def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
-        return tifffile.memmap(self.path, mode=mode).reshape(self.info.shape)
+        order = self._order
+        stored = tifffile.memmap(self.path, mode=mode).reshape([self.info.shape[axis] for axis in order])
+        return stored.transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Pack and tile the file, if its source was; return the new one, or else this."""
@@ -260,23 +263,36 @@ class TiffTarget(Target):
         dtype = self.info.dtype
         return self.source.origin if dtype == self.source.info.dtype else self.source.origin.typed(dtype)
 
+    @property
+    def _order(self) -> list[int]:
+        """The numbers of the axes in the order of the file."""
+        said = {} if self.source is not None else self._new_metadata()
+        axes = self.info.axes or ""
+        if "ome" not in said:
+            return list(range(self.info.ndim))
+        return [axes.index(axis) for axis in said["metadata"]["axes"]]
+
     def _given(self) -> dict[str, Any]:
         """Return what tifffile takes for the file."""
-        shape: dict[str, Any] = {"shape": self.info.shape, "dtype": self.info.dtype}
+        shape = tuple(self.info.shape[axis] for axis in self._order)
+        given: dict[str, Any] = {"shape": shape, "dtype": self.info.dtype}
         if self.source is not None and self.source.big:
-            shape["bigtiff"] = True
+            given["bigtiff"] = True
         if self.source is not None:
-            return whole.options(self._origin, self.info.dtype) | shape
-        axes = self.info.axes or ""
-        if axes.endswith("YXC") and self.info.shape[-1] == 3:
-            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
+            return whole.options(self._origin, self.info.dtype) | given
+        return self._new_metadata() | given
+
+    def _new_metadata(self) -> dict[str, Any]:
+        """Return what a file that is made of another kind says of its pixels."""
+        axes, channels = self.info.axes or "", naming(self.info.channels, self.info.axes, self.info.shape)
+        if axes.endswith("YXC") and self.info.shape[-1] == 3 and channels is None:
+            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}}
         named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        return (
-            {"photometric": "minisblack", "metadata": named} | whole.ome_options(axes, spacing, self.info.unit) | shape
-        )
+        said = whole.ome_options(axes, spacing, self.info.unit, channels)
+        return {"photometric": "minisblack", "metadata": named} | said
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ... import exif
-from ...picture import Picture, PictureError, Request, declared
+from ...picture import Picture, PictureError, Request, declared, naming
 from . import codecs, ome, segments
 
 logger = logging.getLogger("nlmeans")
@@ -101,7 +101,8 @@ def read(request: Request) -> Picture:
         nodata=nodata_of(origin, array.dtype), native=origin,
     )  # fmt: skip
     spacing = ome.in_rows(size, picture.dimensions)  # of the axes as whoever asks names them
-    return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit)
+    channels = naming(size.channels, series.axes, series.shape)
+    return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit, channels=channels)
 
 
 def write(part: Path, picture: Picture) -> None:
@@ -306,14 +307,18 @@ def advice(axes: str) -> str:
 def _write_new(part: Path, picture: Picture) -> None:
     """Write pixels that did not come from a TIFF."""
     pixels, axes = picture.pixels, picture.dimensions
-    rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3
+    channels = naming(picture.channels, axes, pixels.shape)
+    rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3 and channels is None
     options: dict[str, Any] = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
     if rgb:
         options["planarconfig"] = "contig"
         pixels = np.moveaxis(pixels, axes.index("C"), -1)
     elif len(axes) > 2:
         options["metadata"] = {"axes": axes.replace("N", "I")}
-    options |= ome_options(axes.replace("C", "S") if rgb else axes, picture.spacing, picture.unit)
+    said = ome_options(axes.replace("C", "S") if rgb else axes, picture.spacing, picture.unit, channels)
+    if said and not rgb:
+        pixels = pixels.transpose([axes.index(axis) for axis in said["metadata"]["axes"]])
+    options |= said
     if picture.alpha is not None:
         options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
         pixels = picture.with_alpha()
@@ -334,12 +339,17 @@ def declaring(nodata: float | None) -> dict[int, tuple[int, Any, Any]]:
     return {} if nodata is None else {NODATA: (2, None, f"{nodata:.17g}")}
 
 
-def ome_options(axes: str, spacing: tuple[float, ...] | None, unit: str | None) -> dict[str, Any]:
-    """Return how a new file says a pixel's size, as tifffile takes it: in OME metadata, if they know its axes."""
-    if spacing is None or not set(axes) <= set("TZCYXS"):
+def ome_options(
+    axes: str, spacing: tuple[float, ...] | None, unit: str | None, channels: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """Return how a new file says a pixel's size and channels, as tifffile takes it.
+
+    That is in OME metadata, if they know its axes; there pages are pictures, or colours of one.
+    """
+    if (spacing is None and channels is None) or not set(axes) <= set("TZCYXS"):
         return {}
-    rows = "".join(axis for axis in axes if axis != "S") + "S" * ("S" in axes)
-    return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes)}
+    rows = "".join(axis for axis in axes if axis in "TZC") + "YX" + "S" * ("S" in axes)
+    return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes) | ome.naming(channels)}
 
 
 def save(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import picture
 from ...arrays import ArrayInfo
 from ...picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
 
@@ -29,8 +30,12 @@ UNITS = {
 """Units of length as OME-Zarr names them."""
 
 
-def multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None]:
-    """Return what the metadata of a group say of its first image: levels, axes, scale and unit, as `Image` has them.
+def multiscale(
+    group: Any, path: Path
+) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None, tuple[str, ...] | None]:
+    """Return what the metadata of a group say of its first image, as `Image` has it.
+
+    That is levels, axes, scale, unit and names of channels.
 
     Raises
     ------
@@ -53,7 +58,30 @@ def multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tup
         logger.warning("%s: %s in it are not copied", path, ", ".join(others))
     known = letters([axis.get("name") for axis in axes], count)
     units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
-    return levels, known, scale, units.pop() if len(units) == 1 else None
+    channels = picture.naming(_channels(group), known, arrays[0].shape)
+    return levels, known, scale, units.pop() if len(units) == 1 else None, channels
+
+
+def _channels(group: Any) -> tuple[str, ...] | None:
+    """Return the names of channels, if all have one."""
+    own = group.attrs.get("ome", dict(group.attrs))
+    shown = own.get("omero") if isinstance(own, dict) else None
+    said = shown.get("channels") if isinstance(shown, dict) else None
+    if not isinstance(said, list):
+        return None
+    names = [each.get("label") if isinstance(each, dict) else None for each in said]
+    return tuple(map(str, names)) if all(isinstance(name, str) and name for name in names) else None
+
+
+def naming(info: ArrayInfo) -> dict[str, Any]:
+    """Return what OME-Zarr says of channels with names: with a colour and a range, without which it allows none."""
+    channels = picture.naming(info.channels, info.axes, info.shape)
+    if channels is None:
+        return {}
+    limits = None if info.dtype.kind == "f" else np.iinfo(info.dtype)
+    low, high = (0, 1) if limits is None else (int(limits.min), int(limits.max))
+    window = {"min": low, "max": high, "start": low, "end": high}
+    return {"omero": {"channels": [{"label": name, "color": "FFFFFF", "window": window} for name in channels]}}
 
 
 def _require(holds: bool, otherwise: str) -> None:

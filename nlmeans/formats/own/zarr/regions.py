@@ -41,6 +41,7 @@ class Image:
     axes: str | None  # names of the axes
     scale: tuple[float, ...] | None  # sides of a pixel along all axes
     unit: str | None  # their unit along the axes of space, where it is one
+    channels: tuple[str, ...] | None  # their names
 
     @classmethod
     def open(cls, path: Path) -> Image:
@@ -59,7 +60,7 @@ class Image:
         except Exception as error:  # whatever is wrong with metadata
             raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
-            return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None)
+            return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None, None)
         return cls(node, *metadata.multiscale(node, path))
 
     @property
@@ -119,7 +120,8 @@ class ZarrSource(Source):
             sides = dict(zip(image.axes, image.scale, strict=True))
             spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
         whole = tuple(array.shards or array.chunks)
-        return cls(path, ArrayInfo(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
+        info = ArrayInfo(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata, image.channels)
+        return cls(path, info, image)
 
     @property
     def advice(self) -> str | None:
@@ -206,7 +208,7 @@ class ZarrTarget(Target):
             "axes": [{"name": axis.lower(), "type": AXES[axis]} | metadata.unit(info, axis) for axis in axes],
             "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
         }
-        group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
+        group.attrs["ome"] = {"version": VERSION, "multiscales": [image]} | metadata.naming(info)
         group.create_array("0", **array)
         return cls(path, info, ("0",), False, piece)
 
