@@ -38,8 +38,8 @@ def _only_in_blocks(fmt: Format | None, whole: str, by_regions: str) -> bool:
 def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Path | None]:
     """Pair every input with its output.
 
-    Several inputs, or a folder, go to a folder under their own names, as TIFF what can only be read; one file goes to a
-    file, or into a folder that exists or is written with a slash at the end.
+    Several inputs, or a folder, go to a folder under their own names, as TIFF or OME-TIFF what can only be read; one
+    file goes to a file, or into a folder that exists or is written with a slash at the end.
 
     Returns
     -------
@@ -64,7 +64,9 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / (source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
+        place = target / (
+            source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}{fmt.instead[0]}"
+        )
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ KNOWN = "TCZYXS"
 class OnlyRead(Format):
     """A format that is read whole and by regions, always through its source, and is not written."""
 
-    instead: ClassVar[str] = ".ome.tif"
+    instead: ClassVar[tuple[str, ...]] = (".ome.tif", ".ome.zarr")
 
     def read(self, request: Request) -> Picture:
         """Read all of it."""
@@ -30,11 +30,15 @@ class OnlyRead(Format):
         info = source.info
         pixels = source.read(tuple(slice(0, side) for side in info.shape))
         axes = request.axes or (None if request.names_axes else info.axes)
-        own = axes is not None and axes.upper() == info.axes
-        return Picture(
-            pixels, axes, request.channel_axis, spacing=info.spacing if own else None, unit=info.unit if own else None,
-            nodata=info.nodata, channels=info.channels if own else None, native=getattr(source, "native", None),
-        )  # fmt: skip
+        picture = Picture(
+            pixels, axes, request.channel_axis, nodata=info.nodata, native=getattr(source, "native", None)
+        )
+        known = dict(zip((axis for axis in info.axes or "" if axis in "ZYX"), info.spacing or (), strict=False))
+        same = {axis for axis, own in zip(picture.dimensions, info.axes or "", strict=False) if axis == own}
+        space = [axis for axis in picture.dimensions if axis in "XYZ"]
+        spacing = tuple(known[axis] for axis in space) if set(space) <= same & known.keys() else None
+        channels = info.channels if ("C" in same) == ("C" in picture.dimensions) else None
+        return replace(picture, spacing=spacing, unit=info.unit if spacing else None, channels=channels)
 
 
 @dataclass(frozen=True)
@@ -202,4 +206,5 @@ def sized(sides: Mapping[str, tuple[Any, str]], axes: str) -> tuple[tuple[float,
     if len(known) != len(space) or not all(0 < float(side) < math.inf for side, _ in known):
         return None, None
     unit = known[-1][1]
-    return tuple(float(side) * (LENGTHS[own] / LENGTHS[unit]) for side, own in known), unit
+    exact = (float(side) * (LENGTHS[own] / LENGTHS[unit]) for side, own in known)
+    return tuple(float(f"{side:.12g}") for side in exact), unit  # a tenth is one again

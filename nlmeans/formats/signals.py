@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._version import __version__
 from .arrays import Source
 from .picture import LENGTHS, Picture, PictureError, Request, quoted
 from .readers import Arrangement, NamedSource, OnlyRead, one_of, titled
@@ -43,6 +44,7 @@ class Signals(OnlyRead):
 
     needs, extra = "rsciio", "electron"
     has_series = True
+    instead = (".ome.tif", ".ome.zarr", ".mrc", ".hspy")
     reader: ClassVar[str]
     options: ClassVar[tuple[tuple[str, Any], ...]] = ()
 
@@ -133,8 +135,10 @@ def _kind(axis: Mapping[str, Any]) -> str | None:
     name, unit = str(axis.get("name") or "").lower(), _unit(axis)
     if unit.lower() in ENERGIES:
         return "C"
-    if unit in TIMES:
+    if unit in TIMES or name in ("t", "time"):
         return "T"
+    if name in ("c", "channel"):
+        return "C"
     return "Z" if name in ("z", "depth", "height") and unit in LENGTHS else None
 
 
@@ -144,10 +148,22 @@ def _unit(axis: Mapping[str, Any]) -> str:
 
 
 def new_signal(picture: Picture) -> dict[str, Any]:
-    """Return a signal of a picture: as it was read, or with axes that are made of the picture's own."""
+    """Return a signal as RosettaSciIO writes it: as it was read, or with axes that are made of a picture's own."""
     if isinstance(picture.native, Signal):
-        said, arrangement = picture.native.said, picture.native.arrangement
-        return copy.deepcopy(dict(said)) | {"data": arrangement.back(picture.pixels)}
+        said, pixels = copy.deepcopy(dict(picture.native.said)), picture.native.arrangement.back(picture.pixels)
+    else:
+        said, pixels = _new(picture)
+    attributes = said.pop("attributes", {"ragged": False}) | {"_lazy": False}
+    package = {"package": said.pop("package", "nlmeans"), "package_version": said.pop("package_version", __version__)}
+    said["metadata"].setdefault("General", {}).setdefault("title", "")
+    return said | {
+        "data": pixels, "attributes": attributes, "package_info": package, "tmp_parameters": {},
+        "learning_results": attributes.pop("learning_results", {}), "models": said.get("models", {}),
+    }  # fmt: skip
+
+
+def _new(picture: Picture) -> tuple[dict[str, Any], np.ndarray]:
+    """Return what is said of a picture's axes, and its pixels: those that are compared go last."""
     axes, pixels = picture.dimensions, picture.pixels
     order = sorted(range(len(axes)), key=lambda k: "NTCZYX".index(axes[k]))
     sides = dict(zip((axis for axis in axes if axis in "XYZ"), picture.spacing or (), strict=False))
@@ -160,4 +176,4 @@ def new_signal(picture: Picture) -> dict[str, Any]:
         for place, k in enumerate(order)
     ]  # fmt: skip
     general = {"General": {"title": ""}, "Signal": {"signal_type": ""}}
-    return {"data": pixels.transpose(order), "axes": said, "metadata": general, "original_metadata": {}}
+    return {"axes": said, "metadata": general, "original_metadata": {}}, pixels.transpose(order)

@@ -57,8 +57,9 @@ def _checked(given: Any) -> Format:
     return fmt
 
 
-def _all() -> Iterator[Format]:
-    yield from ours()
+def _all(name: str = "") -> Iterator[Format]:
+    """Yield all formats; of ours first those whose files have such a name: some share their first bytes with others."""
+    yield from sorted(ours(), key=lambda fmt: not name.endswith(fmt.endings))
     yield from others()
 
 
@@ -95,8 +96,17 @@ def to_write(path: Path, *abilities: str) -> Format:
     fmt = by_name(path)
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
-        raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
+        names = ", ".join(endings(*abilities))
+        raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {names}{_instead(fmt)}")
     return fmt
+
+
+def _instead(fmt: Format | None) -> str:
+    """Return what to write for a format that is only read."""
+    if fmt is None or fmt.can("write", "create"):
+        return ""
+    known = [ending for ending in fmt.instead if by_name(Path(f"picture{ending}"))]
+    return f"; {fmt.name} is only read: write {' or '.join(known)}"
 
 
 def is_file(path: Path) -> bool:
@@ -112,7 +122,7 @@ def endings(*abilities: str) -> list[str]:
 def _by_content(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(HEAD)
-    advice, asked = foreign.before(head, path), _all()
+    advice, asked = foreign.before(head, path), _all(path.name.lower())
     if foreign.is_raw(head, path):  # a package for one camera knows more of its files than LibRaw
         asked = chain(others(), ours())
     elif advice is not None:
@@ -128,7 +138,9 @@ def _by_content(path: Path) -> Format:
 def _rule(*abilities: str) -> str:
     """Return what our formats can do, whole or by regions."""
     if abilities in (("open",), ("create",)):
-        return f"only {_listed(_names('open'))} can be read and written in blocks"
+        both, opened = _names("create"), _names("open")
+        more = f", and {_listed(only)} can be read," if (only := [name for name in opened if name not in both]) else ""
+        return f"only {_listed(both)} can be read and written{more} in blocks"
     read, written = _names("read"), _names("write")
     stores = [name for name in _names("open") if name not in read]
     rule = f"{_listed(written)} files can be read and written, and {_listed(stores)} stores"

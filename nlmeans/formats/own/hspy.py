@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..picture import Picture
+from ..picture import Picture, PictureError
 from ..signals import Signals, new_signal
 from .imaris import MAGIC
 
@@ -21,21 +23,17 @@ class HSpy(Signals):
         return head.startswith(MAGIC) and path.name.lower().endswith(self.endings)
 
     def check(self, picture: Picture) -> None:
-        """Raise if the library is not there."""
+        """Raise if the library is not there, or there is opacity, which it cannot hold."""
         self.library()
+        if picture.alpha is not None:
+            raise PictureError("an HSpy holds signals without opacity: write a TIFF instead")
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
-        """Write one signal."""
-        package = {"package": "nlmeans", "package_version": ""}
-        signal = new_signal(picture)
-        signal |= {
-            "package_info": package,
-            "tmp_parameters": {},
-            "attributes": {"_lazy": False, "ragged": False},
-            "learning_results": {},
-            "models": {},
-        }
-        self.library().file_writer(str(part), signal, show_progressbar=False)
+        """Write one signal; HDF5 locks what it writes, and ``part`` is locked already."""
+        with TemporaryDirectory(dir=part.parent, prefix=".nlmeans-") as folder:
+            place = Path(folder) / "signal.hspy"
+            self.library().file_writer(str(place), new_signal(picture), show_progressbar=False)
+            shutil.copyfile(place, part)
 
 
 FORMAT = HSpy()

@@ -418,7 +418,6 @@ def test_a_mask_may_have_1_bit(suffix, more):
         (b"\0" * 128 + b"DICM", "this is DICOM: .*dcm2niix"),
         (b"SIMPLE  =   T", "this is FITS: .*astropy"),
         (b"\0" * 208 + b"MAP ", "this is MRC"),
-        (b"ZISRAWFILE", "this is CZI"),
         (b"v/1\x01", "this is OpenEXR"),
         (b"\x89HDF\r\n\x1a\n", "this is HDF5"),
         (b"RIFF\0\0\0\0WEBPVP8 ", "this is WebP"),
