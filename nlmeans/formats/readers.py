@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -86,11 +86,11 @@ class Arrangement:
 
     def read(self, array: Any, slices: Slices) -> np.ndarray:
         """Return a part along our axes of an array, which is asked for no more than that."""
+        cuts = [slice(*cut.indices(side)) for cut, side in zip(slices, self.sides, strict=True)]
         if not self._separate:
-            return self._box(array, (), slices)
-        cuts = slices[0].indices(self.sides[0])
-        each = [self._box(array, self._place(number), slices[1:]) for number in range(*cuts)]
-        return np.stack(each)
+            return self._box(array, (), cuts)
+        first, *rest = cuts
+        return np.stack([self._box(array, self._place(number), rest) for number in range(first.start, first.stop)])
 
     def back(self, pixels: np.ndarray) -> np.ndarray:
         """Return all pixels along our axes as the array has them."""
@@ -101,7 +101,7 @@ class Arrangement:
     def _place(self, number: int) -> tuple[int, ...]:
         return tuple(map(int, np.unravel_index(number, [self.shape[k] for k in self._separate])))
 
-    def _box(self, array: Any, place: tuple[int, ...], slices: Slices) -> np.ndarray:
+    def _box(self, array: Any, place: tuple[int, ...], slices: Sequence[slice]) -> np.ndarray:
         """Return a part of one separate image."""
         at: list[Any] = [slice(0, 1)] * len(self.names)
         for k, index in zip(self._separate, place, strict=True):

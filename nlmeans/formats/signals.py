@@ -133,12 +133,10 @@ def _names(axes: list[dict[str, Any]]) -> tuple[str, ...] | None:
 def _kind(axis: Mapping[str, Any]) -> str | None:
     """Return which of our axes besides Y and X one is."""
     name, unit = str(axis.get("name") or "").lower(), _unit(axis)
-    if unit.lower() in ENERGIES:
+    if unit.lower() in ENERGIES or name in ("c", "channel", "wavelength"):
         return "C"
     if unit in TIMES or name in ("t", "time"):
         return "T"
-    if name in ("c", "channel"):
-        return "C"
     return "Z" if name in ("z", "depth", "height") and unit in LENGTHS else None
 
 

@@ -30,6 +30,7 @@ class HSpy(Signals):
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write one signal; HDF5 locks what it writes, and ``part`` is locked already."""
+        self.check(picture)
         with TemporaryDirectory(dir=part.parent, prefix=".nlmeans-") as folder:
             place = Path(folder) / "signal.hspy"
             self.library().file_writer(str(place), new_signal(picture), show_progressbar=False)

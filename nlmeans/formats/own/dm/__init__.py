@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..signals import Signals
-
-ORDERS = (b"\0\0\0\0", b"\0\0\0\1")
+from ...arrays import Source
+from ...picture import Request
+from ...signals import Signals
+from . import tags
 
 
 class DigitalMicrograph(Signals):
@@ -17,10 +18,13 @@ class DigitalMicrograph(Signals):
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins with a version, a length and an order of bytes, and a group of tags."""
-        version = head[:4]
-        start = {b"\0\0\0\3": 8, b"\0\0\0\4": 12}.get(version)
-        return start is not None and head[start : start + 4] in ORDERS and head[start + 4 : start + 6] in BEGUN
+        return tags.begin(head)
+
+    def open(self, request: Request) -> Source:
+        """Look whether the tags are whole, since the library would count whatever they claim, and read them."""
+        with request.path.open("rb") as file:
+            tags.check(file)
+        return super().open(request)
 
 
-BEGUN = (b"\0\0", b"\1\0", b"\0\1", b"\1\1")
 FORMAT = DigitalMicrograph()
