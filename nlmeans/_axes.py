@@ -16,10 +16,13 @@ SERVES = {"mask": ("NT", ""), "map": ("NTC", "ZYX"), "guide": ("NC", "")}
 class Layout:
     """Named axes of an array: N separate images, C channels, and space (T or Z, Y, X).
 
+    Of an array with both T and Z, each time is an image of its own: what moves is not compared with what was there
+    before, unless Z is named N.
+
     Parameters
     ----------
     axes : str
-        One letter of ``NTZCYX`` a dimension, Y and X among them, T or Z at most once.
+        One letter of ``NTZCYX`` a dimension, Y and X among them, and no more than two of N, T and Z.
 
     Examples
     --------
@@ -37,7 +40,12 @@ class Layout:
     @property
     def space(self) -> str:
         """The axes along which pixels are compared, slowest first."""
-        return "".join(axis for axis in "TZYX" if axis in self.axes)
+        return "".join(axis for axis in ("ZYX" if "Z" in self.axes else "TYX") if axis in self.axes)
+
+    @property
+    def separate(self) -> str:
+        """The axis along which images are separate; "" where there is none."""
+        return "".join(axis for axis in "NT" if axis in self.axes and axis not in self.space)
 
     @property
     def channel_axis(self) -> int | None:
@@ -46,16 +54,19 @@ class Layout:
 
     def planes(self, array: np.ndarray) -> np.ndarray:
         """Return a view of shape (N, C, Z, Y, X)."""
-        order = [axis for axis in "NCTZYX" if axis in self.axes]
-        view = array.transpose([self.axes.index(axis) for axis in order])
-        absent = [k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes)]
-        return np.expand_dims(view, tuple(absent))
+        order, absent = self._order
+        return np.expand_dims(array.transpose([self.axes.index(axis) for axis in order]), absent)
 
     def array(self, planes: np.ndarray) -> np.ndarray:
         """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""
-        order = [axis for axis in "NCTZYX" if axis in self.axes]
-        absent = tuple(k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes))
+        order, absent = self._order
         return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
+
+    @property
+    def _order(self) -> tuple[str, tuple[int, ...]]:
+        """The axes in the order of planes, and the numbers of those axes of planes that there are not."""
+        parts = self.separate, "C" if "C" in self.axes else "", self.space[:-2]
+        return "".join(parts) + "YX", tuple(k for k, part in enumerate(parts) if not part)
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
         """Return each reading of the axes of a mask, a map of the noise or a guide for an image of these ``sides``.
@@ -64,6 +75,7 @@ class Layout:
         length 1 may be absent too. Equivalent readings count as one.
         """
         absent, single = SERVES.get(what, SERVES["map"])  # maps have the names of a noise model's numbers
+        absent += self.separate
         free = [k for k, axis in enumerate(self.axes) if axis in absent + "_"]
         readings: dict[str, str] = {}
         for left_out in (set(some) for count in range(len(free) + 1) for some in combinations(free, count)):

@@ -142,7 +142,7 @@ def _fitted(name: str, path: Path, file: formats.Picture, picture: formats.Pictu
 def _spacing_of(picture: formats.Picture) -> tuple[float, ...] | None:
     """Return the sides of a pixel that the file names along Z, Y, X, where they differ."""
     axes = picture.dimensions
-    if picture.spacing is None or "T" in axes or len(axes) != picture.pixels.ndim:
+    if picture.spacing is None or "T" in Layout(axes).space or len(axes) != picture.pixels.ndim:
         return None
     sides = dict(zip((axis for axis in axes if axis in "XYZ"), picture.spacing, strict=True))
     equal = max(sides.values()) <= 1.001 * min(sides.values())

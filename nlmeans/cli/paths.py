@@ -54,7 +54,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
         If an output has the name of no format, or two inputs would go to the same output.
     """
     target = Path(output)
-    into_folder = (target.is_dir() and not by_store(target)) or output.endswith(("/", os.sep))
+    into_folder = is_folder(output)
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT", "write", "create")
@@ -64,9 +64,10 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / (
-            source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}{fmt.instead[0]}"
-        )
+        place = target / source.name
+        if fmt is not None and not fmt.can("write", "create"):
+            place = place.with_suffix(fmt.instead[0])
+            logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(
@@ -74,6 +75,11 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
             )
         sources[place] = source
     return [(source, place) for place, source in sources.items()], target
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder, which exists or is written with a slash at the end."""
+    return (Path(output).is_dir() and not by_store(Path(output))) or output.endswith(("/", os.sep))
 
 
 def files_of(inputs: Iterable[Path]) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +30,8 @@ class Format:
         First bytes of its files; without any, files are known by their names.
     needs, extra : str
         A module that has to be installed, and the extra of this package that brings it.
+    loses : str
+        What a file that is read and written in this format does not keep.
     write_options : tuple of str
         Options of `nlmeans.io.write` that `write` takes.
     x_first : bool
@@ -61,6 +64,7 @@ class Format:
     magic: ClassVar[tuple[bytes, ...]] = ()
     needs: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    loses: ClassVar[str] = ""
     write_options: ClassVar[tuple[str, ...]] = ()
     x_first: ClassVar[bool] = False
     colours: ClassVar[bool] = True
@@ -85,8 +89,19 @@ class Format:
         try:
             return import_module(self.needs)
         except ImportError:
-            advice = f"'nlmeans[{self.extra}]'" if self.extra else self.needs
-            raise PictureError(f"{self.name} files need {self.needs}: install it with pip install {advice}") from None
+            raise PictureError(f"{self.name} files need {self.needs}: install it with {self.installation}") from None
+
+    @property
+    def installation(self) -> str | None:
+        """The command that installs what it needs; None where it needs nothing."""
+        if not self.needs:
+            return None
+        return f"pip install 'nlmeans[{self.extra}]'" if self.extra else f"pip install {self.needs}"
+
+    @property
+    def usable(self) -> bool:
+        """Whether what it needs is installed; it is not imported."""
+        return not self.needs or find_spec(self.needs.partition(".")[0]) is not None
 
     def check_series(self, request: Request) -> None:
         """Refuse to look for a second image in a file of a format that holds but one."""

@@ -44,6 +44,7 @@ class Signals(OnlyRead):
 
     needs, extra = "rsciio", "electron"
     has_series = True
+    loses = "written as TIFF or MRC: all but axes and a pixel's size; written as HSpy: thumbnails, plots and spectra"
     instead = (".ome.tif", ".ome.zarr", ".mrc", ".hspy")
     reader: ClassVar[str]
     options: ClassVar[tuple[tuple[str, Any], ...]] = ()

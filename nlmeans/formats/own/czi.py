@@ -97,6 +97,10 @@ class Czi(OnlyRead):
     name, endings, magic = "CZI", (".czi",), (MAGIC,)
     needs, extra = "czifile", "czi"
     has_series = True
+    loses = (
+        "written as OME: all but axes, a pixel's size and names of channels; a pyramid, a thumbnail, attachments; of tiles "
+        "that overlap, what later ones cover"
+    )
 
     def open(self, request: Request) -> Source:
         """Read the directory and the description, and choose scenes."""

@@ -17,6 +17,7 @@ class HSpy(Signals):
 
     name, endings = "HSpy", (".hspy",)
     reader = "hspy"
+    loses = "models; the order of long lists of lists, which the library sorts as texts"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file is HDF5, and named so."""

@@ -43,6 +43,7 @@ class Imaris(OnlyRead):
 
     name, endings = "Imaris", (".ims",)
     needs, extra = "h5py", "imaris"
+    loses = "written as OME: all but axes, a pixel's size and names of channels; a pyramid, surfaces and spots"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file is HDF5, and named as Imaris names it."""

@@ -24,6 +24,7 @@ class Lif(OnlyRead):
     name, endings = "LIF", (".lif",)
     needs, extra = "liffile", "lif"
     has_series = True
+    loses = "written as OME: all but axes, a pixel's size and names of channels; lifetimes (FLIM) are not read"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as a LIF."""

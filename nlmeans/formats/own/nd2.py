@@ -20,6 +20,7 @@ class Nd2(OnlyRead):
     name, endings = "ND2", (".nd2",)
     needs, extra = "nd2", "nd2"
     has_series = True
+    loses = "written as OME: all but axes, a pixel's size and names of channels; frames that are missing are 0"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as an ND2; an old one begins as any JPEG 2000."""

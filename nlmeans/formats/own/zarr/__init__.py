@@ -16,6 +16,7 @@ class Zarr(Format):
 
     name, endings = "Zarr", (".zarr",)
     needs, extra = "zarr", "scale"
+    loses = "labels, other images and groups in the store"
     codec_memory = CODECS
 
     def __init__(self) -> None:

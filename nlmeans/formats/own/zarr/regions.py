@@ -20,6 +20,7 @@ import zarr
 
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...picture import PictureError, Request, quoted
+from ...pyramid import means
 from . import metadata
 from .places import CODECS, METADATA, split
 
@@ -271,40 +272,6 @@ class ZarrTarget(Target):
             pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
             result[place] = means(pixels, [end - end[0] for end in ends], self.info.nodata)
         coarser[slices] = result
-
-
-def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = None) -> np.ndarray:
-    """Return the means of boxes of pixels, which begin at the ends along each axis; whole numbers are rounded.
-
-    Pixels that are missing, NaN or ``nodata``, have no say; a box of them alone stays what it is.
-    """
-    sums = pixels.astype(np.float64)
-    missing = np.isnan(sums)
-    if nodata is not None:
-        missing |= pixels == nodata
-    if not missing.any():
-        return _whole(_over(sums, ends, mean=True), pixels.dtype)
-    empty = np.nan if nodata is None else nodata
-    sums[missing] = 0
-    counts = _over((~missing).astype(np.float64), ends)
-    result = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
-    return _whole(result, pixels.dtype)
-
-
-def _over(values: np.ndarray, ends: list[np.ndarray], mean: bool = False) -> np.ndarray:
-    """Return the sums, or means, of boxes."""
-    for axis, edges in enumerate(ends):
-        starts, widths = edges[:-1], np.diff(edges)
-        if (widths == 1).all() and len(widths) == values.shape[axis]:
-            continue
-        values = np.add.reduceat(values, starts, axis)
-        if mean:
-            values /= widths.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    return values
-
-
-def _whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)
 
 
 def _sweep(path: Path) -> None:
