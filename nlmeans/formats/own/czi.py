@@ -98,8 +98,8 @@ class Czi(OnlyRead):
     needs, extra = "czifile", "czi"
     has_series = True
     loses = (
-        "written as OME: all but axes, a pixel's size and names of channels; a pyramid, a thumbnail, attachments; of tiles "
-        "that overlap, what later ones cover"
+        "written as OME: all but axes, a pixel's size and names of channels; a pyramid, a thumbnail, attachments; "
+        "of tiles that overlap, what later ones cover"
     )
 
     def open(self, request: Request) -> Source:
