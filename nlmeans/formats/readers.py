@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,6 +171,17 @@ class NamedSource(Source):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
             raise PictureError(f"{self.path} is damaged or cannot be unpacked: {quoted(error)}") from error
+
+
+class Computed:
+    """A dask array that is computed where it is asked for, by one thread at a time: few libraries take more."""
+
+    def __init__(self, array: Any) -> None:
+        self._array, self._lock = array, threading.Lock()
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        with self._lock:
+            return np.asarray(self._array[slices].compute(scheduler="synchronous"))
 
 
 def one_of(request: Request, names: list[str], what: str) -> int:

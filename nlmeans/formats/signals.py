@@ -15,7 +15,7 @@ import numpy as np
 from .._version import __version__
 from .arrays import Source
 from .picture import LENGTHS, Picture, PictureError, Request, quoted
-from .readers import Arrangement, NamedSource, OnlyRead, one_of, titled
+from .readers import Arrangement, Computed, NamedSource, OnlyRead, one_of, titled
 
 ENERGIES = ("ev", "kev", "mev")
 TIMES = ("s", "ms", "µs", "us", "ns", "min", "h")
@@ -62,7 +62,8 @@ class Signals(OnlyRead):
         try:
             return super().read(request)
         finally:
-            _signals.cache_clear()  # some of them hold their files open
+            _data.cache_clear()  # some of them hold their files open
+            _signals.cache_clear()
 
     def open(self, request: Request) -> Source:
         """Read what a file says of its signals, and choose one with two sides."""
@@ -95,21 +96,12 @@ def _signals(path: Path, modified: int, module: str, options: tuple[tuple[str, A
     return found
 
 
-def _data(path: Path, modified: int, which: tuple[str, tuple[tuple[str, Any], ...], int]) -> Any:
+@lru_cache(maxsize=4)
+def _data(path: Path, modified: int, which: tuple[str, tuple[tuple[str, Any], ...], int]) -> Computed:
     """Return the array of a signal."""
     module, options, number = which
     signals = [signal for signal in _signals(path, modified, module, options) if _names(signal["axes"]) is not None]
     return Computed(signals[number]["data"])
-
-
-@dataclass(frozen=True)
-class Computed:
-    """A dask array that is computed where it is asked for, in the thread that asks."""
-
-    array: Any
-
-    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
-        return np.asarray(self.array[slices].compute(scheduler="synchronous"))
 
 
 def _title(signal: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..arrays import Source
 from ..picture import Request
-from ..readers import Arrangement, NamedSource, OnlyRead, called, titled
+from ..readers import Arrangement, Computed, NamedSource, OnlyRead, called, titled
 
 MODERN, LEGACY = b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  \r\n\x87\n"
 POSITION = "P"
@@ -48,15 +48,15 @@ FORMAT = Nd2()
 
 
 @lru_cache(maxsize=16)
-def _frames(path: Path, modified: int, position: int | None) -> Any:
+def _frames(path: Path, modified: int, position: int | None) -> Computed:
     """Return the frames of a file, or of a position, to be read when they are asked for."""
     with FORMAT.library().ND2File(path) as file:
         array, names = file.to_dask(wrapper=False), list(file.sizes)
     if position is None:
-        return array
+        return Computed(array)
     at: list[Any] = [slice(None)] * array.ndim
     at[names.index(POSITION)] = slice(position, position + 1)
-    return array[tuple(at)]
+    return Computed(array[tuple(at)])
 
 
 def _positions(file: Any, count: int) -> list[str]:

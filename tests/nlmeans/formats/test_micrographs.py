@@ -4,6 +4,7 @@ import pickle
 import struct
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -498,3 +499,12 @@ def test_names_that_are_only_read_are_listed_where_blocks_are_asked_for():
     formats.write("a.png", formats.Picture(PLANES[0, 0, 0].astype(np.uint8)))
     with pytest.raises(PictureError, match=r"only .* can be read and written, and .*CZI.* can be read, in blocks"):
         open_source("a.png")
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_from_many_threads_at_once(kind):
+    source = open_source(MADE[kind](PLANES))
+    places = [np.s_[t : t + 1, c : c + 1, z : z + 1, :, :] for t, c, z in np.ndindex(PLANES.shape[:3])] * 3
+    with ThreadPoolExecutor(8) as pool:
+        for place, part in zip(places, pool.map(source.read, places), strict=True):
+            np.testing.assert_array_equal(part, PLANES[place])
