@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..arrays import Source
 from ..picture import Request
-from ..readers import Arrangement, Computed, NamedSource, OnlyRead, called, titled
+from ..readers import Arrangement, NamedSource, OnlyRead, called, titled
 
 MODERN, LEGACY = b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  \r\n\x87\n"
-POSITION = "P"
+POSITION, FRAME = "P", "CYXS"
 
 
 class Nd2(OnlyRead):
@@ -38,25 +41,43 @@ class Nd2(OnlyRead):
                 sizes[POSITION] = 1
             arrangement = Arrangement(tuple(sizes), tuple(sizes.values()))
             pixel, channels = _sides(file), _channels(file)
-        frame = tuple(side if name in "CYXS" else 1 for name, side in sizes.items())
-        return NamedSource.of(
-            request, arrangement, dtype, _frames, position, chunks=frame, sides=pixel, channels=channels
-        )
+        frame = tuple(side if name in FRAME else 1 for name, side in sizes.items())
+        kind = (tuple(sizes.items()), dtype.str, position)
+        return NamedSource.of(request, arrangement, dtype, _frames, kind, chunks=frame, sides=pixel, channels=channels)
 
 
 FORMAT = Nd2()
 
 
-@lru_cache(maxsize=16)
-def _frames(path: Path, modified: int, position: int | None) -> Computed:
+@dataclass(frozen=True)
+class Frames:
+    """The frames of a file as one array, along its loops; the file is open only while it is read."""
+
+    path: Path
+    sizes: dict[str, int]
+    dtype: np.dtype
+    first: dict[str, int]  # along loops of which a part is taken
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        cuts = dict(zip(self.sizes, slices, strict=True))
+        loops = [name for name in self.sizes if name not in FRAME]
+        ranges = [[self.first.get(name, 0) + k for k in range(self.sizes[name])[cuts[name]]] for name in loops]
+        inner = tuple(cuts[name] for name in self.sizes if name in FRAME)
+        sides = [side for name, side in self.sizes.items() if name in FRAME]
+        places = list(product(*ranges))
+        result = np.empty((len(places), *(len(range(n)[cut]) for n, cut in zip(sides, inner, strict=True))), self.dtype)
+        with FORMAT.library().ND2File(self.path) as file:
+            counts = [file.sizes[name] for name in loops]
+            for k, place in enumerate(places):
+                number = int(np.ravel_multi_index(place, counts)) if loops else 0
+                result[k] = file.read_frame(number).reshape(sides)[inner]
+        return result.reshape(*map(len, ranges), *result.shape[1:])
+
+
+def _frames(path: Path, modified: int, kind: tuple[tuple[tuple[str, int], ...], str, int | None]) -> Frames:
     """Return the frames of a file, or of a position, to be read when they are asked for."""
-    with FORMAT.library().ND2File(path) as file:
-        array, names = file.to_dask(wrapper=False), list(file.sizes)
-    if position is None:
-        return Computed(array)
-    at: list[Any] = [slice(None)] * array.ndim
-    at[names.index(POSITION)] = slice(position, position + 1)
-    return Computed(array[tuple(at)])
+    sizes, dtype, position = kind
+    return Frames(path, dict(sizes), np.dtype(dtype), {} if position is None else {POSITION: position})
 
 
 def _positions(file: Any, count: int) -> list[str]:
