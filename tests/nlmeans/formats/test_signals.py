@@ -151,7 +151,7 @@ def test_real_files_by_the_command(real, target):
 
 def test_an_emi_without_its_pixels(real):
     shutil.copy(real / "SER/128x128-TEM_search.emi", "a.emi")
-    with pytest.raises(PictureError, match="must hold one picture, or be told which: this holds none"):
+    with pytest.raises(PictureError, match=r"an EMI holds no pixels: a_1\.ser and others like it must lie beside it"):
         formats.read("a.emi")
 
 
