@@ -80,6 +80,10 @@ def denoise(
         str | None,
         typer.Option(metavar="ADDRESS", help="Have a dask cluster do the blocks, which must see the same files."),
     ] = None,
+    others: Annotated[
+        Literal["copy", "link"] | None,
+        typer.Option(help="Of a Zarr store: bring what else is in it, such as labels. Left out by default."),
+    ] = None,
     jpeg_quality: Annotated[
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
@@ -118,6 +122,8 @@ def denoise(
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
         series = reading.given["series"]
         by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
+        if others is not None and not any(by_blocks):
+            raise typer.BadParameter("is for Zarr stores: none is read", param_hint="--others")
         sidecars, halves = Sidecars(residual, noise_map), None
         sidecars.check_tasks(tasks, inputs, any(by_blocks), working.given["method"])
         if half_maps:
@@ -131,7 +137,7 @@ def denoise(
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
-        command |= {"half_maps": halves and halves.noise}
+        command |= {"half_maps": halves and halves.noise, "others": others}
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -143,7 +149,8 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            overwrite=overwrite, progress=progress, **working.given,
+                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
                     console.done(target, report)

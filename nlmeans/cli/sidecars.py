@@ -10,10 +10,8 @@ import numpy as np
 import typer
 
 from .. import formats
+from ..formats.residual import difference, difference_type
 from ..methods.registry import method_of
-
-WIDER = {"uint8": "int16", "int8": "int16", "uint16": "int32", "int16": "int32"}
-"""Types that hold any difference of whole numbers; of larger ones it is in floating point."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Sidecars:
     def check_tasks(
         self, tasks: list[tuple[Path, Path]], inputs: list[Path], by_blocks: bool, method: str | None
     ) -> None:
-        """Refuse them of several results, of one that is made block by block, and in another file's place.
+        """Refuse them of several results and in another file's place, and a map of one that is made block by block.
 
         Raises
         ------
@@ -46,7 +44,7 @@ class Sidecars:
         for flag, place in places.items():
             if len(tasks) != 1:
                 raise typer.BadParameter(f"is of one picture; got {len(tasks)}", param_hint=flag)
-            if by_blocks:
+            if by_blocks and flag == "--noise-map":
                 rule = f"is of pictures that are denoised whole: {tasks[0][0]} is done block by block"
                 raise typer.BadParameter(rule, param_hint=flag)
             if place in taken or list(places.values()).count(place) > 1:
@@ -67,19 +65,6 @@ class Sidecars:
         if self.noise_map is not None:
             left = np.asarray(report.maps.residual, _real(result.dtype))
             formats.write(self.noise_map, _like(picture, left), overwrite=overwrite)
-
-
-def difference_type(noisy: np.dtype, result: np.dtype) -> np.dtype:
-    """Return the type of a difference, which holds its sign."""
-    if noisy.kind in "iu" and result.kind in "iu":
-        return np.dtype(WIDER.get(noisy.name, "float64"))
-    return np.result_type(noisy, result, np.float32)
-
-
-def difference(noisy: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Return what was taken away."""
-    kind = difference_type(noisy.dtype, result.dtype)
-    return np.subtract(noisy.astype(kind), result.astype(kind))
 
 
 def _real(dtype: np.dtype) -> np.dtype:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .picture import PictureError
+
 Slices = tuple[slice, ...]
 """A part of an array: a slice along each of its axes."""
 
@@ -130,6 +132,13 @@ class Target:
 
     path: Path
     info: ArrayInfo
+
+    def accompany(self, source: Source, how: str | None) -> None:
+        """Bring what else is in the store of a source: ``"copy"`` or ``"link"`` it, or (None) leave it out."""
+        if how is not None:
+            raise PictureError(
+                f"others comes along from one Zarr store to another; got {source.path} and {self.path.stem}"
+            )
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
         """Write a part."""

@@ -55,18 +55,21 @@ class Destination:
     format: Format  # as the output's name ends
     info: ArrayInfo  # what it will hold
     source: Source  # the image, of which it takes over what the format can keep
+    others: str | None = None  # how what else is in a store comes along, if it does
 
     @classmethod
-    def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype) -> Destination:
+    def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype, others: str | None) -> Destination:
         """Describe the output: the input's array in numbers of this type, in chunks if its format has them."""
         info = source.info
         axes = info.axes if "_" in names and info.axes else names
         chunks = fmt.chunks(info.shape, axes, source)
-        return cls(fmt, replace(info, dtype=dtype, axes=axes, chunks=chunks), source)
+        return cls(fmt, replace(info, dtype=dtype, axes=axes, chunks=chunks), source, others)
 
     def create(self, part: Path) -> Target:
         """Write all of the output but its pixels."""
-        return self.format.create(part, self.info, self.source)
+        target = self.format.create(part, self.info, self.source)
+        target.accompany(self.source, self.others)
+        return target
 
     def reopen(self, part: Path, manifest: str) -> Target:
         """Return an output that was created before; raise `PictureError` if it is not as it was created."""

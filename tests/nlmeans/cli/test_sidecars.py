@@ -117,7 +117,9 @@ def test_affines_are_kept_beside():
         (["--residual", "out.tif"], 2, "must be a file of its own: out.tif"),
         (["--residual", "a.tif", "--noise-map", "a.tif"], 2, "must be a file of its own: a.tif"),
         (["--noise-map", "a.tif", "--method", "ridge"], 2, "is for --method nlm; got ridge"),
-        (["--residual", "a.tif", "--max-memory", "1G"], 2, "in.tif is done block by block"),
+        (["--noise-map", "a.tif", "--max-memory", "1G"], 2, "in.tif is done block by block"),
+        (["--residual", "a.png", "--max-memory", "1G"], 1, "can be read and written in blocks: the name ends in .png"),
+        (["--residual", "there.tif", "--max-memory", "1G"], 1, "exists already"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_the_work(folder, flags, code, message):
