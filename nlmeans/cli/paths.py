@@ -11,12 +11,10 @@ import typer
 
 from ..formats import PictureError
 from ..formats.format import Format
-from ..formats.table import by_name, by_store, endings, is_file, ours, to_write
+from ..formats.table import by_name, by_store, is_file, ours, to_write
 
 logger = logging.getLogger("nlmeans")
 
-OTHERWISE = ".tif"
-"""End of the name of what is made of a file whose own format cannot be written."""
 BIG = 1 << 24
 """Bytes of a file from which it is asked what it would take in memory."""
 
@@ -50,8 +48,8 @@ def check_encoding(given: Iterable[str], targets: Iterable[Path]) -> None:
 def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Path | None]:
     """Pair every input with its output.
 
-    Several inputs, or a folder, go to a folder under their own names, as TIFF what can only be read; one file goes to a
-    file, or into a folder that exists or is written with a slash at the end.
+    Several inputs, or a folder, go to a folder under their own names, as TIFF or OME-TIFF what can only be read; one
+    file goes to a file, or into a folder that exists or is written with a slash at the end.
 
     Returns
     -------
@@ -78,7 +76,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
         fmt = by_store(source) or by_name(source)
         place = target / (source.name if fmt is None else fmt.file(source).name)
         if fmt is not None and not fmt.can("write", "create"):
-            place = place.with_suffix(OTHERWISE)
+            place = place.with_suffix(fmt.instead[0])
             logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
         check_name(place, "IN", "write", "create", folders=_folders(source))
         if place in sources:
@@ -108,7 +106,9 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)
         if not pictures:
-            raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(endings('write'))}")
+            raise typer.BadParameter(
+                f"a folder must hold pictures, by their names' ends (`nlmeans formats` lists them); {path} holds none"
+            )
         yield from pictures
 
 

@@ -17,7 +17,6 @@ VIDEO_ADVICE = (
     "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
 )
 OTHERS = (
-    (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
     (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
     (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),

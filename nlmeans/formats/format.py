@@ -39,6 +39,9 @@ class Format:
         Whether its arrays have X before Y, so that pictures are turned on their way from and to other formats.
     colours : bool
         Whether it can hold them.
+    instead : tuple of str
+        Where it is only read: ends of names of files that hold most of what its files do. Folders of them become the
+        first.
     has_series : bool
         Whether its files may hold several images, of which `Request.series` names one.
     codec_memory : int
@@ -66,6 +69,7 @@ class Format:
     write_options: ClassVar[tuple[str, ...]] = ()
     x_first: ClassVar[bool] = False
     colours: ClassVar[bool] = True
+    instead: ClassVar[tuple[str, ...]] = (".tif",)
     has_series: ClassVar[bool] = False
     codec_memory: ClassVar[int] = 0
 

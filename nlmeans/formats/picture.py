@@ -235,8 +235,8 @@ def series_of(given: int | str | None) -> str | None:
 
 
 def naming(channels: tuple[str, ...] | None, axes: str | None, shape: tuple[int, ...]) -> tuple[str, ...] | None:
-    """Return names of channels if there is one for each along C, else None."""
-    count = dict(zip(axes or "", shape, strict=False)).get("C")
+    """Return names of channels if there is one for each along C, or one for all where there is no C; else None."""
+    count = dict(zip(axes or "", shape, strict=False)).get("C", 1)
     return channels if channels is not None and len(channels) == count else None
 
 

@@ -204,7 +204,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--axes", "YXC", "--channel-axis", "2"], "is short for --axes: give one of them"),
         (["--mask", "none.png"], "'--mask': must be a file that exists; got 'none.png'"),
         (["--guide", "none.png"], "'--guide': must be a file that exists; got 'none.png'"),
-        (["--mask", "text.png"], "files can be read and written"),
+        (["--mask", "text.png"], "--mask: text.png: a file must be of a format that can be read"),
         (["--sigma", "text.png"], "--sigma: text.png: "),
         (["--guide-sigma", "2"], "--guide-sigma: comes with a --guide"),
         (["--guide-sigma", "-2"], "--guide-sigma"),

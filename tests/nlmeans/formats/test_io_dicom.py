@@ -493,7 +493,7 @@ def test_what_a_dicom_cannot_be_made_of():
         ),
         (image.typed(np.dtype("float32")), "out.dcm", "of int16: these are .* of float32"),
         (volume, "out.dcm", r"files goes to a folder, whose name ends in none of \.dcm"),
-        (image, "out", "the name ends in nothing, not in"),
+        (image, "out", "the name ends in nothing"),
     ):
         for function in (formats.check, formats.write):
             with pytest.raises(PictureError, match=match):

@@ -28,8 +28,6 @@ from .content import Dataset, opened
 logger = logging.getLogger("nlmeans")
 
 MAGIC = (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file")
-APART = (".emd", ".hspy", ".ims")
-"""Ends of the names of files that are HDF5, but no datasets that say what they are."""
 MOST_CODECS = 64 << 20
 ANY = 2**62
 """Pixels, where there is no doubt of them."""
@@ -73,8 +71,8 @@ class Hdf5(Format):
         return split(path)[0]
 
     def recognises(self, head: bytes, path: Path) -> bool:
-        """Whether a file begins as HDF5 does, and is none of a kind of its own."""
-        return head.startswith(MAGIC) and not path.name.lower().endswith(APART)
+        """Whether a file begins as HDF5 does."""
+        return head.startswith(MAGIC)
 
     def store(self, path: Path) -> Path | None:
         """Return the file in which a path names something."""
