@@ -93,9 +93,10 @@ def denoise(
             min=1,
             max=100,
             metavar="INT",
-            help="Let WebP, JPEG XL, AVIF, HEIC and JPEG 2000 files lose what they may at this level, on each codec's "
-            "own scale: the PSNR in decibels for JPEG 2000, for the others a quality that means another picture in "
-            "each. By default they keep every pixel.",
+            help="Let WebP, JPEG XL, AVIF, HEIC, JPEG 2000 and compressed FITS files lose what they may at this level, "
+            "on each one's own scale: the PSNR in decibels for JPEG 2000, the part of the noise that floats are "
+            "rounded to for FITS, for the others a quality that means another picture in each. By default they keep "
+            "every pixel.",
         ),
     ] = None,
     residual: Annotated[

@@ -106,9 +106,7 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
             shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
             logger.warning("%s: leaving out %d of other kinds: %s", path, len(others), shown)
         if not pictures:
-            raise typer.BadParameter(
-                f"a folder must hold pictures, by their names' ends (`nlmeans formats` lists them); {path} holds none"
-            )
+            raise typer.BadParameter(f"a folder must hold pictures, of `nlmeans formats`; {path} holds none")
         yield from pictures
 
 

@@ -137,9 +137,10 @@ def write(
         1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
         another format gets quality 95 without subsampling.
     lossy : int, optional
-        1 to 100: let WebP, JPEG XL, AVIF, HEIC and JPEG 2000 lose what they may at this level, each on a scale of its
-        own. For JPEG 2000 it is the PSNR in decibels; the others' encoders call it quality, and one number means
-        another picture in each. By default they keep every pixel.
+        1 to 100: let WebP, JPEG XL, AVIF, HEIC, JPEG 2000 and compressed FITS lose what they may at this level, each on
+        a scale of its own. For JPEG 2000 it is the PSNR in decibels, for FITS the part of the noise to which floats are
+        rounded (16: a sixteenth); the others' encoders call it quality, and one number means another picture in each.
+        By default they keep every pixel.
     done : str, optional
         What was done to the pixels, for formats that keep a record of it (DICOM).
     placing : callable, optional

@@ -69,6 +69,10 @@ class Mrc(Format):
     name = "MRC"
     endings = (*PLAIN, *(f"{plain}{packed}" for plain in PLAIN[:3] for packed in PACKED))
     needs, extra = "mrcfile", "mrc"
+    loses = (
+        "what follows the pixels; statistics are made anew; a new file has no value for no data, and times in it are "
+        "separate images; packed files (.gz, .bz2) are not read by regions"
+    )
     colours = False
 
     def recognises(self, head: bytes, path: Path) -> bool:

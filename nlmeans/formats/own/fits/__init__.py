@@ -69,6 +69,10 @@ class Fits(Format):
     needs, extra = "astropy.io.fits", "fits"
     has_series = True
     write_options = ("lossy",)
+    loses = (
+        "how floats were rounded by compression: they are packed without loss unless --lossy says otherwise; names of "
+        "channels; compressed images and .gz are not read by regions"
+    )
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as FITS does, or is a gzip file of one."""

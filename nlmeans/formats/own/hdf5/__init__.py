@@ -56,6 +56,10 @@ class Hdf5(Format):
     name = "HDF5"
     endings = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nwb", ".nc", ".nc4", ".mat", ".cxi")
     needs, extra = "h5py", "hdf5"
+    loses = (
+        "filters with loss, in whose place comes gzip; views of other files become datasets; room that chunks had "
+        "before is not given back (h5repack does that)"
+    )
     has_series = True
     codec_memory = MOST_CODECS
 
