@@ -170,6 +170,19 @@ def test_shipped_colours_are_rgb(name, axes, dtype):
         np.testing.assert_array_equal(old.pixel_array, picture.pixels)
 
 
+def test_every_shipped_image_that_is_read_is_written():
+    count = 0
+    for path in sorted(SHIPPED.glob("*.dcm")):
+        try:
+            picture = formats.read(path)
+        except PictureError:
+            continue
+        formats.write("out.dcm", picture, overwrite=True)
+        np.testing.assert_array_equal(formats.read("out.dcm").pixels, picture.pixels)
+        count += 1
+    assert count > 30
+
+
 def test_a_dose_is_in_its_units():
     picture = formats.read(SHIPPED / "rtdose.dcm")
     old = opened(SHIPPED / "rtdose.dcm")
@@ -346,6 +359,19 @@ def test_overlays_in_unused_bits_are_left_out(caplog):
     new = opened("out.dcm")
     assert (0x6000, 0x0102) not in new
     assert (0x6002, 0x3000) in new
+
+
+@pytest.mark.parametrize(
+    ("letters", "name"),
+    [("ISO_IR 192", "Müller^山田"), ("ISO_IR 100", "Müller^Zoë"), (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎")],
+)
+def test_names_keep_their_letters(letters, name):
+    said = {"SpecificCharacterSet": letters, "PatientName": name, "SeriesDescription": "a"}
+    formats.write("out.dcm", formats.read(make("a.dcm", RNG.integers(0, 9, (8, 9), np.int16), **said)))
+    old, new = opened("a.dcm"), opened("out.dcm")
+    assert new.PatientName == old.PatientName == name
+    assert opened("out.dcm").get_item("PatientName").value == opened("a.dcm").get_item("PatientName").value  # bytes
+    assert new.SpecificCharacterSet == old.SpecificCharacterSet
 
 
 def test_floats_stay_floats():

@@ -105,7 +105,8 @@ def _derived(image: Image, stored: np.ndarray, extremes: tuple[int, int], done: 
     old = image.dataset
     dataset = FileDataset("", Dataset(), file_meta=_copied(old.file_meta))
     implicit, little = old.original_encoding
-    dataset.set_original_encoding(implicit, little, old.original_character_set)
+    if implicit or all(old.get_item(tag).VR for tag in old.keys()):  # noqa: SIM118  # else it says what it is not
+        dataset.set_original_encoding(implicit, little, old.original_character_set)
     for tag in old.keys():  # noqa: SIM118  # its elements as they were read, not parsed
         dataset[tag] = old.get_item(tag)
     meta = dataset.file_meta
