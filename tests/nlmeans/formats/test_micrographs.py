@@ -1,5 +1,6 @@
 """CZI, ND2, LIF and Imaris: what the files of light microscopes hold, whole and by regions, and where it goes."""
 
+import gc
 import pickle
 import struct
 import time
@@ -122,6 +123,7 @@ def test_real_lif_as_another_library_reads_it(real):
     for t, wave, z in [(0, 0, 0), (0, 7, 3), (1, 9, 10)]:
         ref = np.asarray(image.get_plane(requested_dims={3: z, 4: t, 5: wave}))
         np.testing.assert_array_equal(picture.pixels[t, wave, z], ref)
+    gc.collect()  # what it leaks, before the next test
 
 
 def test_a_project_of_several_images_says_which(real):
