@@ -342,7 +342,7 @@ def compare(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Denoise a picture in all three qualities, by ridge and by the trained network, and make a page to compare them.
+    """Denoise a picture in all qualities, by ridge and by the trained network, and make a page to compare them.
 
     The page is one file that needs no network: a slider wipes between any two of the pictures, a lens enlarges the
     same place of all, and the difference of two can be shown. Of a volume, a video or a stack, the page shows the slice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,13 +13,26 @@ SLAB = 1 << 22
 
 def shrunk(pixels: np.ndarray, shape: Sequence[int], nodata: float | None = None) -> np.ndarray:
     """Return a smaller copy of this shape, which has no longer side."""
-    ends = [np.arange(small + 1) * large // small for large, small in zip(pixels.shape, shape, strict=True)]
-    result = np.empty(shape, pixels.dtype)
-    step = max(1, SLAB * shape[0] // max(pixels.size, 1))
-    for first in range(0, shape[0], step):
+    whole = [slice(0, side) for side in shape]
+    return shrunk_part(pixels, shape, whole, nodata)
+
+
+def shrunk_part(
+    pixels: np.ndarray, shape: Sequence[int], part: Sequence[slice], nodata: float | None = None
+) -> np.ndarray:
+    """Return a part of the smaller copy of this shape; of the pixels, no more than that is asked for is held."""
+    ends = [
+        np.arange(cut.start, cut.stop + 1) * large // small
+        for large, small, cut in zip(pixels.shape, shape, part, strict=True)
+    ]
+    cuts = [slice(int(edges[0]), int(edges[-1])) for edges in ends]
+    inner = [edges - edges[0] for edges in ends[1:]]
+    result = np.empty([len(edges) - 1 for edges in ends], pixels.dtype)
+    step = max(1, SLAB * len(result) // max(math.prod(cut.stop - cut.start for cut in cuts), 1))
+    for first in range(0, len(result), step):
         edges = ends[0][first : first + step + 1]
-        part = pixels[edges[0] : edges[-1]]
-        result[first : first + step] = means(part, [edges - edges[0], *ends[1:]], nodata)
+        box = pixels[(slice(int(edges[0]), int(edges[-1])), *cuts[1:])]
+        result[first : first + step] = means(box, [edges - edges[0], *inner], nodata)
     return result
 
 

@@ -16,7 +16,7 @@ class Tiff(Format):
     name, endings, has_series = "TIFF", (".tif", ".tiff"), True
     loses = (
         "other pictures, thumbnails and masks in the file; a palette, which becomes RGB; compressions other than "
-        "deflate; by regions smaller copies, too"
+        "deflate"
     )
     magic = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +20,7 @@ from ... import exif
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...atomic import reserve
 from ...picture import PictureError, Request, naming, quoted
+from ...pyramid import shrunk_part
 from . import codecs, ome, saving, whole
 
 SIDE = 256
@@ -242,14 +243,15 @@ class TiffTarget(Target):
         return stored.transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
-        """Pack and tile the file, if its source was; return the new one, or else this."""
+        """Pack and tile the file, if its source was, and make smaller copies anew; return the new one, or else this."""
         given = self._given()
-        tile = None if self.source is None else self.source.origin.tile
-        if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
+        tile, levels = (None, ()) if self.source is None else (self.source.origin.tile, self.source.origin.levels)
+        if self.source is None or not (tile or "compression" in given or levels) or given.get("imagej"):
             return self.path
         tile, packing = tile or (SIDE, SIDE), {"maxworkers": available_cpus()} if "compression" in given else {}
         try:
-            self._save(spare, self._tiles(tile, stop), given | packing | {"tile": tile})
+            smaller = [(self._tiles(tile, stop, shape), shape) for shape in levels]
+            self._save(spare, self._tiles(tile, stop, self.info.shape), given | packing | {"tile": tile}, smaller)
         except BaseException:
             spare.unlink(missing_ok=True)
             raise
@@ -293,27 +295,34 @@ class TiffTarget(Target):
         said = saving.ome_options(axes, spacing, self.info.unit, channels)
         return {"photometric": "minisblack", "metadata": named} | said
 
-    def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
+    def _save(self, path: Path, pixels: Any, given: dict[str, Any], levels: Sequence[Any] = ()) -> None:
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
         tags = saving.declaring(self.info.nodata) if origin is None else dict(origin.tags)
         if self.source is not None and self.info.nodata is None and self.source.info.nodata is not None:
             del tags[whole.NODATA]  # of pixels that are none of those that were read
-        saving.save(path, pixels, camera, tags, given)
+        saving.save(path, pixels, camera, tags, given, levels)
 
-    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
-        """Yield the tiles of all pages in the order of a file."""
+    def _tiles(self, tile: tuple[int, int], stop: Callable[[], None], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+        """Yield the tiles of all pages of a copy of this shape, in the order of a file."""
         import tifffile
 
         with tifffile.TiffFile(self.path) as tif:
             page = tif.series[0].keyframe
-            grid = replace(Grid.of(page), tile=tile)
+            grid = Grid.of(page)
         high, wide = tile
         flat = (-1, grid.apart, *grid.sides, grid.together)
         count = math.prod(self.info.shape) // math.prod(flat[1:])
-        places = list(grid.touched(slice(0, grid.sides[0]), slice(0, grid.sides[1])))
+        rows, columns = (shape[self._origin.axes.index(axis)] for axis in "YX")
+        places = list(replace(grid, tile=tile, sides=(rows, columns)).touched(slice(0, rows), slice(0, columns)))
+        nodata = saving.stored_nodata(self.info.nodata, self._origin)
         for number, (_, channel, row, column) in product(range(count), places):
             stored = tifffile.memmap(self.path, mode="r").reshape(flat)  # anew: what was mapped counts as memory
             stop()
-            part = stored[number, channel, row : row + high, column : column + wide]
+            cuts = slice(row, min(row + high, rows)), slice(column, min(column + wide, columns))
+            if (rows, columns) == grid.sides:
+                part = stored[number, channel][cuts]
+            else:
+                sides = (rows, columns, grid.together)
+                part = shrunk_part(stored[number, channel], sides, (*cuts, slice(0, grid.together)), nodata)
             yield np.pad(part, ((0, high - part.shape[0]), (0, wide - part.shape[1]), (0, 0)))

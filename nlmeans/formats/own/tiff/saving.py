@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,10 @@ from .whole import Origin, bright
 
 # What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
-LEVEL = ("photometric", "planarconfig", "extrasamples", "tile", "compression", "compressionargs", "predictor")
+LEVEL = (
+    *("photometric", "planarconfig", "extrasamples", "tile", "compression", "compressionargs", "predictor"),
+    "maxworkers",
+)
 """What the smaller copies of a picture share with it, of the options that tifffile takes."""
 MOST_CLASSIC = 2**32 - 2**26  # bytes of pixels from which a file needs offsets of 64 bits
 
@@ -41,19 +45,17 @@ def write(part: Path, picture: Picture) -> None:
     tags = dict(origin.tags)
     if picture.nodata is None and whole.nodata_of(origin, array.dtype) is not None:
         del tags[whole.NODATA]  # of pixels that are none of those that were read
-    levels, smaller = [], array
-    nodata = _stored_nodata(picture, origin)
-    for shape in origin.levels:
-        smaller = shrunk(smaller, shape, nodata)
-        levels.append(smaller)
+    nodata = stored_nodata(picture.nodata, origin)
+    levels = [(shrunk(array, shape, nodata), shape) for shape in origin.levels]
     tiled = {} if origin.tile is None or origin.imagej is not None else {"tile": origin.tile}
     save(part, array, picture.exif, tags, options(origin, array.dtype) | tiled, levels)
 
 
-def _stored_nodata(picture: Picture, origin: Origin) -> float | None:
+def stored_nodata(nodata: float | None, origin: Origin) -> float | None:
     """Return the value for no data as a file has it that is written back."""
-    turned = origin.photometric == whole.MIN_IS_WHITE and origin.white is not None and picture.nodata is not None
-    return float(int(picture.nodata or 0) ^ (origin.white or 0)) if turned else picture.nodata
+    if nodata is None or origin.white is None or origin.photometric != whole.MIN_IS_WHITE:
+        return nodata
+    return float(int(nodata) ^ origin.white)
 
 
 def options(origin: Origin, dtype: np.dtype) -> dict[str, Any]:
@@ -141,9 +143,12 @@ def save(
     block: bytes | None,
     tags: dict[int, tuple[int, Any, Any]],
     options: dict[str, Any],
-    levels: Sequence[np.ndarray] = (),
+    levels: Sequence[tuple[Any, tuple[int, ...]]] = (),
 ) -> None:
-    """Write a TIFF: an array, or what tifffile takes in its place with ``shape`` and ``dtype``; and smaller copies."""
+    """Write a TIFF: an array, or what tifffile takes in its place with ``shape`` and ``dtype``.
+
+    ``levels`` are smaller copies, given likewise, and their shapes.
+    """
     import tifffile
 
     given = {code: value for code, (_, _, value) in tags.items()}
@@ -165,13 +170,18 @@ def save(
         exif.append(part, ifds)
 
 
-def _save_levels(part: Path, pixels: np.ndarray, options: dict[str, Any], levels: Sequence[np.ndarray]) -> None:
+def _save_levels(
+    part: Path, pixels: Any, options: dict[str, Any], levels: Sequence[tuple[Any, tuple[int, ...]]]
+) -> None:
     """Write a picture with its smaller copies, each of its pages with those of its own."""
     import tifffile
 
-    shared = {name: value for name, value in options.items() if name in LEVEL}
-    size = pixels.nbytes + sum(level.nbytes for level in levels)
-    with tifffile.TiffWriter(part, bigtiff=size > MOST_CLASSIC, byteorder="<") as file:
+    shape, dtype = options.get("shape") or pixels.shape, options.get("dtype") or pixels.dtype
+    shared = {name: value for name, value in options.items() if name in LEVEL} | {"dtype": dtype}
+    size = sum(math.prod(sides) for sides in (shape, *(sides for _, sides in levels))) * np.dtype(dtype).itemsize
+    options = dict(options)
+    big = options.pop("bigtiff", None) or size > MOST_CLASSIC
+    with tifffile.TiffWriter(part, bigtiff=big, byteorder="<") as file:
         file.write(pixels, subifds=len(levels), **options)
-        for level in levels:
-            file.write(level, subfiletype=1, metadata=None, **shared)
+        for level, sides in levels:
+            file.write(level, shape=sides, subfiletype=1, metadata=None, **shared)

@@ -158,7 +158,7 @@ def chosen_series(tif: Any, request: Request) -> Any:
         )
     picked = series[number or 0]
     lost = ["other pictures"] * (len(series) > 1) + ["thumbnails and masks"] * (len(tif.series) > len(series))
-    lost += ["smaller copies"] * (len(picked.levels) > 1 and not (request.whole and levels_of(picked)))
+    lost += ["smaller copies"] * (len(picked.levels) > 1 and not levels_of(picked))
     if lost:
         logger.warning("%s: %s in the file are not written back", tif.filehandle.path, " and ".join(lost))
     page = picked.keyframe
