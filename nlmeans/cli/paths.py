@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from .. import formats
 from ..formats import PictureError
 from ..formats.format import Format
 from ..formats.table import by_name, by_store, endings, to_write
@@ -104,7 +105,9 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
 
 def check_target(target: Path, source: Path, overwrite: bool) -> None:
     """Raise if the output of a picture may not or cannot be written: before the work, not after it."""
-    to_write(target, "write", folders=_folders(source)).check_target(target, overwrite)
+    fmt = by_name(target) or _folders(source)
+    check = formats.check_target if fmt is None else fmt.check_target
+    check(target, overwrite)
 
 
 def _folders(source: Path) -> Format | None:
