@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -54,19 +55,13 @@ class Layout:
 
     def planes(self, array: np.ndarray) -> np.ndarray:
         """Return a view of shape (N, C, Z, Y, X)."""
-        order, absent = self._order
-        return np.expand_dims(array.transpose([self.axes.index(axis) for axis in order]), absent)
+        order, absent = _order(self)
+        return array.transpose(order)[tuple(None if k in absent else slice(None) for k in range(5))]
 
     def array(self, planes: np.ndarray) -> np.ndarray:
         """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""
-        order, absent = self._order
-        return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
-
-    @property
-    def _order(self) -> tuple[str, tuple[int, ...]]:
-        """The axes in the order of planes, and the numbers of those axes of planes that there are not."""
-        parts = self.separate, "C" if "C" in self.axes else "", self.space[:-2]
-        return "".join(parts) + "YX", tuple(k for k, part in enumerate(parts) if not part)
+        order, absent = _order(self)
+        return planes.squeeze(absent).transpose([order.index(k) for k in range(len(order))])
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
         """Return each reading of the axes of a mask, a map of the noise or a guide for an image of these ``sides``.
@@ -95,3 +90,11 @@ class Layout:
         """Return radii of the spatial axes as (z, y, x)."""
         z, y, x = (0, *radii)[-3:]
         return z, y, x
+
+
+@cache
+def _order(layout: Layout) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes in the order of planes, and the numbers of those axes of planes that there are not."""
+    parts = layout.separate, "C" if "C" in layout.axes else "", layout.space[:-2]
+    order = tuple(map(layout.axes.index, "".join(parts) + "YX"))
+    return order, tuple(k for k, part in enumerate(parts) if not part)

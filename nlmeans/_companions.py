@@ -14,7 +14,7 @@ def known(array: np.ndarray, mask: Any, layout: Layout) -> np.ndarray | None:
     """Return where the image has values, in the image's shape: inside the mask, finite; None where it has all."""
     channel = layout.channel_axis
     finite = None
-    if not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
+    if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):  # NaN spreads to both
         finite = np.isfinite(array)
     if mask is not None:
         given = _mask(mask, tuple(n for k, n in enumerate(array.shape) if k != channel), layout)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from . import _checks, _containers
+from ._progress import part
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -121,12 +122,13 @@ def denoise(
         options about averaging are then errors. "learned" is a trained network (`nonlocal_block.denoise`; needs the
         extra ``learned``). Other packages may add names (entry points of the group ``nlmeans.methods``), and any
         `nlmeans.extend.Method` can be given as an object.
-    quality : {"fast", "balanced", "best"}, default "balanced"
-        "fast" is one pass of non-local means. "balanced" adds a Wiener step, which removes more of the remaining noise
-        with the first result as its pilot, in a third to half of the pass's time. "best" then averages once more, whole
-        patches, with weights from that result; in grey images it keeps some of that result where this loses detail.
-        Method "ridge" takes more and larger groups from wider windows with each
-        quality, and its pilot is an average of the next better quality.
+    quality : {"preview", "fast", "balanced", "best"}, default "balanced"
+        "fast" is one pass of non-local means. "preview" is one in a window of 5 × 5 pixels, for sliders, video and
+        thumbnails: less noise is removed, in a fraction of the time; method "nlm" alone has it. "balanced" adds a
+        Wiener step, which removes more of the remaining noise with the first result as its pilot, in a third to half of
+        the pass's time. "best" then averages once more, whole patches, with weights from that result; in grey images it
+        keeps some of that result where this loses detail. Method "ridge" takes more and larger groups from wider
+        windows with each quality, and its pilot is an average of the next better quality.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
         cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, whose exact unbiased
@@ -204,7 +206,8 @@ def denoise(
     -------
     ndarray
         Of the image's shape, and of its dtype unless ``dtype`` is given; integers are rounded and clipped to the range
-        of their type. An image in a container comes back in that container, with everything else that it holds.
+        of their type. An image in a container comes back in that container, with everything else that it holds. Images
+        of different sizes, or in containers, may come in a list, and come back in one, with their reports in pairs.
     Report
         If ``full_output``: what was done, printable as a small table.
 
@@ -251,12 +254,16 @@ def denoise(
     True
     """
     options = {name: value for name, value in locals().items() if name not in APART}
+    if _containers.several(image):
+        return _each(image, {"sigma": sigma, "method": method, "noise": noise, "full_output": full_output} | options)
     wants_maps, full_output = _checks.report(full_output)
     container = _containers.opened(image)
     if container is not None:
-        options = container.arguments(options | {"sigma": sigma})
+        from .methods import registry
+
+        options = container.arguments(options | {"sigma": sigma, "noise": noise}, registry.method_of(method).options)
         options |= {"full_output": "maps" if wants_maps else full_output}
-        return container.around(denoise(container.pixels, method=method, noise=noise, **options))
+        return container.around(denoise(container.pixels, method=method, **options))
     from .methods import arrays, registry  # what the work needs comes with the first call
 
     chosen = registry.method_of(method)
@@ -269,6 +276,16 @@ def denoise(
         return lazy.denoise(image, method=chosen, **options | {"full_output": full_output})
     result, report = arrays.denoise(image, chosen, options, maps=wants_maps)
     return (result, report) if full_output else result
+
+
+def _each(images: Any, options: dict[str, Any]) -> Any:
+    """Denoise images that are no stack one after the other; return them in a list, with reports in pairs."""
+    for name in ("mask", "guide", "out"):
+        if options.get(name) is not None:
+            raise ValueError(f"{name} is for one image or a stack of one size: take one call for each of {len(images)}")
+    progress = options.pop("progress")
+    steps = [part(progress, k, len(images)) if callable(progress) else progress for k in range(len(images))]
+    return [denoise(image, progress=step, **options) for image, step in zip(images, steps, strict=True)]
 
 
 @overload
@@ -311,11 +328,12 @@ def plan(
     >>> nlmeans.plan(noisy, sigma=10, strength=0.5).strength
     0.5
     """
-    pixels, given = _containers.taken(image, options | {"sigma": sigma})
+    from .methods import arrays, registry
+
+    chosen = registry.method_of(method)
+    pixels, given = _containers.taken(image, options | {"sigma": sigma}, chosen.options)
     if _checks.is_dask(pixels):
         from .large import lazy
 
         return lazy.plan(pixels, method=method, **given)
-    from .methods import arrays, registry
-
-    return arrays.plan(pixels, registry.method_of(method), given)
+    return arrays.plan(pixels, chosen, given)

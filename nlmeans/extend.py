@@ -21,6 +21,9 @@ blocks, masks, maps of σ, types, plan, report, progress and cancelling. It is n
 >>> bool(clean.std() < 3)
 True
 
+An image that is more than an array, of a class of yours, is opened by a function that the entry-point group
+``nlmeans.containers`` names: it returns a `Container`, best made by `within`, or None for what is not its own.
+
 A model of noise is a frozen dataclass that derives from `NoiseModel`, and is given as ``noise=``. A format of files is
 named by the entry-point group ``nlmeans.formats``.
 

@@ -3,6 +3,8 @@ from ._checks.values import choice as choice
 from ._checks.values import flag as flag
 from ._checks.values import integer as integer
 from ._checks.values import real as real
+from ._containers.container import Container as Container
+from ._containers.table import within as within
 from ._notes import Note as Note
 from ._progress import Cancelled as Cancelled
 from ._progress import Progress as Progress

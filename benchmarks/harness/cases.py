@@ -9,7 +9,7 @@ PEAK = 255.0
 """White in the pictures, and in a float or uint8 image made of one."""
 
 Kind = Literal["call", "program", "memory", "first-call", "import", "pictures"]
-Form = Literal["grey", "colour", "volume"]
+Form = Literal["grey", "colour", "volume", "clip"]
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,14 @@ class Elsewhere:
         The program; by default the one that runs this.
     path : str, optional
         Folders in which it looks for packages before all others.
+    threads : int, optional
+        What pools start with that read it once; by default as many as this process may use.
     """
 
-    def __init__(self, name: str, interpreter: str = sys.executable, path: str = "") -> None:
-        self.name, self.interpreter, self.path = name, interpreter, path
+    def __init__(
+        self, name: str, interpreter: str = sys.executable, path: str = "", threads: int | None = None
+    ) -> None:
+        self.name, self.interpreter, self.path, self.pool = name, interpreter, path, threads or available_cpus()
         self.gone: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,7 +71,7 @@ class Elsewhere:
 
     def _started(self) -> subprocess.Popen[bytes]:
         """Return a process that waits for orders."""
-        environment = for_child(available_cpus())
+        environment = for_child(self.pool)
         path = os.pathsep.join(filter(None, [self.places(), environment["PYTHONPATH"]]))
         process = subprocess.Popen(
             [self.interpreter, "-m", __name__], cwd=tempfile.gettempdir(), stdin=subprocess.PIPE,

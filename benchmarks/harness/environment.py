@@ -23,7 +23,10 @@ PEERS = (
 )  # fmt: skip
 FLAGS = re.compile(r"sse4|ssse3|avx|fma|f16c|bmi|amx|asimd|neon|sve")
 SETTINGS = re.compile(r"(NUMBA|OMP|OPENBLAS|MKL|OPENCV|SKIMAGE|TORCH|TORCHINDUCTOR)_(?!.*(DIR|PATH))")
-POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+POOLS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)  # fmt: skip
 
 
 def available_cpus() -> int:

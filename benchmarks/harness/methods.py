@@ -101,7 +101,7 @@ class Method:
         """Return all that its answers to a case depend on besides the machine."""
         return self.version()
 
-    def threads(self, wanted: int) -> int:
+    def threads(self, case: Any, wanted: int) -> int:
         """Return the number of threads it will use where ``wanted`` are allowed."""
         return wanted
 

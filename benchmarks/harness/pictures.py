@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -157,6 +157,46 @@ class PictureCase(Case):
     def copy_bytes(self) -> int:
         """Return the bytes of a float32 copy of the image."""
         return math.prod(self.shape) * (3 if self.colour else 1) * np.dtype(np.float32).itemsize
+
+
+@dataclass(frozen=True)
+class ClipCase(PictureCase):
+    """Pictures of the same scene with noise of their own, each to be denoised by itself: what threads have to share.
+
+    Attributes
+    ----------
+    frames : int
+        How many.
+    """
+
+    frames: int = 16
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.frames} frames, each by itself: {super().title.removeprefix('clip ')}"
+
+    @property
+    def form(self) -> Form:
+        """What kind of picture it is."""
+        return "clip"
+
+    def quick(self) -> Self:
+        """Return the case with two small frames."""
+        return replace(super().quick(), frames=2)
+
+    def subject(self) -> Picture:
+        """Make the frames."""
+        made = [replace(self.still(), seed=self.seed + k).subject() for k in range(self.frames)]
+        return Picture(np.stack([p.clean for p in made]), np.stack([p.noisy for p in made]), self.sigma)
+
+    def still(self) -> PictureCase:
+        """Return the case of the first frame."""
+        return PictureCase(**{f.name: getattr(self, f.name) for f in fields(PictureCase)})
+
+    def copy_bytes(self) -> int:
+        """Return the bytes of a float32 copy of all frames."""
+        return self.frames * super().copy_bytes()
 
 
 @dataclass(frozen=True)

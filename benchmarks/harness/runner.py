@@ -75,7 +75,7 @@ def run_case(
         records = []
         able = []
         for method in methods:
-            record = blank(method, threads)
+            record = blank(case, method, threads)
             records.append(record)
             if reason := missing[method.name]:
                 skip(record, reason, method.install)
@@ -109,12 +109,12 @@ def run_case(
         }  # fmt: skip
 
 
-def blank(method: Method, threads: int) -> Record:
+def blank(case: Case, method: Method, threads: int) -> Record:
     """Return a method's record before anything is known about its answer."""
     return {
         "name": method.name, "own": method.own, "package": method.package, "version": None, "dtype": method.dtype,
-        "note": method.note, "threads": method.threads(threads), "call": None, "status": "failed", "reason": NOT_RUN,
-        "install": None, "checks": [], "measures": {}, "ratios": {},
+        "note": method.note, "threads": method.threads(case, threads), "call": None, "status": "failed",
+        "reason": NOT_RUN, "install": None, "checks": [], "measures": {}, "ratios": {},
     }  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _program(case: Case, method: Method, record: Record, judge: Judge, threads: 
         target.unlink()  # so that no program finds its work done
         return answer
 
-    environment = for_child(method.threads(threads))
+    environment = for_child(method.threads(case, threads))
     return Entry(method, record, judge, lambda: fresh.run(command, environment), load)
 
 

@@ -20,6 +20,8 @@ TRAINING = {"grey": "Train400", "colour": "CBSD400_train", "volume": "MRI"}
 """Folders of pictures to tune on, by what kind they are; none of them is in a test set."""
 TRAINING_SIDE = 180
 COLOURED = ("astronaut", "Kodak24")
+PHANTOMS = {"phantom": 128, "small-phantom": 32}
+"""Volumes that are made up, and their sides; the small one is for methods that take minutes on the other."""
 QUICK_SIDE = 256
 """Side of the pictures of a quick run."""
 SIGMAS = (15, 25, 50)
@@ -81,8 +83,8 @@ def built_in(name: str, side: int | None) -> np.ndarray:
     """Return a picture that needs no file, or a volume; the middle of it where a side is given."""
     import skimage.data
 
-    if name == "phantom":
-        return phantom(side or 128)
+    if name in PHANTOMS:
+        return phantom(side or PHANTOMS[name])
     clean: np.ndarray = getattr(skimage.data, name)()
     if side is None:
         return clean
@@ -96,7 +98,7 @@ def samples(source: str, sigma: float, jpeg: int | None, side: int | None, folde
     Parameters
     ----------
     source : str
-        One of `SAMPLES`, "phantom", or a folder of clean PNG files in ``folder``.
+        One of `SAMPLES` or `PHANTOMS`, or a folder of clean PNG files in ``folder``.
     sigma : float
         Gaussian noise.
     jpeg : int or None
@@ -112,7 +114,7 @@ def samples(source: str, sigma: float, jpeg: int | None, side: int | None, folde
         If there are no pictures.
     """
     result: list[Sample]
-    if source in (*SAMPLES, "phantom"):
+    if source in (*SAMPLES, *PHANTOMS):
         result = [Sample(source, lambda: with_noise(built_in(source, side), sigma, SEED))]
     elif folder is None:
         raise FileNotFoundError(f"{source} does not come along: --data names the folder that holds it")
@@ -219,7 +221,7 @@ class QualityCase(Case):
     @property
     def form(self) -> Form:
         """What kind of pictures they are."""
-        return "volume" if self.source == "phantom" else "colour" if self.colour else "grey"
+        return "volume" if self.source in PHANTOMS else "colour" if self.colour else "grey"
 
     def parameters(self) -> dict[str, Any]:
         """Return all that the numbers depend on, as it stands in result files."""
@@ -228,8 +230,8 @@ class QualityCase(Case):
 
     def quick(self) -> Self:
         """Return the case with the middle of its picture alone, or with two pictures of a set."""
-        side = 64 if self.source == "phantom" else QUICK_SIDE if self.side is None else self.side // 2
-        return replace(self, side=side, most=2)
+        small = PHANTOMS.get(self.source, 2 * QUICK_SIDE) // 2
+        return replace(self, side=small if self.side is None else self.side // 2, most=2)
 
     def subject(self) -> list[Sample]:
         """Return the pictures, none of which is read yet."""

@@ -22,6 +22,11 @@ class Equal(Denoiser):
     """A method that is given radii and strength."""
 
 
+def axes(case: Any) -> dict[str, Any]:
+    """Return what our functions are told of the axes of a case's pictures."""
+    return {"axes": "NYX"} if case.form == "clip" else {"channel_axis": -1 if case.colour else None}
+
+
 def pairwise_spec(case: PictureCase, h: float, sigma: float, centre: Centre) -> PairwiseSpec:
     """Return w = exp(−max(d² − 2σ², 0)/h²), d² the mean over the patch, as the core's spec."""
     from nlmeans.pairwise import PairwiseSpec
@@ -59,7 +64,7 @@ class Nlmeans(Equal):
         arguments = {
             "sigma": sigma, "strength": case.strength, "patch_radius": case.patch_radius,
             "search_radius": case.search_radius, "centre": "max", "quality": "fast",
-            "channel_axis": -1 if case.colour else None, "threads": threads,
+            **axes(case), "threads": threads,
         }  # fmt: skip
         return Call(nlmeans.denoise, "nlmeans.denoise", image, {**arguments, **self.options})
 
@@ -153,7 +158,7 @@ class ScikitImage(Equal):
         )
         return [sys.executable, "-c", code, source, target]
 
-    def threads(self, wanted: int) -> int:
+    def threads(self, case: Any, wanted: int) -> int:
         """Return 1: it has no more, whatever the machine has."""
         return 1
 

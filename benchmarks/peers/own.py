@@ -11,6 +11,7 @@ import numpy as np
 
 from ..harness.methods import Call
 from ..harness.pictures import Picture, PictureCase, PictureJudge
+from .equal import axes
 from .plain import Plain
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def given(case: Any, sigma: float | None, threads: int) -> dict[str, Any]:
     """Return what our two functions are given of a case."""
     noise = getattr(case, "noise", None)
     known: dict[str, Any] = {"sigma": sigma} if noise is None else {"noise": noise}
-    return {**known, "channel_axis": -1 if case.colour else None, "threads": threads}
+    return {**known, **axes(case), "threads": threads}
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,11 @@ TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float3
 ESTIMATED = "σ is not told, but estimated"
 SURE = "the strength is chosen for each picture by Stein's unbiased risk estimate"
 RIDGE = {"method": "ridge"}
-FAST, BALANCED, BEST = ({"quality": quality} for quality in ("fast", "balanced", "best"))
+PREVIEW, FAST, BALANCED, BEST = ({"quality": quality} for quality in ("preview", "fast", "balanced", "best"))
 
 METHODS: tuple[Plain, ...] = (
+    Classical("nlmeans-preview", **OURS, options=PREVIEW),
+    Classical("nlmeans-preview-uint8", **OURS | {"dtype": "uint8"}, options=PREVIEW),
     Classical("nlmeans-fast", **OURS, yardstick=True, options=FAST),
     Classical("nlmeans-balanced", **OURS, yardstick=True, options=BALANCED, note="the default"),
     Classical("nlmeans-best", **OURS, yardstick=True, options=BEST),
@@ -147,6 +150,7 @@ METHODS: tuple[Plain, ...] = (
 )
 
 QUALITIES = (
-    "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best", "learned", "learned-best"
+    "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best",
+    "learned", "learned-best",
 )  # fmt: skip
 """Our methods at each of their qualities."""

@@ -67,7 +67,7 @@ class Peer(Plain):
     grid: Grid = field(default_factory=dict)
     volume_grid: Grid = field(default_factory=dict)
 
-    def threads(self, wanted: int) -> int:
+    def threads(self, case: Any, wanted: int) -> int:
         """Return the number of threads it will use where ``wanted`` are allowed."""
         return 1 if self.single else wanted
 

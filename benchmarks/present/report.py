@@ -29,7 +29,7 @@ MIDDLE = 25.0
 VARIANTS = ("-estimated", "-sure")
 """Ends of names of methods that are given less or choose more: they stand in the table alone."""
 NOT_IN_CHARTS = ("noisy", "gaussian-blur", "median-filter")
-FORMS = {"astronaut": "colour", "Kodak24": "colour", "phantom": "volume"}
+FORMS = {"astronaut": "colour", "Kodak24": "colour", "phantom": "volume", "small-phantom": "small volume"}
 HIDDEN, SEEN = 0.3, 1.0
 """dB that are hard to see, and dB that are not."""
 

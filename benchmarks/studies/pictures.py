@@ -71,6 +71,11 @@ class Given:
 
     colour: bool
 
+    @property
+    def form(self) -> str:
+        """What kind of picture it is."""
+        return "colour" if self.colour else "grey"
+
 
 def row(detail: Detail, clean: np.ndarray, sigma: int, names: Sequence[str]) -> list[tuple[str, np.ndarray]]:
     """Return a title and the part for every column."""

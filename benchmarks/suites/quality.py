@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import peers
 from ..harness.published import Published, Table, table
-from ..harness.sets import SAMPLES, SIGMAS, QualityCase
+from ..harness.sets import PHANTOMS, SAMPLES, SIGMAS, QualityCase
 from ..harness.suite import Suite
 from ..harness.timing import mean
 from ..peers.own import QUALITIES
@@ -16,15 +16,17 @@ from ..peers.plain import Plain
 SETS = ("Set12", "BSD68", "Kodak24")
 VARIANTS = ("nlmeans-balanced-estimated", "learned-estimated", "nlmeans-fast-sure", "nlmeans-balanced-sure")
 KNOWN = ("noisy", *QUALITIES, *VARIANTS, *peers.entering(Plain, "quality"))
-GREY = ("camera", "Set12", "BSD68")
+GREY = ("camera", "brick", "Set12", "BSD68")
 """Where filters of grey pictures take part, too."""
 VOLUMES = ("noisy", *QUALITIES[:-2], *peers.entering(Plain, "volumes"))
+SMALL_VOLUMES = (*VOLUMES, *peers.entering(Plain, "small volumes"))
+"""Where methods take part that take minutes on others."""
 
 
 def known(source: str, sigma: float, folder: Path | None = None) -> QualityCase:
     """Return the case of a source with standard noise."""
     name = f"{source}-{sigma:g}"
-    methods = VOLUMES if source == "phantom" else KNOWN
+    methods = {"phantom": VOLUMES, "small-phantom": SMALL_VOLUMES}.get(source, KNOWN)
     if source in GREY:
         methods += peers.entering(Plain, "grey")
     return QualityCase(
@@ -37,7 +39,7 @@ def quality(folder: Path | None, sigmas: Sequence[float] | None) -> tuple[Qualit
     levels = sigmas or SIGMAS
     if folder is not None:
         return tuple(known(source, sigma, folder) for source in SETS for sigma in levels)
-    volumes = tuple(known("phantom", sigma) for sigma in sigmas or (15,))
+    volumes = tuple(known(source, sigma) for source in PHANTOMS for sigma in sigmas or (15,))
     return (*(known(source, sigma) for source in SAMPLES for sigma in levels), *volumes)
 
 
@@ -47,10 +49,13 @@ WORDS = {
     "opencv-nlm": "OpenCV's NLM", "skimage-bilateral": "scikit-image: bilateral",
     "skimage-wavelet": "scikit-image: wavelet", "skimage-tv": "scikit-image: total variation",
     "skimage-nlm": "scikit-image: NLM",
-    "nlmeans-fast": '`quality="fast"`', "nlmeans-balanced": '`quality="balanced"`, the default',
+    "nlmeans-preview": '`quality="preview"`', "nlmeans-fast": '`quality="fast"`',
+    "nlmeans-balanced": '`quality="balanced"`, the default',
     "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package",
     "bm3dcpu-step8": "bm3dcpu, block step 8", "bm3dcpu-step6": "bm3dcpu, block step 6",
-    "bm3dcpu-step4": "bm3dcpu, block step 4",
+    "bm3dcpu-step4": "bm3dcpu, block step 4", "vapoursynth-bm3d": "VapourSynth's bm3d, fast",
+    "vapoursynth-wnnm": "VapourSynth's WNNM, one pass", "ispc-nlm": "nlm_ispc", "ffmpeg-nlm": "FFmpeg's nlmeans",
+    "ffmpeg-bm3d": "FFmpeg's bm3d, first step", "gmic-denoise": "G'MIC's denoise",
     "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
     "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
     "learned-best": '`method="learned", quality="best"`',

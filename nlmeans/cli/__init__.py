@@ -27,7 +27,7 @@ from .flags import flag, method_name, place, size, with_flags
 from .halves import Halves, check_halves
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_encoding, check_name, files_of, in_blocks, is_folder, pairs
+from .paths import check_encoding, check_name, check_target, files_of, in_blocks, is_folder, pairs
 from .sidecars import Sidecars
 
 app = typer.Typer(
@@ -164,7 +164,7 @@ def denoise(
                     done.ends(target, target)
                     console.done(target, report)
                     continue
-                formats.check_target(target, overwrite)  # before the work, not after it
+                check_target(target, source, overwrite)
                 picture, dtype = (halves.picture if halves else reading.read)(source), working.given["dtype"]
                 written = halves.written(source) if halves else picture
                 written = written if dtype is None else written.typed(np.dtype(dtype))
@@ -351,7 +351,7 @@ def compare(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Denoise a picture in all three qualities, by ridge and by the trained network, and make a page to compare them.
+    """Denoise a picture in all qualities, by ridge and by the trained network, and make a page to compare them.
 
     The page is one file that needs no network: a slider wipes between any two of the pictures, a lens enlarges the
     same place of all, and the difference of two can be shown. Of a volume, a video or a stack, the page shows the slice

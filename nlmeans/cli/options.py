@@ -10,7 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
-from ..formats.table import by_store, split
+from ..formats.table import by_store, series_in
 from ..methods.registry import method_of
 from ..noise.sensor import Sensor
 from ..plan.options import OPTIONS, WORK
@@ -55,7 +55,7 @@ class Reading(Flags):
 
     def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
         """Read what belongs to a picture, from a file that has series of its own: ``file.exr::albedo`` names one."""
-        file, series = split(path)
+        file, series = series_in(path)
         return formats.read(file, **self.given | {"series": series}, bilevel=bilevel)
 
 

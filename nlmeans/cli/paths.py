@@ -11,7 +11,7 @@ import typer
 
 from ..formats import PictureError
 from ..formats.format import Format
-from ..formats.table import by_name, by_store, endings, ours, to_write
+from ..formats.table import by_name, by_store, endings, is_file, ours, to_write
 
 logger = logging.getLogger("nlmeans")
 
@@ -26,7 +26,8 @@ def in_blocks(source: Path, target: Path, series: str | None) -> bool:
     read, written = by_store(source) or by_name(source), by_name(target)
     if _only_in_blocks(read, "read", "open") or _only_in_blocks(written, "write", "create"):
         return True
-    if not source.is_file() or source.stat().st_size < BIG:
+    file = source if read is None else read.file(source)
+    if not file.is_file() or file.stat().st_size < BIG:
         return False
     from ..large.files import is_large
 
@@ -67,7 +68,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     target = Path(output)
     into_folder = is_folder(output)
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
-        if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
+        if is_file(inputs[0]):  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT", "write", "create")
         return [(inputs[0], target)], None
     if (target.exists() and not target.is_dir()) or (by_name(target) is not None and not into_folder):
@@ -75,7 +76,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / source.name
+        place = target / (source.name if fmt is None else fmt.file(source).name)
         if fmt is not None and not fmt.can("write", "create"):
             place = place.with_suffix(OTHERWISE)
             logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
@@ -109,6 +110,11 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
         if not pictures:
             raise typer.BadParameter(f"a folder must hold pictures; {path} holds no {', '.join(endings('write'))}")
         yield from pictures
+
+
+def check_target(target: Path, source: Path, overwrite: bool) -> None:
+    """Raise if the output of a picture may not or cannot be written: before the work, not after it."""
+    (by_name(target) or Format()).check_target(target, overwrite)
 
 
 def check_name(path: Path, what: str, *abilities: str) -> Format:

@@ -110,7 +110,7 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
     path = Path(path)
     fmt = to_write(path, "write")
     fmt.check(_ordered(_shown(picture, "blank"), fmt))
-    check_target(path, overwrite)
+    fmt.check_target(path, overwrite)
 
 
 def write(
@@ -168,7 +168,7 @@ def write(
     path = Path(path)
     fmt, options = to_write(path, "write"), {"jpeg_quality": jpeg_quality, "lossy": lossy}
     given = {name: value for name, value in options.items() if name in fmt.write_options}
-    with replacing(path, overwrite=overwrite) as part:
+    with fmt.replacing(path, overwrite) as part:
         fmt.write(part, _ordered(_shown(picture, "developed"), fmt), path, **given)
         if placing is not None:
             placing(part)

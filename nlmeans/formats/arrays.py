@@ -160,6 +160,10 @@ class Target:
         """
         return self.path
 
+    def result(self, finished: Path) -> Source | None:
+        """Return what was written, as a source, where its file may hold other images too; None where it holds none."""
+        return None
+
 
 class ArraySource(Source):
     """An array in memory, as a source."""

@@ -18,10 +18,7 @@ VIDEO_ADVICE = (
 )
 OTHERS = (
     (128, b"DICM", "DICOM: convert the series to NIfTI (dcm2niix), or its pixel_array to NPY (pydicom)"),
-    (0, b"SIMPLE  =", "FITS: save its data as NPY (astropy.io.fits), or denoise it as an array"),
-    (208, b"MAP ", "MRC: save its data as NPY (mrcfile), or denoise it as an array"),
     (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5: save the data set as NPY (h5py), or denoise it as an array"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
     (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
     (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -122,6 +123,18 @@ class Format:
     def check_target(self, path: Path, overwrite: bool) -> None:
         """Raise if an output may not or cannot be written."""
         atomic.check_target(path, overwrite)
+
+    def replacing(self, path: Path, overwrite: bool) -> AbstractContextManager[Path]:
+        """Yield what is written, which takes the place of ``path`` when all went well, and else vanishes."""
+        return atomic.replacing(path, overwrite=overwrite)
+
+    def at(self, path: Path) -> Format:
+        """Return the format that writes to a path, which may name something in a file."""
+        return self
+
+    def file(self, path: Path) -> Path:
+        """Return the file, or folder, that a path names, or names something in."""
+        return path
 
     def chunks(self, shape: tuple[int, ...], axes: str, source: Source) -> tuple[int, ...]:
         """Return the sides of what can only be written whole in a file that is made of a source."""

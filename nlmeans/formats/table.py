@@ -13,13 +13,12 @@ from typing import Any
 
 from . import foreign, own
 from .format import Format
+from .inside import split
 from .picture import PictureError
 
 logger = logging.getLogger("nlmeans")
 
 GROUP = "nlmeans.formats"
-MARK = "::"
-"""What stands between a file's name and that of an image in it."""
 HEAD = 352
 """First bytes of a file that are enough to know what it is."""
 
@@ -66,7 +65,7 @@ def _all() -> Iterator[Format]:
 
 def by_name(path: Path) -> Format | None:
     """Return the format that a name stands for; None if there is none."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffixes = [suffix.lower() for suffix in split(path)[0].suffixes]
     ends = {"".join(suffixes[-2:]), *suffixes[-1:]}
     if not suffixes:
         return None
@@ -84,6 +83,8 @@ def to_read(path: Path, ability: str = "read") -> Format:
     Raises `PictureError` for any other file, and `OSError` where it cannot be read.
     """
     fmt = by_store(path) or _by_content(path)
+    if (file := fmt.file(path)) != path:
+        file.stat()  # raises where it is not there
     if not fmt.can(ability):
         raise PictureError(f"{_rule(ability)}: {path} is {fmt.name}")
     return fmt
@@ -98,7 +99,7 @@ def to_write(path: Path, *abilities: str) -> Format:
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
         raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
-    return fmt
+    return fmt.at(path)
 
 
 def is_file(path: Path) -> bool:
@@ -106,12 +107,11 @@ def is_file(path: Path) -> bool:
     return path.is_file() or by_store(path) is not None
 
 
-def split(path: Path) -> tuple[Path, str | None]:
+def series_in(path: Path) -> tuple[Path, str | None]:
     """Return a file, and the name of one of its images where the path says it: ``file.exr::albedo``."""
-    name, mark, series = str(path).partition(MARK)
-    file = Path(name)
-    fmt = by_name(file) if mark and not path.exists() else None
-    return (file, series) if fmt is not None and fmt.has_series else (path, None)
+    file, series = split(path)
+    fmt = by_name(file) if series else None
+    return (file, series) if fmt is not None and fmt.has_series and fmt.file(path) == path else (path, None)
 
 
 def endings(*abilities: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -96,7 +96,8 @@ def denoise(
     container = _containers.opened(image)
     if container is not None:
         given = {**options, "fill": fill, "threads": threads, "dtype": dtype, "sigma": sigma}
-        return container.around(denoise(container.pixels, block=block, **container.arguments(given)))
+        inner: dict[str, Any] = container.arguments(given, _honoured(options))
+        return container.around(denoise(container.pixels, block=block, **inner))
     keep = _checks.flag(fill, "fill") is False
     workers = _checks.threads(threads) or 1
     array: Any = _checks.image(image, lazy=True)
@@ -169,9 +170,14 @@ def plan(image: Container, sigma: Sigma = None, **options: Unpack[MapArguments])
     return _decided(image, sigma, {**options})[2][0].plan
 
 
+def _honoured(options: Mapping[str, Any]) -> Collection[str]:
+    """Return the options that the method takes."""
+    return registry.method_of(options.get("method")).options
+
+
 def _decided(image: Any, sigma: Any, options: dict[str, Any]) -> tuple[dict[str, Any], Layout, list[Recipe], bool]:
     """Return planes (N, C, Z, Y, X) by their names, the layout, each image's recipe, and whether pixels are missing."""
-    image, options = _containers.taken(image, options | {"sigma": sigma})
+    image, options = _containers.taken(image, options | {"sigma": sigma}, _honoured(options))
     sigma = options.pop("sigma")
     given = {name: value for name, value in options.items() if value is not None}
     own = {name: given.pop(name, None) for name in ("axes", "channel_axis", "mask", "guide", "noise")}

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..formats.arrays import Slices, Source
 from ..formats.format import Format
 from ..formats.residual import difference, difference_type
-from .files import Destination, open_source
+from .files import Destination
 from .output import Output
 
 MOST = 1 << 22
@@ -27,15 +27,14 @@ class Residual:
     source: Source  # the noisy image
     axes: str  # names of its axes
 
-    def write(self, result: Path, stop: Callable[[], None]) -> None:
+    def write(self, clean: Source, stop: Callable[[], None]) -> None:
         """Write the difference of the noisy image and a result; ``stop`` raises when the work is to stop."""
-        clean = open_source(result)
         kind = difference_type(self.source.info.dtype, clean.info.dtype)
         made = Destination.of(self.format, self.source, self.axes, kind, None)
         made = replace(made, info=replace(made.info, nodata=None))
         order = _order(made.info.axes, clean.info.axes, made.info.shape, clean.info.shape)
-        with Output(self.path) as output:
-            target = output.begin({"residual": str(result)}, made.create)
+        with Output(self.format.file(self.path)) as output:
+            target = output.begin({"residual": str(clean.path)}, made.create)
             for part in _parts(made.info.shape, made.info.chunks):
                 stop()
                 there: list[slice] = [slice(None)] * len(part)

@@ -17,7 +17,8 @@ from .. import _checks
 from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
 from .._version import __version__
-from ..formats.arrays import ArrayInfo
+from ..formats.arrays import ArrayInfo, Source
+from ..formats.inside import split
 from ..formats.picture import PictureError, series_of
 from ..formats.table import to_write
 from ..methods import registry
@@ -183,10 +184,11 @@ def denoise(
 
     stop()
     fmt = to_write(path, "create")
+    path = fmt.file(path)
     beside = None if residual is None else Path(residual).resolve()
     if beside is not None:
         files.check_target(to_write(beside, "create"), beside, (source, mask, guide, sigma), replacing)
-        if beside in (path, Path(source).resolve()):
+        if split(beside)[0] in (path, split(Path(source).resolve())[0]):
             raise PictureError(f"the residual must be a file of its own; got {residual}")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
     with Output(path) as output, ExitStack() as stack:
@@ -220,9 +222,10 @@ def denoise(
             missing = "mask" in of.companions or any(lost for _, lost in decided)
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
 
-            def ending(finished: Path) -> None:
+            def ending(finished: Path, result: Source | None) -> None:
                 if beside is not None:
-                    Residual(to_write(beside, "create"), beside, of.image, of.axes.names).write(finished, stop)
+                    kind = to_write(beside, "create")
+                    Residual(kind, beside, of.image, of.axes.names).write(result or files.open_source(finished), stop)
 
             counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, ending)
             used = cpus if cluster is None else cluster.threads

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._progress import Cancelled, Progress
+from ..formats.arrays import Source
 from ..methods.part import Pixels
 from ..methods.recipe import Recipe
 from ..pairwise.spec import Radii
@@ -58,11 +59,11 @@ def carry_out(
     missing: bool,
     keep: bool,
     by: Resources,
-    ending: Callable[[Path], None],
+    ending: Callable[[Path, Source | None], None],
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
-    ``ending`` is called with what is finished before it gets its name.
+    ``ending`` is called with what is finished before it gets its name, and with its image where it may hold others.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def carry_out(
     try:
         _run(stages, by.cluster or Threads(cut.workers), manifest, watch, progress, total)
         finished = target.finish(by.stop, names.packed)
-        ending(finished)
+        ending(finished, target.result(finished))
         if changed := watch.changed():
             raise changed
     except Cancelled:

@@ -31,10 +31,12 @@ def average(
     maps: bool = False,
     origin: Radii = (0, 0, 0),
     region: Tile | None = None,
+    missing: bool | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels, from ``origin`` on in the image.
 
-    Each step computes only what later steps need of the ``region``, by default the whole image.
+    Each step computes only what later steps need of the ``region``, by default the whole image. Where it is known
+    whether there is NaN, ``missing`` says so.
 
     Returns
     -------
@@ -43,7 +45,8 @@ def average(
     tuple of ndarray, or None
         If ``maps``: effective number of pixels (Z, Y, X) and residual noise (C, Z, Y, X).
     """
-    missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
+    if missing is None:
+        missing = bool(np.isnan(planes.min()))  # the least of numbers with NaN is NaN, and needs no array of flags
     core = region or whole(planes.shape[1:])
     result, averaged, reaches = planes, None, plan.reaches(missing)
     shrinks = any(noise.sigma)
@@ -58,7 +61,7 @@ def average(
             averaged[1][...] *= mixed(step.kept)
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
-            features, planes, spec, missing or bool(np.isnan(features.min())),
+            features, planes, spec, missing or (features is not planes and bool(np.isnan(features.min()))),
             gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
             spread=plan.spread,
         )  # fmt: skip

@@ -34,7 +34,7 @@ class Method(ABC):
         Options of `nlmeans.denoise` that it honours besides those of all methods (noise, axes, which pixels count,
         quality, threads and the like). Others are refused. "maps" stands for ``full_output="maps"``.
     qualities : tuple of str
-        The qualities that it has.
+        The qualities that it has; "preview" has to be named.
     whole : str or None
         Why it cannot run by regions, as half a sentence; None where it can. Dask arrays and files by blocks are then
         refused with these words.

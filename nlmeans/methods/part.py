@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOVED = 0.02
 """Share of the mean, above the darkest pixel, by which rounding may move it without a note."""
+CACHED = 1 << 15
+"""Pixels that are rounded, and cast, while they are in a core's cache."""
 SHADES = Note(
     "shades",
     "what is left of the noise is less than a step, so that rounding to whole numbers lost shades and moved the mean: "
@@ -145,7 +147,7 @@ def denoised(
         if pixels.maps or noise.reach:
             noise, measured = _placed(noise, pixels.maps, measured)
     stored, stays = core.of(source), None if measured.stays is None else core.of(measured.stays)
-    missing = _missing(core.of(measured.planes))
+    missing = None if measured.complete else _missing(core.of(measured.planes))
     kept = 0 if stays is None else _count(stays)
     lost = 0 if missing is None else _count(missing if stays is None else missing & ~stays)
     quiet = (not any(noise.sigma) and recipe.coarser is None) or (noise.still is not None and bool(noise.still.all()))
@@ -167,13 +169,16 @@ def denoised(
         unfilled = missing & np.isnan(averages)
         unchanged = missing if keep else unfilled if stays is None else unfilled | stays
         averages[unchanged] = 0
-    _checks.result(averages, recipe.method.name)
-    if dtype.kind != "f" and loses_shades(averages, dtype, float(stored.min())):
-        plan = replace(plan, notes=(*plan.notes, SHADES))
-    elif dtype.kind == "f" and dtype.itemsize < averages.itemsize:  # an average may reach beyond the largest number
-        largest = np.finfo(dtype).max
-        np.clip(averages, -largest, largest, out=averages)
-    result = averages.astype(dtype, copy=False)
+    if dtype.kind != "f":
+        result, moved = _whole_numbers(averages, dtype, recipe.method.name, float(stored.min()))
+        if moved:
+            plan = replace(plan, notes=(*plan.notes, SHADES))
+    else:
+        _checks.result(averages, recipe.method.name)
+        if dtype.itemsize < averages.itemsize:  # an average may reach beyond the largest number
+            largest = np.finfo(dtype).max
+            np.clip(averages, -largest, largest, out=averages)
+        result = averages.astype(dtype, copy=False)
     if unchanged is not None:
         result[unchanged] = stored[unchanged]
     if unfilled is not None and stays is not None:
@@ -203,15 +208,28 @@ def _placed(noise: FittedNoise, maps: Mapping[str, np.ndarray], measured: Measur
     for name, values in maps.items():
         check_map(values, name)
     noise, planes = noise.model.placed(noise, maps, measured.planes)
-    return noise, measured._replace(planes=planes)
+    return noise, measured._replace(planes=planes, complete=False)
 
 
-def loses_shades(averages: np.ndarray, dtype: np.dtype, darkest: float) -> bool:
-    """Round averages to whole numbers of a dtype, in place; return whether that moved their mean much."""
-    info, low = np.iinfo(dtype), averages.mean() < darkest + 1 / MOVED  # beyond, half a step is not much
-    exact = averages.mean(dtype=np.float64) if low else math.inf
-    np.clip(np.rint(averages, out=averages), info.min, info.max, out=averages)
-    return bool(low and abs(averages.mean(dtype=np.float64) - exact) > MOVED * (exact - darkest))
+def _whole_numbers(averages: np.ndarray, dtype: np.dtype, method: str, darkest: float) -> tuple[np.ndarray, bool]:
+    """Return the nearest whole numbers of a dtype, and whether rounding moved their mean much.
+
+    Averages that are not finite are refused.
+    """
+    info, result, total = np.iinfo(dtype), np.empty(averages.shape, dtype), 0.0
+    numbers, targets = averages.reshape(-1), result.reshape(-1)
+    room = np.empty(min(CACHED, numbers.size), averages.dtype)
+    for first in range(0, numbers.size, CACHED):
+        some = numbers[first : first + CACHED]
+        total += float(some.sum())
+        if not math.isfinite(total):
+            _checks.result(averages, method)
+        near = np.rint(some, out=room[: some.size])
+        targets[first : first + CACHED] = np.clip(near, info.min, info.max, out=near)
+    if total / averages.size >= darkest + 1 / MOVED:  # half a step is not much
+        return result, False
+    exact = averages.mean(dtype=np.float64)
+    return result, bool(abs(result.mean(dtype=np.float64) - exact) > MOVED * (exact - darkest))
 
 
 def _missing(planes: np.ndarray) -> np.ndarray | None:

@@ -6,9 +6,10 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from .. import _checks
+from ..plan.defaults import Quality
 from ..plan.options import SPECIAL
 from . import own
 
@@ -87,8 +88,8 @@ def _checked(given: Any) -> Method:
     method = given() if isinstance(given, type) and issubclass(given, Method) else given
     if not isinstance(method, Method):
         raise TypeError(f"method must be a name, or a Method of nlmeans.extend; got {_checks.short(given)}")
-    if not {"balanced"} <= set(method.qualities) <= set(Method.qualities):
-        raise ValueError(f"qualities must be of {Method.qualities}, and 'balanced' among them; got {method.qualities}")
+    if not {"balanced"} <= set(method.qualities) <= set(get_args(Quality)):
+        raise ValueError(f"qualities must be of {get_args(Quality)}, and 'balanced' among them; got {method.qualities}")
     return method
 
 
@@ -105,7 +106,9 @@ def check(method: Method, options: Mapping[str, Any], *, whole: bool = True) -> 
     unknown = sorted(name for name, value in options.items() if value is not None and name in SPECIAL - method.options)
     if unknown:
         raise TypeError(f"method {method.name!r} has no option {', '.join(unknown)}: leave out, or take method 'nlm'")
-    _checks.choice(options.get("quality"), "quality", method.qualities)
+    every = set(method.qualities) == set(get_args(Quality))
+    name = "quality" if every else f"quality of method {method.name!r}"
+    _checks.choice(options.get("quality"), name, method.qualities)
     if whole:
         return
     if method.whole is not None:

@@ -103,7 +103,7 @@ class Sample:
             visible(source), None if known is None else visible(known), options.nodata, options.padding,
             sides or source.shape[1:],
         )  # fmt: skip
-        measured, stays = rules.measure(source, known)
+        measured, stays, complete = rules.measure(source, known)
         judged = visible(measured)
         noise = options.fitted_noise(judged, index, limits)
         if options.outliers == "fill" and noise.outliers is None:
@@ -113,12 +113,13 @@ class Sample:
         if noise.outliers is not None:
             rules = replace(rules, outliers=noise.outliers, fills=options.outliers == "fill")
             if rules.fills:
-                measured = rules.measure(source, known).planes
+                measured, _, complete = rules.measure(source, known)
                 judged = visible(measured)
         maps = noise.model.maps
         noise = noise.model.seen(noise, judged)
         if maps or noise.reach:
             noise, measured = noise.model.even().placed(noise, maps, measured)
+            complete = False
             judged = visible(measured)
         if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
             noise = noise.turned(judged)
@@ -128,7 +129,7 @@ class Sample:
         stabilised = judged if planes is measured else visible(planes)
         noise = noise.audible(stabilised)
         return cls(
-            Measured(measured, stays), planes, stabilised, judged, tiles, noise, rules, rules.sides,
+            Measured(measured, stays, complete), planes, stabilised, judged, tiles, noise, rules, rules.sides,
             guide=None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype),
             notes=(*rules.notes, *_striped(judged, options, noise)),
             peak=limits[1] if limits is not None and limits[0] == 0 else None,
@@ -167,7 +168,9 @@ class Sample:
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
         """Return a method's decision; ``numbers`` are data that only the method knows."""
-        noise = replace(self.noise, model=self.noise.model.even(), variance=None, still=None)  # regions bring their own
+        noise = self.noise
+        if noise.variance is not None or noise.model.maps:  # regions bring their own
+            noise = replace(noise, model=noise.model.even(), variance=None, still=None)
         return Recipe(method, noise, self.rules, plan, numbers)
 
 
@@ -178,10 +181,10 @@ def _loses(planes: np.ndarray, measured: np.ndarray) -> bool:
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
     """Return a note on stripes, if the noise has any."""
-    from ..noise.stripes import stripes_in
-
     if not options.fits_noise or not noise.plain:
         return ()
+    from ..noise.stripes import stripes_in
+
     if noise.outliers is not None:
         planes = np.where(noise.outliers.counting(planes, None), planes, np.nan)
     pairs = zip(planes[:, planes.shape[1] // 2], noise.channels, strict=True)

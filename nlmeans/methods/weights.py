@@ -66,7 +66,7 @@ def weight_map(
     method = registry.method_of(options.pop("method", None))
     if "maps" not in method.options:
         raise ValueError(f"weights are those of non-local means, method 'nlm'; got {method.name!r}")
-    pixels, given = _containers.taken(image, options | {"sigma": sigma})
+    pixels, given = _containers.taken(image, options | {"sigma": sigma}, method.options)
     array = _checks.image(pixels)
     registry.check(method, given)
     parsed = Options.check(array, **given)

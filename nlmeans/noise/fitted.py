@@ -169,7 +169,7 @@ class FittedNoise:
 
         Judged by the image, planes (C, Z, Y, X) or a sample of them.
         """
-        if self.coarser is not None:
+        if self.coarser is not None or (len(planes) == 1 and self.bands is None):
             return self
         if self.stabiliser is not None:
             planes = self.stabiliser.forward(planes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,11 +70,11 @@ class NoiseModel:
         """The largest σ that it names in the image's units, by which mistakes of units are noticed; None without."""
         return None
 
-    @property
+    @cached_property
     def maps(self) -> dict[str, np.ndarray]:
         """Its numbers that are one a pixel, by their names."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if isinstance(value, np.ndarray)}
 
     def even(self) -> NoiseModel:
         """Return the model with one number a channel in the place of each map."""

@@ -77,7 +77,7 @@ class Gaussian(NoiseModel):
     @property
     def largest(self) -> float | None:
         """The largest σ."""
-        return None if self.sigma is None else float(np.max(self.sigma))
+        return self.sigma if isinstance(self.sigma, float | None) else float(np.max(self.sigma))
 
     def even(self) -> Gaussian:
         """Return the model with the root of a map's mean square, one a channel, in its place."""
@@ -85,6 +85,8 @@ class Gaussian(NoiseModel):
 
     def given(self, planes: np.ndarray) -> FittedNoise:
         """Return noise that needs no stabiliser."""
+        if isinstance(self.sigma, float):
+            return FittedNoise(self, (self.sigma,) * len(planes))
         sigma = root_mean_square(self.sigma) if self.maps else self.sigma
         each = sigma if isinstance(sigma, tuple) and len(sigma) == len(planes) else np.broadcast_to(sigma, len(planes))
         return FittedNoise(self, tuple(float(s) for s in each))

@@ -7,10 +7,10 @@ gather for those of its neighbour along x is handed over at the end.
 
 How it is computed. Features are whole numbers. The square of a difference is kept by its upper half and clipped, so
 that the sum over a patch fits 16 bits; sliding sums of whole numbers are exact. A score above the bias has 10 bits: a
-weight is a product of two entries of tables of 32, less what makes it end softly. Weights and weighted values are
-summed up in 32 bits, modulo 2**32: values of a pair that has a weight lie so near each other that Σ w (v_j - v_i) fits,
-and that is what is left when v_i · Σ w has been taken off. So every sum is exact, and no result depends on tiles or
-threads.
+weight is a product of two entries of tables of 32, where registers hold these, else a power of a parabola; less what
+makes it end softly. Weights and weighted values are summed up in 32 bits, modulo 2**32: values of a pair that has a
+weight lie so near each other that Σ w (v_j - v_i) fits, and that is what is left when v_i · Σ w has been taken off. So
+every sum is exact, and no result depends on tiles or threads.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from ..simd.narrow import (
     wide_to_next,
     wide_to_previous,
 )
+from ..simd.sizes import TABLES
 from .kernels_types import Columns, Pair, Planes
 from .kernels_types_narrow import Gathering, Paired
 
@@ -115,23 +116,47 @@ def start_sums(pair, columns, size, unit):
             store(columns.sums, k * box + box + t, b)
 
 
-@inline
-def weight_of(score, bias, end, places, coarse, fine, floor):
+def tables(shape):
+    """Return how `by_tables` makes a weight: the part of a score that counts, and its factors by five bits each."""
+    return fill(shape[0]), fill(shape[1]), fill(shape[2]), fill(shape[3]), load(shape, 1), load(shape, 2)
+
+
+def by_tables(score, curve):
     """Return the weight of a score: 2**-x by the upper and the lower five bits of x, less the floor."""
+    bias, end, floor, places, coarse, fine = curve
     x = least(minus_above_zero(score, bias), end)
     return minus_above_zero(times(entry(coarse, shifted_right(x, places)), entry(fine, x)), floor)
 
 
+def parabola(shape):
+    """Return how `by_squares` makes a weight."""
+    return fill(shape[0]), fill(shape[1]), fill(shape[2]), fill(shape[3]), fill(shape[4]), fill(shape[5])
+
+
+def by_squares(score, curve):
+    """Return the weight of a score: the 16th power of a parabola in what the score lacks to its end, less the floor."""
+    last, end, floor, slope, start, rest = curve
+    x = least(minus_above_zero(last, score), end) * slope + start
+    root = times(x, x) + rest
+    second = times(root, root)
+    fourth = times(second, second)
+    eighth = times(fourth, fourth)
+    return minus_above_zero(times(eighth, eighth), floor)
+
+
+curve_of = inline(tables if TABLES else parabola)
+weight_of = inline(by_tables if TABLES else by_squares)
+
+
 @row
-def weigh(pair, columns, size, weights, stride, unit, tables, masks, first_mask, real):
+def weigh(pair, columns, size, weights, stride, unit, shape, masks, first_mask, real):
     """Slide the column sums of a group down by a row, and a box along them; each score becomes a weight.
 
     Two displacements at a time, since they share a load for each of their own; in two loops, since a processor looks
     ahead only so far. Pairs with an end outside the image have no bit in ``masks``, or none in ``real``.
     """
-    limit, floor, places = fill(unit.limit), fill(unit.floor), fill(unit.places)
-    bias, end = fill(unit.bias), fill(unit.end)
-    coarse, fine = load(tables, 0), load(tables, 1)
+    limit = fill(unit.limit)
+    curve = curve_of(shape)
     features, slices, sums = pair.features, pair.slices, columns.sums
     box, width = columns.count, columns.width
     back, count = columns.height * pair.step, box - width + 1
@@ -149,8 +174,8 @@ def weigh(pair, columns, size, weights, stride, unit, tables, masks, first_mask,
         for t in range(count):
             a, b = a + load(sums, first + t + width - 1), b + load(sums, second + t + width - 1)
             this, that = masks[mask + t] & real, masks[mask + count + t] & real
-            store(weights, at + t, kept(weight_of(a, bias, end, places, coarse, fine, floor), this))
-            store(weights, at + stride + t, kept(weight_of(b, bias, end, places, coarse, fine, floor), that))
+            store(weights, at + t, kept(weight_of(a, curve), this))
+            store(weights, at + stride + t, kept(weight_of(b, curve), that))
             a, b = a - load(sums, first + t), b - load(sums, second + t)
     if size % 2:  # what the last pair's second displacement was computed for is none
         for t in range(size * stride, size * stride + count):
@@ -328,7 +353,7 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
     (pz, py, px), (rz, ry, rx) = rule.patch, rule.search
     unit, group = rule.fixed, rule.group
     f, values, sums = address(scratch.features), address(scratch.values), address(scratch.sums)
-    tables, masks = address(rule.tables), address(grid.masks)
+    curve, masks = address(rule.curve), address(grid.masks)
     channels, depth, height, _ = image.kept.shape
 
     width, segments = grid.columns.shape
@@ -375,7 +400,7 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
                         i, j = i_slice + here, j_slice + here
                         pair = Pair(f, rule.slices, i_slice + below, j_slice + below, width)
                         real = real_lanes(grid, y, dy, height)
-                        weigh(pair, columns, size, weights, stride, unit, tables, masks, (d + rx) * count, real)
+                        weigh(pair, columns, size, weights, stride, unit, curve, masks, (d + rx) * count, real)
                         if i_in and 0 <= y < s_rows:
                             at = ((z - z_first) * s_rows + y) * s_width + rx
                             met = Paired(values, j, 1, channel)

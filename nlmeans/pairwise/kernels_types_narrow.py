@@ -8,18 +8,13 @@ from typing import Any, NamedTuple
 class Unit(NamedTuple):
     """What scores and weights count.
 
-    A squared difference is clipped at ``limit``. A score above ``bias`` counts as far as ``end``, its upper bits from
-    ``places`` on; ``floor`` is taken off a weight. A value is a feature times ``share`` / 2**16. Of 16 bits are also
+    A squared difference is clipped at ``limit``. A value is a feature times ``share`` / 2**16. Of 16 bits are also
     ``one``, and ``least``, the least weight of the pixel itself, which weighs ``top`` times the largest weight plus
     ``own``; a weight of 1 counts ``whole``. ``half`` a step of a feature's last 16 bits counts -1, their unit is a
     ``fraction`` of a value's. ``single`` is 1.
     """
 
     limit: Any
-    bias: Any
-    end: Any
-    places: Any
-    floor: Any
     share: Any
     one: Any
     least: Any
@@ -32,7 +27,7 @@ class Unit(NamedTuple):
 
 
 class NarrowRule(NamedTuple):
-    """How pixels are averaged: radii along (z, y, x), displacements kept at once, units, the tables of a weight.
+    """How pixels are averaged: radii along (z, y, x), displacements kept at once, units, the curve of a weight.
 
     ``slices`` are the distances of the channels and slices of a patch, a tuple.
     """
@@ -41,7 +36,7 @@ class NarrowRule(NamedTuple):
     search: Any
     group: Any
     fixed: Any
-    tables: Any
+    curve: Any
     slices: Any
 
 

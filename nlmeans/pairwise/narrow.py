@@ -9,13 +9,13 @@ from functools import lru_cache
 import numpy as np
 
 from ..simd.jit import named
-from ..simd.sizes import BYTES, aligned, has, lanes, wide_lanes
+from ..simd.sizes import BYTES, TABLES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, mirror, mirrored, pulse
-from .units import GRAIN, ROOM, STEPS, Units
+from .units import GRAIN, ROOM, Units
 
 narrow_tile = named("nlmeans.pairwise.kernels_narrow", "narrow_tile")
 
@@ -23,20 +23,41 @@ GROUP = 22
 """Displacements along x whose weights are kept at once; even, since they are weighed in pairs."""
 LANES = lanes(np.int16)
 LOWER, UPPER = wide_lanes()
-FEATURE = "avx512bw"
-"""What makes 16 bits pay: entries of tables in registers."""
+FEATURE = "avx2"
+"""What makes 16 bits pay."""
 TILE = (16, 256, 1024)
 """Most slices, rows and columns of a tile."""
 
 
-def tables(units: Units) -> np.ndarray:
-    """Return the factors of a weight for the upper and the lower five bits of a score, two vectors."""
-    digits = np.arange(32)
-    coarse = np.rint((2**16 - 1) * 2.0 ** (-32 * digits * units.step))
-    fine = np.rint(units.whole * 2**16 / (2**16 - 1) * 2.0 ** (-digits * units.step))
-    table = aligned(2, np.dtype(np.int16))
-    table[:] = np.concatenate([coarse, fine]).astype(np.uint16).view(np.int16)
-    return table
+def curve(units: Units) -> np.ndarray:
+    """Return what makes a weight of a score (`kernels_narrow.weight_of`): numbers, and two vectors for tables."""
+    array = aligned(3, np.dtype(np.int16))
+    numbers, *factors = array.view(np.uint16).reshape(3, LANES)
+    if TABLES:
+        numbers[:4] = units.bias, units.end, units.floor, 5
+        digits = np.arange(32)
+        factors[0][:] = np.rint((2**16 - 1) * 2.0 ** (-32 * digits * units.step))
+        factors[1][:] = np.rint(units.whole * 2**16 / (2**16 - 1) * 2.0 ** (-digits * units.step))
+    else:
+        numbers[:6] = units.bias + units.end, units.end, units.floor, *parabola(units)
+    return array
+
+
+def parabola(units: Units) -> tuple[int, int, int]:
+    """Return slope, start and rest of the root of a weight: (start + slope · x)² / 2**16 + rest, x steps from the end.
+
+    Fitted to 16th roots, so that the weights are right to half a per cent above 1/8, and to 3 % above 1/64.
+    """
+    most = 2**16
+    x = units.end * (1 - np.cos(np.pi * (np.arange(64) + 0.5) / 64)) / 2
+    weights = units.whole / most * 2.0 ** ((x - units.end) * units.step)
+    roots = weights ** (1 / 16)
+    matters = weights**0.35 / roots
+    square = np.polynomial.polynomial.polyfit(x, roots, 2, w=matters)[2]
+    slope = round(math.sqrt(square) * most)
+    rest, linear = np.polynomial.polynomial.polyfit(x, roots - (slope / most * x) ** 2, 1, w=matters)
+    start = linear * most / (2 * slope)
+    return slope, round(start * most), round((rest - start**2) * most)
 
 
 def units_for(
@@ -122,12 +143,11 @@ class Narrow:
         small, large = np.int16, np.int32
         top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
         self.unit = Unit(
-            limit=np.uint16(units.limit).astype(small), bias=np.uint16(units.bias).astype(small), end=small(STEPS),
-            places=small(5), floor=small(units.floor), share=small(units.share * (2**16 // GRAIN)), one=small(1),
+            limit=np.uint16(units.limit).astype(small), share=small(units.share * (2**16 // GRAIN)), one=small(1),
             least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
             fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
         )  # fmt: skip
-        self.table = tables(units)
+        self.curve = curve(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
         self.buffers = Buffers()
 
@@ -155,5 +175,5 @@ class Narrow:
         features, values, sums, weights, totals, line = self.buffers.of(needed)
         scratch = NarrowScratch(features, values, sums, weights, totals, totals.view(np.float32), line)
         slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
-        rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.table, slices)
+        rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.curve, slices)
         narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())

@@ -346,4 +346,4 @@ def _divide(sums: np.ndarray, pixels: _Pixelwise) -> None:
 
 def _capped(spec: PairwiseSpec, sides: Sequence[int]) -> PairwiseSpec:
     z, y, x = (min(r, side - 1) for r, side in zip(spec.window, sides, strict=True))
-    return replace(spec, search_radius=(z, y, x))
+    return spec if spec.window == (z, y, x) else replace(spec, search_radius=(z, y, x))

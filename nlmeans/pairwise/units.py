@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from .spec import PairwiseSpec
 
 STEPS = 1023
@@ -21,7 +23,7 @@ TERMS = 16
 """Most channels times slices of a patch: a kernel is compiled for each number of them."""
 MOST = 2.0**12
 """Spread from which on there are no units; how much more it is does not matter."""
-BLUR = 0.05
+BLUR = 0.056
 """Most relative error of a weight, as a standard deviation, that comes from rounding squares: costs up to 0.01 dB."""
 
 
@@ -41,8 +43,9 @@ class Units:
         What is taken off a weight.
     lowest : int
         Least weight of a pixel that weighs as the largest.
-    limit, bias : int
-        Most that one place of a patch adds to a score, and the part of a score that counts for nothing.
+    limit, bias, end : int
+        Most that one place of a patch adds to a score, the part of a score that counts for nothing, and what is beyond
+        it where a weight ends.
     step : float
         Binary orders of a weight to a step of its score.
     """
@@ -54,6 +57,7 @@ class Units:
     lowest: int
     limit: int
     bias: int
+    end: int
     step: float
 
     @classmethod
@@ -81,14 +85,17 @@ class Units:
         # squares of differences of noise, 2 on average, lose nearly half a step each (Euler's and Maclaurin's sum)
         lost = max(0.5 - 0.166 / math.sqrt(2 * fine), 0.0)
         bias = max(round(spec.bias * fine - terms * places * lost), 0)
-        apart = math.sqrt((bias + STEPS + 2) * 2.0**16)
+        # what a pair adds at most: a weight times the difference that it allows, which is largest at the bias or beyond
+        beyond = np.arange(STEPS + 1)
+        apart = float(np.max(2.0 ** (-beyond * orders / (end * fine)) * np.sqrt((bias + beyond + 2) * 2.0**16)))
         pairs = math.prod(2 * r + 1 for r in spec.window)
         share = min(math.floor((2.0**31 / (pairs * whole) - 1) / apart * GRAIN), GRAIN // 2 - 1)
         scale = math.sqrt(fine * 2.0**16)
         if scale * share / GRAIN < FINENESS:
             return f"its window holds {pairs} pixels, too many for sums of 32 bits"
         limit = (2**16 - 1) // places
-        return cls(scale, share, whole, floor, round(spec.lowest * whole), limit, bias, orders / (end * fine))
+        lowest, last = round(spec.lowest * whole), end * fine
+        return cls(scale, share, whole, floor, lowest, limit, bias, round(last), orders / last)
 
 
 def rounded(spread: float) -> float:

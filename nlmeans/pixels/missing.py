@@ -39,10 +39,13 @@ class Measured(NamedTuple):
         float32 or float64; NaN where a pixel does not count.
     stays : ndarray of bool, shape (C, Z, Y, X), or None
         Which of those stay as they are, though missing pixels be filled.
+    complete : bool
+        Whether all pixels count; False where that is not known.
     """
 
     planes: np.ndarray
     stays: np.ndarray | None
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,9 @@ class Rules:
         if self.outliers is not None and self.fills:
             kept = self.outliers.counting(planes, counts)
             counts = kept if counts is None else counts & kept
-        if counts is not None and not counts.all():
-            planes = np.where(counts, planes, planes.dtype.type(np.nan))
-        return Measured(planes, stays)
+        if counts is None or counts.all():
+            return Measured(planes, stays, complete=True)
+        return Measured(np.where(counts, planes, planes.dtype.type(np.nan)), stays)
 
     def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         """Return which values are no data or beyond the bounds; None if none is."""

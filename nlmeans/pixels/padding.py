@@ -46,7 +46,7 @@ class Padding(NamedTuple):
 
 
 def _same(source: np.ndarray, value: tuple[float, ...]) -> np.ndarray:
-    """Return where all channels have the value."""
+    """Return where all channels (C, ...) have the value."""
     same: np.ndarray = source[0] == value[0]
     for plane, number in zip(source[1:], value[1:], strict=True):
         same = same & (plane == number)
@@ -61,7 +61,7 @@ def padding_of(source: np.ndarray, known: np.ndarray | None, sides: Radii) -> tu
     few = _few(source, there)
     for least in (True, False):
         value = tuple(float(plane.min() if least else plane.max()) for plane in few) if few.size else ()
-        if not value or (few == np.reshape(value, (-1, 1))).all(axis=0).mean() < SHARE:
+        if not value or np.count_nonzero(_same(few, value)) < SHARE * few.shape[1]:
             continue
         same = _same(source, value) if there is None else _same(source, value) & there
         size = same.size if there is None else int(there.sum())

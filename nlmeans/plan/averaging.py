@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self
 
 from .._axes import Layout
@@ -149,20 +150,8 @@ class AveragingPlan(Plan):
 
     def spec_of(self, step: Pass, channels: int) -> PairwiseSpec:
         """Return the core's spec for a pass over features in units of σ."""
-        layout = Layout(self.axes)
-        spec = PairwiseSpec(
-            layout.radii(step.patch_radius),
-            layout.radii(step.search_radius),
-            scale=1.0,
-            centre=self.centre,
-            aggregation=step.aggregation,
-            vanish=2.0**step.end,
-            soft=not step.guided,
-            lowest=0.0 if step.guided else LOWEST,
-        )
-        terms = spec.patch_size * channels
         noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
-        return replace(spec, scale=1 / (step.strength**2 * terms), bias=2.0 * terms * noise)
+        return _spec(step, channels, Layout(self.axes), self.centre, noise)
 
     def times(self, factor: float) -> Self:
         """Return the plan with every strength multiplied."""
@@ -222,6 +211,23 @@ class AveragingPlan(Plan):
             (f"{name}strength h/σ", f"{step.strength:.3g}"),
             (f"{name}weights end at", f"2^{step.end}"),
         ]
+
+
+@lru_cache(maxsize=64)
+def _spec(step: Pass, channels: int, layout: Layout, centre: Centre, noise: float) -> PairwiseSpec:
+    """Return the core's spec for a pass over features whose noise has this variance."""
+    spec = PairwiseSpec(
+        layout.radii(step.patch_radius),
+        layout.radii(step.search_radius),
+        scale=1.0,
+        centre=centre,
+        aggregation=step.aggregation,
+        vanish=2.0**step.end,
+        soft=not step.guided,
+        lowest=0.0 if step.guided else LOWEST,
+    )
+    terms = spec.patch_size * channels
+    return replace(spec, scale=1 / (step.strength**2 * terms), bias=2.0 * terms * noise)
 
 
 def farther(reach: Radii, missing: bool) -> Radii:

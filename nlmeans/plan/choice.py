@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from .._notes import Note
 from ..pairwise.spec import Radii
 from ..pairwise.units import rounded
 from .averaging import AveragingPlan, Pass
-from .defaults import COLOUR, GREY, VIDEO, VOLUME, Averaging, Defaults, Quality
+from .defaults import ACROSS, COLOUR, GREY, PREVIEW, VIDEO, VOLUME, Averaging, Defaults, Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
@@ -47,22 +48,18 @@ def averaging(
     layout = options.layout
     sides, space = whole[-len(layout.space) :], space_of(layout, whole)
     quality = quality or options.quality
-    row = _row(planes, noise.sigma, space)
-    steps = [row.fast] if quality == "fast" else [row.pilot]
-    if options.guide is not None:
-        steps = [row.guided]
-    count = options.passes or (2 if quality == "best" and options.guide is None else 1)
-    if count == 2:
-        steps.append(row.guided)
+    guided, alone = options.guide is not None, quality in ("preview", "fast")
+    count = options.passes or (2 if quality == "best" and not guided else 1)
+    steps = _steps(planes, noise.sigma, space, quality, guided, count)
     first = steps[0].strength
     passes: list[Pass] = []
     capped = False
     for k, step in enumerate(steps):
-        patch, search = _default_radii(step, space, len(sides), options.spacing)
+        patch, search = _default_radii(step, space, len(sides), options.spacing, quality)
         search = options.search_radius or search
         reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
         capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
-        share = step.wiener if quality != "fast" or options.wiener else 0.0
+        share = step.wiener if not alone or options.wiener else 0.0
         strength = step.strength
         if isinstance(options.strength, float):
             strength *= options.strength / first
@@ -71,8 +68,8 @@ def averaging(
                 patch_radius=options.patch_radius or patch,
                 search_radius=reach,
                 strength=strength,
-                aggregation=options.aggregation or ("pixel" if quality == "fast" else step.aggregation),
-                guided=k > 0 or options.guide is not None,
+                aggregation=options.aggregation or ("pixel" if alone else step.aggregation),
+                guided=k > 0 or guided,
                 wiener=0.0 if options.wiener is False else share or float(options.wiener is True),
                 end=step.end,
                 kept=step.kept if passes and passes[-1].wiener else 0.0,  # an average alone is too noisy
@@ -103,12 +100,26 @@ def space_of(layout: Layout, whole: Radii) -> str:
     return layout.space[-2:] if whole[0] == 1 else layout.space
 
 
+def _steps(
+    planes: np.ndarray, sigma: tuple[float, ...], space: str, quality: Quality, guided: bool, count: int
+) -> list[Averaging]:
+    """Return the table's ``count`` passes of a quality, of which the first may be ``guided`` by the caller."""
+    if quality == "preview" and not guided and count == 1:
+        return [PREVIEW]
+    row = _row(planes, sigma, space)
+    first = row.guided if guided else {"preview": PREVIEW, "fast": row.fast}.get(quality, row.pilot)
+    steps = [first, row.guided][:count]
+    return [replace(step, search=PREVIEW.search) for step in steps] if quality == "preview" else steps
+
+
 def _default_radii(
-    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None
+    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None, quality: Quality
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the radii of patches and window along ``count`` axes, of which the last are ``space``."""
     patch, search = [step.patch] * len(space), [step.search] * len(space)
-    if space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
+    if quality == "preview" and len(space) == 3:
+        patch[0], search[0] = ACROSS
+    elif space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
         patch[0], search = 0, list(VIDEO)
     if spacing is not None:
         spacing = spacing[-len(space) :]

@@ -192,8 +192,9 @@ class Options:
         parse=_noise, metavar="MODEL", name="noise",
     )]
     quality: Annotated[Quality, Option(
-        "fast is one pass, balanced (the default) lets a Wiener step follow, best makes two passes and takes two to "
-        "four times as long. Method ridge takes more and larger groups for each.",
+        "fast is one pass, preview one in a small window, balanced (the default) lets a Wiener step follow, best makes "
+        "two passes and takes two to four times as long. Method ridge takes more and larger groups for each, and has "
+        "no preview.",
         default="balanced",
     )]
     strength: Annotated[float | str | None, Option(

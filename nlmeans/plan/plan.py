@@ -26,7 +26,7 @@ class Plan:
     ----------
     axes : str
         Names of the image's axes.
-    quality : {"fast", "balanced", "best"}
+    quality : {"preview", "fast", "balanced", "best"}
         The quality that the defaults are for.
     noise : str
         The noise model with its numbers.

@@ -31,8 +31,10 @@ FLAGS: dict[str, Any] = {
 }  # fmt: skip
 """The last three leave out what kernels have no use for: counting references, and being called by Numba itself."""
 PACKAGE = __name__.split(".")[0]
-ASPECTS = 0x1 | 0x2 | 0x100 | 0x400
-"""Flags of an array that Numba compiles for: C and Fortran order, aligned, writeable."""
+ORDER, ASPECTS = 0x1, 0x1 | 0x2 | 0x100 | 0x400
+"""Flags of an array that Numba compiles for: C order, without that Fortran's, aligned, writeable."""
+SAME = {np.float64: float, np.int64: int, np.bool_: bool}
+"""Numbers of NumPy that Numba takes for Python's."""
 
 
 def row(function: Callable[..., Any]) -> Any:
@@ -162,13 +164,14 @@ def _take_apart(arguments: tuple[Any, ...], kinds: list[Any], words: list[Any]) 
     for value in arguments:
         kind = type(value)
         if kind is np.ndarray:
-            kinds += value.dtype, value.ndim, value.flags.num & ASPECTS
+            aspects = value.flags.num & ASPECTS
+            kinds += value.dtype, value.ndim, aspects & ~((aspects & ORDER) << 1)
             words.append(id(value))
         elif isinstance(value, tuple):
             kinds += kind, len(value)
             _take_apart(value, kinds, words)
         else:
-            kinds.append(kind)
+            kinds.append(SAME.get(kind, kind))
             if value is not None:
                 words.append(value)
 

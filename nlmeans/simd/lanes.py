@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from llvmlite import ir
@@ -66,6 +66,8 @@ def _constant(vector: ir.VectorType, value: float | int) -> ir.Constant:
 def _register(op: Callable[..., Any], real: str, integer: str | None) -> None:
     class Template(AbstractTemplate):
         key = op
+        metadata: ClassVar = {"target": "cpu"}
+        """It is asked before all that Numba itself knows to add, which takes long to say no."""
 
         def generic(self, args: Any, kws: Any) -> Any:
             a, b = args

@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .lanes import Vector, _constant
-from .sizes import wide_lanes
+from .sizes import TABLES, has, wide_lanes
 
 NARROW = Vector(types.int16)
 WIDE = Vector(types.int32)
@@ -51,9 +51,11 @@ plus_below_end = _saturating("llvm.uadd.sat")
 """Unsigned sum, held at the greatest number."""
 
 
-def _upper_product(extend: str, shift: str) -> Any:
+def _upper_product(extend: str, shift: str, name: str) -> Any:
     def product(typing, a, b):
         def lower(context, builder, sig, args):
+            if has("avx2"):  # LLVM takes products of products apart
+                return _in_parts(builder, name, args)
             wide = ir.VectorType(ir.IntType(32), COUNT)
             x, y = (getattr(builder, extend)(arg, wide) for arg in args)
             upper = getattr(builder, shift)(builder.mul(x, y), _constant(wide, 16))
@@ -64,9 +66,24 @@ def _upper_product(extend: str, shift: str) -> Any:
     return intrinsic(product)
 
 
-times_signed = _upper_product("sext", "ashr")
+def _in_parts(builder: Any, name: str, args: Any) -> Any:
+    """Call an instruction of two vectors of one register, for each register."""
+    many = 32 if TABLES else 16
+    kind = ir.VectorType(ir.IntType(16), many)
+    name = f"llvm.x86.{'avx512' if TABLES else 'avx2'}.{name}.w{'.512' if TABLES else ''}"
+    parts = []
+    for first in range(0, COUNT, many):
+        lanes = _indices(list(range(first, first + many)))
+        parts.append(_called(builder, name, kind, [builder.shuffle_vector(arg, arg, lanes) for arg in args]))
+    while len(parts) > 1:
+        order = _indices(list(range(2 * parts[0].type.count)))
+        parts = [builder.shuffle_vector(*parts[k : k + 2], order) for k in range(0, len(parts), 2)]
+    return parts[0]
+
+
+times_signed = _upper_product("sext", "ashr", "pmulh")
 """Upper half of the signed product."""
-times = _upper_product("zext", "lshr")
+times = _upper_product("zext", "lshr", "pmulhu")
 """Upper half of the unsigned product."""
 
 
@@ -84,13 +101,28 @@ least = _choice("<")
 most = _choice(">")
 
 
+def _lowest_bits(builder: Any, mask: Any) -> Any:
+    """Return as many bits of a mask as there are lanes."""
+    return mask if mask.type.width == COUNT else builder.trunc(mask, ir.IntType(COUNT))
+
+
 @intrinsic
 def kept(typing, a, mask):
     """Return the lanes whose bit of a whole number is set, and 0 in the others."""
 
     def lower(context, builder, sig, args):
-        chosen = builder.bitcast(args[1], ir.VectorType(ir.IntType(1), COUNT))
-        return builder.select(chosen, args[0], ir.Constant(args[0].type, None))
+        whole, zeros = args[0], ir.Constant(args[0].type, None)
+        chosen = builder.bitcast(_lowest_bits(builder, args[1]), ir.VectorType(ir.IntType(1), COUNT))
+        if TABLES:  # a mask is a register
+            return builder.select(chosen, whole, zeros)
+        every = ir.Constant(args[1].type, 2**COUNT - 1)
+        start = builder.block
+        with builder.if_then(builder.icmp_unsigned("!=", args[1], every), likely=False):
+            part, end = builder.select(chosen, whole, zeros), builder.block
+        result = builder.phi(whole.type)
+        result.add_incoming(whole, start)
+        result.add_incoming(part, end)
+        return result
 
     return a(a, types.uint32), lower
 
@@ -157,7 +189,7 @@ def _neighbours(step: int) -> Any:
             order = [(LOWER + UPPER).index(lane) for lane in lanes]
             both = builder.shuffle_vector(args[0], args[1], _indices(order))
             zeros = ir.Constant(both.type, None)
-            chosen = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), COUNT))
+            chosen = builder.bitcast(_lowest_bits(builder, args[2]), ir.VectorType(ir.IntType(1), COUNT))
             both = builder.select(chosen, both, zeros)
             parts = [
                 builder.shuffle_vector(

@@ -50,3 +50,7 @@ def has(feature: str) -> bool:
         return bool(llvm.get_host_cpu_features().get(feature))
     except RuntimeError:  # not every system can be asked
         return False
+
+
+TABLES = has("avx512bw")
+"""Whether one instruction takes entries of a table of 16-bit numbers from a register."""

@@ -207,7 +207,7 @@ def filtering(draw: Draw, image: np.ndarray) -> dict[str, Any]:
     sides = image.shape
     options = draw.some(
         {
-            "quality": lambda: draw.option("fast", "balanced", "best"),
+            "quality": lambda: draw.option("preview", "fast", "balanced", "best"),
             "mask": lambda: draw.option(
                 np.ones(sides, bool), draw.rng.random(sides) < 0.7, draw.rng.random(sides[1:]) < 0.5
             ),

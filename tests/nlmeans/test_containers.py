@@ -107,7 +107,7 @@ def test_a_masked_array_by_every_other_way():
     ("call", "message"),
     [
         (lambda image: nlmeans.denoise(image, 10, mask=~BAD), "not both"),
-        (lambda image: nlmeans.denoise([image, image], 10, axes="NYX"), "one call for each"),
+        (lambda image: nlmeans.plan([image, image], 10, axes="NYX"), "one call for each"),
         (lambda image: nlmeans.denoise(PIXELS, 10, guide=image), "guide must have a value at each pixel"),
         (lambda image: nlmeans.denoise(PIXELS, image), "map of sigma must have a value at each pixel"),
         (lambda image: skimage.denoise_nl_means(image), "value at each pixel"),
@@ -222,8 +222,8 @@ def test_tensors_come_back_as_tensors():
     np.testing.assert_array_equal(found.numpy(), PLAIN)
     for bad, message in (
         (torch.from_numpy(PIXELS).requires_grad_(), "detach"),
-        (torch.from_numpy(PIXELS.copy()).bfloat16(), r"image\.float"),
-        (torch.zeros(9, 9, device="meta"), r"image\.cpu"),
+        (torch.from_numpy(PIXELS.copy()).to_sparse(), r"image\.to_dense"),
+        (torch.zeros(9, 9, device="meta"), "must have pixels"),
     ):
         with pytest.raises(TypeError, match=message):
             nlmeans.denoise(bad, 10)
@@ -257,7 +257,8 @@ def test_a_table_keeps_its_labels():
     ],
 )
 def test_what_is_no_image_says_what_to_do(image, message):
-    for call in (nlmeans.denoise, nlmeans.plan, nlmeans.estimate_sigma):
+    several = isinstance(image, list)  # of two sizes, each of which can be denoised
+    for call in (nlmeans.denoise, nlmeans.plan, nlmeans.estimate_sigma)[several:]:
         with pytest.raises((TypeError, ValueError), match=message) as caught:
             call(image)
         assert "\n" not in str(caught.value)

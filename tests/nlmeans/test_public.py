@@ -27,6 +27,7 @@ ANYTHING = {
     "Recipe": "numbers are the method's own", "Outcome": "a plan of the method's own class",
     "Picture": "what only a format knows", "Gaussian": "numbers as they were given; checkers see __init__",
     "Camera": "likewise", "PoissonGaussian": "likewise", "Rician": "likewise",
+    "Container": "images are of any class", "within": "likewise",
     "load_classifier": "notes are JSON", "load_denoiser": "notes are JSON",
 }  # fmt: skip
 

@@ -335,5 +335,5 @@ def test_the_best_quality_is_the_mean_over_positions_in_tiles_too():
     assert np.abs(tiled - best).max() < 0.01
     _, report = denoise(image, 10.0, quality="best", full_output=True)
     assert "best" in str(report)
-    with pytest.raises(ValueError, match="quality must be 'balanced' or 'best'; got 'fast'"):
+    with pytest.raises(ValueError, match="quality of method 'learned' must be 'balanced' or 'best'; got 'fast'"):
         denoise(image, 10.0, quality="fast")

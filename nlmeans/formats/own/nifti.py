@@ -21,7 +21,9 @@ import numpy as np
 from .. import exif
 from ..foreign import FREESURFER
 from ..format import Format
+from ..mapped import fill
 from ..picture import LENGTHS, Picture, PictureError, Request, times
+from ..scaled import Scaling
 
 logger = logging.getLogger("nlmeans")
 
@@ -30,8 +32,6 @@ AXES = "XYZN"
 LARGEST = 540  # bytes of a NIfTI-2 header
 DEFLATE = 1032  # bytes that one byte can stand for
 PADDING = 2**16  # bytes after the pixels that are read, to see gzip's check sum
-MOST_EXACT = 2**53  # whole numbers that float64 holds
-SLAB = 2**24  # bytes decoded at once
 ZIP_LEVEL = 6
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 UNITS = {"meter": "m", "mm": "mm", "micron": "µm"}
@@ -39,28 +39,11 @@ _SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 
 
 @dataclass(frozen=True)
-class Origin:
+class Origin(Scaling):
     """What stands before the pixels in a file, and how a real value becomes a stored one."""
 
     x_first: ClassVar[bool] = True
-    head: bytes = field(repr=False)
-    dtype: np.dtype
-    slope: float = 1.0
-    inter: float = 0.0
-
-    @property
-    def scaled(self) -> bool:
-        """Whether stored values are not the real ones."""
-        return (self.slope, self.inter) != (1.0, 0.0)
-
-    @property
-    def working(self) -> np.dtype:
-        """The type that holds the real values: stored values come back from it unchanged."""
-        if self.dtype.kind == "f" or (not self.scaled and self.dtype.itemsize < 8):
-            return self.dtype.newbyteorder("=")
-        info = np.iinfo(self.dtype)
-        steps = max(abs(info.min), info.max) + abs(self.inter / self.slope)
-        return np.dtype(np.float32 if steps < 2**22 else np.float64)
+    head: bytes = field(default=b"", repr=False)
 
     def typed(self, dtype: np.dtype) -> Origin:
         """Return the header of a file with real values of another type."""
@@ -68,30 +51,7 @@ class Origin:
         header.set_data_dtype(dtype)
         header.set_slope_inter(1, 0)
         block = header.binaryblock
-        return Origin(block + self.head[len(block) :], np.dtype(dtype).newbyteorder(header.endianness))
-
-    def decode(self, stored: np.ndarray) -> np.ndarray:
-        """Return real values: stored · slope + intercept."""
-        if self.dtype.itemsize == 8 and self.dtype.kind in "iu":
-            low, high = int(stored.min()), int(stored.max())
-            if max(-low, high) > MOST_EXACT:
-                raise PictureError(f"64-bit whole numbers must be within ±2**53: these span {low} to {high}")
-        if not self.scaled:
-            return stored.astype(self.working, copy=False)
-        real = np.empty(stored.shape, self.working, order="F")
-        for k in range(stored.shape[-1]):
-            real[..., k] = stored[..., k].astype(np.float64) * self.slope + self.inter
-        return real
-
-    def encode(self, real: np.ndarray) -> np.ndarray:
-        """Return stored values, for whole numbers rounded and clipped."""
-        if not self.scaled and real.dtype == self.dtype.newbyteorder("="):
-            return real.astype(self.dtype, copy=False)
-        stored = (real.astype(np.float64) - self.inter) / self.slope
-        if self.dtype.kind == "f":
-            return stored.astype(self.dtype)
-        info = np.iinfo(self.dtype)
-        return np.clip(np.rint(stored), max(info.min, -MOST_EXACT), min(info.max, MOST_EXACT)).astype(self.dtype)
+        return Origin(np.dtype(dtype).newbyteorder(header.endianness), head=block + self.head[len(block) :])
 
 
 class Nifti(Format):
@@ -125,7 +85,7 @@ class Nifti(Format):
             head = (first + file.read(max(start - len(first), 0)))[:start]
             stored = _array(file, first[start:], shape, dtype)
         slope, inter = header.get_slope_inter()
-        origin = Origin(head, dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))))
+        origin = Origin(dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))), head)
         if not request.names_axes:
             stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
         zooms = tuple(float(zoom) for zoom in header.get_zooms())
@@ -216,17 +176,7 @@ def _check_size(shape: tuple[int, ...], end: int, size: int, zipped: bool, reque
 
 def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Read the pixels, in the order of the file, and to its end if that is near: there gzip says if all was right."""
-    array = np.empty(math.prod(shape), dtype)  # takes memory as it is filled
-    room = array.data.cast("B")
-    begun = begun[: len(room)]
-    room[: len(begun)] = begun
-    done = len(begun)
-    while done < len(room):
-        block = file.read(min(SLAB, len(room) - done))
-        if not block:
-            raise PictureError(f"the file is cut short: its pixels take {len(room):,} bytes, there are {done:,}")
-        room[done : done + len(block)] = block
-        done += len(block)
+    array = fill(file, np.empty(math.prod(shape), dtype), begun)
     if isinstance(file, gzip.GzipFile) and len(file.read(PADDING)) == PADDING:
         logger.warning("what follows the pixels is left out: it is more than padding")
     return array.reshape(shape, order="F")
@@ -271,7 +221,7 @@ def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
     header["magic"] = header.single_magic
     block = io.BytesIO()
     header.write_to(block)
-    return pixels, Origin(block.getvalue().ljust(start, b"\0"), dtype)
+    return pixels, Origin(dtype, head=block.getvalue().ljust(start, b"\0"))
 
 
 def _write(file: Any, pixels: np.ndarray, origin: Origin) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from ..._notes import Note
 from ..._progress import Progress, shares_of
@@ -18,7 +19,7 @@ from ..region import Outcome, Region
 from ..sample import Sample
 
 # Tuned with what `nlmeans.noise.camera` is tuned on.
-PROCESSED: dict[Quality, float] = {"fast": 0.4, "balanced": 0.75, "best": 0.7}
+PROCESSED: dict[Quality, float] = {"preview": 0.7, "fast": 0.4, "balanced": 0.75, "best": 0.7}
 """Part of the σ of processed noise that each quality averages by: averages take detail that looks like it."""
 
 FINEST = Note("finest", "the map of the noise that is left knows of the finest scale alone: there is more of it")
@@ -34,6 +35,7 @@ class NonLocalMeans(Method):
             "spacing", "strength", "wiener",
         }
     )  # fmt: skip
+    qualities = get_args(Quality)
     plan = AveragingPlan
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
@@ -60,6 +62,7 @@ class NonLocalMeans(Method):
         averages, maps = average(
             region.planes, plan, noise, region.guide,
             threads=threads, progress=progress, maps=region.maps, origin=region.origin, region=region.core,
+            missing=region.missing if region.complete else None,
         )  # fmt: skip
         if again:
             from ..sure import refined

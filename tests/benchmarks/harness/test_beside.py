@@ -19,7 +19,7 @@ from benchmarks.harness.methods import CannotRun
 from benchmarks.harness.timing import timed
 from benchmarks.peers.plain import Plain
 
-CASE = SimpleNamespace(colour=True, noise=None)
+CASE = SimpleNamespace(colour=True, form="colour", noise=None)
 PICTURE = np.full((8, 8, 3), 100, np.uint8)
 EARLIER = """
 import numpy

@@ -87,7 +87,8 @@ def test_a_grey_picture_with_its_reference(folder):
     assert done.exit_code == 0, done.output
     text = text_of()
     found = shown(text)
-    assert list(found) == ["Noisy", "Fast", "Balanced", "Best", "Ridge", *(["Learned"] if LEARNED else []), "Reference"]
+    ways = ["Preview", "Fast", "Balanced", "Best", "Ridge", *(["Learned"] if LEARNED else [])]
+    assert list(found) == ["Noisy", *ways, "Reference"]
     same(found["Noisy"], formats.read("in.png").pixels)
     same(found["Reference"], CLEAN)
     same(found["Best"], nlmeans.denoise(formats.read("in.png").pixels, axes="YX", quality="best"))
@@ -96,7 +97,7 @@ def test_a_grey_picture_with_its_reference(folder):
     assert f'data-value="{before.psnr}">{before.psnr:.2f}</td>' in text
     assert "estimated from the picture" in text
     assert "and include the estimate of the noise" in text
-    assert done.stdout.startswith(f"page.html: noisy {before.psnr:.2f} dB, fast ")
+    assert done.stdout.startswith(f"page.html: noisy {before.psnr:.2f} dB, preview ")
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
 
 
@@ -116,20 +117,21 @@ def test_without_a_reference_nothing_is_judged(folder, calls):
     assert "sigma 7.5 (as given)" in text
     assert "estimate" not in text
     assert "no figure says which of them is closest" in text
-    assert re.fullmatch(r"page.HTM: fast \d+ ms, balanced .*, learned \d+ ms\n", done.stdout)
+    assert re.fullmatch(r"page.HTM: preview \d+ ms, fast \d+ ms, balanced .*, learned \d+ ms\n", done.stdout)
 
 
 def test_each_way_is_run_on_a_corner_and_on_the_whole(folder, calls):
     formats.write("large.png", formats.Picture(noisy(np.full((70, 90, 3), 90, np.uint8)), "YXC"))
     assert nl("large.png", "--out", "page.html", "--threads", "2").exit_code == 0
-    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 5
+    assert [call["shape"] for call in calls] == [(48, 48, 3), (70, 90, 3)] * 6
     assert [(call.get("method"), call["quality"]) for call in calls[1::2]] == [
-        ("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "balanced"), ("learned", "balanced")
+        ("nlm", "preview"), ("nlm", "fast"), ("nlm", "balanced"), ("nlm", "best"), ("ridge", "balanced"),
+        ("learned", "balanced"),
     ]  # fmt: skip
     assert all(call["threads"] == 2 for call in calls)
-    assert [call["sigma"] for call in calls[1::2]] == [None] * 5
+    assert [call["sigma"] for call in calls[1::2]] == [None] * 6
     assert len(calls[0]["sigma"]) == 3
-    same(shown(text_of())["Balanced"], formats.read("large.png").pixels + 2)
+    same(shown(text_of())["Fast"], formats.read("large.png").pixels + 2)
 
 
 def test_notes_are_in_the_page_and_on_standard_error(folder, calls):
@@ -151,14 +153,14 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
     assert line.endswith("pip install 'nlmeans[learned]'")
     text = text_of()
     assert "pip install &#39;nlmeans[learned]&#39;" in text
-    assert list(shown(text)) == ["Noisy", "Fast", "Balanced", "Best", "Ridge"]
+    assert list(shown(text)) == ["Noisy", "Preview", "Fast", "Balanced", "Best", "Ridge"]
 
 
 def test_the_methods_are_those_that_are_installed(folder, calls, monkeypatch):
     monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "other"))
     monkeypatch.setattr("nlmeans.cli.options.method_of", lambda _: SimpleNamespace(options=frozenset()))
     assert nl("in.png", "--out", "page.html").exit_code == 0
-    assert list(shown(text_of())) == ["Noisy", "Fast", "Balanced", "Best", "Ridge", "Other"]
+    assert list(shown(text_of())) == ["Noisy", "Preview", "Fast", "Balanced", "Best", "Ridge", "Other"]
     assert "What the methods nlm, ridge and other make of in.png." in text_of()
     monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm",))
     assert nl("in.png", "--out", "one.html").exit_code == 0
@@ -191,7 +193,7 @@ def test_a_volume_is_shown_by_its_middle_slice(folder, calls):
     assert done.exit_code == 0, done.output
     found = shown(text_of())
     same(found["Reference"], clean[3])
-    same(found["Fast"], np.load("in.npy")[3] + 1)
+    same(found["Preview"], np.load("in.npy")[3] + 1)
     assert "the slice in the middle (Z 3 of 7, counted from 0)" in text_of()
     assert "7 × 48 × 60 pixels" in text_of()
     assert calls[0]["shape"] == (6, 48, 48)
@@ -230,7 +232,7 @@ def test_a_map_of_sigma_arrives_whole_and_at_the_corner(folder, calls):
         (["in.png", "--out", "no/page.html"], 1, "does not exist"),
         (["in.html", "--out", "in.html", "--overwrite"], 1, "the page must be a file of its own: it is read from"),
         (["no.png", "--out", "page.html"], 1, "nlmeans: no.png: No such file or directory"),
-        (["there.html", "--out", "page.html"], 1, "nlmeans: there.html: "),
+        (["there.html", "--out", "page.html"], 1, "files can be read and written"),
         (["in.png", "--out", "page.html", "--reference", "no.png"], 1, "nlmeans: no.png: No such file or directory"),
         (
             ["in.png", "--out", "page.html", "--reference", "small.png"],

@@ -193,6 +193,31 @@ def test_what_is_no_outcome_is_refused(returned, words):
         nlmeans.denoise(NOISY, 10, method=Wrong())
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32])
+def test_whole_numbers_are_the_nearest_that_the_type_has(dtype):
+    values = RNG.normal(100, 90, (310, 220))  # more than are rounded at once
+    values[0, :4] = 0.5, 1.5, -1e9, 1e12
+
+    class Known(Method):
+        name = "known"
+
+        def decide(self, sample, options, progress=None):
+            return sample.recipe(self, sample.plan(Plan, options))
+
+        def run(self, region, recipe, *, threads=None, progress=None):
+            return Outcome(region.core.of(values[None, None].astype(region.planes.dtype)))
+
+    image, info = RNG.integers(0, 200, values.shape).astype(dtype), np.iinfo(dtype)
+    comp, report = nlmeans.denoise(image, 10, method=Known(), full_output=True)
+    exact = values.astype(np.float64 if dtype == np.uint32 else np.float32)
+    np.testing.assert_array_equal(comp, np.clip(np.rint(exact), info.min, info.max).astype(dtype))
+    assert [note.code for note in report.notes] == []
+    for place in (0, -1):
+        values.flat[place] = np.nan
+        with pytest.raises(nlmeans.DenoisingError, match=f"{1 - place} of 68200 values are not"):
+            nlmeans.denoise(image, 10, method=Known())
+
+
 def test_a_result_that_is_not_finite_names_its_method():
     class Lost(Median):
         def run(self, region, recipe, *, threads=None, progress=None):

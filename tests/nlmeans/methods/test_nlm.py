@@ -78,6 +78,15 @@ def by_definition(image, sigma=None, **options):
 MAP = np.linspace(5, 15, 34) * np.ones((26, 1))
 HOLED = np.where(RNG.random(NOISY.shape) < 0.2, np.nan, NOISY)
 CASES = {
+    "preview": (NOISY, dict(quality="preview")),
+    "preview of colour": (COLOUR, dict(sigma=[10, 10, 7], channel_axis=-1, quality="preview")),
+    "preview of a volume": (VOLUME, dict(quality="preview")),
+    "preview of a video": (VOLUME, dict(axes="TYX", quality="preview")),
+    "preview, guided": (NOISY, dict(guide=CLEAN, quality="preview")),
+    "preview, twice": (NOISY, dict(passes=2, quality="preview")),
+    "preview, map": (NOISY, dict(sigma=MAP, quality="preview")),
+    "preview of counts": (np.abs(NOISY), dict(sigma=None, noise=PoissonGaussian(0.5, 2.0, 3.0), quality="preview")),
+    "preview of magnitudes": (np.abs(NOISY), dict(sigma=None, noise=Rician(9.0), quality="preview")),
     "fast": (NOISY, dict(quality="fast")),
     "balanced": (NOISY, dict()),
     "best": (NOISY, dict(quality="best")),
@@ -124,7 +133,7 @@ def test_equals_the_definition(name):
         assert_averages_equal(ref, single, np.float32)
 
 
-@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("quality", ["preview", "fast", "balanced", "best"])
 def test_missing_pixels_equal_the_definition(quality):
     ref = by_definition(HOLED, 10, quality=quality)
     comp, report = nlmeans.denoise(HOLED, 10, quality=quality, full_output=True)

@@ -1,5 +1,6 @@
 """Kernels called as machine code: against the functions in Python, and whatever befalls the folder it is kept in."""
 
+import itertools
 import logging
 import os
 import subprocess
@@ -166,6 +167,21 @@ def test_functions_of_one_name_are_told_apart(folder):
         return multiply
 
     assert (doubled(times(3)), doubled(times(4))) == ([0, 3, 6], [0, 4, 8])
+
+
+def test_arguments_of_the_same_types_are_of_one_kind(folder, caplog):
+    def scale(image, number, flag):
+        for k in range(image.shape[0]):
+            image[k, 0] = image[k, 0] * number if flag else 0
+
+    run, sides = kernel(scale), [(3, 2), (3, 1), (1, 3), (1, 1), (0, 2)]  # some are in C order and in Fortran's at once
+    for shape, number, flag in itertools.product(sides, (2.0, np.float64(2)), (True, np.bool_(True))):
+        run(image := np.ones(shape), number, flag)
+        assert (image[:, 0] == 2).all()
+    for whole in (2, np.int64(2)):
+        run(np.ones((3, 1)), whole, True)
+    run(np.ones((2, 3)).T, 2.0, True)
+    assert len(told(caplog)) == 3
 
 
 def test_threads_compile_once(folder, caplog):
