@@ -10,8 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
-from ..formats.inside import split
-from ..formats.table import by_store
+from ..formats.table import by_store, series_in
 from ..methods.registry import method_of
 from ..noise.sensor import Sensor
 from ..plan.options import OPTIONS, WORK
@@ -56,8 +55,8 @@ class Reading(Flags):
 
     def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
         """Read what belongs to a picture, from a file that has series of its own: ``file.exr::albedo`` names one."""
-        file, series = (path, "") if by_store(path) else split(path)
-        return formats.read(file, **self.given | {"series": series or None}, bilevel=bilevel)
+        file, series = series_in(path)
+        return formats.read(file, **self.given | {"series": series}, bilevel=bilevel)
 
 
 class Filtering(Flags):

@@ -124,6 +124,13 @@ def is_file(path: Path) -> bool:
     return path.is_file() or by_store(path) is not None
 
 
+def series_in(path: Path) -> tuple[Path, str | None]:
+    """Return a file, and the name of one of its images where the path says it: ``file.exr::albedo``."""
+    file, series = split(path)
+    fmt = by_name(file) if series else None
+    return (file, series) if fmt is not None and fmt.has_series and fmt.file(path) == path else (path, None)
+
+
 def _by_content(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(HEAD)
