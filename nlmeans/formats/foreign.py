@@ -28,6 +28,12 @@ PAIRED = (".hdr", ".img")
 """Ends of the names of files that are read together."""
 
 
+def is_header(path: Path) -> bool:
+    """Whether a file is the first of a pair: its pixels lie in the second, of which the same is read."""
+    header, pixels = PAIRED
+    return path.suffix.lower() == header and path.with_suffix(pixels).is_file()
+
+
 def is_raw(head: bytes, path: Path) -> bool:
     """Whether a file is named or begins as those that cameras write of what their sensors read."""
     return path.suffix.lower() in RAW or head[4:12] == b"ftypcrx " or head[8:10] == b"CR" or head.startswith(RAW_MAGIC)
