@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .gzipped import ZIPPED
+
 RAW = (
     *(".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc"),
     *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
@@ -22,6 +24,7 @@ OTHERS = (
     (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),
     (0, b"%PDF", "PDF: take the picture out of it (pdfimages)"),
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
+    (0, ZIPPED, "a gzip file that holds none of them, or is damaged: unpack it first"),
 )
 """Place and bytes of other kinds, with a way out."""
 PAIRED = (".hdr", ".img")
