@@ -16,18 +16,22 @@ SERVES = {"mask": ("NT", ""), "map": ("NTC", "ZYX"), "guide": ("NC", "")}
 @cache
 def _order(axes: str) -> tuple[tuple[int, ...], tuple[slice | None, ...]]:
     """Return the order in which planes have an array's axes, and the index that adds those that it lacks."""
-    order = tuple(axes.index(axis) for axis in "NCTZYX" if axis in axes)
-    return order, tuple(slice(None) if set(one) & set(axes) else None for one in ("N", "C", "TZ", "Y", "X"))
+    layout = Layout(axes)
+    parts = layout.separate, "C" if "C" in axes else "", layout.space[:-2], "Y", "X"
+    return tuple(map(axes.index, "".join(parts))), tuple(slice(None) if part else None for part in parts)
 
 
 @dataclass(frozen=True)
 class Layout:
     """Named axes of an array: N separate images, C channels, and space (T or Z, Y, X).
 
+    Of an array with both T and Z, each time is an image of its own: what moves is not compared with what was there
+    before, unless Z is named N.
+
     Parameters
     ----------
     axes : str
-        One letter of ``NTZCYX`` a dimension, Y and X among them, T or Z at most once.
+        One letter of ``NTZCYX`` a dimension, Y and X among them, and no more than two of N, T and Z.
 
     Examples
     --------
@@ -45,7 +49,12 @@ class Layout:
     @property
     def space(self) -> str:
         """The axes along which pixels are compared, slowest first."""
-        return "".join(axis for axis in "TZYX" if axis in self.axes)
+        return "".join(axis for axis in ("ZYX" if "Z" in self.axes else "TYX") if axis in self.axes)
+
+    @property
+    def separate(self) -> str:
+        """The axis along which images are separate; "" where there is none."""
+        return "".join(axis for axis in "NT" if axis in self.axes and axis not in self.space)
 
     @property
     def channel_axis(self) -> int | None:
@@ -59,9 +68,9 @@ class Layout:
 
     def array(self, planes: np.ndarray) -> np.ndarray:
         """Return planes (N, C, Z, Y, X) as an array with these axes, without those that `planes` added."""
-        order = [axis for axis in "NCTZYX" if axis in self.axes]
-        absent = tuple(k for k, axes in enumerate(("N", "C", "TZ")) if not set(axes) & set(self.axes))
-        return planes.squeeze(absent).transpose([order.index(axis) for axis in self.axes])
+        order, places = _order(self.axes)
+        absent = tuple(k for k, place in enumerate(places) if place is None)
+        return planes.squeeze(absent).transpose(sorted(range(len(order)), key=order.__getitem__))
 
     def fitting(self, what: str, shape: tuple[int, ...], sides: tuple[int, ...]) -> list[str]:
         """Return each reading of the axes of a mask, a map of the noise or a guide for an image of these ``sides``.
@@ -70,6 +79,7 @@ class Layout:
         length 1 may be absent too. Equivalent readings count as one.
         """
         absent, single = SERVES.get(what, SERVES["map"])  # maps have the names of a noise model's numbers
+        absent += self.separate
         free = [k for k, axis in enumerate(self.axes) if axis in absent + "_"]
         readings: dict[str, str] = {}
         for left_out in (set(some) for count in range(len(free) + 1) for some in combinations(free, count)):

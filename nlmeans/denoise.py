@@ -136,7 +136,8 @@ def denoise(
         camera's pixels differ in gain and offset, the result is that of one whose pixels all have the mean ones.
     axes : str, optional
         The array's axes: ``"YX"``, ``"YXC"``, ``"ZYX"``, ``"TYX"``, ``"NYX"`` for separate images, and so on. By
-        default all axes but ``channel_axis`` are space.
+        default all axes but ``channel_axis`` are space. With T and Z, as in ``"TZCYX"``, pixels are averaged over Z,
+        and each time is an image of its own; ``"TNCYX"`` averages over T instead.
     channel_axis : int, optional
         The axis of colours or other channels; short for ``axes``. An array whose first or last axis is short needs
         this or ``axes``: a colour photograph must not be mistaken for a thin volume.

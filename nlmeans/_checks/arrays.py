@@ -169,9 +169,9 @@ def axis_names(axes: Any) -> str:
         raise ValueError(f"axes must name each axis once; got {axes!r}")
     if not {"Y", "X"} <= set(axes):
         raise ValueError(f"axes must hold Y and X; got {axes!r}")
-    if {"T", "Z"} <= set(axes):
+    if {"N", "T", "Z"} <= set(axes):
         raise ValueError(
-            f"axes can hold T or Z, not both; got {axes!r}: write N for the one along which images are separate"
+            f"axes can hold two of N, T and Z; got {axes!r}: make one axis N of those along which images are separate"
         )
     return axes
 
@@ -217,7 +217,7 @@ def pixel(value: Any, array: np.ndarray, layout: Layout) -> tuple[int, int, int]
             f"at must be a pixel along {', '.join(axes)} of an image of {tuple(sides)}; got {short(value)}"
         )
     place = {axis: v % n for axis, v, n in zip(axes, numbers, sides, strict=True)}
-    return place.get("Z", place.get("T", 0)), place["Y"], place["X"]
+    return place[layout.space[0]] if len(layout.space) > 2 else 0, place["Y"], place["X"]
 
 
 def output(out: Any, array: np.ndarray, dtype: np.dtype) -> np.ndarray | None:

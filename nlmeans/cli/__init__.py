@@ -25,9 +25,11 @@ from .blocks import denoise_in_blocks, plan_in_blocks
 from .console import Console
 from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
+from .halves import Halves, check_halves
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_name, files_of, in_blocks, pairs
+from .paths import check_name, files_of, in_blocks, is_folder, pairs
+from .sidecars import Sidecars
 
 app = typer.Typer(
     help="Remove noise from pictures by non-local means.",
@@ -78,10 +80,29 @@ def denoise(
         str | None,
         typer.Option(metavar="ADDRESS", help="Have a dask cluster do the blocks, which must see the same files."),
     ] = None,
+    others: Annotated[
+        Literal["copy", "link"] | None,
+        typer.Option(help="Of a Zarr store: bring what else is in it, such as labels. Left out by default."),
+    ] = None,
     jpeg_quality: Annotated[
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
     ] = None,
+    residual: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what was taken away: the picture minus the result.")
+    ] = None,
+    noise_map: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the standard deviation of the noise that is left in each pixel."),
+    ] = None,
+    half_maps: Annotated[
+        bool,
+        typer.Option(
+            "--half-maps",
+            help="The two pictures are halves of one measurement: their difference says what noise they have. Denoise "
+            "their mean into the file OUT, or each into the folder OUT.",
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -93,17 +114,30 @@ def denoise(
     files are done block by block; what is unfinished is called OUT.part, and the same command goes on from there.
     """
     with Console(quiet, verbose) as console, ExitStack() as stack:
-        tasks, folder = pairs(inputs, output)
+        joined = half_maps and not is_folder(output)
+        tasks, folder = pairs(inputs[:1] if joined else inputs, output)
         takers = [fmt for _, target in tasks if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
         if jpeg_quality is not None and not takers:
             raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
-        by_blocks = [all_by_blocks or in_blocks(source, target) for source, target in tasks]
+        series = reading.given["series"]
+        by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
+        if others is not None and not any(by_blocks):
+            raise typer.BadParameter("is for Zarr stores: none is read", param_hint="--others")
+        sidecars, halves = Sidecars(residual, noise_map), None
+        sidecars.check_tasks(tasks, inputs, any(by_blocks), working.given["method"])
+        if half_maps:
+            check_halves(inputs, filtering, any(by_blocks))
+            with console.working_on(inputs[-1]):
+                halves = Halves.read(inputs, reading, joined)
+            if halves is None:
+                raise typer.Exit(console.code)
         files = {} if all(by_blocks) else filtering.files(reading)
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
+        command |= {"half_maps": halves and halves.noise, "others": others}
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -115,18 +149,26 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            overwrite=overwrite, progress=progress, **working.given,
+                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
                     console.done(target, report)
                     continue
                 formats.check_target(target, overwrite)  # before the work, not after it
-                picture, dtype = reading.read(source), working.given["dtype"]
-                written = picture if dtype is None else picture.typed(np.dtype(dtype))
+                picture, dtype = (halves.picture if halves else reading.read)(source), working.given["dtype"]
+                written = halves.written(source) if halves else picture
+                written = written if dtype is None else written.typed(np.dtype(dtype))
                 formats.check(target, written, overwrite=overwrite)
+                sidecars.check(picture, np.dtype(dtype or picture.pixels.dtype), overwrite)
                 options = filtering.options(picture, files, working.given["method"]) | working.given
+                options |= halves.noise if halves else {}
                 with console.bar(source.name) as progress:
-                    pixels, report = nlmeans.denoise(picture.pixels, progress=progress, full_output=True, **options)
+                    pixels, report = nlmeans.denoise(
+                        picture.pixels, progress=progress, full_output=sidecars.report, **options
+                    )
+                sidecars.write(picture, pixels, report, overwrite)
+                pixels = halves.stored(source, pixels) if halves and dtype is None else pixels
                 formats.write(
                     target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
                     placing=partial(done.ends, target),
@@ -192,7 +234,8 @@ def plan(
     """Print what `nlmeans denoise` would do, without doing it."""
     with Console() as console:
         sources = list(files_of(inputs))
-        by_blocks = [filtering.in_store or in_blocks(source, source) for source in sources]
+        series = reading.given["series"]
+        by_blocks = [filtering.in_store or in_blocks(source, source, series) for source in sources]
         files = {} if all(by_blocks) else filtering.files(reading)
         for source, blocks in zip(sources, by_blocks, strict=True):
             with console.working_on(source):
@@ -203,6 +246,42 @@ def plan(
                     chosen = nlmeans.plan(picture.pixels, method=method, **filtering.options(picture, files, method))
                 typer.echo(f"{source}\n{chosen}\n")
     raise typer.Exit(console.code)
+
+
+@app.command(short_help="Print what files were understood to be.")
+@with_flags
+def info(
+    *,
+    inputs: Inputs,
+    reading: Reading,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list in JSON.")] = False,
+) -> None:
+    """Print what files were understood to be: axes, sizes, pixel size, channels, what is missing, and the noise.
+
+    The noise is that of the model that --noise auto would choose, of a large file from a sample.
+    """
+    from .understanding import shown, understood
+
+    with Console(quiet=as_json) as console:
+        found = []
+        for source in files_of(inputs):
+            with console.working_on(source):
+                found.append(understood(source, reading))
+                if not as_json:
+                    typer.echo(shown(found[-1]))
+        if as_json:
+            import json
+
+            typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    raise typer.Exit(console.code)
+
+
+@app.command("formats", short_help="List the kinds of files that can be read and written.")
+def list_formats(as_json: Annotated[bool, typer.Option("--json", help="Print a list in JSON.")] = False) -> None:
+    """List the kinds of files that can be read, written, and done by regions here, and what to install for others."""
+    from .listing import listed
+
+    typer.echo(listed(as_json))
 
 
 @app.command(short_help="Draw which pixels one pixel is averaged with.")
@@ -285,7 +364,7 @@ def compare(
             environment()
         if reference is not None and not console.code:
             with console.working_on(reference):
-                clean = reading.read(reference)
+                clean = reading.beside(reference)
         if console.code:
             raise typer.Exit(console.code)
         with console.working_on(source):

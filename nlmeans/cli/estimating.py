@@ -19,7 +19,7 @@ SIGMA = "gaussian"
 def noise_in(source: Path, name: str, reading: Reading) -> tuple[Evidence, NoiseModel]:
     """Return what the noise of a picture is judged by, and the model of this name to fit to it."""
     model = Unnamed() if name == SIGMA else MODELS[name]()
-    if in_blocks(source, source):
+    if in_blocks(source, source, reading.given["series"]):
         from ..large.run import evidence_in as evidence_in_blocks
 
         return evidence_in_blocks(source, **reading.given), model

@@ -9,6 +9,7 @@ import numpy as np
 import nlmeans
 
 from .. import formats
+from .._axes import Layout
 from ..show.explain import draw
 from .options import Filtering
 
@@ -24,10 +25,10 @@ def explained(
         If the pixel does not lie in the picture, or as the library does.
     """
     index = _index(picture, at)
-    if "N" in index:
+    if apart := Layout(picture.dimensions).separate:
         axes = picture.dimensions
-        pixels = picture.pixels.take(index.pop("N"), axis=axes.index("N"))
-        picture = replace(picture, pixels=pixels, axes=axes.replace("N", ""), channel_axis=None)
+        pixels = picture.pixels.take(index.pop(apart), axis=axes.index(apart))
+        picture = replace(picture, pixels=pixels, axes=axes.replace(apart, ""), channel_axis=None)
     axes = picture.dimensions
     plain = axes.replace("C", "")
     options = filtering.options(picture, files)

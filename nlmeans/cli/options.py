@@ -28,6 +28,17 @@ MaxPixels = Annotated[
 ]
 
 
+Series = Annotated[
+    str | None,
+    typer.Option(
+        "--series",
+        "--hdu",
+        metavar="NUMBER|NAME",
+        help="Which of several images in a file: a number from 0, or a name. The first, or the only one, by default.",
+    ),
+]
+
+
 class Reading(Flags):
     """How files are read."""
 
@@ -35,11 +46,16 @@ class Reading(Flags):
         "axes": parameter("axes"),
         "channel_axis": parameter("channel_axis"),
         "max_pixels": parameter("max_pixels", MaxPixels, formats.MAX_PIXELS),
+        "series": parameter("series", Series),
     }
 
-    def read(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
+    def read(self, path: Path) -> formats.Picture:
         """Read a picture."""
-        return formats.read(path, **self.given, bilevel=bilevel)
+        return formats.read(path, **self.given)
+
+    def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
+        """Read what belongs to a picture, from a file that has series of its own."""
+        return formats.read(path, **self.given | {"series": None}, bilevel=bilevel)
 
 
 class Filtering(Flags):
@@ -59,7 +75,7 @@ class Filtering(Flags):
         for name, path in self.given.items():
             if isinstance(path, Path):
                 try:
-                    pictures[name] = reading.read(path, bilevel=name == "mask")
+                    pictures[name] = reading.beside(path, bilevel=name == "mask")
                 except FORESEEN as error:
                     raise typer.BadParameter(f"{path}: {reason(error, path)}", param_hint=spelled(name)) from None
         return pictures
@@ -126,7 +142,7 @@ def _fitted(name: str, path: Path, file: formats.Picture, picture: formats.Pictu
 def _spacing_of(picture: formats.Picture) -> tuple[float, ...] | None:
     """Return the sides of a pixel that the file names along Z, Y, X, where they differ."""
     axes = picture.dimensions
-    if picture.spacing is None or "T" in axes or len(axes) != picture.pixels.ndim:
+    if picture.spacing is None or "T" in Layout(axes).space or len(axes) != picture.pixels.ndim:
         return None
     sides = dict(zip((axis for axis in axes if axis in "XYZ"), picture.spacing, strict=True))
     equal = max(sides.values()) <= 1.001 * min(sides.values())

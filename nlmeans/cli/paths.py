@@ -15,11 +15,13 @@ from ..formats.table import by_name, by_store, endings, to_write
 
 logger = logging.getLogger("nlmeans")
 
+OTHERWISE = ".tif"
+"""End of the name of what is made of a file whose own format cannot be written."""
 BIG = 1 << 24
 """Bytes of a file from which it is asked what it would take in memory."""
 
 
-def in_blocks(source: Path, target: Path) -> bool:
+def in_blocks(source: Path, target: Path, series: str | None) -> bool:
     """Whether a file is denoised block by block: where one is only done so, or it would take half of the memory."""
     read, written = by_store(source) or by_name(source), by_name(target)
     if _only_in_blocks(read, "read", "open") or _only_in_blocks(written, "write", "create"):
@@ -28,7 +30,7 @@ def in_blocks(source: Path, target: Path) -> bool:
         return False
     from ..large.files import is_large
 
-    return is_large(source)
+    return is_large(source, series)
 
 
 def _only_in_blocks(fmt: Format | None, whole: str, by_regions: str) -> bool:
@@ -54,7 +56,7 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
         If an output has the name of no format, or two inputs would go to the same output.
     """
     target = Path(output)
-    into_folder = (target.is_dir() and not by_store(target)) or output.endswith(("/", os.sep))
+    into_folder = is_folder(output)
     if len(inputs) == 1 and (by_store(inputs[0]) or not inputs[0].is_dir()) and not into_folder:
         if inputs[0].exists():  # else that is what is wrong: a pattern that matches nothing, say
             check_name(target, "OUT", "write", "create")
@@ -64,7 +66,10 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
     sources: dict[Path, Path] = {}
     for source in files_of(inputs):
         fmt = by_name(source)
-        place = target / (source.name if fmt is None or fmt.can("write", "create") else f"{source.stem}.tif")
+        place = target / source.name
+        if fmt is not None and not fmt.can("write", "create"):
+            place = place.with_suffix(OTHERWISE)
+            logger.info("%s: no file of the format %s can be written: the result is %s", source, fmt.name, place.name)
         check_name(place, "IN", "write", "create")
         if place in sources:
             raise typer.BadParameter(
@@ -72,6 +77,11 @@ def pairs(inputs: list[Path], output: str) -> tuple[list[tuple[Path, Path]], Pat
             )
         sources[place] = source
     return [(source, place) for place, source in sources.items()], target
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder, which exists or is written with a slash at the end."""
+    return (Path(output).is_dir() and not by_store(Path(output))) or output.endswith(("/", os.sep))
 
 
 def files_of(inputs: Iterable[Path]) -> Iterator[Path]:

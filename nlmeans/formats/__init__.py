@@ -13,7 +13,7 @@ from pathlib import Path
 from .._checks import called
 from .atomic import check_target, replacing
 from .format import Format
-from .picture import Picture, PictureError, Request, quoted
+from .picture import Picture, PictureError, Request, quoted, series_of
 from .table import to_read, to_write
 
 __all__ = ["MAX_PIXELS", "Picture", "PictureError", "check", "check_target", "read", "replacing", "write"]
@@ -29,6 +29,7 @@ def read(
     channel_axis: int | None = None,
     max_pixels: int | None = None,
     bilevel: bool | None = None,
+    series: int | str | None = None,
 ) -> Picture:
     """Read a picture, by its content and not by its name.
 
@@ -43,6 +44,8 @@ def read(
         from a file that claims more than `picture.MOST_SHRUNK` times its size, where its compression has no bound.
     bilevel : bool, optional
         Take pictures of 1 bit a pixel too, as 0 and 255: for masks. They are refused by default.
+    series : int or str, optional
+        Which of several images in a file: a number from 0, or a name, where the format has them.
 
     Returns
     -------
@@ -69,8 +72,10 @@ def read(
     ((3, 30, 40), 'ZYX', (2.0, 0.5, 0.5), 'µm')
     """
     path = Path(path)
-    request = Request(path, axes, channel_axis, MAX_PIXELS if max_pixels is None else max_pixels, bool(bilevel))
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    request = Request(path, axes, channel_axis, most, bool(bilevel), series=series_of(series))
     fmt = to_read(path)
+    fmt.check_series(request)
     try:
         return fmt.read(request)
     except (PictureError, MemoryError):

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .picture import PictureError
+
 Slices = tuple[slice, ...]
 """A part of an array: a slice along each of its axes."""
 
@@ -34,6 +36,8 @@ class ArrayInfo:
         The unit of ``spacing``, one of `nlmeans.formats.picture.LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
+    channels : tuple of str or None
+        Names of the channels along C, where the file says them.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class ArrayInfo:
     chunks: tuple[int, ...]
     unit: str | None = None
     nodata: float | None = None
+    channels: tuple[str, ...] | None = None
 
     @property
     def ndim(self) -> int:
@@ -127,6 +132,13 @@ class Target:
 
     path: Path
     info: ArrayInfo
+
+    def accompany(self, source: Source, how: str | None) -> None:
+        """Bring what else is in the store of a source: ``"copy"`` or ``"link"`` it, or (None) leave it out."""
+        if how is not None:
+            raise PictureError(
+                f"others comes along from one Zarr store to another; got {source.path} and {self.path.stem}"
+            )
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
         """Write a part."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 from . import atomic
 from .arrays import ArrayInfo, Source, Target
-from .picture import Picture, PictureError, Request
+from .picture import Picture, PictureError, Request, quoted
 
 
 class Format:
@@ -29,12 +30,16 @@ class Format:
         First bytes of its files; without any, files are known by their names.
     needs, extra : str
         A module that has to be installed, and the extra of this package that brings it.
+    loses : str
+        What a file that is read and written in this format does not keep.
     write_options : tuple of str
         Options of `nlmeans.io.write` that `write` takes.
     x_first : bool
         Whether its arrays have X before Y, so that pictures are turned on their way from and to other formats.
     colours : bool
         Whether it can hold them.
+    has_series : bool
+        Whether its files may hold several images, of which `Request.series` names one.
     codec_memory : int
         Bytes that its codecs take at most, where it is written by regions.
 
@@ -56,9 +61,11 @@ class Format:
     magic: ClassVar[tuple[bytes, ...]] = ()
     needs: ClassVar[str] = ""
     extra: ClassVar[str] = ""
+    loses: ClassVar[str] = ""
     write_options: ClassVar[tuple[str, ...]] = ()
     x_first: ClassVar[bool] = False
     colours: ClassVar[bool] = True
+    has_series: ClassVar[bool] = False
     codec_memory: ClassVar[int] = 0
 
     def can(self, *abilities: str) -> bool:
@@ -78,8 +85,24 @@ class Format:
         try:
             return import_module(self.needs)
         except ImportError:
-            advice = f"'nlmeans[{self.extra}]'" if self.extra else self.needs
-            raise PictureError(f"{self.name} files need {self.needs}: install it with pip install {advice}") from None
+            raise PictureError(f"{self.name} files need {self.needs}: install it with {self.installation}") from None
+
+    @property
+    def installation(self) -> str | None:
+        """The command that installs what it needs; None where it needs nothing."""
+        if not self.needs:
+            return None
+        return f"pip install 'nlmeans[{self.extra}]'" if self.extra else f"pip install {self.needs}"
+
+    @property
+    def usable(self) -> bool:
+        """Whether what it needs is installed; it is not imported."""
+        return not self.needs or find_spec(self.needs.partition(".")[0]) is not None
+
+    def check_series(self, request: Request) -> None:
+        """Refuse to look for a second image in a file of a format that holds but one."""
+        if not self.has_series and request.series not in (None, "0"):
+            raise PictureError(f"a file of the format {self.name} holds one series, 0; got {quoted(request.series)}")
 
     def read(self, request: Request) -> Picture:
         """Read a whole file."""

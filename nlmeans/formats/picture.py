@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,8 @@ class Picture:
         The unit of ``spacing``, one of `LENGTHS`; None where the file does not say it.
     nodata : float or None
         The value that stands for "no data here", where the file declares one.
+    channels : tuple of str or None
+        Names of the channels along C, where the file says them.
     white : float or None
         Of pixels that are counted photons, as one sensor read them: the value from which on they are saturated.
     native : object
@@ -94,6 +96,7 @@ class Picture:
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
     nodata: float | None = None
+    channels: tuple[str, ...] | None = None
     white: float | None = None
     native: Any = None
 
@@ -162,11 +165,31 @@ class Request:
     max_pixels: int
     bilevel: bool = False
     whole: bool = True
+    series: str | None = None
+    """Which of several images in the file: a number from 0, or a name; None where the caller does not say."""
 
     @property
     def names_axes(self) -> bool:
         """Whether the caller says what the dimensions are."""
         return self.axes is not None or self.channel_axis is not None
+
+    def chosen(self, names: Sequence[str]) -> int | None:
+        """Return the number of the image that is asked for among those of a file; None where the caller does not say.
+
+        A name counts before a number, so that one that is made of digits can be asked for; images without have "".
+        """
+        said = self.series
+        if said is None:
+            return None
+        if said and said in names:
+            return names.index(said)
+        if said.isascii() and said.isdigit() and int(said) < len(names):
+            return int(said)
+        listed = ", ".join(filter(None, dict.fromkeys(names)))
+        last = f"a number from 0 to {len(names) - 1}" if len(names) > 1 else "0, the only one"
+        raise PictureError(
+            f"the series must be {last}{f', or a name ({quoted(listed)})' if listed else ''}; got {quoted(said)}"
+        )
 
     def check_size(self, *sides: int) -> None:
         """Refuse a picture that would fill the memory, by its header and before it is unpacked."""
@@ -195,6 +218,21 @@ class Request:
                 f"its size and {self.max_pixels:,} bytes: {claimed:,} bytes from {there:,}; if you trust it, allow "
                 "more with --max-pixels (max_pixels=)"
             )
+
+
+def series_of(given: int | str | None) -> str | None:
+    """Return a number or name of an image in a file as `Request` has it."""
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
+        raise TypeError(f"series must be a number from 0 or a name; got {given!r}")
+    return str(int(given))
+
+
+def naming(channels: tuple[str, ...] | None, axes: str | None, shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Return names of channels if there is one for each along C, else None."""
+    count = dict(zip(axes or "", shape, strict=False)).get("C")
+    return channels if channels is not None and len(channels) == count else None
 
 
 def times(sides: Iterable[int]) -> str:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from ..formats import MAX_PIXELS
 from ..formats.arrays import ArrayInfo, ArraySource, Source, Target
 from ..formats.format import Format
-from ..formats.picture import PictureError, Request, quoted
+from ..formats.picture import PictureError, Request, quoted, series_of
 from ..formats.table import by_store, to_read
 from .names import Names
 
@@ -23,8 +23,10 @@ IN_MEMORY = 40
 """Bytes that a value takes, about, where a picture is denoised whole."""
 
 
-def open_source(given: Any, max_pixels: int | None = None, *, bilevel: bool = False) -> Source:
-    """Return a file, or an array in memory, to read from; ``max_pixels`` and ``bilevel`` as of `nlmeans.io.read`.
+def open_source(
+    given: Any, max_pixels: int | None = None, *, bilevel: bool = False, series: int | str | None = None
+) -> Source:
+    """Return a file, or an array in memory, to read from; the options as of `nlmeans.io.read`.
 
     Raises
     ------
@@ -35,9 +37,11 @@ def open_source(given: Any, max_pixels: int | None = None, *, bilevel: bool = Fa
         return ArraySource(given if hasattr(given, "shape") and hasattr(given, "dtype") else np.asarray(given))
     path = Path(given).absolute()  # a worker of a cluster may be in another folder
     most = MAX_PIXELS if max_pixels is None else max_pixels
+    request = Request(path, None, None, most, bilevel, whole=False, series=series_of(series))
     fmt = to_read(path, "open")
+    fmt.check_series(request)
     try:
-        return fmt.open(Request(path, None, None, most, bilevel, whole=False))
+        return fmt.open(request)
     except (PictureError, OSError, MemoryError, ImportError):
         raise
     except Exception as error:  # readers meet damaged headers with exceptions of every kind
@@ -51,18 +55,21 @@ class Destination:
     format: Format  # as the output's name ends
     info: ArrayInfo  # what it will hold
     source: Source  # the image, of which it takes over what the format can keep
+    others: str | None = None  # how what else is in a store comes along, if it does
 
     @classmethod
-    def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype) -> Destination:
+    def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype, others: str | None) -> Destination:
         """Describe the output: the input's array in numbers of this type, in chunks if its format has them."""
         info = source.info
         axes = info.axes if "_" in names and info.axes else names
         chunks = fmt.chunks(info.shape, axes, source)
-        return cls(fmt, ArrayInfo(info.shape, dtype, axes, info.spacing, chunks, info.unit, info.nodata), source)
+        return cls(fmt, replace(info, dtype=dtype, axes=axes, chunks=chunks), source, others)
 
     def create(self, part: Path) -> Target:
         """Write all of the output but its pixels."""
-        return self.format.create(part, self.info, self.source)
+        target = self.format.create(part, self.info, self.source)
+        target.accompany(self.source, self.others)
+        return target
 
     def reopen(self, part: Path, manifest: str) -> Target:
         """Return an output that was created before; raise `PictureError` if it is not as it was created."""
@@ -99,10 +106,10 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def is_large(path: Path) -> bool:
+def is_large(path: Path, series: str | None = None) -> bool:
     """Whether a file that can be read by regions would take half of the memory, if it were denoised whole."""
     try:
-        info = open_source(path).info
+        info = open_source(path, series=series).info
     except (PictureError, OSError, ImportError):
         return False  # the reader of whole pictures says what is wrong
     values = math.prod(info.shape)

@@ -40,8 +40,8 @@ class Axes:
 
     def slices(self, images: slice, tile: Tile) -> Slices:
         """Return where a tile of separate images lies in the array."""
-        places = {"_": slice(0, 1), "N": images, "C": slice(None), "T": slice(*tile.z), "Z": slice(*tile.z)}
-        places |= {"Y": slice(*tile.y), "X": slice(*tile.x)}
+        places = {"_": slice(0, 1), "C": slice(None), "T": slice(*tile.z), "Z": slice(*tile.z)}
+        places |= {self.layout.separate: images, "Y": slice(*tile.y), "X": slice(*tile.x)}
         return tuple(places[axis] for axis in self.names)
 
     def planes(self, pixels: np.ndarray) -> np.ndarray:
@@ -54,7 +54,8 @@ class Axes:
 
     def along(self, numbers: Sequence[int]) -> Mapping[str, int]:
         """Return one number for each of N, C, Z, Y and X from those of all axes; 1 where there is no such axis."""
-        named = {"Z" if axis == "T" else axis: n for axis, n in zip(self.names, numbers, strict=True)}
+        of = dict(zip(("T", self.layout.separate), "ZN", strict=True))
+        named = {of.get(axis, axis): n for axis, n in zip(self.names, numbers, strict=True)}
         return {axis: named.get(axis, 1) for axis in "NCZYX"}
 
     @property

@@ -18,7 +18,7 @@ from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
 from .._version import __version__
 from ..formats.arrays import ArrayInfo
-from ..formats.picture import PictureError
+from ..formats.picture import PictureError, series_of
 from ..formats.table import to_write
 from ..methods import registry
 from ..methods.method import Method
@@ -34,6 +34,7 @@ from . import files
 from .blocks import Sizes
 from .inputs import Axes, Inputs, Watch
 from .output import Output
+from .residual import Residual
 from .task import COUNTED
 from .work import Resources, carry_out
 from .workers import Cluster
@@ -52,9 +53,10 @@ if TYPE_CHECKING:
         noise: NoiseModel | Literal["auto"] | None
         nodata: float | None
         max_pixels: int | None
+        series: int | str | None
 
 
-FORM = 2
+FORM = 3
 """Of the record of an output: raised when what stands in it changes, so that no unfinished one is misread."""
 
 
@@ -72,6 +74,9 @@ def denoise(
     dtype: DType = None,
     nodata: float | None = None,
     max_pixels: int | None = None,
+    series: int | str | None = None,
+    residual: FilePath | None = None,
+    others: Literal["copy", "link"] | None = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
@@ -104,6 +109,13 @@ def denoise(
         are, and have no say in others.
     max_pixels : int, optional
         As for `nlmeans.io.read`: what a file may claim beyond what it holds. It does not bound what is really there.
+    series : int or str, optional
+        Which of several images in the source, as for `nlmeans.io.read`.
+    residual : path, optional
+        A file for what was taken away, in the source's axes: source − result, in a type that has a sign.
+    others : "copy" or "link", optional
+        What else is in a Zarr store, such as labels and other images: copied, or linked to by names that lead from the
+        new store to the old one. Left out by default.
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
         worker may take for a block; by default six tenths of the worker's memory over its threads.
@@ -154,6 +166,7 @@ def denoise(
     True
     """
     start, path, held = time.perf_counter(), Path(target).resolve(), files.most_memory()  # a link is followed
+    others = None if others is None else _checks.choice(others, "others", ("copy", "link"))
     keep, cpus = _checks.flag(fill, "fill") is False, _checks.threads(threads) or available_cpus()
     replacing = bool(_checks.flag(overwrite, "overwrite"))
     shown_to, event = _checks.progress(progress), _checks.cancel(cancel)
@@ -170,6 +183,11 @@ def denoise(
 
     stop()
     fmt = to_write(path, "create")
+    beside = None if residual is None else Path(residual).resolve()
+    if beside is not None:
+        files.check_target(to_write(beside, "create"), beside, (source, mask, guide, sigma), replacing)
+        if beside in (path, Path(source).resolve()):
+            raise PictureError(f"the residual must be a file of its own; got {residual}")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
@@ -177,12 +195,14 @@ def denoise(
         method = registry.method_of(options.pop("method", None))
         companions = {"mask": mask, "guide": guide}
         of, given = _opened(
-            source, axes, channel_axis, companions, sigma, noise, max_pixels, method, {**options, "nodata": nodata}
-        )
+            source, axes, channel_axis, companions, sigma, noise, max_pixels, series, method,
+            {**options, "nodata": nodata},
+        )  # fmt: skip
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
         identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
+        identity |= {"series": series_of(series), "others": others}
         identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": _named(method)}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
@@ -198,8 +218,13 @@ def denoise(
             shown = stack.enter_context(bar(shown_to))
             by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
             missing = "mask" in of.companions or any(lost for _, lost in decided)
-            destination = files.Destination.of(fmt, of.image, of.axes.names, kind)
-            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by)
+            destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
+
+            def ending(finished: Path) -> None:
+                if beside is not None:
+                    Residual(to_write(beside, "create"), beside, of.image, of.axes.names).write(finished, stop)
+
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, ending)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
@@ -244,17 +269,22 @@ def sampled(
     """
     given: dict[str, Any] = {**options}
     companions = {name: given.pop(name, None) for name in ("mask", "guide")}
-    noise, max_pixels = (given.pop(name, None) for name in ("noise", "max_pixels"))
+    noise, max_pixels, series = (given.pop(name, None) for name in ("noise", "max_pixels", "series"))
     method = registry.method_of(given.pop("method", None))
-    of, given = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, method, given)
+    of, given = _opened(source, axes, channel_axis, companions, sigma, noise, max_pixels, series, method, given)
     return recipe_of(of.parts(sha256()), 0, of.axes.layout, method, **given)[0]
 
 
 def evidence_in(
-    source: FilePath, *, axes: str | None = None, channel_axis: int | None = None, max_pixels: int | None = None
+    source: FilePath,
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    max_pixels: int | None = None,
+    series: int | str | None = None,
 ) -> Evidence:
     """Return what the noise of a file is judged by: a sample of it, of all its images."""
-    of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, None, {})
+    of, options = _opened(source, axes, channel_axis, {}, None, None, max_pixels, series, None, {})
     return evidence_of(of.parts(sha256()), of.count, options.get("nodata"))
 
 
@@ -266,6 +296,7 @@ def _opened(
     sigma: Any,
     noise: Any,
     max_pixels: int | None,
+    series: int | str | None,
     method: Method | None,
     options: dict[str, Any],
 ) -> tuple[Inputs, dict[str, Any]]:
@@ -274,7 +305,7 @@ def _opened(
     Options.check_names(given)
     if method is not None:
         registry.check(method, given | {"guide": companions.get("guide")}, whole=False)
-    image = files.open_source(source, max_pixels)
+    image = files.open_source(source, max_pixels, series=series)
     _checks.dtype(image.info.dtype)
     _checks.shape(image.info.shape)
     named = image.info.axes if axes is None and channel_axis is None else axes

@@ -6,6 +6,7 @@ import logging
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from .._progress import Cancelled, Progress
@@ -57,8 +58,11 @@ def carry_out(
     missing: bool,
     keep: bool,
     by: Resources,
+    ending: Callable[[Path], None],
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
+
+    ``ending`` is called with what is finished before it gets its name.
 
     Raises
     ------
@@ -90,6 +94,7 @@ def carry_out(
     try:
         _run(stages, by.cluster or Threads(cut.workers), manifest, watch, progress, total)
         finished = target.finish(by.stop, names.packed)
+        ending(finished)
         if changed := watch.changed():
             raise changed
     except Cancelled:

@@ -70,7 +70,7 @@ def weight_map(
     array = _checks.image(pixels)
     registry.check(method, given)
     parsed = Options.check(array, **given)
-    if "N" in parsed.layout.axes:
+    if parsed.layout.separate:
         raise ValueError(f"weights are those of one image: pass one of the stack; got axes {parsed.layout.axes!r}")
     place = _checks.pixel(at, array, parsed.layout)
     sample = Sample.of(parsed.layout.planes(array)[0], parsed, 0)

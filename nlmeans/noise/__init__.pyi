@@ -3,6 +3,7 @@ from .calibration import read_calibration as read_calibration
 from .camera import Camera as Camera
 from .estimate import NoiseEstimate as NoiseEstimate
 from .estimate import estimate_planes as estimate_planes
+from .halves import sigma_of_halves as sigma_of_halves
 from .image import estimate_noise as estimate_noise
 from .image import estimate_sigma as estimate_sigma
 from .models import Gaussian as Gaussian

@@ -52,7 +52,7 @@ def models_of(
     if model.largest is not None:
         check_units(model.largest, array, of or layout, low, high)
     sides = dict(zip(layout.axes, array.shape, strict=True))
-    models = each(model, sides.get("N", 1), sides.get("C", 1))
+    models = each(model, sides.get(layout.separate, 1), sides.get("C", 1))
     if not model.maps:
         return models
     maps = {name: _companions.like(value, name, array, layout) for name, value in model.maps.items()}

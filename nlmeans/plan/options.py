@@ -173,7 +173,7 @@ class Options:
     # fmt: off
     layout: Annotated[Layout, Option(
         "What the dimensions are, where files don't say so: Y, X, C channels, Z depth, T time, N separate images; for "
-        "instance ZYX.",
+        "instance ZYX. With Z, averages don't go over T: name Z N to have them do so.",
         lambda value, *_: _checks.axis_names(value), str, "LETTERS", name="axes",
     ), Option(
         "Short for --axes: the dimension of the channels; the others are space.",

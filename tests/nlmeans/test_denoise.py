@@ -216,7 +216,7 @@ BAD = [
     (dict(axes="YY"), "once"),
     (dict(axes="ZC"), "hold Y and X"),
     (dict(axes=3), "string"),
-    (dict(image=np.zeros((2, 5, 9, 9)), axes="TZYX"), "not both"),
+    (dict(image=np.zeros((2, 2, 5, 9, 9)), axes="NTZYX"), "two of N, T and Z; got 'NTZYX'"),
     (dict(sigma=-1), "at least 0; got -1"),
     (dict(sigma=np.nan), "finite"),
     (dict(sigma=np.inf), "finite"),

@@ -29,9 +29,10 @@ def each(**options):
     return np.stack(found, axis=-1)
 
 
+@pytest.mark.parametrize("along", "NT")
 @pytest.mark.parametrize("name", BESIDE)
-def test_what_is_of_one_image_serves_all_of_a_stack(name, tmp_path):
-    options = {"sigma": 10, "axes": "XYZN"} | OPTIONS | {name: BESIDE[name]}
+def test_what_is_of_one_image_serves_all_of_a_stack(name, along, tmp_path):
+    options = {"sigma": 10, "axes": f"XYZ{along}"} | OPTIONS | {name: BESIDE[name]}
     expected = each(**{name: BESIDE[name]})
     np.testing.assert_array_equal(nlmeans.denoise(SERIES, **options), expected)
     np.save(tmp_path / "in.npy", SERIES)
@@ -41,12 +42,34 @@ def test_what_is_of_one_image_serves_all_of_a_stack(name, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("along", "NT")
 @pytest.mark.parametrize("name", BESIDE)
-def test_what_is_of_one_image_serves_all_of_a_lazy_stack(name):
+def test_what_is_of_one_image_serves_all_of_a_lazy_stack(name, along):
     da = pytest.importorskip("dask.array", reason="dask is not installed: pip install 'nlmeans[scale]'")
-    options = {"sigma": 10, "axes": "XYZN"} | OPTIONS | {name: BESIDE[name]}
+    options = {"sigma": 10, "axes": f"XYZ{along}"} | OPTIONS | {name: BESIDE[name]}
     found = nlmeans.denoise(da.from_array(SERIES, chunks=(8, 9, 5, 2)), **options).compute(scheduler="sync")
     np.testing.assert_allclose(found, each(**{name: BESIDE[name]}), atol=1e-3)
+
+
+@pytest.mark.parametrize("axes", ["TZCYX", "CZTYX", "ZTYXC"])
+def test_volumes_in_time_are_averaged_over_z_and_over_time_where_z_is_named_n(axes, tmp_path):
+    order = ["TZCYX".index(axis) for axis in axes]
+    image = RNG.normal(100, 10, (2, 5, 3, 12, 14)).astype(np.float32)
+    options = {"sigma": 10} | OPTIONS
+    turned = image.transpose(order)
+    found = nlmeans.denoise(turned, axes=axes, **options).transpose(np.argsort(order))
+    np.testing.assert_array_equal(found, [nlmeans.denoise(one, axes="ZCYX", **options) for one in image])
+    over_time = nlmeans.denoise(turned, axes=axes.replace("Z", "N"), **options).transpose(np.argsort(order))
+    each = [nlmeans.denoise(image[:, k], axes="TCYX", **options) for k in range(5)]
+    np.testing.assert_array_equal(over_time, np.stack(each, axis=1))
+    np.save(tmp_path / "in.npy", turned)
+    large.denoise(tmp_path / "in.npy", tmp_path / "out.npy", axes=axes, **options)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy").transpose(np.argsort(order)), found, atol=1e-3)
+
+
+def test_weights_are_of_one_time(tmp_path):
+    with pytest.raises(ValueError, match=r"weights are those of one image.*'TZYX'"):
+        nlmeans.weight_map(np.zeros((2, 5, 9, 9)), (0, 0, 4, 4), 10, axes="TZYX")
 
 
 def test_one_sigma_an_image(tmp_path):
@@ -92,12 +115,12 @@ def test_a_mask_and_a_map_of_one_frame_serve_a_video():
 @given(data=st.data())
 @settings(max_examples=60)
 def test_every_shape_that_lacks_axes_is_understood_or_ambiguous(data):
-    axes = data.draw(st.sampled_from(["NYX", "NTYX", "NZYXC", "YXC", "XYZN", "TYXC"]))
+    axes = data.draw(st.sampled_from(["NYX", "NTYX", "NZYXC", "YXC", "XYZN", "TYXC", "TZCYX"]))
     sides = tuple(data.draw(st.integers(1, 4)) for _ in axes)
     what = data.draw(st.sampled_from(["mask", "sigma", "guide"]))
     of = Layout(axes.replace("C", "") if what == "mask" else axes)
     sides = tuple(side for axis, side in zip(axes, sides, strict=True) if axis in of.axes)
-    optional = {"mask": "NT", "sigma": "NTC", "guide": "NC"}[what]
+    optional = {"mask": "NT", "sigma": "NTC", "guide": "NC"}[what] + of.separate
     lacking = data.draw(st.sets(st.sampled_from(sorted(set(of.axes) & set(optional)) or ["-"])))
     kept = "".join(axis for axis in of.axes if axis not in lacking)
     shape = tuple(side for axis, side in zip(of.axes, sides, strict=True) if axis in kept)

@@ -41,6 +41,7 @@ class Jpeg(Format):
 
     name, endings, magic = "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (b"\xff\xd8\xff",)
     write_options = ("jpeg_quality",)
+    loses = "what compression takes, at the quality of the file that was read; all pictures in it but the first"
 
     def read(self, request: Request) -> Picture:
         """Read a grey or colour JPEG."""

@@ -100,6 +100,7 @@ class Nifti(Format):
     name, endings = "NIfTI", (".nii", ".nii.gz")
     needs, extra = "nibabel", "medical"
     x_first, colours = True, False
+    loses = "what follows the pixels; complex numbers and colours are refused, and files in pairs"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins like a NIfTI, or is a gzip file, which may hold one."""

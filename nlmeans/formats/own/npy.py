@@ -19,6 +19,7 @@ class Npy(Format):
     """One array, and nothing that a picture says besides."""
 
     name, endings, magic = "NPY", (".npy",), (b"\x93NUMPY",)
+    loses = "all but the pixels: there is no place for more"
 
     def read(self, request: Request) -> Picture:
         """Read an array; its axes are named only where two dimensions leave no choice."""

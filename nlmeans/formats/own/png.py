@@ -75,6 +75,7 @@ class Png(Format):
     """One picture of 8 or 16 bits a sample, grey or RGB, with or without alpha."""
 
     name, endings, magic = "PNG", (".png",), (SIGNATURE,)
+    loses = "a palette, which becomes RGB; fewer bits than 8, interlacing, the date and the background's colour"
 
     def __init__(self, band: int = 1 << 22) -> None:
         self.band = band  # bytes that are compressed at a time

@@ -200,7 +200,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--noise", "poisson:gain=1,sigma=inf"], "must be finite"),
         (["--quality", "good"], "--quality"),
         (["--axes", "QX"], "must be made of N (separate images)"),
-        (["--axes", "TZYX"], "can hold T or Z, not both"),
+        (["--axes", "NTZYX"], "can hold two of N, T and Z"),
         (["--axes", "YXC", "--channel-axis", "2"], "is short for --axes: give one of them"),
         (["--mask", "none.png"], "'--mask': must be a file that exists; got 'none.png'"),
         (["--guide", "none.png"], "'--guide': must be a file that exists; got 'none.png'"),

@@ -338,32 +338,6 @@ def test_names_of_axes_that_are_not_known_are_never_guessed():
 # --- kinds of pixels ---
 
 
-def test_12_bits_need_imagecodecs():
-    side = 16
-    tags = [
-        (256, 3, side),
-        (257, 3, side),
-        (258, 3, 12),
-        (259, 3, 1),
-        (262, 3, 1),
-        (273, 4, 134),
-        (277, 3, 1),
-        (278, 3, side),
-    ]
-    tags.append((279, 4, side * side * 3 // 2))
-    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + b"".join(
-        struct.pack("<HHII", t, k, 1, v) for t, k, v in tags
-    )
-    Path("a.tif").write_bytes((head + bytes(4)).ljust(134, b"\0") + bytes(384))
-    try:
-        import imagecodecs  # noqa: F401
-    except ImportError:
-        with pytest.raises(PictureError, match="packed to 12 bits a sample needs imagecodecs"):
-            formats.read("a.tif")
-    else:
-        assert formats.read("a.tif").pixels.shape == (side, side)
-
-
 def test_bits_in_lzw_need_imagecodecs():
     there = GREY > 100
     Image.fromarray(there).save("a.tif", compression="tiff_lzw")

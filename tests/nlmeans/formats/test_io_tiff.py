@@ -141,7 +141,7 @@ def test_pictures_of_different_sizes_are_refused(tmp_path):
 def test_thumbnail_is_left_out(tmp_path, caplog):
     with tifffile.TiffWriter(tmp_path / "in.tif") as writer:
         writer.write(noise("uint8"), metadata=None)
-        writer.write(noise("uint8", 5, 6), metadata=None, subfiletype=1)
+        writer.write(noise("uint8", 5, 6, 3), metadata=None, subfiletype=1, photometric="rgb")
     with caplog.at_level(logging.WARNING, "nlmeans"):
         through(tmp_path / "in.tif", tmp_path / "out.tif")
     assert "thumbnails" in caplog.text
@@ -241,7 +241,7 @@ def test_tiff_compressions_without_imagecodecs(tmp_path, compression):
     program = """
 import sys; sys.modules["imagecodecs"] = None
 import numpy as np
-from nlmeans import io
+from nlmeans import formats
 for name in ("uint16", "float32"):
     try:
         assert (formats.read(f"{name}.tif").pixels == np.load(f"{name}.npy")).all()

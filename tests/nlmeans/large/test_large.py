@@ -213,11 +213,11 @@ def test_a_store_of_five_axes_and_what_it_says_of_them():
         "tczyx",
         [1] * 5,
     )
-    with pytest.raises(ValueError, match="T or Z, not both"):
-        denoise("two.zarr", "three.zarr")
+    denoise("two.zarr", "two of them.zarr", sigma=10, quality="fast")
     denoise("two.zarr/s0", "three.zarr", sigma=10, axes="NCZYX", quality="fast")
     ref = nlmeans.denoise(np.stack([GREY] * 4).reshape(2, 2, 150, 170), 10, axes="NZYX", quality="fast")
     assert_is(ref, zarr.open("three.zarr")[:, 0])
+    assert_is(ref, zarr.open("two of them.zarr/s0")[:, 0])
 
 
 def test_images_that_share_chunks():

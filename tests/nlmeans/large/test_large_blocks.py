@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nlmeans.formats.own.zarr.regions import means
+from nlmeans.formats.pyramid import means
 from nlmeans.large import blocks
 
 RNG = np.random.default_rng(0)

@@ -14,6 +14,7 @@ class Raw(Format):
 
     name, endings = "camera RAW", foreign.RAW
     needs, extra = "rawpy", "raw"
+    loses = "the mosaic: it is developed, and written as TIFF, PNG or NPY; the maker's own notes"
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file is named or begins as those of cameras; a DNG begins as any TIFF does."""

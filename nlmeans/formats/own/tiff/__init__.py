@@ -13,20 +13,24 @@ from ...picture import Picture, Request
 class Tiff(Format):
     """One picture or stack of any type, with what its file says besides."""
 
-    name, endings = "TIFF", (".tif", ".tiff")
+    name, endings, has_series = "TIFF", (".tif", ".tiff"), True
+    loses = (
+        "other pictures, thumbnails and masks in the file; a palette, which becomes RGB; compressions other than "
+        "deflate; by regions smaller copies, too"
+    )
     magic = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
     def read(self, request: Request) -> Picture:
-        """Read the one picture or stack of a file."""
+        """Read the one picture or stack of a file, or that which is asked for."""
         from . import whole
 
         return whole.read(request)
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write back into a copy of the file that was read, or a new file."""
-        from . import whole
+        from . import saving
 
-        whole.write(part, picture)
+        saving.write(part, picture)
 
     def open(self, request: Request) -> Source:
         """Read the header, and refuse what cannot be filtered by regions."""

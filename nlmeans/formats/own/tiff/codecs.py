@@ -1,4 +1,4 @@
-"""What tifffile leaves to imagecodecs (80 MB installed) and photographs need: LZW, and the predictor of floats."""
+"""What tifffile leaves to imagecodecs (80 MB installed): LZW, the predictor of floats, packed samples of few bits."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def provide() -> None:
     try:
         import imagecodecs  # noqa: F401
     except ImportError:
+        from tifffile import _imagecodecs
+
+        _imagecodecs.packints_decode = unpack_bits
         TIFF.DECOMPRESSORS._codecs.update({code: unpack_deflate for code in DEFLATE} | {LZMA: unpack_lzma})
     known: Any
     for known, code, function in (
@@ -92,6 +95,22 @@ def unpack_lzw(data: bytes, /, *, out: int) -> bytes:
     start = struct.pack("<2sHI", b"II", 42, 8 + len(data) + len(padding))
     file = b"".join((start, data, padding, struct.pack("<H", len(entries)), directory, b"\0\0\0\0"))
     return np.asarray(TiffImagePlugin.TiffImageFile(BytesIO(file))).tobytes()
+
+
+def unpack_bits(
+    data: bytes, /, dtype: Any, bitspersample: int, runlen: int = 0, *, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return whole numbers of any count of bits up to their type's; a row of ``runlen`` of them begins with a byte."""
+    stored, kind = np.frombuffer(data, np.uint8), np.dtype(dtype)
+    if bitspersample == 8 * kind.itemsize:
+        return stored.view(kind)
+    count = runlen or 8 * len(stored) // bitspersample
+    width = -(-count * bitspersample // 8)
+    rows = np.unpackbits(stored[: len(stored) // width * width].reshape(-1, width), axis=1)
+    bits = rows[:, : count * bitspersample].reshape(-1, bitspersample)
+    wide = 8 * kind.itemsize
+    whole = np.packbits(np.pad(bits, ((0, 0), (wide - bitspersample, 0))), axis=1)
+    return whole.reshape(-1).view(kind.newbyteorder(">")).astype(kind)
 
 
 def undo_float_predictor(data: np.ndarray, /, *, axis: int, out: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -21,10 +21,11 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Described:
-    """The first image of the metadata: sides of a pixel by X, Y and Z as far as they are there, and their unit."""
+    """An image of the metadata."""
 
-    sides: dict[str, float]
+    sides: dict[str, float]  # of a pixel by X, Y and Z, as far as they are there
     unit: str | None
+    channels: tuple[str, ...] | None = None  # their names, if all have one
 
     @classmethod
     def of(cls, sides: Mapping[str, Any], units: Mapping[str, Any]) -> Described:
@@ -43,8 +44,8 @@ class Described:
         return cls({axis: side * (LENGTHS[own] / LENGTHS[unit]) for axis, (side, own) in lengths.items()}, unit)
 
 
-def described(xml: str, filename: str) -> Described:
-    """Return what the metadata of a file say.
+def described(xml: str, filename: str) -> list[Described]:
+    """Return what the metadata of a file say of each of its images.
 
     Raises
     ------
@@ -60,13 +61,43 @@ def described(xml: str, filename: str) -> Described:
         _check_planes(each)
         _check_files(each, root.get("UUID"), filename)
     _check_modulo(root)
-    if not pixels:
-        return Described({}, None)
+    return [_described(each) for each in pixels]
+
+
+def _described(pixels: Any) -> Described:
     names = {axis: f"PhysicalSize{axis}" for axis in "XYZ"}
-    return Described.of(
-        {axis: pixels[0].get(name) for axis, name in names.items()},
-        {axis: pixels[0].get(f"{name}Unit", "µm") for axis, name in names.items()},
+    said = Described.of(
+        {axis: pixels.get(name) for axis, name in names.items()},
+        {axis: pixels.get(f"{name}Unit", "µm") for axis, name in names.items()},
     )
+    channels = tuple(each.get("Name", "") for each in pixels if _name(each) == "Channel")
+    return replace(said, channels=channels if channels and all(channels) else None)
+
+
+def plain(xml: str, number: int) -> str:
+    """Return the metadata of one image alone, for a file whose pages follow each other in the order that they name."""
+    root = ElementTree.fromstring(xml)
+    space = root.tag.partition("}")[0] + "}"
+    ElementTree.register_namespace("", space[1:-1])
+    root.attrib.pop("UUID", None)
+    images = [each for each in root if _name(each) == "Image"]
+    for image in images[:number] + images[number + 1 :]:
+        root.remove(image)
+        for holder in list(root.iter()):
+            for each in [one for one in holder if _name(one) == "ImageRef" and one.get("ID") == image.get("ID")]:
+                holder.remove(each)
+    for pixels in root.iter(f"{space}Pixels"):
+        places = pixels.findall(f"{space}TiffData")
+        for place in places[1:]:
+            pixels.remove(place)
+        for place in places[:1]:
+            place.clear()
+    return ElementTree.tostring(root, encoding="us-ascii", xml_declaration=True).decode()
+
+
+def naming(channels: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return names of channels as tifffile takes them for OME metadata."""
+    return {} if channels is None else {"Channel": {"Name": list(channels)}}
 
 
 def size(spacing: tuple[float, ...] | None, unit: str | None, axes: str) -> dict[str, Any]:

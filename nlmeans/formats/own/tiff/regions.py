@@ -19,8 +19,8 @@ from ....pairwise.tiles import available_cpus
 from ... import exif
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...atomic import reserve
-from ...picture import PictureError, Request, quoted
-from . import codecs, ome, whole
+from ...picture import PictureError, Request, naming, quoted
+from . import codecs, ome, saving, whole
 
 SIDE = 256
 """Side of the tiles of a packed file whose source had strips."""
@@ -58,14 +58,15 @@ class Grid:
 class _Opened:
     """What is known of a file. It is open only while it is read: not every system removes what is open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, request: Request) -> None:
         from tifffile import TiffFile
 
         codecs.provide()
-        self.path = path
-        with TiffFile(path) as self.tif:
-            self.size = whole.described(self.tif, path.name)
-            self.series = whole.only_series(self.tif)
+        self.path = request.path
+        with TiffFile(self.path) as self.tif:
+            said = whole.described(self.tif, self.path.name)
+            self.series = whole.chosen_series(self.tif, request)
+            self.size = whole.of_series(said, self.tif, self.series)
             self.page = self.series.keyframe
         self.lock, self.readers = threading.Lock(), 0
 
@@ -128,15 +129,13 @@ class _Opened:
 
 
 @lru_cache(maxsize=16)
-def _opened(path: Path, modified: int) -> _Opened:
-    return _Opened(path)
+def _opened_once(path: Path, series: str | None, modified: int) -> _Opened:
+    return _Opened(Request(path, None, None, 0, whole=False, series=series))
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[_Opened]:
-    """Yield a file that is open, and whose pages were read once."""
-    with _opened(path, path.stat().st_mtime_ns).reading() as opened:
-        yield opened
+def _opened(path: Path, series: str | None) -> _Opened:
+    """Return a file whose pages were read once."""
+    return _opened_once(path, series, path.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -146,13 +145,13 @@ class TiffSource(Source):
     path: Path
     info: ArrayInfo
     origin: whole.Origin
-    tile: tuple[int, int] | None
     big: bool
+    series: str | None = None
 
     @classmethod
     def open(cls, request: Request) -> TiffSource:
         """Read the header, and refuse what cannot be filtered by regions."""
-        with _reading(request.path) as opened:
+        with _opened(request.path, request.series).reading() as opened:
             return cls._of(request, opened)
 
     @classmethod
@@ -175,18 +174,19 @@ class TiffSource(Source):
         info = ArrayInfo(
             tuple(series.shape), dtype, axes if known else None, spacing, chunks,
             None if spacing is None else opened.size.unit, whole.nodata_of(origin, dtype),
+            naming(opened.size.channels, series.axes, series.shape),
         )  # fmt: skip
-        return cls(path, info, origin, grid.tile if page.is_tiled else None, bool(opened.tif.is_bigtiff))
+        return cls(path, info, origin, bool(opened.tif.is_bigtiff), request.series)
 
     def read(self, slices: Slices) -> np.ndarray:
         """Return a part."""
         try:
-            with _reading(self.path) as opened:
+            with _opened(self.path, self.series).reading() as opened:
                 return whole.bright(opened.read(slices), self.origin.white)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # decoders meet damaged files with exceptions of every kind
-            if (known := codecs.lacking(error, _opened(self.path, self.path.stat().st_mtime_ns).page)) is not None:
+            if (known := codecs.lacking(error, _opened(self.path, self.series).page)) is not None:
                 raise known from None
             raise PictureError(f"{self.path} is damaged or cannot be unpacked: {quoted(error)}") from error
 
@@ -213,10 +213,10 @@ class TiffTarget(Target):
     def create(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
         """Write all but the pixels, and take the room that they need."""
         target = cls.made_of(path, info, source)
-        if target.source is not None and target._origin.in_place and target.source.tile is None:
+        if target.source is not None and target._origin.in_place and target._origin.tile is None:
             shutil.copyfile(target.source.path, path)
         else:
-            packing = (*whole.PACKING, "predictor")
+            packing = (*saving.PACKING, "predictor")
             target._save(path, None, {name: value for name, value in target._given().items() if name not in packing})
             reserve(path)
         return target
@@ -237,12 +237,14 @@ class TiffTarget(Target):
     def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
-        return tifffile.memmap(self.path, mode=mode).reshape(self.info.shape)
+        order = self._order
+        stored = tifffile.memmap(self.path, mode=mode).reshape([self.info.shape[axis] for axis in order])
+        return stored.transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Pack and tile the file, if its source was; return the new one, or else this."""
         given = self._given()
-        tile = None if self.source is None else self.source.tile
+        tile = None if self.source is None else self.source.origin.tile
         if self.source is None or not (tile or "compression" in given) or given.get("imagej"):
             return self.path
         tile, packing = tile or (SIDE, SIDE), {"maxworkers": available_cpus()} if "compression" in given else {}
@@ -260,29 +262,44 @@ class TiffTarget(Target):
         dtype = self.info.dtype
         return self.source.origin if dtype == self.source.info.dtype else self.source.origin.typed(dtype)
 
+    @property
+    def _order(self) -> list[int]:
+        """The numbers of the axes in the order of the file."""
+        said = {} if self.source is not None else self._new_metadata()
+        axes = self.info.axes or ""
+        if "ome" not in said:
+            return list(range(self.info.ndim))
+        return [axes.index(axis) for axis in said["metadata"]["axes"]]
+
     def _given(self) -> dict[str, Any]:
         """Return what tifffile takes for the file."""
-        shape: dict[str, Any] = {"shape": self.info.shape, "dtype": self.info.dtype}
+        shape = tuple(self.info.shape[axis] for axis in self._order)
+        given: dict[str, Any] = {"shape": shape, "dtype": self.info.dtype}
         if self.source is not None and self.source.big:
-            shape["bigtiff"] = True
+            given["bigtiff"] = True
         if self.source is not None:
-            return whole.options(self._origin, self.info.dtype) | shape
-        axes = self.info.axes or ""
-        if axes.endswith("YXC") and self.info.shape[-1] == 3:
-            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}} | shape
+            return saving.options(self._origin, self.info.dtype) | given
+        return self._new_metadata() | given
+
+    def _new_metadata(self) -> dict[str, Any]:
+        """Return what a file that is made of another kind says of its pixels."""
+        axes, channels = self.info.axes or "", naming(self.info.channels, self.info.axes, self.info.shape)
+        if axes.endswith("YXC") and self.info.shape[-1] == 3 and channels is None:
+            return {"photometric": "rgb", "planarconfig": "contig", "metadata": {"axes": axes[:-1] + "S"}}
         named = {"axes": axes.replace("N", "I")} if len(axes) > 2 else None
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        return (
-            {"photometric": "minisblack", "metadata": named} | whole.ome_options(axes, spacing, self.info.unit) | shape
-        )
+        said = saving.ome_options(axes, spacing, self.info.unit, channels)
+        return {"photometric": "minisblack", "metadata": named} | said
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any]) -> None:
         origin = None if self.source is None else self.source.origin
         camera = None if self.source is None or self.source.big else exif.from_tiff(self.source.path)
-        tags = whole.declaring(self.info.nodata) if origin is None else dict(origin.tags)
-        whole.save(path, pixels, camera, tags, given)
+        tags = saving.declaring(self.info.nodata) if origin is None else dict(origin.tags)
+        if self.source is not None and self.info.nodata is None and self.source.info.nodata is not None:
+            del tags[whole.NODATA]  # of pixels that are none of those that were read
+        saving.save(path, pixels, camera, tags, given)
 
     def _tiles(self, tile: tuple[int, int], stop: Callable[[], None]) -> Iterator[np.ndarray]:
         """Yield the tiles of all pages in the order of a file."""

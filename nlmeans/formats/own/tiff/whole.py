@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import exif
-from ...picture import Picture, PictureError, Request, declared
+from ...picture import Picture, PictureError, Request, declared, naming, quoted
 from . import codecs, ome, segments
 
 logger = logging.getLogger("nlmeans")
@@ -30,8 +30,6 @@ KEPT = (
     *(269, 271, 272, 274, 285, 315, 316, 33432, 700, 33723, 34377),
     *(33550, 33922, 34264, 34735, 34736, 34737, 42112, NODATA),
 )
-# What is left of noise packs badly at any level; the higher ones take long for next to nothing.
-PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
 PER_INCH = {2: 1.0, 3: 2.54}  # resolution units
 
 
@@ -51,24 +49,28 @@ class Origin:
     imagej: dict[str, Any] | None
     ome: str | None
     white: int | None
+    tile: tuple[int, int] | None  # sides of tiles
+    levels: tuple[tuple[int, ...], ...]  # shapes of the smaller copies that belong to it, the largest first
     tags: dict[int, tuple[int, Any, Any]] = field(repr=False)
 
     def typed(self, dtype: np.dtype) -> Origin:
-        """Return what is written back of a file whose pixels become floating-point numbers."""
-        name = "double" if dtype == np.float64 else "float"
+        """Return what is written back of a file whose pixels become numbers of another type, and 0 black."""
+        name = {"float64": "double", "float32": "float"}.get(dtype.name, dtype.name)
         ome = None if self.ome is None else re.sub(r'(<Pixels\b[^>]*\sType=")[^"]*', rf"\g<1>{name}", self.ome)
         ome = None if ome is None else re.sub(r'\sSignificantBits="[^"]*"', "", ome)
-        return replace(self, in_place=False, ome=ome)
+        shown = MIN_IS_BLACK if self.photometric == MIN_IS_WHITE else self.photometric
+        return replace(self, in_place=False, ome=ome, white=None, photometric=shown)
 
 
 def read(request: Request) -> Picture:
-    """Read the one picture or stack of a TIFF."""
+    """Read the one picture or stack of a TIFF, or that which is asked for."""
     from tifffile import TiffFile
 
     codecs.provide()
     with TiffFile(request.path) as tif:
-        size = described(tif, request.path.name)
-        series = only_series(tif)
+        said = described(tif, request.path.name)
+        series = chosen_series(tif, request)
+        size = of_series(said, tif, series)
         page = series.keyframe
         check_series(tif, series, page, request)
         try:
@@ -101,56 +103,22 @@ def read(request: Request) -> Picture:
         nodata=nodata_of(origin, array.dtype), native=origin,
     )  # fmt: skip
     spacing = ome.in_rows(size, picture.dimensions)  # of the axes as whoever asks names them
-    return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit)
+    channels = naming(size.channels, series.axes, series.shape)
+    return replace(picture, spacing=spacing, unit=None if spacing is None else size.unit, channels=channels)
 
 
-def write(part: Path, picture: Picture) -> None:
-    """Write back into a copy of the file that was read, or a new file."""
-    import tifffile
-
-    origin = picture.native
-    if not isinstance(origin, Origin):
-        _write_new(part, picture)
-        return
-    array = _join(picture, origin)
-    if origin.in_place:
-        shutil.copyfile(origin.path, part)
-        stored = tifffile.memmap(part, mode="r+")
-        stored[...] = array.reshape(stored.shape)
-        stored.flush()
-        return
-    save(part, array, picture.exif, origin.tags, options(origin, array.dtype))
+def of_series(said: list[ome.Described], tif: Any, series: Any) -> ome.Described:
+    """Return what is said of one of the pictures of a file."""
+    number = tif.series.index(series)
+    return said[number] if len(said) == len(tif.series) else ome.Described({}, None)
 
 
-def options(origin: Origin, dtype: np.dtype) -> dict[str, Any]:
-    """Return what a file that is written anew says besides its pixels and tags, as tifffile takes it."""
-    # A palette is left here only with ImageJ and OME, where it colours shades for display.
-    shown = MIN_IS_BLACK if origin.photometric == PALETTE else origin.photometric
-    given: dict[str, Any] = {"photometric": shown, "metadata": None}
-    if "S" in origin.axes:
-        given["planarconfig"] = "contig" if origin.axes.endswith("S") else "separate"
-        given["extrasamples"] = origin.extrasamples
-    if origin.imagej is not None:
-        given |= {"imagej": True, "metadata": origin.imagej | {"axes": origin.axes}}
-    elif origin.ome is not None:
-        given["description"] = origin.ome
-    elif len(origin.axes.replace("S", "")) > 2 and set(origin.axes) <= set("TZCYXS"):
-        given["metadata"] = {"axes": origin.axes}
-    if origin.resolution and origin.imagej is not None:
-        given["resolution"] = origin.resolution
-    elif origin.resolution:
-        given |= {"resolution": origin.resolution, "resolutionunit": origin.unit}
-    if origin.compressed and origin.imagej is None:
-        given |= PACKING | {"predictor": dtype.kind in "iu"}
-    return given
-
-
-def described(tif: Any, filename: str) -> ome.Described:
-    """Return what OME or ImageJ metadata say of a pixel's size, and refuse them where they are damaged."""
+def described(tif: Any, filename: str) -> list[ome.Described]:
+    """Return what OME or ImageJ metadata say of each picture, and refuse them where they are damaged."""
     if tif.is_ome:
         return ome.described(tif.ome_metadata, filename)
     if not tif.is_imagej:
-        return ome.Described({}, None)
+        return []
     stated = tif.imagej_metadata
     x, y = (tif.pages[0].tags.valueof(code) for code in (282, 283))
     sides = {
@@ -158,7 +126,7 @@ def described(tif: Any, filename: str) -> ome.Described:
         "Y": y[1] / y[0] if y and y[0] else 0.0,
         "Z": stated.get("spacing", 0.0),
     }
-    return ome.Described.of(sides, dict.fromkeys("XYZ", stated.get("unit")))
+    return [ome.Described.of(sides, dict.fromkeys("XYZ", stated.get("unit")))]
 
 
 def bright(pixels: np.ndarray, white: int | None) -> np.ndarray:
@@ -175,22 +143,39 @@ def nodata_of(origin: Origin, dtype: np.dtype) -> float | None:
     return value if value is None or origin.white is None else float(int(value) ^ origin.white)
 
 
-def only_series(tif: Any) -> Any:
-    """Return the one picture or stack that a file holds."""
+def chosen_series(tif: Any, request: Request) -> Any:
+    """Return the one picture or stack that a file holds, or that which is asked for; thumbnails and masks are none."""
     first = tif.pages[0]
     if DNG_VERSION in first.tags or first.photometric in SENSOR:
         raise PictureError("camera RAW must be named as such: this is a DNG, whose name must end in .dng")
     series = [s for s in tif.series if s.keyframe is not None and not (s.keyframe.is_reduced or s.keyframe.is_mask)]
-    if len(series) != 1:
-        shapes = ", ".join(str(s.shape) for s in series[:4])
-        raise PictureError(f"a TIFF must hold one picture or stack: this holds {len(series)}, of shapes {shapes}")
-    if len(tif.series) > 1 or len(series[0].levels) > 1:
-        logger.warning("%s: thumbnails, masks and smaller copies in the file are not written back", tif.filehandle.path)
-    page = series[0].keyframe
+    number = request.chosen([s.name for s in series])
+    if number is None and len(series) != 1:
+        shapes = ", ".join(str(s.shape) + f" {quoted(s.name)}" * bool(s.name) for s in series[:4])
+        raise PictureError(
+            f"a TIFF must hold one picture or stack: this holds {len(series)}, of shapes {shapes}; choose one by its "
+            "number from 0, or its name, with --series (series=)"
+        )
+    picked = series[number or 0]
+    lost = ["other pictures"] * (len(series) > 1) + ["thumbnails and masks"] * (len(tif.series) > len(series))
+    lost += ["smaller copies"] * (len(picked.levels) > 1 and not (request.whole and levels_of(picked)))
+    if lost:
+        logger.warning("%s: %s in the file are not written back", tif.filehandle.path, " and ".join(lost))
+    page = picked.keyframe
     value = None if page.dtype is None else declared(page.tags.valueof(NODATA), page.dtype)
     if value is not None:  # for tiles that are left out; tifffile takes 0 for the least float32
         page.nodata = page.dtype.type(value)
-    return series[0]
+    return picked
+
+
+def levels_of(series: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of the smaller copies of a picture; none where they are something else."""
+    shapes = [tuple(level.shape) for level in series.levels]
+    alike = all(level.axes == series.axes and level.dtype == series.dtype for level in series.levels)
+    smaller = all(
+        0 < small <= large for one, next_ in pairwise(shapes) for large, small in zip(one, next_, strict=False)
+    )
+    return tuple(shapes[1:]) if alike and smaller else ()
 
 
 def check_series(tif: Any, series: Any, page: Any, request: Request) -> None:
@@ -240,25 +225,9 @@ def origin_of(tif: Any, series: Any, page: Any, request: Request) -> Origin:
         request.path.resolve(), series.kind.lower(), series.axes, series.dataoffset is not None and alone,
         page.compression != 1, photometric, tuple(int(sample) for sample in page.extrasamples), resolution,
         int(page.tags.valueof(296, default=2)), dict(tif.imagej_metadata) if tif.is_imagej else None,
-        _plain_ome(tif.ome_metadata) if tif.is_ome else None, white, tags,
+        ome.plain(tif.ome_metadata, tif.series.index(series)) if tif.is_ome else None, white,
+        (page.tilelength, page.tilewidth) if page.is_tiled else None, levels_of(series), tags,
     )  # fmt: skip
-
-
-def _plain_ome(xml: str) -> str:
-    """Return the metadata for a file whose pages follow each other in the order that it names."""
-    from xml.etree import ElementTree
-
-    root = ElementTree.fromstring(xml)
-    space = root.tag.partition("}")[0] + "}"
-    ElementTree.register_namespace("", space[1:-1])
-    root.attrib.pop("UUID", None)
-    for pixels in root.iter(f"{space}Pixels"):
-        places = pixels.findall(f"{space}TiffData")
-        for place in places[1:]:
-            pixels.remove(place)
-        for place in places[:1]:
-            place.clear()
-    return ElementTree.tostring(root, encoding="us-ascii", xml_declaration=True).decode()
 
 
 def _split(array: np.ndarray, origin: Origin) -> tuple[np.ndarray, np.ndarray | None, str]:
@@ -278,14 +247,6 @@ def _split(array: np.ndarray, origin: Origin) -> tuple[np.ndarray, np.ndarray | 
     return pixels, alpha if alpha.shape[-1] else None, axes + "C"
 
 
-def _join(picture: Picture, origin: Origin) -> np.ndarray:
-    """Undo `_split`, and what was turned round."""
-    if origin.photometric == MIN_IS_WHITE:
-        picture = replace(picture, pixels=bright(picture.pixels, origin.white))
-    array = picture.with_alpha()
-    return np.moveaxis(array, -1, origin.axes.index("S")) if "S" in origin.axes else array
-
-
 def _look_up(indices: np.ndarray, lookup: np.ndarray, origin: Origin) -> tuple[np.ndarray, Origin]:
     """Return colours for indices; of 8 bits where the entries' 16 say no more."""
     high = lookup >> 8
@@ -301,61 +262,3 @@ def advice(axes: str) -> str:
         return "add --axes with one letter a dimension: N separate images, T time, Z depth, C channels, Y, X"
     volume, video, images = ("".join(axis if axis in "CYX" else letter for axis in axes) for letter in "ZTN")
     return f"add --axes {volume} for a volume, {video} for a video, {images} for separate images"
-
-
-def _write_new(part: Path, picture: Picture) -> None:
-    """Write pixels that did not come from a TIFF."""
-    pixels, axes = picture.pixels, picture.dimensions
-    rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3
-    options: dict[str, Any] = {"photometric": "rgb" if rgb else "minisblack", "metadata": None}
-    if rgb:
-        options["planarconfig"] = "contig"
-        pixels = np.moveaxis(pixels, axes.index("C"), -1)
-    elif len(axes) > 2:
-        options["metadata"] = {"axes": axes.replace("N", "I")}
-    options |= ome_options(axes.replace("C", "S") if rgb else axes, picture.spacing, picture.unit)
-    if picture.alpha is not None:
-        options |= {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
-        pixels = picture.with_alpha()
-    if picture.dpi:
-        options |= {"resolution": picture.dpi, "resolutionunit": "inch"}
-    tags = declaring(picture.nodata)
-    if picture.icc:
-        tags[PROFILE] = (7, len(picture.icc), picture.icc)
-    if picture.exif:
-        parsed = exif.load(picture.exif)
-        tags |= {code: (2, None, str(parsed[code])) for code in exif.CREDITS if parsed.get(code)}
-        tags[exif.ORIENTATION] = (3, 1, exif.orientation(picture.exif))
-    save(part, pixels, picture.exif, tags, options)
-
-
-def declaring(nodata: float | None) -> dict[int, tuple[int, Any, Any]]:
-    """Return the tag that declares a value to be no data, as GDAL writes it; none where there is no such value."""
-    return {} if nodata is None else {NODATA: (2, None, f"{nodata:.17g}")}
-
-
-def ome_options(axes: str, spacing: tuple[float, ...] | None, unit: str | None) -> dict[str, Any]:
-    """Return how a new file says a pixel's size, as tifffile takes it: in OME metadata, if they know its axes."""
-    if spacing is None or not set(axes) <= set("TZCYXS"):
-        return {}
-    rows = "".join(axis for axis in axes if axis != "S") + "S" * ("S" in axes)
-    return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes)}
-
-
-def save(
-    part: Path, pixels: Any, block: bytes | None, tags: dict[int, tuple[int, Any, Any]], options: dict[str, Any]
-) -> None:
-    """Write a TIFF: an array, or what tifffile takes in its place with ``shape`` and ``dtype``."""
-    import tifffile
-
-    given = {code: value for code, (_, _, value) in tags.items()}
-    extra = [(code, dtype, count, value, True) for code, (dtype, count, value) in tags.items() if code in KEPT]
-    if options["metadata"] is None and "description" not in options:
-        options["description"] = given.get(DESCRIPTION)
-    tifffile.imwrite(
-        part, pixels, byteorder=">" if options.get("imagej") else "<", software=given.get(SOFTWARE, "nlmeans"),
-        datetime=given.get(DATE), iccprofile=given.get(PROFILE), extratags=extra, **options,
-    )  # fmt: skip
-    # Their offsets have 32 bits; and ImageJ's files are big-endian, and have no camera.
-    if (ifds := exif.directories(block)) and part.stat().st_size < 2**31 and not options.get("imagej"):
-        exif.append(part, ifds)

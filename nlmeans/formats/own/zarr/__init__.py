@@ -14,12 +14,14 @@ from .places import CODECS, is_node, split
 class Zarr(Format):
     """A store of one array or image, of any type; a folder."""
 
-    name, endings = "Zarr", (".zarr",)
+    name, endings, has_series = "Zarr", (".zarr",), True
     needs, extra = "zarr", "scale"
+    loses = "labels, other images and groups in the store, unless --others copy or link brings them"
     codec_memory = CODECS
 
     def __init__(self) -> None:
         self.chunk = {"X": 256, "Y": 256, "Z": 32}  # sides of the chunks of an image that had none
+        self.side = 512  # of the smallest level of an image that had none, at most
         self.piece = 1 << 21  # pixels of a finer level that are held at once for a coarser one
 
     def store(self, path: Path) -> Path | None:
@@ -48,7 +50,7 @@ class Zarr(Format):
 
     def create(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Write all but the pixels."""
-        return self._regions().ZarrTarget.create(part, info, source, self.piece)
+        return self._regions().ZarrTarget.create(part, info, source, self.piece, self.side)
 
     def reopen(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Go on with a store that was created."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import logging
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ... import picture
 from ...arrays import ArrayInfo
 from ...picture import MOST_SHRUNK, PictureError, Request, declared, quoted, times
 
@@ -22,6 +25,13 @@ NAMES = {
     "y": "Y", "lat": "Y", "latitude": "Y", "x": "X", "lon": "X", "longitude": "X",
 }  # fmt: skip
 """Names of axes that are known, in small letters."""
+CHOOSE = "choose one by its number from 0, or its name, with --series (series=)"
+NODATA = ("_FillValue", "missing_value")
+"""Attributes that declare a value to stand for no data."""
+VERSION = "0.5"
+"""Of OME-Zarr, for images that were none."""
+AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+"""Types of axes, in the order in which OME-Zarr has them."""
 UNITS = {
     "picometer": "pm", "angstrom": "Å", "nanometer": "nm", "micrometer": "µm", "millimeter": "mm", "centimeter": "cm",
     "meter": "m", "inch": "in",
@@ -29,31 +39,102 @@ UNITS = {
 """Units of length as OME-Zarr names them."""
 
 
-def multiscale(group: Any, path: Path) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None]:
-    """Return what the metadata of a group say of its first image: levels, axes, scale and unit, as `Image` has them.
+def series(group: Any, request: Request) -> tuple[Any, int]:
+    """Return the group and the number within it of the image that is asked for.
+
+    A group holds several images by its own metadata, or as groups with numbers, as Bio-Formats writes them.
+    """
+    own = described(group)
+    if isinstance(own, dict) and "bioformats2raw.layout" in own:
+        inside = [name for name in _inside(group) if name.isdigit()]
+        inside.sort(key=int)
+        if request.series is None and len(inside) != 1:
+            raise PictureError(f"a group must hold one image: {request.path} holds {len(inside)}; {CHOOSE}")
+        return group[inside[request.chosen(inside) or 0]], 0
+    images = own.get("multiscales") if isinstance(own, dict) else None
+    images = images if isinstance(images, list) and images else [{}]
+    names = [str(image.get("name", "")) if isinstance(image, dict) else "" for image in images]
+    number = request.chosen(names)
+    if number is None and len(names) > 1:
+        logger.warning("%s: the first of %d images is taken; %s", request.path, len(names), CHOOSE)
+    return group, number or 0
+
+
+def described(group: Any) -> Any:
+    """Return what the attributes of a group say of images, in this version or before."""
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes)
+
+
+def only(attributes: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the attributes of a group with one of the images that it was."""
+    attributes = copy.deepcopy(attributes)
+    own = attributes.get("ome", attributes)
+    own["multiscales"] = [own["multiscales"][number]]
+    return attributes
+
+
+def multiscale(
+    group: Any, path: Path, number: int
+) -> tuple[tuple[str, ...], str | None, tuple[float, ...] | None, str | None, tuple[str, ...] | None]:
+    """Return what the metadata of a group say of one of its images, as `Image` has it.
+
+    That is levels, axes, scale, unit and names of channels.
 
     Raises
     ------
     PictureError
         If they are damaged, or name a level that is not there.
     """
-    images = _images(group, path)
+    image = _images(group, path)[number]
     try:
-        levels = _levels(images[0])
+        levels = _levels(image)
         arrays = [_array(group, level) for level in levels]
         count = arrays[0].ndim
         _require(all(array.ndim == count for array in arrays), "levels have different numbers of axes")
-        given = images[0].get("axes", list("tczyx"[-count:]))
+        given = image.get("axes", list("tczyx"[-count:]))
         _require(isinstance(given, list), f"axes is {quoted(given)}")
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in given]
-        scale = _scale(images[0], count)
+        scale = _scale(image, count)
     except PictureError as error:
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: {error}") from error.__cause__
-    if others := sorted(set(_inside(group)) - {level.partition("/")[0] for level in levels}):
-        logger.warning("%s: %s in it are not copied", path, ", ".join(others))
     known = letters([axis.get("name") for axis in axes], count)
     units = {UNITS.get(str(axis.get("unit"))) for axis in axes if str(axis.get("name")).lower() in ("x", "y", "z")}
-    return levels, known, scale, units.pop() if len(units) == 1 else None
+    channels = picture.naming(_channels(group), known, arrays[0].shape)
+    return levels, known, scale, units.pop() if len(units) == 1 else None, channels
+
+
+def _channels(group: Any) -> tuple[str, ...] | None:
+    """Return the names of channels, if all have one."""
+    own = described(group)
+    shown = own.get("omero") if isinstance(own, dict) else None
+    said = shown.get("channels") if isinstance(shown, dict) else None
+    if not isinstance(said, list):
+        return None
+    names = [each.get("label") if isinstance(each, dict) else None for each in said]
+    return tuple(map(str, names)) if all(isinstance(name, str) and name for name in names) else None
+
+
+def naming(info: ArrayInfo) -> dict[str, Any]:
+    """Return what OME-Zarr says of channels with names: with a colour and a range, without which it allows none."""
+    channels = picture.naming(info.channels, info.axes, info.shape)
+    if channels is None:
+        return {}
+    limits = None if info.dtype.kind == "f" else np.iinfo(info.dtype)
+    low, high = (0, 1) if limits is None else (int(limits.min), int(limits.max))
+    window = {"min": low, "max": high, "start": low, "end": high}
+    return {"omero": {"channels": [{"label": name, "color": "FFFFFF", "window": window} for name in channels]}}
+
+
+def shown(ome: dict[str, Any], planes: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Return the same metadata with ranges from what is in a plane of each channel, in which viewers show it."""
+    ome = copy.deepcopy(ome)
+    for channel, plane in zip(ome["omero"]["channels"], planes, strict=True):
+        values = plane[np.isfinite(plane)]
+        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+        ends = {"min": low, "max": high} if plane.dtype.kind == "f" else {}
+        channel["window"] |= {"start": low, "end": high} | ends
+    return ome
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -72,16 +153,13 @@ def _inside(group: Any) -> list[str]:
 
 def _images(group: Any, path: Path) -> list[dict[str, Any]]:
     """Return the descriptions of the images that a group is."""
-    attributes = dict(group.attrs)
-    own = attributes.get("ome", attributes)
+    own = described(group)
     images = own.get("multiscales") if isinstance(own, dict) else own
     if images is None or images == []:
         inside = ", ".join(_inside(group)[:6]) or "nothing"
         raise PictureError(f"a group must be an OME-Zarr image: name what is meant in {path}, which holds {inside}")
-    if not isinstance(own, dict) or not isinstance(images, list) or not isinstance(images[0], dict):
+    if not isinstance(own, dict) or not isinstance(images, list) or not all(isinstance(one, dict) for one in images):
         raise PictureError(f"the OME-Zarr metadata of {path} are damaged: they describe no image but {quoted(images)}")
-    if len(images) > 1:
-        logger.warning("%s: the first of %d images is taken", path, len(images))
     return images
 
 
@@ -151,10 +229,54 @@ def advice(array: Any) -> str | None:
     )
 
 
+def new(info: ArrayInfo, axes: str, shapes: Sequence[tuple[int, ...]]) -> dict[str, Any]:
+    """Return what a new OME-Zarr image says of itself: version, axes in their order, and levels of these shapes.
+
+    A pixel of a level is as large as those of the finest that it is the mean of, and lies in their middle.
+    """
+    sides = dict(zip((axis for axis in axes if axis in "ZYX"), spacing(info) or (), strict=False))
+    each = np.array([float(sides.get(axis, 1)) for axis in axes])
+    sets = []
+    for number, shape in enumerate(shapes):
+        ratio = np.divide(shapes[0], shape)
+        steps = [{"type": "scale", "scale": (each * ratio).tolist()}]
+        if number:
+            steps.append({"type": "translation", "translation": (each * (ratio - 1) / 2).tolist()})
+        sets.append({"path": str(number), "coordinateTransformations": steps})
+    image = {
+        "axes": [{"name": axis.lower(), "type": AXES[axis]} | unit(info, axis) for axis in axes],
+        "datasets": sets,
+    } | ({"type": "mean"} if len(sets) > 1 else {})
+    return {"version": VERSION, "multiscales": [image]} | naming(info)
+
+
+def spacing(info: ArrayInfo) -> tuple[float, ...] | None:
+    """Return the sides of a pixel along Z, Y and X, if all that there are of these are known."""
+    count = sum(axis in "ZYX" for axis in info.axes or "")
+    return info.spacing if info.spacing is not None and len(info.spacing) == count else None
+
+
+def smaller(shape: tuple[int, ...], axes: str, sizes_of: tuple[float, ...] | None, side: int) -> list[tuple[int, ...]]:
+    """Return the shapes of an image's levels, the finest first: the last picture is at most ``side`` pixels wide.
+
+    Sides of space are halved, but for those along which pixels are already twice as large as others; and Z, where
+    nothing is said of sizes.
+    """
+    space = [k for k, axis in enumerate(axes) if axis in "ZYX"]
+    sizes = dict(zip(space, sizes_of or [math.inf if axes[k] == "Z" else 1.0 for k in space], strict=True))
+    shapes = [shape]
+    while max(shapes[-1][k] for k in space if axes[k] != "Z") > side:
+        finest = min(size for k, size in sizes.items() if shapes[-1][k] > 1)
+        halved = [k for k in space if sizes[k] < 2 * finest and shapes[-1][k] > 1]
+        sizes |= {k: 2 * sizes[k] for k in halved}
+        shapes.append(tuple(n // 2 if k in halved else n for k, n in enumerate(shapes[-1])))
+    return shapes
+
+
 def unit(info: ArrayInfo, axis: str) -> dict[str, str]:
     """Return what OME-Zarr says of an axis's unit."""
     names = {letter: name for name, letter in UNITS.items()}
-    return {"unit": names[info.unit]} if info.unit in names and info.spacing and axis in "XYZ" else {}
+    return {"unit": names[info.unit]} if info.unit in names and spacing(info) and axis in "XYZ" else {}
 
 
 def check_size(array: Any, stored: int, there: int, request: Request, most: int = 2**24) -> int:
@@ -189,7 +311,7 @@ def nodata(array: Any, dtype: np.dtype, *, complete: bool) -> float | None:
     where xarray keeps it as such in version 2. A fill value of 0 is none: it is what nobody chose, and dark pixels have
     it too.
     """
-    for name in ("_FillValue", "missing_value"):
+    for name in NODATA:
         said = array.attrs.get(name)
         value = declared(_decoded(said), dtype) if said is not None else None
         if value is not None:

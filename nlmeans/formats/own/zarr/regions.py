@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
@@ -20,14 +20,12 @@ import zarr
 
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...picture import PictureError, Request, quoted
+from ...pyramid import means
 from . import metadata
 from .places import CODECS, METADATA, split
 
 logger = logging.getLogger("nlmeans")
 
-VERSION = "0.5"
-"""Of OME-Zarr, for images that were none."""
-AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 UNWRITTEN = ".partial"
 """End of the names of files that Zarr is about to write; it leaves those of a process that was killed."""
 
@@ -41,9 +39,11 @@ class Image:
     axes: str | None  # names of the axes
     scale: tuple[float, ...] | None  # sides of a pixel along all axes
     unit: str | None  # their unit along the axes of space, where it is one
+    channels: tuple[str, ...] | None  # their names
+    number: int = 0  # of this image among those that the metadata of its group describe
 
     @classmethod
-    def open(cls, path: Path) -> Image:
+    def open(cls, request: Request) -> Image:
         """Read the metadata.
 
         Raises
@@ -51,6 +51,7 @@ class Image:
         PictureError
             If there is no image.
         """
+        path = request.path
         store, within = split(path)
         if not store.exists():
             raise FileNotFoundError(f"there is no {store}")
@@ -59,8 +60,10 @@ class Image:
         except Exception as error:  # whatever is wrong with metadata
             raise PictureError(f"{path} is no Zarr array or group that can be read: {quoted(error)}") from error
         if isinstance(node, zarr.Array):
-            return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None)
-        return cls(node, *metadata.multiscale(node, path))
+            request.chosen([""])
+            return cls(node, (), metadata.letters(metadata.dimensions(node), node.ndim), None, None, None)
+        group, number = metadata.series(node, request)
+        return cls(group, *metadata.multiscale(group, path, number), number)
 
     @property
     def consolidated(self) -> bool:
@@ -75,8 +78,7 @@ class Image:
 
 def _place(path: Path, image: Image) -> Path:
     """Return the folder of an image's finest level."""
-    store, within = split(path)
-    return store / within / (image.levels[0] if image.levels else "")
+    return split(path)[0] / image.finest.path
 
 
 def _stored(place: Path) -> tuple[int, int]:
@@ -103,7 +105,7 @@ class ZarrSource(Source):
     def open(cls, request: Request) -> ZarrSource:
         """Read the metadata, refuse what nobody can count or hold, and warn of missing chunks."""
         path = request.path
-        image = Image.open(path)
+        image = Image.open(request)
         array = image.finest
         stored, there = _stored(_place(path, image))
         chunks = metadata.check_size(array, stored, there, request)
@@ -119,7 +121,8 @@ class ZarrSource(Source):
             sides = dict(zip(image.axes, image.scale, strict=True))
             spacing = tuple(sides[axis] for axis in "ZYX" if axis in sides)
         whole = tuple(array.shards or array.chunks)
-        return cls(path, ArrayInfo(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata), image)
+        info = ArrayInfo(array.shape, dtype, image.axes, spacing, whole, image.unit, nodata, image.channels)
+        return cls(path, info, image)
 
     @property
     def advice(self) -> str | None:
@@ -129,6 +132,16 @@ class ZarrSource(Source):
     @cached_property
     def _array(self) -> Any:
         return self.image.finest
+
+    @property
+    def others(self) -> list[Path]:
+        """What else is in the folder of a group: labels, other images, metadata of a maker."""
+        if not self.image.levels:
+            return []
+        place = split(self.path)[0] / self.image.node.path
+        known = {*METADATA, *(level.partition("/")[0] for level in self.image.levels)}
+        inside = sorted(place.iterdir())
+        return [one for one in inside if one.name not in known and not one.name.startswith(".")]
 
     def read(self, slices: Slices) -> np.ndarray:
         """Return a part."""
@@ -160,22 +173,24 @@ class ZarrTarget(Target):
     levels: tuple[str, ...]
     consolidated: bool
     piece: int  # pixels of a finer level that are held at once for a coarser one
+    new: bool = False  # whether it was made of another kind of file
 
     @classmethod
-    def create(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
+    def create(cls, path: Path, info: ArrayInfo, source: Source, piece: int, side: int) -> ZarrTarget:
         """Write all but the pixels."""
         if not isinstance(source, ZarrSource):
-            return cls._create_new(path, info, piece)
-        image = source.image
+            return cls._create_new(path, info, piece, side)
+        image, keeps = source.image, info.nodata is not None or source.info.nodata is None
         if image.levels:
             group = zarr.create_group(path, zarr_format=image.node.metadata.zarr_format)
-            group.attrs.update(copy.deepcopy(dict(image.node.attrs)))
+            group.attrs.update(metadata.only(dict(image.node.attrs), image.number))
         for name in image.levels or (None,):
             array = image.node[name] if name else image.node
             if info.dtype != source.info.dtype:  # what packs whole numbers may not do for others: Zarr's own choice
                 zarr.create_array(
                     path, name=name, shape=array.shape, dtype=info.dtype, chunks=array.chunks, shards=array.shards,
-                    zarr_format=array.metadata.zarr_format, fill_value=array.fill_value, attributes=dict(array.attrs),
+                    zarr_format=array.metadata.zarr_format, fill_value=array.fill_value if keeps else 0,
+                    attributes={key: said for key, said in array.attrs.items() if keeps or key not in metadata.NODATA},
                     dimension_names=getattr(array.metadata, "dimension_names", None),
                 )  # fmt: skip
                 continue
@@ -187,36 +202,65 @@ class ZarrTarget(Target):
         return cls(path, info, image.levels, image.consolidated, piece)
 
     @classmethod
-    def _create_new(cls, path: Path, info: ArrayInfo, piece: int) -> ZarrTarget:
+    def _create_new(cls, path: Path, info: ArrayInfo, piece: int, side: int) -> ZarrTarget:
         """Write an image that came from no Zarr: as OME-Zarr if its axes have names that this knows."""
-        axes = info.axes if info.axes and set(info.axes) <= set(AXES) else None
-        names = list(axes.lower()) if axes else None
-        array: dict[str, Any] = {
-            "shape": info.shape, "dtype": info.dtype, "chunks": info.chunks, "dimension_names": names,
-        }  # fmt: skip
+        array: dict[str, Any] = {"dtype": info.dtype}
         if info.nodata is not None:
             array |= metadata.declaring(info.nodata, info.dtype)
-        if axes is None:
-            zarr.create_array(path, **array)
-            return cls(path, info, (), False, piece)
+        target = cls(path, info, (), False, piece, new=True)
+        if not target._named:
+            zarr.create_array(path, shape=info.shape, chunks=info.chunks, **array)
+            return target
+        shape, chunks = (tuple(sides[k] for k in target._order) for sides in (info.shape, info.chunks))
+        axes = "".join((info.axes or "")[k] for k in target._order)
+        shapes = metadata.smaller(shape, axes, metadata.spacing(info), side)
         group = zarr.create_group(path)
-        sides = dict(zip((axis for axis in "ZYX" if axis in axes), info.spacing or (), strict=False))
-        scale = {"type": "scale", "scale": [float(sides.get(axis, 1)) for axis in axes]}
-        image = {
-            "axes": [{"name": axis.lower(), "type": AXES[axis]} | metadata.unit(info, axis) for axis in axes],
-            "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
-        }
-        group.attrs["ome"] = {"version": VERSION, "multiscales": [image]}
-        group.create_array("0", **array)
-        return cls(path, info, ("0",), False, piece)
+        group.attrs["ome"] = metadata.new(info, axes, shapes)
+        for number, sides in enumerate(shapes):
+            fitting = tuple(map(min, chunks, sides))
+            group.create_array(str(number), shape=sides, chunks=fitting, dimension_names=list(axes.lower()), **array)
+        return replace(target, levels=tuple(map(str, range(len(shapes)))))
+
+    @property
+    def _named(self) -> bool:
+        """Whether a new image is OME-Zarr: its axes have names that this knows."""
+        return bool(self.info.axes) and set(self.info.axes or "") <= set(metadata.AXES)
+
+    @property
+    def _order(self) -> list[int]:
+        """The numbers of the axes in the order of the store."""
+        numbers = range(self.info.ndim)
+        axes, known = self.info.axes or "", [*metadata.AXES]
+        return sorted(numbers, key=lambda k: known.index(axes[k])) if self._turns else [*numbers]
+
+    @property
+    def _turns(self) -> bool:
+        return self.new and self._named
+
+    def accompany(self, source: Source, how: str | None) -> None:
+        """Copy what else is in the group of a source, link to it, or say that it is left out."""
+        if not isinstance(source, ZarrSource):
+            super().accompany(source, how)
+            return
+        others = source.others
+        if others and how is None:
+            names = ", ".join(other.name for other in others)
+            logger.warning("%s: %s in it are not copied (--others copy or link brings them)", source.path, names)
+        for other in others if how is not None else ():
+            place = self.path / other.name
+            if how == "link":
+                place.symlink_to(os.path.relpath(other.resolve(), self.path.resolve()), other.is_dir())
+            else:
+                (shutil.copytree if other.is_dir() else shutil.copy2)(other, place)
 
     @classmethod
     def reopen(cls, path: Path, info: ArrayInfo, source: Source, piece: int) -> ZarrTarget:
         """Go on with a store that was created."""
         _sweep(path)
-        image = source.image if isinstance(source, ZarrSource) else Image.open(path)
-        target = cls(path, info, image.levels, image.consolidated, piece)
-        if target._arrays[0].shape != info.shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != info.dtype:
+        image = source.image if isinstance(source, ZarrSource) else Image.open(Request(path, None, None, 0))
+        target = cls(path, info, image.levels, image.consolidated, piece, new=not isinstance(source, ZarrSource))
+        shape = tuple(info.shape[k] for k in target._order)
+        if target._arrays[0].shape != shape or np.dtype(target._arrays[0].dtype).newbyteorder("=") != info.dtype:
             raise PictureError(f"it must have shape {info.shape} and dtype {info.dtype}")
         return target
 
@@ -227,16 +271,28 @@ class ZarrTarget(Target):
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
         """Write a part that is made of whole chunks."""
-        self._arrays[0][slices] = pixels
+        order = self._order
+        self._arrays[0][tuple(slices[k] for k in order)] = pixels.transpose(order)
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Gather the metadata in one place, if the source had it so; return the path."""
         _sweep(self.path)
+        if self._turns:
+            self._show()
         if self.consolidated:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that not every reader of version 3 knows it
                 zarr.consolidate_metadata(self.path)
         return self.path
+
+    def _show(self) -> None:
+        """Say in which range channels with names are shown, by the picture in the middle of the smallest level."""
+        group = zarr.open_group(self.path, mode="r+")
+        ome, array = dict(group.attrs["ome"]), self._arrays[-1]
+        if "omero" in ome:
+            axes = "".join((self.info.axes or "")[k] for k in self._order)
+            middle = tuple(slice(None) if a in "CYX" else n // 2 for a, n in zip(axes, array.shape, strict=True))
+            group.attrs["ome"] = metadata.shown(ome, list(np.asarray(array[middle])))
 
     def coarser(self) -> Iterator[list[Slices]]:
         """Yield the parts of each level but the finest, the finer before the coarser."""
@@ -269,40 +325,6 @@ class ZarrTarget(Target):
             pixels = finer[tuple(slice(int(end[0]), int(end[-1])) for end in ends)]
             result[place] = means(pixels, [end - end[0] for end in ends], self.info.nodata)
         coarser[slices] = result
-
-
-def means(pixels: np.ndarray, ends: list[np.ndarray], nodata: float | None = None) -> np.ndarray:
-    """Return the means of boxes of pixels, which begin at the ends along each axis; whole numbers are rounded.
-
-    Pixels that are missing, NaN or ``nodata``, have no say; a box of them alone stays what it is.
-    """
-    sums = pixels.astype(np.float64)
-    missing = np.isnan(sums)
-    if nodata is not None:
-        missing |= pixels == nodata
-    if not missing.any():
-        return _whole(_over(sums, ends, mean=True), pixels.dtype)
-    empty = np.nan if nodata is None else nodata
-    sums[missing] = 0
-    counts = _over((~missing).astype(np.float64), ends)
-    result = np.where(counts > 0, _over(sums, ends) / np.maximum(counts, 1), empty)
-    return _whole(result, pixels.dtype)
-
-
-def _over(values: np.ndarray, ends: list[np.ndarray], mean: bool = False) -> np.ndarray:
-    """Return the sums, or means, of boxes."""
-    for axis, edges in enumerate(ends):
-        starts, widths = edges[:-1], np.diff(edges)
-        if (widths == 1).all() and len(widths) == values.shape[axis]:
-            continue
-        values = np.add.reduceat(values, starts, axis)
-        if mean:
-            values /= widths.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    return values
-
-
-def _whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return (np.rint(values) if dtype.kind in "iu" else values).astype(dtype)
 
 
 def _sweep(path: Path) -> None:
