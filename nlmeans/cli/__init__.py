@@ -88,6 +88,12 @@ def denoise(
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
     ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=63, metavar="INT", help="For videos: the rate factor of the encoder; larger is smaller, and worse."
+        ),
+    ] = None,
     residual: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was taken away: the picture minus the result.")
     ] = None,
@@ -124,6 +130,8 @@ def denoise(
         by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
         if others is not None and not any(by_blocks):
             raise typer.BadParameter("is for Zarr stores: none is read", param_hint="--others")
+        if crf is not None and not all(by_blocks):
+            raise typer.BadParameter("is for videos: none is written", param_hint="--crf")
         sidecars, halves = Sidecars(residual, noise_map), None
         sidecars.check_tasks(tasks, inputs, any(by_blocks), working.given["method"])
         if half_maps:
@@ -137,7 +145,7 @@ def denoise(
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
-        command |= {"half_maps": halves and halves.noise, "others": others}
+        command |= {"half_maps": halves and halves.noise, "others": others, "crf": crf}
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -149,7 +157,7 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            residual=residual, others=others, crf=crf, overwrite=overwrite, progress=progress,
                             **working.given,
                         )  # fmt: skip
                     done.ends(target, target)

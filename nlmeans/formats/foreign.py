@@ -18,9 +18,6 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 HEIF_ADVICE = (
     "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
 )
-VIDEO_ADVICE = (
-    "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
-)
 OTHERS = (
     (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
     (0, b"BM", "BMP: convert it to PNG (any picture program)"),
@@ -34,8 +31,7 @@ OTHERS = (
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000: convert it to TIFF (opj_decompress, ImageMagick)"),
     (0, b"\xff\x0a", "JPEG XL: convert it to PNG (djxl)"),
-    (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
-    (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),
+    (0, b"\0\0\1\xba", "MPEG: put its streams into an MP4 or MKV (ffmpeg -c copy)"),
     (0, b"%PDF", "PDF: take the picture out of it (pdfimages)"),
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
 )
@@ -56,8 +52,6 @@ def before(head: bytes, path: Path) -> str | None:
         return None
     if suffix in HEIF or brand in HEIF_BRANDS:
         return HEIF_ADVICE
-    if brand or head[8:12] == b"AVI ":
-        return VIDEO_ADVICE
     return None if head else "a picture must have content: the file is empty"
 
 

@@ -17,9 +17,9 @@ from .. import _checks
 from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
 from .._version import __version__
-from ..formats.arrays import ArrayInfo
+from ..formats.arrays import ArrayInfo, Target
 from ..formats.picture import PictureError, series_of
-from ..formats.table import to_write
+from ..formats.table import to_read, to_write
 from ..methods import registry
 from ..methods.method import Method
 from ..methods.part import SHADES
@@ -77,6 +77,7 @@ def denoise(
     series: int | str | None = None,
     residual: FilePath | None = None,
     others: Literal["copy", "link"] | None = None,
+    crf: int | None = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
@@ -92,9 +93,9 @@ def denoise(
     ----------
     source : path
         A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
-        NPY file.
+        NPY file, or a video.
     target : path
-        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
+        A Zarr store, TIFF or NPY file, or of a video a video, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
         from Zarr to Zarr all
         metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
         says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
@@ -116,6 +117,9 @@ def denoise(
     others : "copy" or "link", optional
         What else is in a Zarr store, such as labels and other images: copied, or linked to by names that lead from the
         new store to the old one. Left out by default.
+    crf : int, optional
+        Of a video: the rate factor of its encoder, by default one that takes away much less than the noise that is
+        left; larger means smaller files.
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
         worker may take for a block; by default six tenths of the worker's memory over its threads.
@@ -184,11 +188,16 @@ def denoise(
     stop()
     fmt = to_write(path, "create")
     beside = None if residual is None else Path(residual).resolve()
+    if crf is not None and "crf" not in fmt.write_options:
+        raise PictureError(f"crf is for videos; got {target}")
+    if beside is not None and not fmt.exact:
+        raise PictureError(f"a residual must be of what is written exactly, which a {fmt.name} is not; got {residual}")
     if beside is not None:
         files.check_target(to_write(beside, "create"), beside, (source, mask, guide, sigma), replacing)
         if beside in (path, Path(source).resolve()):
             raise PictureError(f"the residual must be a file of its own; got {residual}")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
+    reports: list[Report] = []  # of series that are denoised apart
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
             check()
@@ -198,11 +207,13 @@ def denoise(
             source, axes, channel_axis, companions, sigma, noise, max_pixels, series, method,
             {**options, "nodata": nodata},
         )  # fmt: skip
+        if of.image.apart:
+            _check_apart(of, fmt is to_read(of.image.path, "open"), axes, channel_axis)
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
         identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
-        identity |= {"series": series_of(series), "others": others}
+        identity |= {"series": series_of(series), "others": others, "crf": crf}
         identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": _named(method)}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
@@ -219,16 +230,31 @@ def denoise(
             by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
             missing = "mask" in of.companions or any(lost for _, lost in decided)
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
+            destination = replace(destination, options={} if crf is None else {"crf": crf})
+
+            def apart(target: Target) -> None:
+                for name in of.image.apart:
+                    if not target.place(name).exists():  # it may be there of a run that was killed
+                        report = denoise(
+                            source, target.place(name), sigma, noise=noise, fill=fill, nodata=nodata, series=name,
+                            max_pixels=max_pixels, max_memory=max_memory, scheduler=scheduler, threads=threads,
+                            progress=shown, cancel=cancel, sizes=sizes, method=method, **options,
+                        )  # fmt: skip
+                        reports.append(report)
 
             def ending(finished: Path) -> None:
                 if beside is not None:
                     Residual(to_write(beside, "create"), beside, of.image, of.axes.names).write(finished, stop)
 
-            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, ending)
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, apart, ending)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
-    lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) for name in COUNTED)
+    lost, unfilled, kept = (
+        sum(count.get(name, 0) for count in counts) + sum(getattr(report, name) for report in reports)
+        for name in COUNTED
+    )
+    plans += tuple(plan for report in reports for plan in report.plans)
     return method.report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 
@@ -340,6 +366,19 @@ def _spacing(of: Inputs) -> tuple[float, ...] | None:
     named = dict(zip((axis for axis in "ZYX" if axis in info.axes), info.spacing, strict=True))
     sides = tuple(named[axis] for axis in space if axis in named)
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
+
+
+def _check_apart(of: Inputs, same: bool, axes: str | None, channel_axis: int | None) -> None:
+    """Refuse what one array is asked for, where the source holds several of sizes of their own."""
+    name = "--series (series=)"
+    if not same:
+        raise PictureError(
+            f"{of.image.path} holds {', '.join(of.image.apart)} apart: only a file of the same format holds all; "
+            f"name one of them, or 0, with {name} to write another"
+        )
+    given = [*of.companions] + [what for what, one in (("axes", axes), ("channel_axis", channel_axis)) if one is not None]
+    if given:
+        raise PictureError(f"{given[0]} is for one array: name one of {of.image.path} with {name}")
 
 
 def _done_in_place(

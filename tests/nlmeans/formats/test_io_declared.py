@@ -387,8 +387,7 @@ def test_a_mask_may_have_1_bit(suffix, more):
 @pytest.mark.parametrize(
     ("head", "match"),
     [
-        (b"\0\0\0\x20ftypisom", "videos cannot be read"),
-        (b"\0\0\0\x14ftypqt  ", "videos cannot be read"),
+        (b"\0\0\1\xba", "this is MPEG: .*MP4"),
         (b"\0" * 128 + b"DICM", "this is DICOM: .*dcm2niix"),
         (b"SIMPLE  =   T", "this is FITS: .*astropy"),
         (b"\0" * 208 + b"MAP ", "this is MRC"),
