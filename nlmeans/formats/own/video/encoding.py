@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
@@ -21,8 +22,10 @@ from .source import VideoSource
 
 logger = logging.getLogger("nlmeans")
 
-QUALITY = {"libx264": 8, "libx265": 6, "libvpx-vp9": 8, "libsvtav1": 8}
-"""Rate factors of the encoders that have them, at which they take away much less than what noise is left."""
+RATED = ("libx264", "libx265", "libvpx-vp9", "libsvtav1")
+"""Encoders that have a rate factor."""
+CRF = 4
+"""At this one they change a value by 0.7 to 0.9 of 255 levels (root mean square): less than the noise that is left."""
 FAMILY = {
     "h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "libdav1d": "libsvtav1",
     "prores": "prores_ks", "libvpx-vp9": "libvpx-vp9", "wrapped_avframe": "rawvideo",
@@ -34,7 +37,8 @@ STEP = 118
 """What FFmpeg has as one step of a quantiser."""
 STALE = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "number_of", "bps", "_statistics")
 """Beginnings of what containers say of themselves: that is said anew."""
-COLOURS = ("color_range", "color_primaries", "color_trc", "colorspace")
+COLOURS = {"color_range": 0, "color_primaries": 2, "color_trc": 2, "colorspace": 2}
+"""What is said of colours, and the value of each that says nothing."""
 Planes = dict[str, Path]
 
 
@@ -75,10 +79,11 @@ def _transcode(
 ) -> None:
     """Code the frames, and copy the packets of all other streams."""
     streams: dict[int, Any] = {}
+    colours = _colours(stream, first)
     for one in given.streams:
         if one.index == stream.index:
             streams[one.index] = coded = _coded(out, stream, source, crf)
-            _describe(coded, first)
+            _describe(coded, colours, first)
         elif (copied := _copied(out, one, said=most is None)) is not None:
             streams[one.index] = copied
     out.metadata.update(_lasting(given.metadata))
@@ -97,14 +102,18 @@ def _transcode(
                 break
             if frame.pts != source.index.pts[number]:
                 raise PictureError(f"{source.path} must stay as it is: frame {number} has another time than before")
-            out.mux(coded.encode(_with(frame, source, arrays, number)))
+            out.mux(coded.encode(_with(frame, colours, source, arrays, number)))
             number += 1
     out.mux(coded.encode())
 
 
-def _with(frame: Any, source: VideoSource, arrays: dict[str, np.ndarray], number: int) -> Any:
-    """Return a frame with the planes that are made."""
+def _with(
+    frame: Any, colours: dict[str, int], source: VideoSource, arrays: dict[str, np.ndarray], number: int
+) -> Any:
+    """Return a frame with the planes that are made, and what its container says of its colours."""
     frame.make_writable()
+    for name, value in colours.items():
+        setattr(frame, name, value)
     there = planes(frame)
     for name, array in arrays.items():
         pixels = array[number]
@@ -117,8 +126,8 @@ def _with(frame: Any, source: VideoSource, arrays: dict[str, np.ndarray], number
 def _coded(out: Any, stream: Any, source: VideoSource, crf: int | None) -> Any:
     """Add the stream of frames."""
     name = _encoder(out, stream.codec_context.name, source.index.format)
-    if crf is not None and name not in QUALITY:
-        raise PictureError(f"crf is for {', '.join(QUALITY)}: this video is coded by {name}; got {crf}")
+    if crf is not None and name not in RATED:
+        raise PictureError(f"crf is for {', '.join(RATED)}: this video is coded by {name}; got {crf}")
     coded = out.add_stream(name, rate=stream.average_rate or 25, options=_settings(name, crf))
     context, given = coded.codec_context, stream.codec_context
     context.width, context.height, context.pix_fmt = source.index.width, source.index.height, source.index.format
@@ -126,15 +135,21 @@ def _coded(out: Any, stream: Any, source: VideoSource, crf: int | None) -> Any:
     if ratio := stream.sample_aspect_ratio or given.sample_aspect_ratio:
         context.sample_aspect_ratio = ratio
     if name in ("mpeg4", "mjpeg"):
-        context.qscale, context.global_quality = True, STEP
+        context.qscale, context.qmin, context.global_quality = True, 1, STEP
     _say_of(coded, stream)
     return coded
 
 
-def _describe(coded: Any, frame: Any) -> None:
-    """Say of the coded stream what the first frame says of its colours and of which side is up."""
-    for name in COLOURS:
-        setattr(coded.codec_context, name, getattr(frame, name))
+def _colours(stream: Any, first: Any) -> dict[str, int]:
+    """Return what the stream says of its colours, or else its first frame."""
+    said = {name: (getattr(stream.codec_context, name), getattr(first, name)) for name in COLOURS}
+    return {name: of_frame if of_all in (None, COLOURS[name]) else of_all for name, (of_all, of_frame) in said.items()}
+
+
+def _describe(coded: Any, colours: dict[str, int], frame: Any) -> None:
+    """Say of the coded stream what its colours are, and which side is up."""
+    for name, value in colours.items():
+        setattr(coded.codec_context, name, value)
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is not None:
         coded.set_display_matrix([int(one) for one in np.frombuffer(bytes(matrix), "<i4")])
@@ -164,9 +179,11 @@ def _takes(out: Any, name: str, kind: str) -> bool:
 
 def _settings(name: str, crf: int | None) -> dict[str, str]:
     """Return options of an encoder."""
-    if name not in QUALITY:
+    if name not in RATED:
         return {}
-    given = {"crf": str(QUALITY[name] if crf is None else crf)}
+    if name == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # it says what it does on standard error, whatever FFmpeg is set to
+    given = {"crf": str(CRF if crf is None else crf)}
     quiet = {"libx265": {"x265-params": "log-level=error"}, "libvpx-vp9": {"b": "0"}}
     return given | quiet.get(name, {})
 
@@ -199,5 +216,7 @@ def _lasting(said: dict[str, str]) -> dict[str, str]:
 
 def _options(given: Any, container: str) -> dict[str, str]:
     """Return options of a container: names that only MOV knows are kept in MP4 and MOV, where there are any."""
+    if container == "yuv4mpegpipe":
+        return {"strict": "-1"}  # without, it holds 8 bits
     own = any("." in name for name in given.metadata)
     return {"movflags": "use_metadata_tags"} if own and container in ("mp4", "mov") else {}

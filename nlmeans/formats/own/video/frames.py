@@ -60,8 +60,8 @@ def opened(path: Path) -> Iterator[Any]:
         raise PictureError(f"the file is damaged or cut short: {quoted(error.strerror)}") from error
 
 
-def film(given: Any) -> Any:
-    """Return the stream that is denoised: the first of frames, and no cover."""
+def film(given: Any, strict: bool = True) -> Any:
+    """Return the stream that is denoised, the first of frames and no cover; ``strict`` takes any damage for an error."""
     streams = [one for one in given.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
     if not streams:
         raise PictureError(f"a video must have a stream of frames: {Path(given.name).name} has none")
@@ -70,7 +70,8 @@ def film(given: Any) -> Any:
     if context is None:
         raise PictureError("the codec of the frames is not known")
     context.thread_type, context.thread_count = "AUTO", min(THREADS, os.cpu_count() or 1)
-    context.options = {"err_detect": "explode"}
+    if strict:
+        context.options = {"err_detect": "explode"}
     return stream
 
 
@@ -96,7 +97,7 @@ def total(pixels: Planes) -> int:
 @lru_cache(maxsize=4)
 def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
     """Decode all frames once; the size and time of the file are those of the answer."""
-    pts, sums, keys, packets, end = [], [], [], 0, Fraction(0)
+    pts, sums, keys, packets, end, last = [], [], [], 0, Fraction(0), 0
     with opened(path) as given:
         stream = film(given)
         _check(given, stream, size, max_pixels)
@@ -108,6 +109,7 @@ def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
             if packet.stream.index != stream.index:
                 continue
             packets += packet.size > 0
+            last = max(last, (packet.pos or 0) + packet.size)
             for frame in packet.decode():
                 number = len(pts)
                 if frame.is_corrupt:
@@ -130,6 +132,8 @@ def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
                 sums.append(total(planes(frame)))
                 keys.append(frame.key_frame)
         _check_end(given, stream, packets, end)
+        if given.format.name == "yuv4mpegpipe" and last < size:
+            raise PictureError(f"the file is cut short: its last whole frame ends at byte {last:,} of {size:,}")
         if not pts:
             raise PictureError("a video must have frames: it has none that can be decoded")
         arrays = (np.array(pts, np.int64), np.array(sums, np.uint32), np.array(keys, bool))
@@ -183,13 +187,12 @@ class Reader:
         return self.known[number]
 
     def _begin(self, number: int = 0) -> None:
-        """Decode from the last frame that allows it before one; at first and at worst from the file's first."""
-        self.frames, self.next = self._decoded(number), number
-        self.first = True
+        """Decode from a frame that needs no others, or from the file's first."""
+        self.frames, self.next, self.start = self._decoded(number), number, number
 
     def _decoded(self, number: int) -> Iterator[Any]:
         with opened(self.path) as given:
-            stream = film(given)
+            stream = film(given, strict=not number)  # frames before that need others which come no more
             if number:
                 given.seek(int(self.index.pts[number]), stream=stream, backward=True)
             for packet in given.demux(stream):
@@ -204,17 +207,23 @@ class Reader:
 
     def _step(self, wanted: int) -> None:
         """Decode the next frame, and keep its planes."""
-        frame = next(self.frames, None)
+        try:
+            frame = next(self.frames, None)
+        except PictureError:
+            if not self.seeks:
+                raise
+            frame = None
         number = None if frame is None else self.index.numbers.get(frame.pts)
+        if number is not None and number < self.start:
+            return
         pixels = () if frame is None else planes(frame)
-        late = self.first and number is not None and number > wanted
-        if number is None or late or total(pixels) != self.index.sums[number]:
+        if number is None or number != self.next or total(pixels) != self.index.sums[number]:
             if not self.seeks:
                 raise PictureError(f"{self.path} must stay as it is: frame {wanted} is another than before")
             self.seeks = False
             self._begin()
             return
-        self.first, self.next = False, number + 1
+        self.next = number + 1
         if number not in self.known:
             kept = tuple(pixels[plane].copy() for plane in self.wanted)
             self.known[number] = kept
