@@ -91,7 +91,10 @@ def denoise(
     crf: Annotated[
         int | None,
         typer.Option(
-            min=0, max=63, metavar="INT", help="For videos: the rate factor of the encoder; larger is smaller, and worse."
+            min=0,
+            max=63,
+            metavar="INT",
+            help="For videos: the rate factor of the encoder; larger makes smaller files.",
         ),
     ] = None,
     residual: Annotated[

@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
@@ -17,9 +18,9 @@ from .. import _checks
 from .._notes import Note
 from .._progress import Cancelled, Progress, bar, stoppable
 from .._version import __version__
-from ..formats.arrays import ArrayInfo, Target
+from ..formats.arrays import ArrayInfo
 from ..formats.picture import PictureError, series_of
-from ..formats.table import to_read, to_write
+from ..formats.table import to_write
 from ..methods import registry
 from ..methods.method import Method
 from ..methods.part import SHADES
@@ -31,6 +32,7 @@ from ..plan.options import Options
 from ..plan.plan import Plan
 from ..plan.report import Report
 from . import files
+from .apart import Apart
 from .blocks import Sizes
 from .inputs import Axes, Inputs, Watch
 from .output import Output
@@ -95,10 +97,11 @@ def denoise(
         A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
         NPY file, or a video.
     target : path
-        A Zarr store, TIFF or NPY file, or of a video a video, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
-        from Zarr to Zarr all
-        metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
-        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
+        A Zarr store, TIFF or NPY file, or of a video a video, as the name ends. It has the source's shape and type,
+        unless ``dtype`` is given; from Zarr to Zarr all metadata, chunks, shards and codecs are kept and coarser levels
+        are made anew, from TIFF to TIFF and from video to video what the file says besides its pixels; of a video luma
+        and chroma are denoised apart, each at its own resolution, and the frames take room on disk unpacked until the
+        end. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
         what has such a name and is none of a run's is left alone and refused.
     sigma, mask, guide : optional
         As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without, or
@@ -197,7 +200,6 @@ def denoise(
         if beside in (path, Path(source).resolve()):
             raise PictureError(f"the residual must be a file of its own; got {residual}")
     check(over=True)  # what is there may be what a run made that was killed before it could tidy up
-    reports: list[Report] = []  # of series that are denoised apart
     with Output(path) as output, ExitStack() as stack:
         if not output.delivered:
             check()
@@ -207,8 +209,11 @@ def denoise(
             source, axes, channel_axis, companions, sigma, noise, max_pixels, series, method,
             {**options, "nodata": nodata},
         )  # fmt: skip
-        if of.image.apart:
-            _check_apart(of, fmt is to_read(of.image.path, "open"), axes, channel_axis)
+        again: dict[str, Any] = {"noise": noise, "fill": fill, "nodata": nodata, "max_pixels": max_pixels}
+        again |= {"max_memory": max_memory, "scheduler": scheduler, "threads": threads, "cancel": cancel}
+        again |= {**options, "method": method}
+        apart = Apart(of.image, partial(denoise, sigma=sigma, sizes=sizes, **again))
+        apart.check(fmt, [*of.companions, *([] if axes is None and channel_axis is None else ["axes"])])
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
@@ -232,29 +237,16 @@ def denoise(
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
             destination = replace(destination, options={} if crf is None else {"crf": crf})
 
-            def apart(target: Target) -> None:
-                for name in of.image.apart:
-                    if not target.place(name).exists():  # it may be there of a run that was killed
-                        report = denoise(
-                            source, target.place(name), sigma, noise=noise, fill=fill, nodata=nodata, series=name,
-                            max_pixels=max_pixels, max_memory=max_memory, scheduler=scheduler, threads=threads,
-                            progress=shown, cancel=cancel, sizes=sizes, method=method, **options,
-                        )  # fmt: skip
-                        reports.append(report)
-
             def ending(finished: Path) -> None:
                 if beside is not None:
                     Residual(to_write(beside, "create"), beside, of.image, of.axes.names).write(finished, stop)
 
-            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, apart, ending)
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, apart.make, ending)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
-    lost, unfilled, kept = (
-        sum(count.get(name, 0) for count in counts) + sum(getattr(report, name) for report in reports)
-        for name in COUNTED
-    )
-    plans += tuple(plan for report in reports for plan in report.plans)
+    lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) + apart.count(name) for name in COUNTED)
+    plans += tuple(plan for report in apart.reports for plan in report.plans)
     return method.report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 
@@ -366,19 +358,6 @@ def _spacing(of: Inputs) -> tuple[float, ...] | None:
     named = dict(zip((axis for axis in "ZYX" if axis in info.axes), info.spacing, strict=True))
     sides = tuple(named[axis] for axis in space if axis in named)
     return None if len(sides) != len(space) or max(sides) <= 1.001 * min(sides) else sides
-
-
-def _check_apart(of: Inputs, same: bool, axes: str | None, channel_axis: int | None) -> None:
-    """Refuse what one array is asked for, where the source holds several of sizes of their own."""
-    name = "--series (series=)"
-    if not same:
-        raise PictureError(
-            f"{of.image.path} holds {', '.join(of.image.apart)} apart: only a file of the same format holds all; "
-            f"name one of them, or 0, with {name} to write another"
-        )
-    given = [*of.companions] + [what for what, one in (("axes", axes), ("channel_axis", channel_axis)) if one is not None]
-    if given:
-        raise PictureError(f"{given[0]} is for one array: name one of {of.image.path} with {name}")
 
 
 def _done_in_place(

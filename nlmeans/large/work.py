@@ -59,13 +59,13 @@ def carry_out(
     missing: bool,
     keep: bool,
     by: Resources,
-    apart: Callable[[Target], None],
+    apart: Callable[[Target, Progress | None], None],
     ending: Callable[[Path], None],
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
-    ``apart`` is called with the target when all blocks are done, and ``ending`` with what is finished before it gets
-    its name.
+    ``apart`` is called with the target when all blocks are done, and a progress function for what it does;
+    ``ending`` with what is finished before it gets its name.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def carry_out(
     _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
     try:
         _run(stages, by.cluster or Threads(cut.workers), manifest, watch, progress, total)
-        apart(target)
+        apart(target, progress)
         finished = target.finish(by.stop, names.packed)
         ending(finished)
         if changed := watch.changed():

@@ -15,6 +15,8 @@ from nlmeans import io, large
 from nlmeans.cli import app
 from nlmeans.formats.picture import PictureError
 from nlmeans.large import files
+from nlmeans.large.blocks import Sizes
+from nlmeans.large.work import Unfinished
 
 av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'nlmeans[video]'")
 from av.sidedata.sidedata import Type  # noqa: E402
@@ -112,13 +114,13 @@ def said(name):
         for stream in given.streams:
             context = stream.codec_context
             facts[stream.index] = (stream.type, context.name, stream.time_base, stream.metadata, stream.start_time)
-            facts[stream.index] += (stream.disposition, stream.average_rate)
+            facts[stream.index] += (stream.disposition,)
             if stream.type == "video":
                 facts[stream.index] += (context.pix_fmt, context.width, context.height, context.color_range)
                 facts[stream.index] += (context.color_primaries, context.color_trc, context.colorspace)
-                facts[stream.index] += (stream.sample_aspect_ratio,)
+                facts[stream.index] += (stream.sample_aspect_ratio, stream.average_rate)
         first = next(given.decode(video=0))
-        facts["first"] = (first.rotation, first.color_range, first.color_primaries, first.color_trc, first.colorspace)
+        facts["first"] = (first.rotation, first.color_range)
     with av.open(name) as given:
         facts["frames"] = [(frame.pts * frame.time_base, frame.duration) for frame in given.decode(video=0)]
     with av.open(name) as given:
@@ -137,10 +139,12 @@ def left(folder="."):
 @pytest.mark.parametrize("name", EXACT)
 def test_each_series_is_what_arrays_become(name):
     clip(name, 8)
-    large.denoise(name, f"out_{name}", sigma=SIGMA, quality="fast")
+    white = files.open_source(name).white
+    sigma = SIGMA * (white + 1) / 256
+    large.denoise(name, f"out_{name}", sigma=sigma, quality="fast")
     for series in series_in(name):
         noisy, axes = pixels_of(name, series), "TYX" if series == "luma" else "TCYX"
-        ref = nlmeans.denoise(noisy, sigma=SIGMA, quality="fast", axes=axes).astype(int)
+        ref = nlmeans.denoise(noisy, sigma=sigma, quality="fast", axes=axes).astype(int).clip(0, white)
         comp = pixels_of(f"out_{name}", series)
         assert (comp.shape, comp.dtype) == (noisy.shape, noisy.dtype)
         assert np.abs(comp - ref).max() <= 1
@@ -194,9 +198,9 @@ def test_frames_of_a_variable_rate_keep_their_times(name):
     times = np.cumsum(np.random.default_rng(1).integers(1, 90, 24)).tolist()
     clip(name, times=times, unit=Fraction(1, 1000))
     large.denoise(name, f"out_{name}", sigma=SIGMA, quality="preview")
-    before, after = said(name)["frames"], said(f"out_{name}")["frames"]
+    before, after = ([time for time, _ in said(one)["frames"]] for one in (name, f"out_{name}"))
     assert after == before
-    assert len({later - sooner for (sooner, _), (later, _) in pairwise(after)}) > 10
+    assert len({later - sooner for sooner, later in pairwise(after)}) > 10
 
 
 def test_one_series_leaves_the_others_as_they_are():
@@ -235,7 +239,8 @@ def test_one_container_goes_to_another():
     large.denoise("h264.mp4", "out.mkv", sigma=SIGMA, quality="preview")
     before, after = said("h264.mp4"), said("out.mkv")
     assert [data for _, _, data in after["sound"]] == [data for _, _, data in before["sound"]]
-    assert [time for time, _ in after["frames"]] == pytest.approx([time for time, _ in before["frames"]], abs=6e-4)
+    moved = {time - old for (time, _), (old, _) in zip(after["frames"], before["frames"], strict=True)}
+    assert len(moved) == 1  # MKV has no times below 0, at which the sound begins
 
 
 def test_what_a_container_cannot_hold_is_left_out_and_named(caplog):
@@ -277,9 +282,9 @@ def test_frames_are_the_same_in_any_order(name, monkeypatch):
 
 
 def test_a_jump_that_leads_astray_is_taken_back(monkeypatch):
+    monkeypatch.setattr(frames, "CACHE", 0)
     source = files.open_source(clip("raw.y4m", 20))
     whole = source.read((slice(None),) * 3)
-    monkeypatch.setattr(frames, "CACHE", 0)
     decoded = frames.Reader._decoded
     monkeypatch.setattr(frames.Reader, "_decoded", lambda self, number: decoded(self, number and number + 2))
     np.testing.assert_array_equal(source.read((slice(4, 6), slice(None), slice(None))), whole[4:6])
@@ -292,7 +297,7 @@ def test_a_series_is_read_whole_by_its_name():
     assert (read.pixels.shape, read.axes, read.channels) == ((5, 2, 32, 48), "TCYX", ("Cb", "Cr"))
     with pytest.raises(PictureError, match="planes of several sizes: name one, luma or chroma"):
         io.read("h264.mp4")
-    with pytest.raises(PictureError, match="the series must be .*luma, chroma"):
+    with pytest.raises(PictureError, match=r"the series must be .*luma, chroma"):
         io.read("h264.mp4", series="2")
     with pytest.raises(PictureError, match="decompression bomb"):
         io.read("h264.mp4", series="luma", max_pixels=20000)
@@ -307,7 +312,7 @@ class Stop(Exception):
 
 def test_a_run_that_is_stopped_leaves_no_output_and_goes_on():
     clip("raw.y4m", 40)
-    options = {"sigma": SIGMA, "quality": "fast", "sizes": large.Sizes(most=(1 << 12, 1 << 14))}
+    options = {"sigma": SIGMA, "quality": "fast", "sizes": Sizes(most=(1 << 12, 1 << 14))}
     large.denoise("raw.y4m", "ref.y4m", **options)
 
     for stage in (3, 20):  # within luma, then within chroma
@@ -338,11 +343,10 @@ def test_an_encoder_that_is_stopped_leaves_no_output_and_begins_anew(monkeypatch
         return encode(source, made, place, *rest, **more)
 
     monkeypatch.setattr(target, "encode", failing)
-    with pytest.raises((KeyboardInterrupt, large.Unfinished)):
+    with pytest.raises((KeyboardInterrupt, Unfinished)):
         large.denoise("h264.mp4", "out.mp4", sigma=SIGMA, quality="preview")
     assert left() == ["h264.mp4", "out.mp4.part", "out.mp4.part.manifest"]
-    monkeypatch.undo()
-    monkeypatch.chdir(Path("h264.mp4").absolute().parent)
+    monkeypatch.setattr(target, "encode", encode)
     large.denoise("h264.mp4", "out.mp4", sigma=SIGMA, quality="preview")
     assert len(said("out.mp4")["frames"]) == 24
 
@@ -370,7 +374,7 @@ def test_a_file_that_is_cut_short(name):
 def test_a_file_that_is_damaged():
     data = bytearray(Path(clip("h264.mp4")).read_bytes())
     middle = len(data) // 2
-    data[middle : middle + 2000] = bytes(2000)
+    data[middle : middle + 2000] = b"\xff" * 2000
     Path("bad.mp4").write_bytes(data)
     refused("damaged", "bad.mp4")
 
@@ -400,12 +404,12 @@ def test_a_file_without_frames():
 
 def test_what_is_for_one_array():
     clip("h264.mp4", 4)
-    refused("holds chroma apart: only a file of the same format holds all", "h264.mp4", "out.tif")
+    refused("holds chroma apart, and only a file of the same format holds all", "h264.mp4", "out.tif")
     np.save("mask.npy", np.ones((4, *SIDES), np.uint8))
-    refused("mask is for one array: name one", "h264.mp4", mask="mask.npy")
+    refused(r"mask is for one array: name a series of .* with --series", "h264.mp4", mask="mask.npy")
     refused("axes is for one array", "h264.mp4", axes="NYX")
     refused("a residual must be of what is written exactly", "h264.mp4", residual="residual.npy")
-    refused("keeps its depth", "h264.mp4", dtype="uint16")
+    refused("keeps its depth", "h264.mp4", dtype="float32")
     large.denoise("h264.mp4", "out.tif", sigma=SIGMA, quality="preview", series="luma", mask="mask.npy")
     assert io.read("out.tif").pixels.shape == (4, *SIDES)
 
@@ -419,11 +423,12 @@ def test_what_no_video_can_be_made_of():
 
 
 def test_frames_that_cannot_be_denoised():
-    with av.open("packed.mkv", "w") as out:
-        stream = out.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "bgr0"
-        out.mux([*stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 96, 4), np.uint8), "bgr0")), *stream.encode()])
-    refused("frames must have planes .* bgr0; convert it first", "packed.mkv")
+    with av.open("packed.mov", "w") as out:
+        stream = out.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 96, 3), np.uint8))
+        out.mux([*stream.encode(frame), *stream.encode()])
+    refused("frames must have planes .* rgb24; convert it first", "packed.mov")
     options = {"flags": "+ildct+ilme", "x264-params": "interlaced=1"}
     clip("woven.mkv", 6, options=options)
     refused("frames must not be interlaced: frame 0", "woven.mkv")

@@ -31,7 +31,7 @@ FAMILY = {
     "prores": "prores_ks", "libvpx-vp9": "libvpx-vp9", "wrapped_avframe": "rawvideo",
 }  # fmt: skip
 """Encoders of codecs that have another name."""
-OTHERWISE = ("libx264", "libx265", "libsvtav1", "ffv1")
+OTHERWISE = ("libx264", "libx265", "libsvtav1", "ffv1", "rawvideo")
 """Encoders for codecs that have none, or none for such pixels or such a container; the first that will do is taken."""
 STEP = 118
 """What FFmpeg has as one step of a quantiser."""
@@ -39,6 +39,8 @@ STALE = ("encoder", "major_brand", "minor_version", "compatible_brands", "durati
 """Beginnings of what containers say of themselves: that is said anew."""
 COLOURS = {"color_range": 0, "color_primaries": 2, "color_trc": 2, "colorspace": 2}
 """What is said of colours, and the value of each that says nothing."""
+PROFILES = {"profile": "hq", "bits_per_mb": "8000"}
+"""Of ProRes, with as many bits as it takes."""
 Planes = dict[str, Path]
 
 
@@ -107,9 +109,7 @@ def _transcode(
     out.mux(coded.encode())
 
 
-def _with(
-    frame: Any, colours: dict[str, int], source: VideoSource, arrays: dict[str, np.ndarray], number: int
-) -> Any:
+def _with(frame: Any, colours: dict[str, int], source: VideoSource, arrays: dict[str, np.ndarray], number: int) -> Any:
     """Return a frame with the planes that are made, and what its container says of its colours."""
     frame.make_writable()
     for name, value in colours.items():
@@ -180,7 +180,7 @@ def _takes(out: Any, name: str, kind: str) -> bool:
 def _settings(name: str, crf: int | None) -> dict[str, str]:
     """Return options of an encoder."""
     if name not in RATED:
-        return {}
+        return PROFILES if name == "prores_ks" else {}
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it says what it does on standard error, whatever FFmpeg is set to
     given = {"crf": str(CRF if crf is None else crf)}

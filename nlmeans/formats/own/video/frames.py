@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from ...picture import PictureError, quoted
+from . import extent
 
 HEAD = 16
 """First bytes of a file that say which container it is."""
@@ -53,6 +54,7 @@ def opened(path: Path) -> Iterator[Any]:
 
     with path.open("rb") as file:
         container = container_of(file.read(HEAD))
+    extent.check(path, container)
     try:
         with av.open(str(path), format=container) as given:
             yield given
@@ -61,7 +63,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def film(given: Any, strict: bool = True) -> Any:
-    """Return the stream that is denoised, the first of frames and no cover; ``strict`` takes any damage for an error."""
+    """Return the stream that is denoised, the first of frames and no cover; if ``strict``, damage is an error."""
     streams = [one for one in given.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
     if not streams:
         raise PictureError(f"a video must have a stream of frames: {Path(given.name).name} has none")
@@ -90,25 +92,24 @@ def total(pixels: Planes) -> int:
     """Return a sum that two frames share if they are the same."""
     start = 0
     for plane in pixels:
-        start = zlib.crc32(np.ascontiguousarray(plane), start)
+        start = zlib.crc32(np.ascontiguousarray(plane).data, start)
     return start
 
 
 @lru_cache(maxsize=4)
 def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
     """Decode all frames once; the size and time of the file are those of the answer."""
-    pts, sums, keys, packets, end, last = [], [], [], 0, Fraction(0), 0
+    pts: list[int] = []
+    sums: list[int] = []
+    keys: list[bool] = []
+    packets = last = 0
     with opened(path) as given:
         stream = film(given)
-        _check(given, stream, size, max_pixels)
+        _check(stream, max_pixels)
         kind = stream.codec_context.format
         width, height = stream.codec_context.width, stream.codec_context.height
-        for packet in given.demux():
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
-            if packet.stream.index != stream.index:
-                continue
-            packets += packet.size > 0
+        for packet in given.demux(stream):
+            packets += packet.size > 0 and not packet.is_discard
             last = max(last, (packet.pos or 0) + packet.size)
             for frame in packet.decode():
                 number = len(pts)
@@ -131,7 +132,8 @@ def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
                 pts.append(frame.pts)
                 sums.append(total(planes(frame)))
                 keys.append(frame.key_frame)
-        _check_end(given, stream, packets, end)
+        if given.format.name.startswith("mov") and len(pts) < packets:
+            raise PictureError(f"the file is damaged: {packets - len(pts)} of {packets} frames cannot be decoded")
         if given.format.name == "yuv4mpegpipe" and last < size:
             raise PictureError(f"the file is cut short: its last whole frame ends at byte {last:,} of {size:,}")
         if not pts:
@@ -140,7 +142,7 @@ def indexed(path: Path, size: int, modified: int, max_pixels: int) -> Index:
         return Index(kind.name, width, height, stream.time_base, *arrays)
 
 
-def _check(given: Any, stream: Any, size: int, max_pixels: int) -> None:
+def _check(stream: Any, max_pixels: int) -> None:
     """Refuse what no frame can be decoded of, by what the header says."""
     context = stream.codec_context
     if context.width < 1 or context.height < 1 or context.format is None:
@@ -150,21 +152,6 @@ def _check(given: Any, stream: Any, size: int, max_pixels: int) -> None:
             f"a frame of more than {max_pixels:,} pixels is taken for a decompression bomb: the header says "
             f"{context.width}×{context.height}; if you trust it, allow more with --max-pixels (max_pixels=)"
         )
-    for one in given.streams:
-        last = max((entry.pos + entry.size for entry in one.index_entries or ()), default=0)
-        if last > size:
-            raise PictureError(f"the file is cut short: its index says {last:,} bytes, there are {size:,}")
-
-
-def _check_end(given: Any, stream: Any, packets: int, end: Fraction) -> None:
-    """Refuse a file that ends before its header says so."""
-    if given.format.name == "avi" and packets < stream.frames:
-        raise PictureError(f"the file is cut short: its header says {stream.frames} frames, there are {packets}")
-    if given.format.name.startswith("matroska") and given.duration:
-        frame = 1 / stream.average_rate if stream.average_rate else Fraction(0)
-        if end + 2 * frame < Fraction(given.duration, av.time_base):
-            said = given.duration / av.time_base
-            raise PictureError(f"the file is cut short: its header says {said:.3f} s, there are {float(end):.3f} s")
 
 
 class Reader:
