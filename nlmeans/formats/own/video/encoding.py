@@ -54,17 +54,18 @@ def encode(
     most: int | None = None,
 ) -> None:
     """Write a video like a source with the planes that are made; ``most`` frames of it, without what else there is."""
-    arrays = {name: np.load(path, mmap_mode="r") for name, path in made.items()}
     with opened(source.path) as given:
         first = next(given.decode(film(given)))
     with opened(source.path) as given:
         stream = film(given)
         try:
             with closing(av.open(str(place), "w", format=container, options=_options(given, container))) as out:
-                _transcode(given, stream, out, source, arrays, first, crf, stop, most)
+                _transcode(given, stream, out, source, made, first, crf, stop, most)
+        except PictureError:
+            raise
+        except OSError as error:  # FFmpeg's own would be taken for one of the source
+            raise OSError(error.errno, error.strerror, str(place)) from error
         except (av.FFmpegError, ValueError) as error:
-            if isinstance(error, PictureError):
-                raise
             raise PictureError(f"a file {container} cannot hold this video: {quoted(error)}") from error
 
 
@@ -73,7 +74,7 @@ def _transcode(
     stream: Any,
     out: Any,
     source: VideoSource,
-    arrays: dict[str, np.ndarray],
+    made: Planes,
     first: Any,
     crf: int | None,
     stop: Callable[[], None],
@@ -100,23 +101,26 @@ def _transcode(
                 out.mux(packet)
             continue
         for frame in packet.decode():
-            if number == most:
-                break
             if frame.pts != source.index.pts[number]:
                 raise PictureError(f"{source.path} must stay as it is: frame {number} has another time than before")
-            out.mux(coded.encode(_with(frame, colours, source, arrays, number)))
+            out.mux(coded.encode(_with(frame, colours, source, made, number)))
             number += 1
+            if number == most:
+                out.mux(coded.encode())
+                return
     out.mux(coded.encode())
+    if number < len(source.index.pts):
+        raise PictureError(f"{source.path} must stay as it is: it has {number} frames, not {len(source.index.pts)}")
 
 
-def _with(frame: Any, colours: dict[str, int], source: VideoSource, arrays: dict[str, np.ndarray], number: int) -> Any:
+def _with(frame: Any, colours: dict[str, int], source: VideoSource, made: Planes, number: int) -> Any:
     """Return a frame with the planes that are made, and what its container says of its colours."""
     frame.make_writable()
     for name, value in colours.items():
         setattr(frame, name, value)
     there = planes(frame)
-    for name, array in arrays.items():
-        pixels = array[number]
+    for name, place in made.items():
+        pixels = np.load(place, mmap_mode="r")[number]  # the mapping goes, and no longer counts as memory
         for plane, values in zip(source.layout[name], pixels if pixels.ndim == 3 else pixels[None], strict=True):
             there[plane][:] = values
     frame.pict_type = 0  # the encoder decides
