@@ -104,6 +104,9 @@ class Source:
         """Return a part, in memory of its own."""
         raise NotImplementedError
 
+    def release(self) -> None:
+        """Give back what is held in memory for further parts."""
+
     def identity(self) -> dict[str, Any]:
         """Return what changes when the file is another, as far as JSON can hold it."""
         return identity_of(self.path)

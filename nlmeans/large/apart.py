@@ -36,6 +36,7 @@ class Apart:
 
     def make(self, target: Target, progress: Progress | None) -> None:
         """Denoise each series into its place, unless a run that was killed has done so."""
+        self.source.release()
         for series in self.source.apart:
             place = target.place(series)
             if not place.exists():

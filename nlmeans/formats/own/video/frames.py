@@ -23,7 +23,7 @@ HEAD = 16
 """First bytes of a file that say which container it is."""
 THREADS = 4
 """Threads that decode, at most: each holds frames of its own."""
-CACHE = 128 << 20
+CACHE = 64 << 20
 """Bytes of decoded frames that are kept for blocks that overlap."""
 
 Planes = tuple[np.ndarray, ...]

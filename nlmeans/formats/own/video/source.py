@@ -63,6 +63,11 @@ class VideoSource(Source):
             frames = [self._part(self.reader[number], slices[1:]) for number in times]
         return np.stack(frames).astype(self.info.dtype, copy=False)
 
+    def release(self) -> None:
+        """Close the file, and forget its frames."""
+        with self.lock:
+            self.reader = None
+
     def _part(self, planes: tuple[np.ndarray, ...], slices: Slices) -> np.ndarray:
         if self.info.channels is None:
             return planes[0][slices].copy()

@@ -49,6 +49,7 @@ class VideoTarget(Target):
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Encode all frames."""
+        self.source.release()
         made = {name: self.place(name) for name in (self.source.series, *self.source.apart)}
         try:
             encode(self.source, made, spare, self.container, self.crf, stop)
