@@ -291,6 +291,13 @@ def test_a_jump_that_leads_astray_is_taken_back(monkeypatch):
     assert not source.reader.seeks
 
 
+def test_a_frame_that_is_another_than_before_is_refused():
+    source = files.open_source(clip("raw.y4m", 6))
+    source.index.sums[3] ^= 1
+    with pytest.raises(PictureError, match="must stay as it is: frame 3 is another"):
+        source.read((slice(None),) * 3)
+
+
 def test_a_series_is_read_whole_by_its_name():
     clip("h264.mp4", 5)
     read = io.read("h264.mp4", series="chroma")
