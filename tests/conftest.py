@@ -13,6 +13,9 @@ NEEDS = {
     "torch": ("nonlocal_block/*",),
     "safetensors": ("nonlocal_block/classifier.py", "nonlocal_block/denoising.py"),
     "rawpy": ("nlmeans/raw.py",),
+    "av": ("nlmeans/formats/own/video/*",),
+    "pydicom": ("nlmeans/formats/own/dicom/*",),
+    "xarray": ("nlmeans/compat/xarray.py",),
 }
 """Optional packages, and the doctests that need them; tests say it themselves, by `pytest.importorskip`."""
 ABSENT = [name for name in NEEDS if find_spec(name) is None]

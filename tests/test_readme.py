@@ -90,14 +90,14 @@ def test_the_page_on_other_packages(installed, tmp_path, capsys):
     assert np.square(result - clean).mean() < 0.3 * 10**2
     for dtype in (np.uint8, np.uint16):
         grey = names["image"].astype(dtype)
-        nlmeans.io.write("a.pgm", nlmeans.io.Picture(grey, "YX"), overwrite=True)
-        assert (tmp_path / "a.pgm").read_bytes().startswith(b"P5 60 50 ")
-        np.testing.assert_array_equal(nlmeans.io.read("a.pgm").pixels, grey)
-    with pytest.raises(nlmeans.io.PictureError, match="PGM holds grey pictures of 8 or 16 bits; got float64"):
-        nlmeans.io.write("b.pgm", nlmeans.io.Picture(names["image"], "YX"))
-    (tmp_path / "c.pgm").write_bytes(b"P5 60 50 255\n and no more")
+        nlmeans.io.write("a.pgx", nlmeans.io.Picture(grey, "YX"), overwrite=True)
+        assert (tmp_path / "a.pgx").read_bytes().startswith(f"PG ML +{8 * grey.itemsize} 60 50\n".encode())
+        np.testing.assert_array_equal(nlmeans.io.read("a.pgx").pixels, grey)
+    with pytest.raises(nlmeans.io.PictureError, match="PGX holds grey pictures of 8 or 16 bits; got float64"):
+        nlmeans.io.write("b.pgx", nlmeans.io.Picture(names["image"], "YX"))
+    (tmp_path / "c.pgx").write_bytes(b"PG ML +8 60 50\n and no more")
     with pytest.raises(nlmeans.io.PictureError, match="damaged or cut short"):
-        nlmeans.io.read("c.pgm")
+        nlmeans.io.read("c.pgx")
 
 
 def test_a_block_leaves_a_trained_network_as_it_was():

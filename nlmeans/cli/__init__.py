@@ -19,16 +19,15 @@ import typer
 import nlmeans
 
 from .. import formats
-from ..formats.table import by_name
 from ..noise.units import in_series
 from .blocks import denoise_in_blocks, plan_in_blocks
-from .console import Console
+from .console import Console, in_a_line
 from .estimating import line, noise_in
 from .flags import flag, method_name, place, size, with_flags
 from .halves import Halves, check_halves
 from .journal import journal
 from .options import Filtering, Reading, Working
-from .paths import check_name, check_target, files_of, in_blocks, is_folder, pairs
+from .paths import check_encoding, check_name, check_target, files_of, in_blocks, is_folder, pairs
 from .sidecars import Sidecars
 
 app = typer.Typer(
@@ -88,6 +87,27 @@ def denoise(
         int | None,
         typer.Option(min=1, max=100, metavar="INT", help="For JPEG files; by default the input's own, or else 95."),
     ] = None,
+    lossy: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            metavar="INT",
+            help="Let WebP, JPEG XL, AVIF, HEIC, JPEG 2000 and compressed FITS files lose what they may at this level, "
+            "on each one's own scale: the PSNR in decibels for JPEG 2000, the part of the noise that floats are "
+            "rounded to for FITS, for the others a quality that means another picture in each. By default they keep "
+            "every pixel.",
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=63,
+            metavar="INT",
+            help="For videos: the rate factor of the encoder; larger makes smaller files.",
+        ),
+    ] = None,
     residual: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was taken away: the picture minus the result.")
     ] = None,
@@ -116,9 +136,8 @@ def denoise(
     with Console(quiet, verbose) as console, ExitStack() as stack:
         joined = half_maps and not is_folder(output)
         tasks, folder = pairs(inputs[:1] if joined else inputs, output)
-        takers = [fmt for _, target in tasks if (fmt := by_name(target)) and "jpeg_quality" in fmt.write_options]
-        if jpeg_quality is not None and not takers:
-            raise typer.BadParameter("is for JPEG files: none is written", param_hint="--jpeg-quality")
+        encoding = {name: level for name, level in (("jpeg_quality", jpeg_quality), ("lossy", lossy)) if level}
+        check_encoding([*encoding, *(["crf"] if crf is not None else [])], [target for _, target in tasks])
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
         series = reading.given["series"]
         by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
@@ -136,8 +155,8 @@ def denoise(
         if folder is not None:
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        command = filtering.given | reading.given | working.given | {"jpeg_quality": jpeg_quality}
-        command |= {"half_maps": halves and halves.noise, "others": others}
+        command = filtering.given | reading.given | working.given | encoding
+        command |= {"half_maps": halves and halves.noise, "others": others, "crf": crf}
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -149,7 +168,7 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            residual=residual, others=others, crf=crf, overwrite=overwrite, progress=progress,
                             **working.given,
                         )  # fmt: skip
                     done.ends(target, target)
@@ -170,8 +189,8 @@ def denoise(
                 sidecars.write(picture, pixels, report, overwrite)
                 pixels = halves.stored(source, pixels) if halves and dtype is None else pixels
                 formats.write(
-                    target, written.with_pixels(pixels), overwrite=overwrite, jpeg_quality=jpeg_quality,
-                    placing=partial(done.ends, target),
+                    target, written.with_pixels(pixels), overwrite=overwrite, done=in_a_line(report),
+                    placing=partial(done.ends, target), **encoding,
                 )  # fmt: skip
                 console.done(target, report)
     raise typer.Exit(console.code)

@@ -20,6 +20,8 @@ from ..plan.options import OPTIONS
 
 FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
 PATIENCE = 0.5  # seconds without a bar: pictures that are done by then never pay for importing rich
+PASSING = ("axes", "arithmetic", "expected", "note")
+"""What a plan says of how it is computed."""
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
@@ -159,6 +161,12 @@ def _noise(plan: Any) -> str:
     if plan.plain:
         return "sigma " + " ".join(f"{value:.4g}" for value in plan.sigma)
     return f"noise {plan.noise}"
+
+
+def in_a_line(report: Any) -> str:
+    """Return what was done to a picture, as far as the method's report says."""
+    rows: list[tuple[str, str]] = getattr(getattr(report, "plan", report), "rows", list)()
+    return ", ".join(f"{name} {value}" for name, value in rows if name not in PASSING) or "denoised"
 
 
 def in_flags(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from ..formats.table import is_file
+from ..formats.table import is_file, series_in
 from ..methods import registry
 from ..plan.options import OPTIONS, WORK, clash
 from .console import spelled
@@ -41,7 +41,7 @@ def flag(name: str) -> Any:
             value = parse(text)
             option.checked(value, name, None)
         except (TypeError, ValueError) as error:
-            if option.file and is_file(Path(text)):
+            if option.file and is_file(series_in(Path(text))[0]):
                 return Path(text)
             raise typer.BadParameter(str(error).removeprefix(f"{name} ")) from None
         return value

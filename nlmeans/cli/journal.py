@@ -11,7 +11,7 @@ import nlmeans
 
 from ..formats import PictureError
 from ..formats.arrays import identity_of
-from ..formats.table import by_store
+from ..formats.table import by_store, series_in
 from ..large.manifest import Record, differences
 from ..large.names import stamp
 
@@ -79,6 +79,7 @@ def journal(folder: Path | None, command: Mapping[str, Any]) -> Iterator[Journal
 
 def _identity(path: Path) -> dict[str, Any]:
     """Return what changes when a file or a store is written again."""
+    path = series_in(path)[0]
     fmt = by_store(path)
     if fmt is None or not fmt.can("open"):
         return identity_of(path)

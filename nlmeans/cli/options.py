@@ -10,7 +10,7 @@ import typer
 
 from .. import formats
 from .._axes import Layout
-from ..formats.table import by_store
+from ..formats.table import by_store, series_in
 from ..methods.registry import method_of
 from ..noise.sensor import Sensor
 from ..plan.options import OPTIONS, WORK
@@ -54,8 +54,9 @@ class Reading(Flags):
         return formats.read(path, **self.given)
 
     def beside(self, path: Path, *, bilevel: bool = False) -> formats.Picture:
-        """Read what belongs to a picture, from a file that has series of its own."""
-        return formats.read(path, **self.given | {"series": None}, bilevel=bilevel)
+        """Read what belongs to a picture, from a file that has series of its own: ``file.exr::albedo`` names one."""
+        file, series = series_in(path)
+        return formats.read(file, **self.given | {"series": series}, bilevel=bilevel)
 
 
 class Filtering(Flags):

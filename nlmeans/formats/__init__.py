@@ -1,7 +1,7 @@
-"""Picture files: PNG, JPEG, TIFF, NPY and NIfTI, read with all that they say besides the pixels, and written back.
+"""Picture files of many formats, read with all that they say besides the pixels, and written back.
 
-Camera RAW can be read, and what is made of it is written as one of them. Importing this is cheap: Pillow, tifffile,
-nibabel and rawpy are imported when a file needs them.
+`nlmeans formats` lists them. What can only be read, such as camera RAW and microscopes' files, is written as another.
+Importing this is cheap: the formats and the libraries that they need are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def read(
     Parameters
     ----------
     path : path
-        A PNG, JPEG, TIFF, NPY or NIfTI file, or camera RAW (DNG, CR2, NEF, ARW, RAF and others).
+        A file, or a folder that is one picture, of the formats that `nlmeans formats` lists; of HDF5 perhaps with the
+        name of a dataset, ``scan.h5::/entry/data``.
     axes, channel_axis : optional
         What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
     max_pixels : int, optional
@@ -50,9 +51,10 @@ def read(
     Returns
     -------
     Picture
-        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
-        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round. Those of camera RAW
-        are the four planes of its mosaic (C, Y, X), in the sensor's steps above black; written, they are developed.
+        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Where whole
+        numbers stand for real ones (NIfTI, DICOM, FITS, HDF5), they are in real units, and of a TIFF where 0 is white
+        they are turned round. Those of camera RAW are the four planes of its mosaic (C, Y, X), in the sensor's steps
+        above black; written, they are developed.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def check(path: str | os.PathLike[str], picture: Picture, *, overwrite: bool = F
     a PNG holds uint8 or uint16 pixels: these are float32; write a TIFF or NPY instead
     """
     path = Path(path)
-    fmt = to_write(path, "write")
+    fmt = to_write(path, "write", folders=_folders(picture))
     fmt.check(_ordered(_shown(picture, "blank"), fmt))
     fmt.check_target(path, overwrite)
 
@@ -119,6 +121,8 @@ def write(
     *,
     overwrite: bool = False,
     jpeg_quality: int | None = None,
+    lossy: int | None = None,
+    done: str | None = None,
     placing: Callable[[Path], object] | None = None,
 ) -> None:
     """Write a picture in the format that the name stands for: whole, or not at all.
@@ -134,6 +138,13 @@ def write(
     jpeg_quality : int, optional
         1 to 100. By default a JPEG gets the quantisation and the subsampling that it was read with; a picture from
         another format gets quality 95 without subsampling.
+    lossy : int, optional
+        1 to 100: let WebP, JPEG XL, AVIF, HEIC, JPEG 2000 and compressed FITS lose what they may at this level, each on
+        a scale of its own. For JPEG 2000 it is the PSNR in decibels, for FITS the part of the noise to which floats are
+        rounded (16: a sixteenth); the others' encoders call it quality, and one number means another picture in each.
+        By default they keep every pixel.
+    done : str, optional
+        What was done to the pixels, for formats that keep a record of it (DICOM).
     placing : callable, optional
         Called with the name that the finished file still has, before it gets the one that is asked for.
 
@@ -158,8 +169,11 @@ def write(
     """
     if not isinstance(picture, Picture):
         raise TypeError(f"picture must be a Picture, as read() returns or Picture(array); got {called(picture)}")
+    if lossy is not None and not 1 <= lossy <= 100:
+        raise ValueError(f"lossy must be 1 to 100; got {lossy}")
     path = Path(path)
-    fmt, options = to_write(path, "write"), {"jpeg_quality": jpeg_quality}
+    fmt = to_write(path, "write", folders=_folders(picture))
+    options = {"jpeg_quality": jpeg_quality, "lossy": lossy, "done": done}
     given = {name: value for name, value in options.items() if name in fmt.write_options}
     with fmt.replacing(path, overwrite) as part:
         fmt.write(part, _ordered(_shown(picture, "developed"), fmt), path, **given)
@@ -171,6 +185,12 @@ def _shown(picture: Picture, how: str) -> Picture:
     """Return what is written for pixels that are no picture yet; any other picture as it is."""
     shown: Picture = getattr(picture.native, how, lambda same: same)(picture)
     return shown
+
+
+def _folders(picture: Picture) -> Format | None:
+    """Return the format of the folder that a picture was read from; None if it was a file."""
+    fmt: Format | None = getattr(picture.native, "folders", None)
+    return fmt
 
 
 def _ordered(picture: Picture, fmt: Format) -> Picture:

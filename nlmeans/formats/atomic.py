@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -73,10 +74,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         The temporary file; it has the mode of the file that it replaces.
     """
     target = check_target(path, overwrite)
-    try:
-        part, lock = _begun(target)
-    except OSError as error:  # of the name that the caller knows
-        raise OSError(error.errno, error.strerror, str(target)) from None
+    part, lock = _begun(target, _new_file)
     try:
         if target.exists():
             os.chmod(part, target.stat().st_mode & 0o7777)
@@ -93,16 +91,65 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
             os.close(lock)
 
 
-def _begun(target: Path) -> tuple[Path, int | None]:
-    """Make an empty file next to the target; return its name, and the lock that says that it is written."""
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new, empty folder next to ``path`` that takes its place when all went well, and else vanishes.
+
+    Whether a folder that is there may be replaced is for the caller to say. A process that is killed while it is leaves
+    the old one next to it, under the name of the new one with ``.old`` at its end.
+
+    Yields
+    ------
+    Path
+        The temporary folder.
+    """
+    target = path.resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"the folder {target.parent} does not exist")
+    part, lock = _begun(target, _new_folder)
+    old = part.with_name(f"{part.name}.old")
+    try:
+        yield part
+        if target.exists():
+            os.replace(target, old)
+        try:
+            os.replace(part, target)
+        except BaseException:
+            if old.exists():
+                os.replace(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:  # Ctrl-C too
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _new_file(part: Path) -> int:
+    return os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+
+
+def _new_folder(part: Path) -> int:
+    part.mkdir()
+    return os.open(part, os.O_RDONLY) if locks.AVAILABLE else -1
+
+
+def _begun(target: Path, make: Callable[[Path], int]) -> tuple[Path, int | None]:
+    """Make what is empty next to the target; return its name, and the lock that says that it is written."""
     # Not `tempfile`: its files are private, and a picture is to have the rights that any new file gets.
     for number in count(OURS):
         part = target.with_name(f".{target.name[:100]}.{number:08x}.part")
         _remove_left(part)
         try:
-            file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+            file = make(part)
         except FileExistsError:
             continue
+        except OSError as error:  # of the name that the caller knows
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        if file < 0:
+            return part, None
         if not locks.AVAILABLE:
             os.close(file)
             return part, None
@@ -115,14 +162,15 @@ def _begun(target: Path) -> tuple[Path, int | None]:
 
 
 def _remove_left(part: Path) -> None:
-    """Remove a file that a process has left that was killed: nobody has locked it."""
+    """Remove what a process has left that was killed: nobody has locked it."""
     with suppress(OSError):
-        if not stat.S_ISREG(part.lstat().st_mode):
+        mode = part.lstat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             return
         file = os.open(part, os.O_RDONLY)
         try:
             if locks.lock(file) and locks.is_still(file, part):
-                part.unlink()
+                shutil.rmtree(part) if stat.S_ISDIR(mode) else part.unlink()
         finally:
             os.close(file)
 

@@ -43,6 +43,19 @@ def orientation(block: bytes | None) -> int:
     return value if value in range(1, 9) else 1
 
 
+def said_upright(block: bytes) -> bytes:
+    """Return a block for pixels that have been turned: as it is, but for its orientation."""
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        return block
+    (start,) = struct.unpack_from(f"{order}I", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block.ljust(start + 2, b"\0"), start)
+    for place in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
+        if struct.unpack_from(f"{order}HHI", block, place) == (ORIENTATION, 3, 1):
+            return block[: place + 8] + struct.pack(f"{order}H", 1) + block[place + 10 :]
+    return block
+
+
 def upright(array: np.ndarray, code: int) -> np.ndarray:
     """Turn and mirror an image of shape (y, x, ...) as its EXIF orientation says."""
     if code >= 5:

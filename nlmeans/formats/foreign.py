@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .gzipped import ZIPPED
+
 RAW = (
     *(".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc"),
     *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
@@ -11,33 +13,24 @@ RAW = (
 )
 """Ends of the names of cameras' own files."""
 RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
-HEIF = {".heic", ".heif", ".hif", ".avif"}
-ENDINGS = HEIF
-"""Ends of names that are foreign as long as no format of ours has them."""
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
-HEIF_ADVICE = (
-    "HEIC, HEIF and AVIF cannot be read: convert it to PNG or TIFF first (heif-convert, ImageMagick, Preview or Photos)"
-)
-VIDEO_ADVICE = (
-    "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
-)
+STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
+"""What files that begin as videos do say where they hold stills."""
 OTHERS = (
-    (0, b"GIF8", "GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack"),
-    (0, b"BM", "BMP: convert it to PNG (any picture program)"),
-    (8, b"WEBP", "WebP: convert it to PNG (dwebp, ImageMagick)"),
-    (128, b"DICM", "DICOM: convert the series to NIfTI (dcm2niix), or its pixel_array to NPY (pydicom)"),
-    (0, b"ZISRAWFILE", "CZI: convert it to OME-TIFF (Bio-Formats' bfconvert, Fiji)"),
-    (0, b"v/1\x01", "OpenEXR: save its channels as NPY (OpenEXR), or convert it to a TIFF of floats"),
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
-    (0, b"\0\0\0\x0cjP  ", "JPEG 2000: convert it to TIFF (opj_decompress, ImageMagick)"),
-    (0, b"\xff\x0a", "JPEG XL: convert it to PNG (djxl)"),
-    (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
-    (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),
+    (0, b"\0\0\1\xba", "MPEG: put its streams into an MP4 or MKV (ffmpeg -c copy)"),
     (0, b"%PDF", "PDF: take the picture out of it (pdfimages)"),
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
+    (0, ZIPPED, "a gzip file that holds none of them, or is damaged: unpack it first"),
 )
 """Place and bytes of other kinds, with a way out."""
-FREESURFER = (".mgz", ".mgh", ".mgh.gz", ".hdr", ".img")
+PAIRED = (".hdr", ".img")
+"""Ends of the names of files that are read together."""
+
+
+def is_header(path: Path) -> bool:
+    """Whether a file is the first of a pair: its pixels lie in the second, of which the same is read."""
+    header, pixels = PAIRED
+    return path.suffix.lower() == header and path.with_suffix(pixels).is_file()
 
 
 def is_raw(head: bytes, path: Path) -> bool:
@@ -46,24 +39,13 @@ def is_raw(head: bytes, path: Path) -> bool:
 
 
 def before(head: bytes, path: Path) -> str | None:
-    """Return the advice about a file that begins as one of our formats may, and is none; else None."""
-    suffix = path.suffix.lower()
-    brand = head[8:12] if head[4:8] == b"ftyp" else b""
-    if is_raw(head, path):
-        return None
-    if suffix in HEIF or brand in HEIF_BRANDS:
-        return HEIF_ADVICE
-    if brand or head[8:12] == b"AVI ":
-        return VIDEO_ADVICE
-    return None if head else "a picture must have content: the file is empty"
+    """Return the advice about a file that may be named as one of our formats, and is none; else None."""
+    return None if head or is_raw(head, path) else "a picture must have content: the file is empty"
 
 
 def after(head: bytes, path: Path, rule: str) -> str:
     """Return the advice about a file of no format; ``rule`` says which there are."""
-    if path.name.lower().endswith(FREESURFER):
-        return (
-            "FreeSurfer's and Analyze's files cannot be read: save it as NIfTI (mri_convert, nibabel); got "
-            f"{path.suffix.lower()}"
-        )
     known = (advice for start, magic, advice in OTHERS if head.startswith(magic, start))
+    if path.suffix.lower() in PAIRED and not any(head.startswith(magic, start) for start, magic, _ in OTHERS):
+        return f"Analyze and NIfTI pairs, {' and '.join(PAIRED)}, can be read where both are and the first is a header"
     return f"{rule}: this {next((f'is {advice}' for advice in known), f'begins with {head[:8]!r}, like none of them')}"

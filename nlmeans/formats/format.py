@@ -34,15 +34,20 @@ class Format:
     loses : str
         What a file that is read and written in this format does not keep.
     write_options : tuple of str
-        Options of `nlmeans.io.write` that `write` takes.
+        Options of `nlmeans.io.write` that `write` takes, or of `nlmeans.large.denoise` that `create` and `reopen` do.
     x_first : bool
         Whether its arrays have X before Y, so that pictures are turned on their way from and to other formats.
     colours : bool
         Whether it can hold them.
+    instead : tuple of str
+        Where it is only read: ends of names of files that hold most of what its files do. Folders of them become the
+        first.
     has_series : bool
         Whether its files may hold several images, of which `Request.series` names one.
     codec_memory : int
         Bytes that its codecs take at most, where it is written by regions.
+    exact : bool
+        Whether what is written by regions is read again as the same pixels.
 
     Examples
     --------
@@ -66,8 +71,10 @@ class Format:
     write_options: ClassVar[tuple[str, ...]] = ()
     x_first: ClassVar[bool] = False
     colours: ClassVar[bool] = True
+    instead: ClassVar[tuple[str, ...]] = (".tif",)
     has_series: ClassVar[bool] = False
     codec_memory: ClassVar[int] = 0
+    exact: ClassVar[bool] = True
 
     def can(self, *abilities: str) -> bool:
         """Whether it brings a method for one of ``"read"``, ``"write"``, ``"open"`` and ``"create"``."""

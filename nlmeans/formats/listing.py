@@ -16,7 +16,7 @@ class Entry:
     endings: tuple[str, ...]
     read: bool
     write: bool
-    by_regions: bool  # read and written by regions, and so larger than memory
+    by_regions: bool  # read by regions: they may be larger than memory
     has_series: bool
     loses: str
     install: str | None  # what installs what it needs; None where it needs nothing
@@ -27,7 +27,7 @@ def entries(formats: Iterable[Format]) -> list[Entry]:
     """Return an entry for each format, by its name."""
     made = [
         Entry(
-            fmt.name, fmt.endings, fmt.can("read", "open"), fmt.can("write", "create"), fmt.can("create"),
+            fmt.name, fmt.endings, fmt.can("read", "open"), fmt.can("write", "create"), fmt.can("open"),
             fmt.has_series, fmt.loses, fmt.installation, fmt.usable,
         )
         for fmt in formats

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .picture import PictureError
+from .scaled import Scaling
 
 SLAB = 2**24
 """Bytes that are read at once."""
@@ -73,3 +74,9 @@ def fill(file: Any, array: np.ndarray, begun: bytes = b"") -> np.ndarray:
         room[done : done + len(block)] = block
         done += len(block)
     return array
+
+
+def put(file: Any, pixels: np.ndarray, scaling: Scaling) -> None:
+    """Write an array as it is stored, its first axis fastest; a slab at a time is made."""
+    for k in range(pixels.shape[-1]):
+        file.write(scaling.encode(pixels[..., k]).tobytes(order="F"))

@@ -19,12 +19,12 @@ class PictureError(ValueError):
     >>> import pathlib, tempfile
     >>> from nlmeans import io
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "picture.png"
-    >>> size = path.write_bytes(b"GIF89a")
+    >>> size = path.write_bytes(b"%PDF-1.7")
     >>> try:
     ...     io.read(path)
     ... except io.PictureError as reason:
     ...     print(str(reason).partition(": ")[2])
-    this is GIF: convert it to PNG (ImageMagick), or its frames to a TIFF stack
+    this is PDF: take the picture out of it (pdfimages)
     """
 
 
@@ -68,10 +68,13 @@ class Picture:
         The value that stands for "no data here", where the file declares one.
     channels : tuple of str or None
         Names of the channels along C, where the file says them.
+    maxval : int or None
+        The number that stands for white, where it is less than the largest that the pixels' type holds.
     white : float or None
         Of pixels that are counted photons, as one sensor read them: the value from which on they are saturated.
     native : object
-        What only the file's own format can hold; a writer of another format ignores it. Where pixels are no picture
+        What only the file's own format can hold; a writer of another format ignores it. Of a folder that was read as
+        one picture, its ``folders`` is the format that writes one. Where pixels are no picture
         yet, as those of camera RAW, its ``developed(picture)`` is what is written, and its ``blank(picture)`` is of
         that kind, and black.
 
@@ -97,6 +100,7 @@ class Picture:
     unit: str | None = None
     nodata: float | None = None
     channels: tuple[str, ...] | None = None
+    maxval: int | None = None
     white: float | None = None
     native: Any = None
 
@@ -143,7 +147,8 @@ class Picture:
     def typed(self, dtype: np.dtype) -> Picture:
         """Return a black picture of the same kind whose pixels, and those of a file made of it, are of another type."""
         native = self.native.typed(dtype) if hasattr(self.native, "typed") else self.native
-        return replace(self, pixels=np.broadcast_to(np.zeros((), dtype), self.pixels.shape), native=native)
+        pixels, maxval = np.broadcast_to(np.zeros((), dtype), self.pixels.shape), self.maxval
+        return replace(self, pixels=pixels, maxval=maxval if dtype == self.pixels.dtype else None, native=native)
 
     def with_pixels(self, pixels: np.ndarray) -> Picture:
         """Return the same picture with other pixels of the same shape and dtype."""
@@ -230,8 +235,8 @@ def series_of(given: int | str | None) -> str | None:
 
 
 def naming(channels: tuple[str, ...] | None, axes: str | None, shape: tuple[int, ...]) -> tuple[str, ...] | None:
-    """Return names of channels if there is one for each along C, else None."""
-    count = dict(zip(axes or "", shape, strict=False)).get("C")
+    """Return names of channels if there is one for each along C, or one for all where there is no C; else None."""
+    count = dict(zip(axes or "", shape, strict=False)).get("C", 1)
     return channels if channels is not None and len(channels) == count else None
 
 
@@ -274,6 +279,20 @@ def check_plain(picture: Picture, name: str, dtypes: tuple[str, ...]) -> None:
             f"a {name} holds one grey or RGB picture: this has shape {pixels.shape}, axes {axes}; "
             "write a TIFF or NPY instead"
         )
+
+
+def full_range(picture: Picture, maxval: int | None = None) -> Picture:
+    """Return a picture whose white is ``maxval``, or what its type holds at most; what is above white becomes it."""
+    most = picture.maxval
+    if most is None:
+        return picture
+    full = maxval or np.iinfo(picture.pixels.dtype).max
+
+    def spread(array: np.ndarray) -> np.ndarray:
+        return ((np.minimum(array, most).astype(np.uint32) * full + most // 2) // most).astype(array.dtype)
+
+    alpha = None if picture.alpha is None else spread(picture.alpha)
+    return replace(picture, pixels=spread(picture.pixels), alpha=alpha, maxval=maxval)
 
 
 def colours(picture: Picture) -> np.ndarray:

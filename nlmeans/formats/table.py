@@ -58,8 +58,9 @@ def _checked(given: Any) -> Format:
     return fmt
 
 
-def _all() -> Iterator[Format]:
-    yield from ours()
+def _all(name: str = "") -> Iterator[Format]:
+    """Yield all formats; of ours first those whose files have such a name: some share their first bytes with others."""
+    yield from sorted(ours(), key=lambda fmt: not name.endswith(fmt.endings))
     yield from others()
 
 
@@ -90,16 +91,32 @@ def to_read(path: Path, ability: str = "read") -> Format:
     return fmt
 
 
-def to_write(path: Path, *abilities: str) -> Format:
+def to_write(path: Path, *abilities: str, folders: Format | None = None) -> Format:
     """Return the format that a name stands for, if it has an ability: ``"write"``, whole, or ``"create"``, by regions.
+
+    A name of no format is that of a folder if what is written was one, and ``folders`` is its format.
 
     Raises `PictureError` otherwise.
     """
     fmt = by_name(path)
+    if folders is not None and fmt in (None, folders):
+        if fmt is not None:
+            raise PictureError(
+                f"a series of {fmt.name} files goes to a folder, whose name ends in none of {', '.join(fmt.endings)}"
+            )
+        fmt = folders
     if fmt is None or not fmt.can(*abilities):
         suffix = path.suffix.lower() or "nothing"
-        raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}, not in {', '.join(endings(*abilities))}")
+        raise PictureError(f"{_rule(*abilities)}: the name ends in {suffix}{_instead(fmt)}")
     return fmt.at(path)
+
+
+def _instead(fmt: Format | None) -> str:
+    """Return what to write for a format that is only read."""
+    if fmt is None or fmt.can("write", "create"):
+        return ""
+    known = [ending for ending in fmt.instead if by_name(Path(f"picture{ending}"))]
+    return f"; {fmt.name} is only read: write {' or '.join(known)}"
 
 
 def is_file(path: Path) -> bool:
@@ -107,21 +124,21 @@ def is_file(path: Path) -> bool:
     return path.is_file() or by_store(path) is not None
 
 
-def endings(*abilities: str) -> list[str]:
-    """Return the ends of the names that files of our formats with one of the abilities have."""
-    return [ending for fmt in ours() if fmt.can(*abilities) for ending in fmt.endings]
+def series_in(path: Path) -> tuple[Path, str | None]:
+    """Return a file, and the name of one of its images where the path says it: ``file.exr::albedo``."""
+    file, series = split(path)
+    fmt = by_name(file) if series else None
+    return (file, series) if fmt is not None and fmt.has_series and fmt.file(path) == path else (path, None)
 
 
 def _by_content(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(HEAD)
-    advice, asked = foreign.before(head, path), _all()
+    advice, asked = foreign.before(head, path), _all(path.name.lower())
     if foreign.is_raw(head, path):  # a package for one camera knows more of its files than LibRaw
         asked = chain(others(), ours())
     elif advice is not None:
-        suffix = path.suffix.lower()
-        named = [fmt for fmt in ours() if suffix in fmt.endings and suffix in foreign.ENDINGS]
-        asked = chain(named, others())
+        asked = iter(others())
     for fmt in asked:
         if fmt.recognises(head, path):
             return fmt
@@ -129,18 +146,7 @@ def _by_content(path: Path) -> Format:
 
 
 def _rule(*abilities: str) -> str:
-    """Return what our formats can do, whole or by regions."""
-    if abilities in (("open",), ("create",)):
-        return f"only {_listed(_names('open'))} can be read and written in blocks"
-    read, written = _names("read"), _names("write")
-    stores = [name for name in _names("open") if name not in read]
-    rule = f"{_listed(written)} files can be read and written, and {_listed(stores)} stores"
-    return f"{rule}; {_listed([name for name in read if name not in written])} can be read"
-
-
-def _names(ability: str) -> list[str]:
-    return [fmt.name for fmt in ours() if fmt.can(ability)]
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
+    """Return what is asked of a file that is read, or written, whole or by regions, with formats that most can use."""
+    done = "read" if {"read", "open"} & set(abilities) else "written"
+    how = " in blocks, such as TIFF or Zarr" if abilities in (("open",), ("create",)) else ", such as PNG or TIFF"
+    return f"a file must be of a format that can be {done}{how} (`nlmeans formats` lists all)"

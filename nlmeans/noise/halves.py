@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import _checks
+
+if TYPE_CHECKING:
+    from .._typing import ImageLike
 
 CUT = 3.0
 """Standard deviations from which a difference is taken for something else than noise: a hot pixel, what moved."""
@@ -18,7 +21,12 @@ ROUNDS = 50
 
 
 def sigma_of_halves(
-    first: Any, second: Any, *, axes: str | None = None, channel_axis: int | None = None, nodata: float | None = None
+    first: ImageLike,
+    second: ImageLike,
+    *,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    nodata: float | None = None,
 ) -> float | tuple[float, ...]:
     """Return the standard deviation of the noise in each of two halves of one measurement.
 

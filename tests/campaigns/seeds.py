@@ -14,6 +14,11 @@ import tifffile
 import zarr
 from PIL import Image
 
+try:
+    from . import stills
+except ImportError:  # from the tests, whose folder is no package
+    from campaigns import stills
+
 GREY = np.random.default_rng(0).normal(100, 10, (24, 30)).round().astype(np.uint8)
 DEEP = (GREY * 200.0).astype(np.uint16)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
@@ -91,6 +96,52 @@ def nifti(array):
     return image.to_bytes()
 
 
+def mgh(array):
+    """Return a volume of FreeSurfer."""
+    return nibabel.MGHImage(array, np.diag([1.0, 1.0, 2.5, 1.0])).to_bytes()
+
+
+def nrrd(array):
+    """Return a NRRD."""
+    said = "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,2.5)\nkinds: domain domain domain\n"
+    sides = " ".join(map(str, array.shape))
+    head = f"NRRD0005\ntype: float\ndimension: 3\nsizes: {sides}\n{said}endian: little\nencoding: gzip\n\n"
+    return head.encode() + gzip.compress(array.tobytes(order="F"), mtime=0)
+
+
+def metaimage(array):
+    """Return a MetaImage."""
+    sides = " ".join(map(str, array.shape))
+    said = "ElementSpacing = 1 1 2.5\nElementType = MET_FLOAT\nModality = MET_MOD_MR\nElementDataFile = LOCAL\n"
+    head = f"ObjectType = Image\nNDims = 3\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nDimSize = {sides}\n{said}"
+    return head.encode() + array.tobytes(order="F")
+
+
+def dicom(array):
+    """Return a DICOM of slices in their places, whose values are rescaled."""
+    from pydicom import dataset
+
+    header = dataset.FileDataset("", {}, file_meta=dataset.FileMetaDataset())
+    header.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    said = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1", "SOPInstanceUID": "1.2.3.4", "SeriesInstanceUID": "1.2.3",
+        "PatientName": "Doe^Jane", "PhotometricInterpretation": "MONOCHROME2", "SamplesPerPixel": 1,
+        "NumberOfFrames": len(array), "Rows": array.shape[1], "Columns": array.shape[2], "BitsAllocated": 16,
+        "BitsStored": 12, "HighBit": 11, "PixelRepresentation": 0, "RescaleSlope": "1", "RescaleIntercept": "-1024",
+    }  # fmt: skip
+    for name, value in said.items():
+        setattr(header, name, value)
+    header.PerFrameFunctionalGroupsSequence = [dataset.Dataset() for _ in array]
+    for k, frame in enumerate(header.PerFrameFunctionalGroupsSequence):
+        place, turned = dataset.Dataset(), dataset.Dataset()
+        place.ImagePositionPatient, turned.ImageOrientationPatient = [0, 0, 2.5 * k], [1, 0, 0, 0, 1, 0]
+        frame.PlanePositionSequence, frame.PlaneOrientationSequence = [place], [turned]
+    header.add_new("PixelData", "OW", array.astype("<u2").tobytes())
+    stream = BytesIO()
+    header.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
 def store(write):
     """Return the files of a Zarr store."""
     with tempfile.TemporaryDirectory() as place:
@@ -162,6 +213,12 @@ def seeds():
         "grey.npy": npy(np.asfortranarray(DEEP)),
         "volume.nii": nifti(VOLUME.T),
         "volume.nii.gz": gzip.compress(nifti(VOLUME.T.round().astype(np.int16)), mtime=0),
+        **stills.seeds(GREY, DEEP, COLOUR),
+        "volume.mgh": mgh(VOLUME.T),
+        "volume.mgz": gzip.compress(mgh(VOLUME.T.round().astype(np.int16)), mtime=0),
+        **({"volume.nrrd": nrrd(VOLUME.T)} if find_spec("nrrd") else {}),
+        **({"volume.mha": metaimage(VOLUME.T)} if find_spec("SimpleITK") else {}),
+        **({"volume.dcm": dicom(VOLUME.round())} if find_spec("pydicom") else {}),
         "two.zarr": store(lambda root: plain(root, 2)),
         "three.zarr": store(lambda root: plain(root, 3)),
         "image.zarr": store(lambda root: image(root, 3)),

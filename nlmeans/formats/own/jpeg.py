@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..format import Format
-from ..picture import Picture, PictureError, Request, check_plain, colours
+from ..picture import Picture, PictureError, Request, check_plain, colours, full_range
 
 logger = logging.getLogger("nlmeans")
 
@@ -79,6 +79,7 @@ class Jpeg(Format):
         from PIL import Image
 
         self.check(picture)
+        picture = full_range(picture)
         pixels = colours(picture)
         image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
         coding = picture.native if isinstance(picture.native, Coding) else None

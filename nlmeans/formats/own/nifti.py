@@ -19,15 +19,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import exif
-from ..foreign import FREESURFER
 from ..format import Format
-from ..mapped import fill
+from ..gzipped import ZIPPED, inside
+from ..mapped import fill, put
 from ..picture import LENGTHS, Picture, PictureError, Request, times
 from ..scaled import Scaling
 
 logger = logging.getLogger("nlmeans")
 
-ZIPPED = b"\x1f\x8b"
 AXES = "XYZN"
 LARGEST = 540  # bytes of a NIfTI-2 header
 DEFLATE = 1032  # bytes that one byte can stand for
@@ -35,7 +34,9 @@ PADDING = 2**16  # bytes after the pixels that are read, to see gzip's check sum
 ZIP_LEVEL = 6
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 UNITS = {"meter": "m", "mm": "mm", "micron": "µm"}
-_SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
+SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))
+"""What a header begins with, in one order of bytes or the other."""
+_SINGLE, PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class Nifti(Format):
     name, endings = "NIfTI", (".nii", ".nii.gz")
     needs, extra = "nibabel", "medical"
     x_first, colours = True, False
-    loses = "what follows the pixels; complex numbers and colours are refused, and files in pairs"
+    loses = "what follows the pixels; complex numbers and colours are refused"
 
     def recognises(self, head: bytes, path: Path) -> bool:
-        """Whether a file begins like a NIfTI, or is a gzip file, which may hold one."""
-        zipped = head.startswith(ZIPPED) and not path.name.lower().endswith(FREESURFER)
-        return zipped or head[344:347] in _SINGLE + _PAIR or head[4:7] in _SINGLE + _PAIR
+        """Whether a file begins like a NIfTI, is a gzip file of one, or too short a one that is named so."""
+        first, magics = inside(head), _SINGLE + PAIR
+        begins = head.startswith(ZIPPED) and first.startswith(SIZES)
+        short = head != first == b"" and path.name.lower().endswith(self.endings)
+        return begins or short or first[344:347] in magics or first[4:7] in magics
 
     def read(self, request: Request) -> Picture:
         """Read real values: whole numbers as they are stored where they are not scaled, else floats."""
@@ -83,13 +86,15 @@ class Nifti(Format):
             start = int(header.get_data_offset())
             _check_size(shape, start + math.prod(shape) * dtype.itemsize, size, zipped, request)
             head = (first + file.read(max(start - len(first), 0)))[:start]
-            stored = _array(file, first[start:], shape, dtype)
+            stored = fill(file, np.empty(shape[::-1], dtype), first[start:]).T
+            if zipped and len(file.read(PADDING)) == PADDING:
+                logger.warning("what follows the pixels is left out: it is more than padding")
         slope, inter = header.get_slope_inter()
-        origin = Origin(dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))), head)
+        origin = Origin(dtype, *((1.0, 0.0) if slope is None else (float(slope), float(inter))), head=head)
         if not request.names_axes:
             stored = stored.reshape(shape[: len(axes)], order="F")  # without the ones at the end
         zooms = tuple(float(zoom) for zoom in header.get_zooms())
-        return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), unit=_unit(header), native=origin)
+        return Picture(origin.decode(stored), axes, spacing=_spacing(zooms, axes), unit=unit_of(header), native=origin)
 
     def check(self, picture: Picture) -> None:
         """Refuse what a new NIfTI cannot hold: colours, opacity, half floats, more than one axis of volumes."""
@@ -116,10 +121,12 @@ class Nifti(Format):
             pixels, origin = _new(picture)
         with part.open("wb") as raw:
             if not path.name.lower().endswith(".gz"):
-                _write(raw, pixels, origin)
+                raw.write(origin.head)
+                put(raw, pixels, origin)
                 return
             with gzip.GzipFile("", "wb", ZIP_LEVEL, raw, mtime=0) as file:
-                _write(file, pixels, origin)
+                file.write(origin.head)
+                put(file, pixels, origin)
 
 
 FORMAT = Nifti()
@@ -128,11 +135,11 @@ FORMAT = Nifti()
 def _header(nibabel: Any, first: bytes) -> Any:
     """Return the header at the beginning of a file."""
     magics = {first[344:347]: nibabel.Nifti1Header, first[4:7]: nibabel.Nifti2Header}
-    if magics.keys() & _PAIR:
-        raise PictureError("a NIfTI must be one file, .nii or .nii.gz: this is one of a pair, .hdr and .img")
+    if magics.keys() & set(PAIR):
+        raise PictureError("a NIfTI that is one of a pair must be called .hdr or .img, as the other one")
     for magic in magics.keys() & _SINGLE:
         return magics[magic](first[: magics[magic].template_dtype.itemsize])
-    raise PictureError("a gzip file must hold a NIfTI to be read: this holds something else")
+    raise PictureError("a NIfTI must say at its beginning that it is one: this says something else")
 
 
 def _axes(shape: tuple[int, ...], request: Request) -> str:
@@ -174,26 +181,36 @@ def _check_size(shape: tuple[int, ...], end: int, size: int, zipped: bool, reque
         raise PictureError(f"the file is cut short: its pixels end at byte {end:,}, the file at {size:,}")
 
 
-def _array(file: Any, begun: bytes, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Read the pixels, in the order of the file, and to its end if that is near: there gzip says if all was right."""
-    array = fill(file, np.empty(math.prod(shape), dtype), begun)
-    if isinstance(file, gzip.GzipFile) and len(file.read(PADDING)) == PADDING:
-        logger.warning("what follows the pixels is left out: it is more than padding")
-    return array.reshape(shape, order="F")
-
-
 def _spacing(zooms: tuple[float, ...], axes: str) -> tuple[float, ...] | None:
     """Return the voxel's sides along space, where they are lengths."""
     sides = tuple(side for side, axis in zip(zooms, axes.upper(), strict=False) if axis in "XYZ")
     return sides if all(0 < side < math.inf for side in sides) else None
 
 
-def _unit(header: Any) -> str | None:
+def unit_of(header: Any) -> str | None:
     """Return the unit of length that a header names."""
     try:
         return UNITS.get(header.get_xyzt_units()[0])
     except KeyError:  # a code that there is not
         return None
+
+
+def origin_of(image: Any, dtype: np.dtype, slope: float = 1.0, inter: float = 0.0) -> Origin:
+    """Return what stands before the pixels where an image of nibabel is written as one file, stored in this type."""
+    nibabel = FORMAT.library()
+    kind = nibabel.Nifti2Image if isinstance(image, nibabel.Nifti2Pair) else nibabel.Nifti1Image
+    header = kind(np.broadcast_to(np.zeros((), dtype), image.shape), image.affine, image.header).header
+    header.set_data_dtype(dtype)
+    header.set_slope_inter(slope, inter)
+    return Origin(dtype.newbyteorder(header.endianness), slope, inter, head=_begun(header))
+
+
+def _begun(header: Any) -> bytes:
+    """Return a header of one file, and what comes after it up to the pixels."""
+    header["magic"], header["vox_offset"] = header.single_magic, 0  # it then makes room for what is between
+    block = io.BytesIO()
+    header.write_to(block)
+    return block.getvalue().ljust(int(header["vox_offset"]), b"\0")
 
 
 def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
@@ -217,14 +234,4 @@ def _new(picture: Picture) -> tuple[np.ndarray, Origin]:
         scale = 1.0 if picture.unit is None or unit is None else LENGTHS[picture.unit] / LENGTHS[unit]
         header.set_zooms([sides[axis] * scale if axis in sides else 1.0 for axis in "XYZT"[: pixels.ndim]])
         header.set_xyzt_units({value: key for key, value in UNITS.items()}.get(unit or "", 0))
-    header["vox_offset"] = start = header.single_vox_offset
-    header["magic"] = header.single_magic
-    block = io.BytesIO()
-    header.write_to(block)
-    return pixels, Origin(dtype, head=block.getvalue().ljust(start, b"\0"))
-
-
-def _write(file: Any, pixels: np.ndarray, origin: Origin) -> None:
-    file.write(origin.head)
-    for k in range(pixels.shape[-1]):  # a slab at a time: x runs fastest in the file
-        file.write(origin.encode(pixels[..., k]).tobytes(order="F"))
+    return pixels, Origin(dtype, head=_begun(header))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..format import Format
-from ..picture import Picture, PictureError, Request, check_plain, colours
+from ..picture import Picture, PictureError, Request, check_plain, colours, full_range
 
 logger = logging.getLogger("nlmeans")
 
@@ -122,6 +122,7 @@ class Png(Format):
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write 8 or 16 bits a sample, with or without alpha."""
         self.check(picture)
+        picture = full_range(picture)
         pixels = colours(picture)
         colour = GREY if pixels.shape[-1] == 1 else RGB
         if picture.alpha is not None:

@@ -91,7 +91,7 @@ def test_plan_and_estimate(source):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["noisy.zarr", "clean.png"], "the name ends in .png, not in "),
+        (["noisy.zarr", "clean.png"], "the name ends in .png"),
         (["noisy.zarr", "noisy.zarr", "--overwrite"], "another store than the input"),
         (["nothing.zarr", "clean.zarr"], "there is no"),
         (["noisy.npy", "clean.npy", "--max-memory", "1M"], "max_memory must be more than the"),

@@ -204,7 +204,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
         (["--axes", "YXC", "--channel-axis", "2"], "is short for --axes: give one of them"),
         (["--mask", "none.png"], "'--mask': must be a file that exists; got 'none.png'"),
         (["--guide", "none.png"], "'--guide': must be a file that exists; got 'none.png'"),
-        (["--mask", "text.png"], "PNG and TIFF files can be read and written"),
+        (["--mask", "text.png"], "--mask: text.png: a file must be of a format that can be read"),
         (["--sigma", "text.png"], "--sigma: text.png: "),
         (["--guide-sigma", "2"], "--guide-sigma: comes with a --guide"),
         (["--guide-sigma", "-2"], "--guide-sigma"),
@@ -388,7 +388,7 @@ def test_explain_shows_notes(folder, monkeypatch):
     [
         (["out.png", "--at", "5,x"], 2, "must be a pixel's row and column, such as 120,80"),
         (["out.png"], 2, "Missing option '--at'"),
-        (["out.webp", "--at", "5,5"], 2, "the name ends in .webp"),
+        (["out.mp4", "--at", "5,5"], 2, "the name ends in .mp4"),
         (["out.nii", "--at", "5,5"], 2, "a drawing has colours, which a NIfTI cannot hold"),
         (["out.png", "--at", "5"], 1, "grey.png: --at must be a pixel along Y, X of 40 × 50; got 5"),
         (["out.png", "--at", "1,2,3"], 1, "--at must be a pixel along Y, X of 40 × 50; got 1,2,3"),

@@ -232,7 +232,7 @@ def test_a_map_of_sigma_arrives_whole_and_at_the_corner(folder, calls):
         (["in.png", "--out", "no/page.html"], 1, "does not exist"),
         (["in.html", "--out", "in.html", "--overwrite"], 1, "the page must be a file of its own: it is read from"),
         (["no.png", "--out", "page.html"], 1, "nlmeans: no.png: No such file or directory"),
-        (["there.html", "--out", "page.html"], 1, "PNG and TIFF files can be read and written"),
+        (["there.html", "--out", "page.html"], 1, "nlmeans: there.html: "),
         (["in.png", "--out", "page.html", "--reference", "no.png"], 1, "nlmeans: no.png: No such file or directory"),
         (
             ["in.png", "--out", "page.html", "--reference", "small.png"],

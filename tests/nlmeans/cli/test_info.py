@@ -122,4 +122,4 @@ def test_the_list_of_formats(monkeypatch):
     assert (nifti["usable"], nifti["install"]) == (False, "pip install 'nlmeans[medical]'")
     text = nl("formats").stdout
     assert "no: pip install 'nlmeans[medical]'" in text
-    assert ".3fr, .ari, .arw, …" in text
+    assert ".3fr, .ari, …" in text

@@ -118,7 +118,11 @@ def test_affines_are_kept_beside():
         (["--residual", "a.tif", "--noise-map", "a.tif"], 2, "must be a file of its own: a.tif"),
         (["--noise-map", "a.tif", "--method", "ridge"], 2, "is for --method nlm; got ridge"),
         (["--noise-map", "a.tif", "--max-memory", "1G"], 2, "in.tif is done block by block"),
-        (["--residual", "a.png", "--max-memory", "1G"], 1, "can be read and written in blocks: the name ends in .png"),
+        (
+            ["--residual", "a.png", "--max-memory", "1G"],
+            1,
+            "can be written in blocks, such as TIFF or Zarr (`nlmeans formats` lists all): the name ends in .png",
+        ),
         (["--residual", "there.tif", "--max-memory", "1G"], 1, "exists already"),
     ],
 )

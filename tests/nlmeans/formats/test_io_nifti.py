@@ -147,10 +147,11 @@ def test_refused_kinds(tmp_path):
         with pytest.raises(formats.PictureError, match=r"real numbers.*holds (complex64|RGB)"):
             formats.read(make(tmp_path / f"{k}.nii", array))
     nib.Nifti1Pair(noise("int16", 3, 4, 5), AFFINE).to_filename(tmp_path / "pair.hdr")
-    with pytest.raises(formats.PictureError, match=r"one of a pair"):
-        formats.read(tmp_path / "pair.hdr")
+    (tmp_path / "pair.hdr").rename(tmp_path / "header")
+    with pytest.raises(formats.PictureError, match=r"one of a pair must be called \.hdr or \.img"):
+        formats.read(tmp_path / "header")
     (tmp_path / "other.nii.gz").write_bytes(gzip.compress(b"something else" * 99))
-    with pytest.raises(formats.PictureError, match="gzip file must hold a NIfTI"):
+    with pytest.raises(formats.PictureError, match="this is a gzip file that holds none of them"):
         formats.read(tmp_path / "other.nii.gz")
 
 

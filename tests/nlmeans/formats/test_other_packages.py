@@ -121,9 +121,9 @@ def test_what_it_cannot_do_is_said(install, tmp_path):
     )
     (tmp_path / "a.plain").write_bytes(plain(GREY))
     np.testing.assert_array_equal(io.read("a.plain").pixels, GREY)
-    with pytest.raises(io.PictureError, match=r"only .*NPY, TIFF and Zarr can be .* in blocks: \S*a\.plain is PLAIN"):
+    with pytest.raises(io.PictureError, match=r"that can be read in blocks, .*: \S*a\.plain is PLAIN"):
         large.denoise("a.plain", "a.npy")
-    with pytest.raises(io.PictureError, match=r"the name ends in \.plain, not in"):
+    with pytest.raises(io.PictureError, match=r"the name ends in \.plain"):
         io.write("b.plain", io.Picture(GREY, "YX"))
 
 

@@ -28,8 +28,6 @@ from .content import Dataset, opened
 logger = logging.getLogger("nlmeans")
 
 MAGIC = (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file")
-APART = (".emd", ".hspy", ".ims")
-"""Ends of the names of files that are HDF5, but no datasets that say what they are."""
 MOST_CODECS = 64 << 20
 ANY = 2**62
 """Pixels, where there is no doubt of them."""
@@ -58,6 +56,10 @@ class Hdf5(Format):
     name = "HDF5"
     endings = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".nwb", ".nc", ".nc4", ".mat", ".cxi")
     needs, extra = "h5py", "hdf5"
+    loses = (
+        "filters with loss, in whose place comes gzip; views of other files become datasets; room that chunks had "
+        "before is not given back (h5repack does that)"
+    )
     has_series = True
     codec_memory = MOST_CODECS
 
@@ -73,8 +75,8 @@ class Hdf5(Format):
         return split(path)[0]
 
     def recognises(self, head: bytes, path: Path) -> bool:
-        """Whether a file begins as HDF5 does, and is none of a kind of its own."""
-        return head.startswith(MAGIC) and not path.name.lower().endswith(APART)
+        """Whether a file begins as HDF5 does."""
+        return head.startswith(MAGIC)
 
     def store(self, path: Path) -> Path | None:
         """Return the file in which a path names something."""

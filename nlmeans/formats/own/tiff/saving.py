@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ... import exif
-from ...picture import Picture, naming
+from ...picture import Picture, full_range, naming
 from ...pyramid import shrunk
 from . import ome, whole
 from .whole import Origin, bright
@@ -91,6 +91,7 @@ def _join(picture: Picture, origin: Origin) -> np.ndarray:
 
 def _write_new(part: Path, picture: Picture) -> None:
     """Write pixels that did not come from a TIFF."""
+    picture = full_range(picture)
     pixels, axes = picture.pixels, picture.dimensions
     channels = naming(picture.channels, axes, pixels.shape)
     rgb = axes in ("YXC", "CYX") and pixels.shape[axes.index("C")] == 3 and channels is None
