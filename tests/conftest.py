@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -19,6 +19,7 @@ ABSENT = [name for name in NEEDS if find_spec(name) is None]
 
 # A first example may have to compile a kernel: no deadline. The seed is fixed, so that a failure can be had again.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("campaign", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("default")
 
 

@@ -84,8 +84,10 @@ class Nlmeans(Equal):
         import nlmeans
 
         aggregation = self.options.get("aggregation", "pixel")
-        # single pixels may be averaged in 16 bits: a hundredth of σ on average, some faint weights count more
-        limit = 1e-9 if self.dtype == "float64" else 1e-3 if aggregation == "patch" or case.whole else 0.2
+        # single pixels may be averaged in 16 bits: a hundredth of σ on average, some faint weights count more; not so
+        # where all pixels meet all others, and they are many
+        floats = aggregation == "patch" or (case.whole and max(case.shape) > 64)
+        limit = 1e-9 if self.dtype == "float64" else 1e-3 if floats else 0.2
         spec = pairwise_spec(case, case.strength * sigma, sigma, "max")
         ends = nlmeans.plan(np.zeros((8, 8), np.float32), sigma=1, quality="fast").spec
         spec = replace(spec, vanish=ends.vanish, soft=ends.soft, lowest=ends.lowest, aggregation=aggregation)

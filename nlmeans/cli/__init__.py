@@ -99,6 +99,15 @@ def denoise(
             "every pixel.",
         ),
     ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=63,
+            metavar="INT",
+            help="For videos: the rate factor of the encoder; larger makes smaller files.",
+        ),
+    ] = None,
     residual: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what was taken away: the picture minus the result.")
     ] = None,
@@ -128,7 +137,7 @@ def denoise(
         joined = half_maps and not is_folder(output)
         tasks, folder = pairs(inputs[:1] if joined else inputs, output)
         encoding = {name: level for name, level in (("jpeg_quality", jpeg_quality), ("lossy", lossy)) if level}
-        check_encoding(encoding, [target for _, target in tasks])
+        check_encoding([*encoding, *(["crf"] if crf is not None else [])], [target for _, target in tasks])
         all_by_blocks = max_memory is not None or scheduler is not None or filtering.in_store
         series = reading.given["series"]
         by_blocks = [all_by_blocks or in_blocks(source, target, series) for source, target in tasks]
@@ -147,7 +156,7 @@ def denoise(
             with console.working_on(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         command = filtering.given | reading.given | working.given | encoding
-        command |= {"half_maps": halves and halves.noise, "others": others}
+        command |= {"half_maps": halves and halves.noise, "others": others, "crf": crf}
         del command["threads"]  # no result depends on them
         done = stack.enter_context(journal(folder, command))
         for (source, target), blocks in zip(tasks, by_blocks, strict=True):
@@ -159,7 +168,7 @@ def denoise(
                     with console.bar(source.name) as progress:
                         report = denoise_in_blocks(
                             source, target, filtering, reading, max_memory=max_memory, scheduler=scheduler,
-                            residual=residual, others=others, overwrite=overwrite, progress=progress,
+                            residual=residual, others=others, crf=crf, overwrite=overwrite, progress=progress,
                             **working.given,
                         )  # fmt: skip
                     done.ends(target, target)

@@ -10,7 +10,7 @@ from itertools import chain
 from ..formats.listing import Entry, entries
 from ..formats.table import others, ours
 
-SHOWN = 3
+SHOWN = 2
 """Ends of names that are listed for a format in a table."""
 
 

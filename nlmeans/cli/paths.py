@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from ..formats import PictureError
+from ..formats.foreign import is_header
 from ..formats.format import Format
 from ..formats.table import by_name, by_store, is_file, ours, to_write
 
@@ -100,6 +101,7 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
             continue
         inside = sorted(item for item in path.iterdir() if not item.name.startswith("."))
         inside = [item for item in inside if item.is_file() or by_store(item)]
+        inside = [item for item in inside if not is_header(item)]
         pictures = [item for item in inside if by_name(item) or by_store(item)]
         others = [item.name for item in inside if item not in pictures]
         if others:

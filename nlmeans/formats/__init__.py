@@ -1,7 +1,7 @@
 """Picture files of many formats, read with all that they say besides the pixels, and written back.
 
-Camera RAW can be read, and what is made of it is written as one of them. Importing this is cheap: Pillow, tifffile,
-nibabel, rawpy and other libraries are imported when a file needs them.
+`nlmeans formats` lists them. What can only be read, such as camera RAW and microscopes' files, is written as another.
+Importing this is cheap: the formats and the libraries that they need are imported when a file needs them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def read(
     Parameters
     ----------
     path : path
-        A PNG, JPEG, TIFF, NPY or NIfTI file, or camera RAW (DNG, CR2, NEF, ARW, RAF and others).
+        A file, or a folder that is one picture, of the formats that `nlmeans formats` lists; of HDF5 perhaps with the
+        name of a dataset, ``scan.h5::/entry/data``.
     axes, channel_axis : optional
         What the file's dimensions are, for files that don't say so or say it wrongly; as `nlmeans.denoise` takes them.
     max_pixels : int, optional
@@ -50,9 +51,10 @@ def read(
     Returns
     -------
     Picture
-        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Those of a
-        NIfTI are in real units, and of a TIFF where 0 is white the whole numbers are turned round. Those of camera RAW
-        are the four planes of its mosaic (C, Y, X), in the sensor's steps above black; written, they are developed.
+        Pixels as they are stored: neither scaled, nor rotated, nor converted to another colour space. Where whole
+        numbers stand for real ones (NIfTI, DICOM, FITS, HDF5), they are in real units, and of a TIFF where 0 is white
+        they are turned round. Those of camera RAW are the four planes of its mosaic (C, Y, X), in the sensor's steps
+        above black; written, they are developed.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +74,9 @@ class Source:
         What it holds.
     codec_memory : int
         Bytes that codecs take at most while it is read.
+    apart : tuple of str
+        Names of other series of the file that belong to the same picture, in sizes of their own, where the caller has
+        named none: each is denoised by itself, into ``place(name)`` of the target, an NPY file.
 
     Examples
     --------
@@ -89,7 +92,8 @@ class Source:
 
     path: Path
     info: ArrayInfo
-    codec_memory: ClassVar[int] = 0
+    codec_memory: int = 0
+    apart: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str | None:
@@ -99,6 +103,9 @@ class Source:
     def read(self, slices: Slices) -> np.ndarray:
         """Return a part, in memory of its own."""
         raise NotImplementedError
+
+    def release(self) -> None:
+        """Give back what is held in memory for further parts."""
 
     def identity(self) -> dict[str, Any]:
         """Return what changes when the file is another, as far as JSON can hold it."""
@@ -139,6 +146,10 @@ class Target:
             raise PictureError(
                 f"others comes along from one Zarr store to another; got {source.path} and {self.path.stem}"
             )
+
+    def place(self, series: str) -> Path:
+        """Return the NPY file for a series that is denoised apart."""
+        raise NotImplementedError
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
         """Write a part."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .gzipped import ZIPPED
+
 RAW = (
     *(".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc"),
     *(".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
@@ -13,19 +15,22 @@ RAW = (
 RAW_MAGIC = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
 STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
 """What files that begin as videos do say where they hold stills."""
-VIDEO_ADVICE = (
-    "videos cannot be read: save the frames as a TIFF stack or an NPY array (ffmpeg, imageio), axes TYX or TYXC"
-)
 OTHERS = (
     (0, b"CDF", "NetCDF: save the variable as Zarr or NPY (xarray), or denoise it as an array"),
-    (0, b"\0\0\1\xba", "MPEG: " + VIDEO_ADVICE),
-    (0, b"\x1aE\xdf\xa3", "Matroska: " + VIDEO_ADVICE),
+    (0, b"\0\0\1\xba", "MPEG: put its streams into an MP4 or MKV (ffmpeg -c copy)"),
     (0, b"%PDF", "PDF: take the picture out of it (pdfimages)"),
     (0, b"PK\x03\x04", "a ZIP file: unpack it first"),
+    (0, ZIPPED, "a gzip file that holds none of them, or is damaged: unpack it first"),
 )
 """Place and bytes of other kinds, with a way out."""
 PAIRED = (".hdr", ".img")
 """Ends of the names of files that are read together."""
+
+
+def is_header(path: Path) -> bool:
+    """Whether a file is the first of a pair: its pixels lie in the second, of which the same is read."""
+    header, pixels = PAIRED
+    return path.suffix.lower() == header and path.with_suffix(pixels).is_file()
 
 
 def is_raw(head: bytes, path: Path) -> bool:
@@ -34,13 +39,8 @@ def is_raw(head: bytes, path: Path) -> bool:
 
 
 def before(head: bytes, path: Path) -> str | None:
-    """Return the advice about a file that begins as one of our formats may, and is none; else None."""
-    brand = head[8:12] if head[4:8] == b"ftyp" else b""
-    if is_raw(head, path) or brand in STILL_BRANDS:
-        return None
-    if brand or head[8:12] == b"AVI ":
-        return VIDEO_ADVICE
-    return None if head else "a picture must have content: the file is empty"
+    """Return the advice about a file that may be named as one of our formats, and is none; else None."""
+    return None if head or is_raw(head, path) else "a picture must have content: the file is empty"
 
 
 def after(head: bytes, path: Path, rule: str) -> str:

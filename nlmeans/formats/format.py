@@ -34,7 +34,7 @@ class Format:
     loses : str
         What a file that is read and written in this format does not keep.
     write_options : tuple of str
-        Options of `nlmeans.io.write` that `write` takes.
+        Options of `nlmeans.io.write` that `write` takes, or of `nlmeans.large.denoise` that `create` and `reopen` do.
     x_first : bool
         Whether its arrays have X before Y, so that pictures are turned on their way from and to other formats.
     colours : bool
@@ -46,6 +46,8 @@ class Format:
         Whether its files may hold several images, of which `Request.series` names one.
     codec_memory : int
         Bytes that its codecs take at most, where it is written by regions.
+    exact : bool
+        Whether what is written by regions is read again as the same pixels.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Format:
     instead: ClassVar[tuple[str, ...]] = (".tif",)
     has_series: ClassVar[bool] = False
     codec_memory: ClassVar[int] = 0
+    exact: ClassVar[bool] = True
 
     def can(self, *abilities: str) -> bool:
         """Whether it brings a method for one of ``"read"``, ``"write"``, ``"open"`` and ``"create"``."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,6 +56,7 @@ class Destination:
     info: ArrayInfo  # what it will hold
     source: Source  # the image, of which it takes over what the format can keep
     others: str | None = None  # how what else is in a store comes along, if it does
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the format's that the caller has given
 
     @classmethod
     def of(cls, fmt: Format, source: Source, names: str, dtype: np.dtype, others: str | None) -> Destination:
@@ -67,14 +68,14 @@ class Destination:
 
     def create(self, part: Path) -> Target:
         """Write all of the output but its pixels."""
-        target = self.format.create(part, self.info, self.source)
+        target = self.format.create(part, self.info, self.source, **self.options)
         target.accompany(self.source, self.others)
         return target
 
     def reopen(self, part: Path, manifest: str) -> Target:
         """Return an output that was created before; raise `PictureError` if it is not as it was created."""
         try:
-            return self.format.reopen(part, self.info, self.source)
+            return self.format.reopen(part, self.info, self.source, **self.options)
         except Exception as error:  # readers meet damaged headers with exceptions of every kind
             raise PictureError(f"{part} is damaged, remove it and {manifest} to begin anew: {reason(error)}") from error
 

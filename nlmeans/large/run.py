@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
 from numbers import Real
 from pathlib import Path
@@ -32,6 +33,7 @@ from ..plan.options import Options
 from ..plan.plan import Plan
 from ..plan.report import Report
 from . import files
+from .apart import Apart
 from .blocks import Sizes
 from .inputs import Axes, Inputs, Watch
 from .output import Output
@@ -78,6 +80,7 @@ def denoise(
     series: int | str | None = None,
     residual: FilePath | None = None,
     others: Literal["copy", "link"] | None = None,
+    crf: int | None = None,
     max_memory: float | None = None,
     scheduler: str | None = None,
     threads: int | None = None,
@@ -93,12 +96,13 @@ def denoise(
     ----------
     source : path
         A Zarr array, an OME-Zarr image (``image.zarr``, or ``store.zarr/name`` for what is in a store), a TIFF or an
-        NPY file.
+        NPY file, or a video.
     target : path
-        A Zarr store, TIFF or NPY file, as the name ends. It has the source's shape and type, unless ``dtype`` is given;
-        from Zarr to Zarr all
-        metadata, chunks, shards and codecs are kept and coarser levels are made anew, from TIFF to TIFF what the file
-        says besides its pixels. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
+        A Zarr store, TIFF or NPY file, or of a video a video, as the name ends. It has the source's shape and type,
+        unless ``dtype`` is given; from Zarr to Zarr all metadata, chunks, shards and codecs are kept and coarser levels
+        are made anew, from TIFF to TIFF and from video to video what the file says besides its pixels; of a video luma
+        and chroma are denoised apart, each at its own resolution, and the frames take room on disk unpacked until the
+        end. Until all is done it is called ``target.part``, with ``target.part.manifest`` beside;
         what has such a name and is none of a run's is left alone and refused.
     sigma, mask, guide : optional
         As for `nlmeans.denoise`, or paths of files of the source's shape, with channels or (mask: always) without, or
@@ -117,6 +121,9 @@ def denoise(
     others : "copy" or "link", optional
         What else is in a Zarr store, such as labels and other images: copied, or linked to by names that lead from the
         new store to the old one. Left out by default.
+    crf : int, optional
+        Of a video: the rate factor of its encoder, by default one that takes away much less than the noise that is
+        left; larger means smaller files.
     max_memory : float, optional
         Bytes that this process shall take at most; by default half of the machine's. On a cluster: that a thread of a
         worker may take for a block; by default six tenths of the worker's memory over its threads.
@@ -186,6 +193,10 @@ def denoise(
     fmt = to_write(path, "create")
     path = fmt.file(path)
     beside = None if residual is None else Path(residual).resolve()
+    if crf is not None and "crf" not in fmt.write_options:
+        raise PictureError(f"crf is for videos; got {target}")
+    if beside is not None and not fmt.exact:
+        raise PictureError(f"a residual must be of what is written exactly, which a {fmt.name} is not; got {residual}")
     if beside is not None:
         files.check_target(to_write(beside, "create"), beside, (source, mask, guide, sigma), replacing)
         if split(beside)[0] in (path, split(Path(source).resolve())[0]):
@@ -200,11 +211,16 @@ def denoise(
             source, axes, channel_axis, companions, sigma, noise, max_pixels, series, method,
             {**options, "nodata": nodata},
         )  # fmt: skip
+        again: dict[str, Any] = {"noise": noise, "fill": fill, "nodata": nodata, "max_pixels": max_pixels}
+        again |= {"max_memory": max_memory, "scheduler": scheduler, "threads": threads, "cancel": cancel}
+        again |= {**options, "method": method}
+        apart = Apart(of.image, partial(denoise, sigma=sigma, sizes=sizes, **again))
+        apart.check(fmt, [*of.companions, *([] if axes is None and channel_axis is None else ["axes"])])
         kind = _checks.result_type(dtype, of.image.info.dtype)
         watch = Watch(of)
         identity: dict[str, Any] = {"nlmeans": __version__, "form": FORM, "defaults": DEFAULTS_VERSION}
         identity |= {"fill": not keep, "axes": of.axes.names, "dtype": kind.name} | watch.identity
-        identity |= {"series": series_of(series), "others": others}
+        identity |= {"series": series_of(series), "others": others, "crf": crf}
         identity |= {"asked": {name: _text(value) for name, value in given.items()} | {"method": _named(method)}}
         plans, counts = _done_in_place(output, identity, method)
         used = cpus
@@ -221,17 +237,19 @@ def denoise(
             by = Resources(cpus, cluster, memory, held, sizes or Sizes(), stoppable(shown, event), stop, check)
             missing = "mask" in of.companions or any(lost for _, lost in decided)
             destination = files.Destination.of(fmt, of.image, of.axes.names, kind, others)
+            destination = replace(destination, options={} if crf is None else {"crf": crf})
 
             def ending(finished: Path, result: Source | None) -> None:
                 if beside is not None:
                     kind = to_write(beside, "create")
                     Residual(kind, beside, of.image, of.axes.names).write(result or files.open_source(finished), stop)
 
-            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, ending)
+            counts = carry_out(watch, output, recipes, identity, destination, missing, keep, by, apart.make, ending)
             used = cpus if cluster is None else cluster.threads
     if 2 * sum("shades" in count for count in counts) > len(counts):
         plans = tuple(replace(plan, notes=(*plan.notes, SHADES)) for plan in plans)
-    lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) for name in COUNTED)
+    lost, unfilled, kept = (sum(count.get(name, 0) for count in counts) + apart.count(name) for name in COUNTED)
+    plans += tuple(plan for report in apart.reports for plan in report.plans)
     return method.report(plans, time.perf_counter() - start, used, lost, unfilled, kept)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._progress import Cancelled, Progress
-from ..formats.arrays import Source
+from ..formats.arrays import Source, Target
 from ..methods.part import Pixels
 from ..methods.recipe import Recipe
 from ..pairwise.spec import Radii
@@ -59,11 +59,13 @@ def carry_out(
     missing: bool,
     keep: bool,
     by: Resources,
+    apart: Callable[[Target, Progress | None], None],
     ending: Callable[[Path, Source | None], None],
 ) -> list[dict[str, int]]:
     """Make an output, or what is missing of it; return what is counted of each block.
 
-    ``ending`` is called with what is finished before it gets its name, and with its image where it may hold others.
+    ``apart`` is called with the target when all blocks are done, and a progress function for what it does; ``ending``
+    with what is finished before it gets its name, and with its image where it may hold others.
 
     Raises
     ------
@@ -94,11 +96,12 @@ def carry_out(
     _say(cut, len(stages[0][1]), len(manifest.done), total, by.cluster)
     try:
         _run(stages, by.cluster or Threads(cut.workers), manifest, watch, progress, total)
+        apart(target, progress)
         finished = target.finish(by.stop, names.packed)
         ending(finished, target.result(finished))
         if changed := watch.changed():
             raise changed
-    except Cancelled:
+    except (Cancelled, Unfinished):
         raise
     except Exception as error:
         if error in raised:  # the caller's own, who wanted to stop

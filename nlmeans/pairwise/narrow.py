@@ -29,6 +29,7 @@ TILE = (16, 256, 1024)
 """Most slices, rows and columns of a tile."""
 
 
+@lru_cache(maxsize=64)
 def curve(units: Units) -> np.ndarray:
     """Return what makes a weight of a score (`kernels_narrow.weight_of`): numbers, and two vectors for tables."""
     array = aligned(3, np.dtype(np.int16))

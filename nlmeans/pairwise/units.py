@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class Units:
     step: float
 
     @classmethod
+    @lru_cache(maxsize=64)
     def of(cls, spec: PairwiseSpec, channels: int, spread: float) -> Units | str:
         """Choose units for features that lie at most ``spread`` apart, or say why there are none."""
         z, y, x = spec.patch_radius

@@ -27,6 +27,7 @@ class Analyze(Format):
 
     name, endings = "Analyze", (".img",)
     needs, extra = "nibabel", "medical"
+    instead = (".nii",)
     loses = "that it is a pair: a NIfTI keeps its place in space and its stored grid; complex numbers are refused"
     x_first, colours = True, False
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,11 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..format import Format
+from ..gzipped import ZIPPED, inside
 from ..mapped import fill, put
 from ..picture import LENGTHS, Picture, PictureError, Request, times
 from ..scaled import Scaling
 
-ZIPPED = b"\x1f\x8b"
 VERSION = b"\0\0\0\1"
 START = 284
 """Where the pixels begin."""
@@ -63,13 +62,8 @@ class Mgh(Format):
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as a volume of FreeSurfer, packed or not, or is packed and named so."""
-        if not head.startswith(ZIPPED):
-            return head.startswith(VERSION) and path.name.lower().endswith(self.endings)
-        try:
-            begins = zlib.decompressobj(31).decompress(head, len(VERSION)) == VERSION
-        except zlib.error:
-            begins = False
-        return begins or path.name.lower().endswith(self.endings)
+        signs = (inside(head).startswith(VERSION), head.startswith(ZIPPED), path.name.lower().endswith(self.endings))
+        return signs.count(True) >= 2
 
     def read(self, request: Request) -> Picture:
         """Read the values as they are stored."""

@@ -28,6 +28,7 @@ class Minc(Format):
 
     name, endings = "MINC", (".mnc",)
     needs, extra = "nibabel", "medical"
+    instead = (".nii",)
     loses = "what was acquired, and how values are stored: written as NIfTI, a volume keeps its place in space"
     colours = False
 

@@ -14,7 +14,6 @@ import gzip
 import logging
 import math
 import struct
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from .. import atomic
 from ..arrays import ArrayInfo, Slices, Source, Target
 from ..format import Format
+from ..gzipped import ZIPPED, inside
 from ..mapped import Laid, fill
 from ..picture import LENGTHS, Picture, PictureError, Request, times
 
@@ -77,11 +77,7 @@ class Mrc(Format):
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file says that it is a map, or is a gzip file of one."""
-        if head.startswith(b"\x1f\x8b"):
-            try:
-                head = zlib.decompressobj(31).decompress(head)
-            except zlib.error:
-                head = b""
+        head = inside(head)
         named = path.name.lower().endswith(self.endings)
         return head[PLACE : PLACE + 3] == MAGIC or (named and (head.startswith(b"BZh") or _plausible(head)))
 
@@ -255,7 +251,7 @@ def _packing(path: Path) -> str | None:
     """Return how a file is packed; None where it is not."""
     with path.open("rb") as file:
         first = file.read(3)
-    return ".gz" if first.startswith(b"\x1f\x8b") else ".bz2" if first == b"BZh" else None
+    return ".gz" if first.startswith(ZIPPED) else ".bz2" if first == b"BZh" else None
 
 
 def _opened(path: Path) -> Any:

@@ -20,13 +20,13 @@ import numpy as np
 
 from .. import exif
 from ..format import Format
+from ..gzipped import ZIPPED, inside
 from ..mapped import fill, put
 from ..picture import LENGTHS, Picture, PictureError, Request, times
 from ..scaled import Scaling
 
 logger = logging.getLogger("nlmeans")
 
-ZIPPED = b"\x1f\x8b"
 AXES = "XYZN"
 LARGEST = 540  # bytes of a NIfTI-2 header
 DEFLATE = 1032  # bytes that one byte can stand for
@@ -34,6 +34,8 @@ PADDING = 2**16  # bytes after the pixels that are read, to see gzip's check sum
 ZIP_LEVEL = 6
 NATIVE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 UNITS = {"meter": "m", "mm": "mm", "micron": "µm"}
+SIZES = tuple(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))
+"""What a header begins with, in one order of bytes or the other."""
 _SINGLE, PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 
 
@@ -62,8 +64,11 @@ class Nifti(Format):
     loses = "what follows the pixels; complex numbers and colours are refused"
 
     def recognises(self, head: bytes, path: Path) -> bool:
-        """Whether a file begins like a NIfTI, or is a gzip file, which may hold one."""
-        return head.startswith(ZIPPED) or head[344:347] in _SINGLE + PAIR or head[4:7] in _SINGLE + PAIR
+        """Whether a file begins like a NIfTI, is a gzip file of one, or too short a one that is named so."""
+        first, magics = inside(head), _SINGLE + PAIR
+        begins = head.startswith(ZIPPED) and first.startswith(SIZES)
+        short = head != first == b"" and path.name.lower().endswith(self.endings)
+        return begins or short or first[344:347] in magics or first[4:7] in magics
 
     def read(self, request: Request) -> Picture:
         """Read real values: whole numbers as they are stored where they are not scaled, else floats."""
@@ -134,7 +139,7 @@ def _header(nibabel: Any, first: bytes) -> Any:
         raise PictureError("a NIfTI that is one of a pair must be called .hdr or .img, as the other one")
     for magic in magics.keys() & _SINGLE:
         return magics[magic](first[: magics[magic].template_dtype.itemsize])
-    raise PictureError("a gzip file must hold a NIfTI to be read: this holds something else")
+    raise PictureError("a NIfTI must say at its beginning that it is one: this says something else")
 
 
 def _axes(shape: tuple[int, ...], request: Request) -> str:

@@ -59,6 +59,18 @@ def test_each_is_written_in_its_own_format_or_as_tiff(folder):
     assert (scope.axes, scope.spacing, scope.unit, scope.channels) == ("CYX", (0.5, 0.25), "µm", ("DAPI", "GFP"))
 
 
+def test_a_pair_is_one_picture(folder):
+    nib = pytest.importorskip("nibabel", reason="nibabel is not installed: pip install 'nlmeans[medical]'")
+    volume = RNG.normal(100, 10, (12, 11, 5)).round().astype(np.int16)
+    nib.save(nib.Nifti1Pair(volume, np.diag([2.0, 2.0, 3.0, 1.0])), folder / "v.hdr")
+    nl("denoise", folder / "a.png", folder / "v.img", "out/", "--sigma", 10, "--quality", "fast")
+    nl("denoise", folder, "all", "--sigma", 10, "--quality", "fast")
+    made = sorted(path.name for path in (folder.parent / "all").iterdir())
+    assert made == ["a.png", "b.jpg", "c.tif", "d.npy", "e.tif", "v.nii"]
+    assert nib.load("all/v.nii").header.get_zooms() == (2, 2, 3)
+    np.testing.assert_array_equal(nib.load("all/v.nii").dataobj, nib.load("out/v.nii").dataobj)
+
+
 def test_results_that_would_share_a_name_are_refused_before_the_work(folder):
     formats.write(folder / "e.tif", formats.Picture(GREY, "YX"))
     done = CliRunner().invoke(app, ["denoise", str(folder), "out"])

@@ -296,7 +296,7 @@ def test_progress_counts_blocks_and_an_event_stops_them():
     ("source", "target", "given", "error", "message"),
     [
         ("noisy.npy", "clean.png", {}, PictureError, r"the name ends in \.png"),
-        ("noisy.png", "clean.npy", {}, PictureError, r"only .*NPY, TIFF and Zarr .*noisy\.png is PNG"),
+        ("noisy.png", "clean.npy", {}, PictureError, r"can be read in blocks, .*noisy\.png is PNG"),
         ("nothing.npy", "clean.npy", {}, FileNotFoundError, "nothing.npy"),
         ("nothing.zarr", "clean.npy", {}, FileNotFoundError, r"there is no .*nothing\.zarr"),
         ("foreign.zarr", "clean.npy", {}, PictureError, "no Zarr array or group that can be read"),

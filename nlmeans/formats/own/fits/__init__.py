@@ -12,7 +12,6 @@ import gzip
 import logging
 import math
 import shutil
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from ... import atomic
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...format import Format
+from ...gzipped import inside
 from ...mapped import Laid, fill
 from ...picture import LENGTHS, Picture, PictureError, Request
 from . import packed
@@ -76,12 +76,7 @@ class Fits(Format):
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Whether a file begins as FITS does, or is a gzip file of one."""
-        if head.startswith(b"\x1f\x8b"):
-            try:
-                head = zlib.decompressobj(31).decompress(head)
-            except zlib.error:
-                return False
-        return head.startswith(MAGIC)
+        return inside(head).startswith(MAGIC)
 
     def read(self, request: Request) -> Picture:
         """Read real values: whole numbers as they are where they are not scaled, else floats."""

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ...gzipped import ZIPPED
 from ...picture import PictureError, Request, quoted, times
 from .coding import Coding
 
 logger = logging.getLogger("nlmeans")
 
-ZIPPED = b"\x1f\x8b"
 DEFLATE = 1032  # bytes that one byte can stand for
 BLOCK = 2880  # bytes that everything is a multiple of
 MOST_BLOCKS = 10_000  # of a header

@@ -200,12 +200,12 @@ class TiffSource(Source):
 
 def create(path: Path, info: ArrayInfo, source: Source) -> Target:
     """Write all but the pixels, and take the room that they need."""
-    return TiffTarget.create(path, info, source).apart
+    return TiffTarget.create(path, info, source).stacked
 
 
 def reopen(path: Path, info: ArrayInfo, source: Source) -> Target:
     """Go on with a file that was created."""
-    return TiffTarget.reopen(path, info, source).apart
+    return TiffTarget.reopen(path, info, source).stacked
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,8 @@ class TiffTarget(ImageTarget):
         return target
 
     @property
-    def apart(self) -> Target:
-        """The same file, as the series that it holds if its images are separate."""
+    def stacked(self) -> Target:
+        """The same file, as the array that its series are where its images are separate."""
         import tifffile
 
         if not self._separate:
