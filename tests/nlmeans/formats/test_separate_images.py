@@ -49,7 +49,7 @@ def in_regions(fmt, path, of):
     source = ArraySource(of.pixels)
     info = replace(info, chunks=fmt.chunks(info.shape, of.axes, source))
     target = fmt.create(path, info, source)
-    for k in range(SIDES["N"]):
+    for k in range(3):
         cut = tuple(
             slice(k, k + 1) if axis == "N" else slice(0, side) for axis, side in zip(of.axes, info.shape, strict=True)
         )
@@ -147,6 +147,20 @@ def test_others_stay_one_array(why, monkeypatch):
     zarr = pytest.importorskip("zarr", reason="zarr is not installed: pip install 'nlmeans[scale]'")
     in_regions(ZARR, Path("a.zarr"), of)
     np.testing.assert_array_equal(zarr.open_array("a.zarr", mode="r")[...], of.pixels)
+
+
+@pytest.mark.parametrize("axes", ["NYX", "ZYX"])
+@pytest.mark.parametrize("dtype", ["float16", "int64"])
+def test_what_ome_has_no_type_for_is_written_without_it(axes, dtype, caplog):
+    of = replace(picture(axes), pixels=np.arange(3 * 50 * 90).reshape(3, 50, 90).astype(dtype))
+    of = replace(of, spacing=(2.0, 0.5, 0.25)[-axes.count("Z") - 2 :])
+    formats.write("whole.tif", of)
+    assert f"OME knows no {dtype}: a pixel's size and names of channels are not written" in caplog.text
+    in_regions(TIFF, Path("regions.tif"), of)
+    for path in ("whole.tif", "regions.tif"):
+        back = formats.read(path, axes=axes)
+        np.testing.assert_array_equal(back.pixels, of.pixels)
+        assert back.spacing is None
 
 
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])

@@ -331,7 +331,7 @@ class TiffTarget(ImageTarget):
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        said = saving.ome_options(axes, self.info.shape, spacing, self.info.unit, channels)
+        said = saving.ome_options(axes, self.info, spacing, self.info.unit, channels)
         return {"photometric": "minisblack", "metadata": named} | said
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any], levels: Sequence[Any] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Sequence
@@ -12,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from ... import exif
+from ...arrays import ArrayInfo
 from ...picture import Picture, full_range, naming
 from ...pyramid import shrunk
 from ...separate import are_few
 from . import ome, whole
 from .whole import Origin, bright
+
+logger = logging.getLogger("nlmeans")
 
 # What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
@@ -103,7 +107,9 @@ def _write_new(part: Path, picture: Picture) -> None:
     elif len(axes) > 2:
         options["metadata"] = {"axes": axes.replace("N", "I")}
     named = axes.replace("C", "S") if rgb else axes
-    said = ome_options(named, picture.pixels.shape, picture.spacing, picture.unit, channels)
+    said = ome_options(named, picture.pixels, picture.spacing, picture.unit, channels)
+    if pixels.dtype.name not in ome.TYPES and (picture.spacing or channels):
+        logger.warning("OME knows no %s: a pixel's size and names of channels are not written", pixels.dtype)
     if said and not rgb:
         pixels = pixels.transpose([axes.index(axis) for axis in said["metadata"]["axes"]])
     options |= said
@@ -129,18 +135,18 @@ def declaring(nodata: float | None) -> dict[int, tuple[int, Any, Any]]:
 
 def ome_options(
     axes: str,
-    shape: tuple[int, ...],
+    of: np.ndarray | ArrayInfo,
     spacing: tuple[float, ...] | None,
     unit: str | None,
     channels: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Return how a new file says a pixel's size and channels, as tifffile takes it but for N, which goes first.
 
-    That is in OME metadata, if they know its axes; there pages are pictures, or colours of one, and each of N is a
-    series.
+    That is in OME metadata, if they know its axes and type; there pages are pictures, or colours of one, and each of N
+    is a series.
     """
-    known = set("TZCYXS") | set("N" if are_few(axes, shape) else "")
-    if (spacing is None and channels is None) or not set(axes) <= known:
+    known = set("TZCYXS") | set("N" if are_few(axes, of.shape) else "")
+    if (spacing is None and channels is None) or not set(axes) <= known or of.dtype.name not in ome.TYPES:
         return {}
     rows = "N" * ("N" in axes) + "".join(axis for axis in axes if axis in "TZC") + "YX" + "S" * ("S" in axes)
     return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes) | ome.naming(channels)}
