@@ -16,6 +16,7 @@ from typing import Any, Self
 import typer
 
 from ..formats import PictureError
+from ..noise.numbers import listed
 from ..plan.options import OPTIONS
 
 FORESEEN = (PictureError, OSError, ValueError, TypeError, MemoryError, ImportError)  # the last: an extra is missing
@@ -159,7 +160,7 @@ class _Notices(logging.Handler):
 def _noise(plan: Any) -> str:
     """Return the noise that was assumed, in few figures."""
     if plan.plain:
-        return "sigma " + " ".join(f"{value:.4g}" for value in plan.sigma)
+        return f"sigma {listed(plan.sigma)}"
     return f"noise {plan.noise}"
 
 

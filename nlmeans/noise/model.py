@@ -11,6 +11,7 @@ import numpy as np
 
 from .._notes import Note
 from .fitted import FittedNoise
+from .numbers import listed
 from .patches import Evidence
 from .units import TOO_STRONG, above_range
 from .vst import Stabiliser
@@ -120,8 +121,8 @@ class NoiseModel:
         def short(value: Any) -> str:
             if isinstance(value, np.ndarray):
                 return f"map of {value.min():.4g} to {value.max():.4g}"
-            each = dict.fromkeys(value if isinstance(value, tuple) else (value,))
-            return " ".join(f"{number:.4g}" for number in each)
+            each = value if isinstance(value, tuple) else (value,)
+            return listed(each if len(set(each)) > 1 else each[:1])
 
         values = (f"{field.name} {short(getattr(self, field.name))}" for field in fields(self))
         return f"{type(self).__name__}, {', '.join(values)}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _checks
 from .._containers import unit_of
+
+LISTED = 4
+"""Numbers that are worth printing where there is one a channel."""
 
 
 def numbers(value: Any, name: str, *, maps: bool = False) -> Any:
@@ -29,6 +32,12 @@ def numbers(value: Any, name: str, *, maps: bool = False) -> Any:
             raise ValueError(f"{name} must be one number, or one a channel; got none")
         return tuple(_number(v, name) for v in value)
     return _number(value, name)
+
+
+def listed(values: Iterable[float]) -> str:
+    """Return numbers as people read them: of many the first few, and how many there are."""
+    said = [f"{value:.4g}" for value in values]
+    return " ".join(said) if len(said) <= LISTED else f"{' '.join(said[:LISTED])} … {len(said)} in all"
 
 
 def check_map(value: np.ndarray, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from .._axes import Layout
 from .._notes import Note, noted
+from ..noise.numbers import listed
 from ..pairwise.spec import Radii
 from .defaults import DEFAULTS_VERSION, Quality
 
@@ -120,14 +121,13 @@ class Plan:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return names and values as text, for printing."""
-        sigma = " ".join(f"{s:.4g}" for s in self.sigma)
         rows = [("method", self.method)] if self.method else []
         rows += [("axes", self.axes), ("quality", self.quality)]
         if not self.plain:
             rows.append(("noise", self.noise))
-        rows.append(("sigma", f"{sigma} ({'estimated' if self.estimated else 'given'})"))
+        rows.append(("sigma", f"{listed(self.sigma)} ({'estimated' if self.estimated else 'given'})"))
         if self.coarser is not None:
-            each = ["; ".join(" ".join(f"{s:.4g}" for s in plan.sigma) for plan in self.scales[1:])]
+            each = ["; ".join(listed(plan.sigma) for plan in self.scales[1:])]
             rows.append(("coarser scales", f"{len(self.scales) - 1}, of sigma {each[0]}"))
         rows += self.chosen()
         rows += [

@@ -123,3 +123,14 @@ def test_the_list_of_formats(monkeypatch):
     text = nl("formats").stdout
     assert "no: pip install 'nlmeans[medical]'" in text
     assert ".3fr, .ari, …" in text
+
+
+def test_of_many_channels_a_few_numbers_are_shown(folder):
+    for count, ending in ((4, ""), (5, " … 5 in all")):
+        spectrum = RNG.normal(100, 10, (count, 40, 40)).astype("f4")
+        formats.write(f"{count}.tif", formats.Picture(spectrum, "CYX", spacing=(1, 1), unit="nm"))
+        (found,) = facts(f"{count}.tif")
+        assert len(found["sigma"]) == count
+        shown = " ".join(f"{sigma:.4g}" for sigma in found["sigma"][:4])
+        assert found["noise"] == f"Gaussian, sigma {shown}{ending}"
+        assert f"{found['noise']}\n" in nl("info", f"{count}.tif").stdout

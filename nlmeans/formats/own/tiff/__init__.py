@@ -40,15 +40,15 @@ class Tiff(Format):
 
     def create(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Write all but the pixels, and take the room that they need."""
-        from .regions import TiffTarget
+        from . import regions
 
-        return TiffTarget.create(part, info, source)
+        return regions.create(part, info, source)
 
     def reopen(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Go on with a file that was created."""
-        from .regions import TiffTarget
+        from . import regions
 
-        return TiffTarget.reopen(part, info, source)
+        return regions.reopen(part, info, source)
 
 
 FORMAT = Tiff()

@@ -12,6 +12,8 @@ from ...picture import LENGTHS, PictureError, quoted, times
 
 MOST_PLANES = 2**24
 """Planes that metadata may speak of: a list is made of them."""
+TYPES = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+"""Types of pixels that OME knows."""
 UNITS = {
     "nanometer": "nm", "micrometer": "µm", "micron": "µm", "um": "µm", "μm": "µm", r"\u00B5m": "µm", "millimeter": "mm",
     "centimeter": "cm", "meter": "m", "inch": "in", "angstrom": "Å", "picometer": "pm",

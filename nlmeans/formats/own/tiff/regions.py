@@ -21,6 +21,7 @@ from ...arrays import ArrayInfo, Slices, Source, Target
 from ...atomic import reserve
 from ...picture import PictureError, Request, naming, quoted
 from ...pyramid import shrunk_part
+from ...separate import ImageTarget, SeparateTarget, one_of
 from . import codecs, ome, saving, whole
 
 SIDE = 256
@@ -197,13 +198,24 @@ class TiffSource(Source):
         return f"this has shape {self.info.shape}; {whole.advice(self.origin.axes.replace('S', 'C'))}"
 
 
+def create(path: Path, info: ArrayInfo, source: Source) -> Target:
+    """Write all but the pixels, and take the room that they need."""
+    return TiffTarget.create(path, info, source).stacked
+
+
+def reopen(path: Path, info: ArrayInfo, source: Source) -> Target:
+    """Go on with a file that was created."""
+    return TiffTarget.reopen(path, info, source).stacked
+
+
 @dataclass(frozen=True)
-class TiffTarget(Target):
+class TiffTarget(ImageTarget):
     """A TIFF that is written in one piece, so that any part has its place, and packed or tiled as its source was."""
 
     path: Path
     info: ArrayInfo
     source: TiffSource | None
+    offset: int | None = None  # of its pixels, in a file of several images
 
     @classmethod
     def made_of(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
@@ -226,8 +238,27 @@ class TiffTarget(Target):
     def reopen(cls, path: Path, info: ArrayInfo, source: Source) -> TiffTarget:
         """Go on with a file that was created."""
         target = cls.made_of(path, info, source)
-        target._pixels("r")
+        if not target._separate:
+            target._pixels("r")
         return target
+
+    @property
+    def stacked(self) -> Target:
+        """The same file, as the array that its series are where its images are separate."""
+        import tifffile
+
+        if not self._separate:
+            return self
+        one = one_of(self.info)
+        assert one is not None
+        with tifffile.TiffFile(self.path) as tif:
+            offsets = [series.dataoffset for series in tif.series]
+        return SeparateTarget.of(self.path, self.info, lambda k: TiffTarget(self.path, one, None, offsets[k]))
+
+    @property
+    def _separate(self) -> bool:
+        said = {} if self.source is not None else self._new_metadata()
+        return "ome" in said and "N" in said["metadata"]["axes"]
 
     def write(self, slices: Slices, pixels: np.ndarray) -> None:
         """Write a part."""
@@ -235,11 +266,19 @@ class TiffTarget(Target):
             pixels = whole.bright(pixels, self.source.origin.white)
         self._pixels("r+")[slices] = pixels
 
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part."""
+        return np.array(self._pixels("r")[slices])
+
     def _pixels(self, mode: Any) -> np.ndarray:
         import tifffile
 
         order = self._order
-        stored = tifffile.memmap(self.path, mode=mode).reshape([self.info.shape[axis] for axis in order])
+        shape = tuple(self.info.shape[axis] for axis in order)
+        if self.offset is None:
+            stored = tifffile.memmap(self.path, mode=mode).reshape(shape)
+        else:
+            stored = np.memmap(self.path, self.info.dtype.newbyteorder("<"), mode, self.offset, shape)
         return stored.transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
@@ -292,7 +331,7 @@ class TiffTarget(Target):
         space = "".join(axis for axis in "ZYX" if axis in axes)
         sides = dict(zip(space, self.info.spacing or (), strict=False))
         spacing = tuple(sides[axis] for axis in axes if axis in sides) if sides else None
-        said = saving.ome_options(axes, spacing, self.info.unit, channels)
+        said = saving.ome_options(axes, self.info, spacing, self.info.unit, channels)
         return {"photometric": "minisblack", "metadata": named} | said
 
     def _save(self, path: Path, pixels: Any, given: dict[str, Any], levels: Sequence[Any] = ()) -> None:

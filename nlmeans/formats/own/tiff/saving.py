@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Sequence
@@ -12,10 +13,14 @@ from typing import Any
 import numpy as np
 
 from ... import exif
+from ...arrays import ArrayInfo
 from ...picture import Picture, full_range, naming
 from ...pyramid import shrunk
+from ...separate import are_few
 from . import ome, whole
 from .whole import Origin, bright
+
+logger = logging.getLogger("nlmeans")
 
 # What is left of noise packs badly at any level; the higher ones take long for next to nothing.
 PACKING = {"compression": "zlib", "compressionargs": {"level": 2}}
@@ -101,7 +106,10 @@ def _write_new(part: Path, picture: Picture) -> None:
         pixels = np.moveaxis(pixels, axes.index("C"), -1)
     elif len(axes) > 2:
         options["metadata"] = {"axes": axes.replace("N", "I")}
-    said = ome_options(axes.replace("C", "S") if rgb else axes, picture.spacing, picture.unit, channels)
+    named = axes.replace("C", "S") if rgb else axes
+    said = ome_options(named, picture.pixels, picture.spacing, picture.unit, channels)
+    if pixels.dtype.name not in ome.TYPES and (picture.spacing or channels):
+        logger.warning("OME knows no %s: a pixel's size and names of channels are not written", pixels.dtype)
     if said and not rgb:
         pixels = pixels.transpose([axes.index(axis) for axis in said["metadata"]["axes"]])
     options |= said
@@ -126,15 +134,21 @@ def declaring(nodata: float | None) -> dict[int, tuple[int, Any, Any]]:
 
 
 def ome_options(
-    axes: str, spacing: tuple[float, ...] | None, unit: str | None, channels: tuple[str, ...] | None = None
+    axes: str,
+    of: np.ndarray | ArrayInfo,
+    spacing: tuple[float, ...] | None,
+    unit: str | None,
+    channels: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
-    """Return how a new file says a pixel's size and channels, as tifffile takes it.
+    """Return how a new file says a pixel's size and channels, as tifffile takes it but for N, which goes first.
 
-    That is in OME metadata, if they know its axes; there pages are pictures, or colours of one.
+    That is in OME metadata, if they know its axes and type; there pages are pictures, or colours of one, and each of N
+    is a series.
     """
-    if (spacing is None and channels is None) or not set(axes) <= set("TZCYXS"):
+    known = set("TZCYXS") | set("N" if are_few(axes, of.shape) else "")
+    if (spacing is None and channels is None) or not set(axes) <= known or of.dtype.name not in ome.TYPES:
         return {}
-    rows = "".join(axis for axis in axes if axis in "TZC") + "YX" + "S" * ("S" in axes)
+    rows = "N" * ("N" in axes) + "".join(axis for axis in axes if axis in "TZC") + "YX" + "S" * ("S" in axes)
     return {"ome": True, "metadata": {"axes": rows} | ome.size(spacing, unit, axes) | ome.naming(channels)}
 
 
@@ -164,11 +178,26 @@ def save(
     }
     if levels:
         _save_levels(part, pixels, options, levels)
+    elif options.get("ome") and "N" in options["metadata"]["axes"]:
+        _save_separate(part, pixels, options)
     else:
         tifffile.imwrite(part, pixels, byteorder=">" if options.get("imagej") else "<", **options)
     # Their offsets have 32 bits; and ImageJ's files are big-endian, and have no camera.
     if (ifds := exif.directories(block)) and part.stat().st_size < 2**31 and not options.get("imagej"):
         exif.append(part, ifds)
+
+
+def _save_separate(part: Path, pixels: Any, options: dict[str, Any]) -> None:
+    """Write separate images, which are along the first axis, as series."""
+    import tifffile
+
+    shape, dtype = options.pop("shape", None) or pixels.shape, options.pop("dtype", None) or pixels.dtype
+    metadata = options.pop("metadata")
+    options |= {"metadata": metadata | {"axes": metadata["axes"].replace("N", "")}}
+    big = math.prod(shape) * np.dtype(dtype).itemsize > MOST_CLASSIC
+    with tifffile.TiffWriter(part, bigtiff=big, byteorder="<", ome=options.pop("ome")) as file:
+        for image in [None] * shape[0] if pixels is None else pixels:
+            file.write(image, shape=shape[1:], dtype=dtype, **options)
 
 
 def _save_levels(

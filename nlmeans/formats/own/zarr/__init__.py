@@ -50,11 +50,11 @@ class Zarr(Format):
 
     def create(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Write all but the pixels."""
-        return self._regions().ZarrTarget.create(part, info, source, self.piece, self.side)
+        return self._regions().create(part, info, source, self.piece, self.side)
 
     def reopen(self, part: Path, info: ArrayInfo, source: Source) -> Target:
         """Go on with a store that was created."""
-        return self._regions().ZarrTarget.reopen(part, info, source, self.piece)
+        return self._regions().reopen(part, info, source, self.piece)
 
     def _regions(self) -> Any:
         """Return what reads and writes by regions, once it is sure that it can be imported."""

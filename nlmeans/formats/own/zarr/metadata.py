@@ -30,6 +30,8 @@ NODATA = ("_FillValue", "missing_value")
 """Attributes that declare a value to stand for no data."""
 VERSION = "0.5"
 """Of OME-Zarr, for images that were none."""
+SEVERAL = {"version": VERSION, "bioformats2raw.layout": 3}
+"""What a group says that holds several images by their numbers."""
 AXES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 """Types of axes, in the order in which OME-Zarr has them."""
 UNITS = {

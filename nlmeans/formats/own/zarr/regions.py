@@ -21,6 +21,7 @@ import zarr
 from ...arrays import ArrayInfo, Slices, Source, Target
 from ...picture import PictureError, Request, quoted
 from ...pyramid import means
+from ...separate import ImageTarget, SeparateTarget, one_of
 from . import metadata
 from .places import CODECS, METADATA, split
 
@@ -164,8 +165,23 @@ class ZarrSource(Source):
         return {"path": str(self.path.resolve()), "files": digest.hexdigest()}
 
 
+def create(path: Path, info: ArrayInfo, source: Source, piece: int, side: int) -> Target:
+    """Write all of a store but the pixels: of one image, or of several that came from no Zarr."""
+    if isinstance(source, ZarrSource) or (one := one_of(info)) is None:
+        return ZarrTarget.create(path, info, source, piece, side)
+    zarr.create_group(path, attributes={"ome": metadata.SEVERAL})
+    return SeparateTarget.of(path, info, lambda k: ZarrTarget.create(path / str(k), one, source, piece, side))
+
+
+def reopen(path: Path, info: ArrayInfo, source: Source, piece: int) -> Target:
+    """Go on with a store that was created."""
+    if isinstance(source, ZarrSource) or (one := one_of(info)) is None:
+        return ZarrTarget.reopen(path, info, source, piece)
+    return SeparateTarget.of(path, info, lambda k: ZarrTarget.reopen(path / str(k), one, source, piece))
+
+
 @dataclass(frozen=True, eq=False)
-class ZarrTarget(Target):
+class ZarrTarget(ImageTarget):
     """A Zarr store that is written: like the source's, with its metadata and all its levels."""
 
     path: Path
@@ -273,6 +289,11 @@ class ZarrTarget(Target):
         """Write a part that is made of whole chunks."""
         order = self._order
         self._arrays[0][tuple(slices[k] for k in order)] = pixels.transpose(order)
+
+    def read(self, slices: Slices) -> np.ndarray:
+        """Return a part."""
+        order = self._order
+        return np.asarray(self._arrays[0][tuple(slices[k] for k in order)]).transpose(np.argsort(order))
 
     def finish(self, stop: Callable[[], None], spare: Path) -> Path:
         """Gather the metadata in one place, if the source had it so; return the path."""
