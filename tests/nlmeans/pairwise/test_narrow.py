@@ -142,7 +142,7 @@ def test_shares_are_those_of_the_floating_point_kernels():
         pairwise_average(planes, planes, spec, shares=comp, spread=SPREAD)
         some = ref[0] < 50  # a pixel of nearly no weight may have none
         np.testing.assert_allclose(1 / comp[0][some], 1 / ref[0][some], rtol=0.03, atol=0.02)
-        np.testing.assert_allclose(comp[1][some], ref[1][some], atol=0.02)
+        np.testing.assert_allclose(comp[1][some], ref[1][some], atol=0.04)
 
 
 @given(jobs(), st.integers(2, 5), st.integers(4, 40), st.integers(4, 80), st.sampled_from([1, 2, 4, 8, 16]))
