@@ -86,7 +86,8 @@ CASES: tuple[PictureCase, ...] = (
 
 SUITE = Suite(
     "speed", __doc__, fixed(CASES),
-    peers.methods(Equal) | {name: peers.methods(Plain)[name] for name in ("nlmeans-preview-uint8", *CLASSICAL, *BLOCKS, *SMALL_VOLUMES)},
+    peers.methods(Equal)
+    | {name: peers.methods(Plain)[name] for name in ("nlmeans-preview-uint8", *CLASSICAL, *BLOCKS, *SMALL_VOLUMES)},
     place=3, rounds=7, beside=True,
 )  # fmt: skip
 
