@@ -113,7 +113,7 @@ def test_opencv_and_scikit_image_take_part():
     here = ("nlmeans-float32", "nlmeans-uint8", "opencv", "scikit-image")
     assert {records[name]["status"] for name in here} == {"measured"}
     assert records["scikit-image"]["threads"] == 1
-    assert set(records["nlmeans-float32"]["ratios"]) == {"opencv", "scikit-image"}
+    assert {"opencv", "scikit-image"} <= set(records["nlmeans-float32"]["ratios"])
     assert "dst=None, h=22.5" in records["opencv"]["call"]
 
 
