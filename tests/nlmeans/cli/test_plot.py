@@ -67,7 +67,7 @@ def test_files_by_blocks_have_the_same_drawing():
     ("arguments", "code", "message"),
     [
         (["colour.png", "counts.npy", "--plot", "noise.png"], 1, "--plot must draw one picture; got 2"),
-        (["colour.png", "--plot", "noise.gif"], 1, "noise.gif"),
+        (["colour.png", "--plot", "noise.xyz"], 1, "noise.xyz"),
         (["colour.png", "--plot", "noise.nii"], 1, "noise.nii"),
         (["colour.png", "--plot", "nowhere/noise.png"], 1, "nowhere does not exist"),
         (["colour.png", "--plot", "taken.png"], 1, "taken.png: exists already"),
