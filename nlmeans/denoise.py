@@ -229,8 +229,9 @@ def denoise(
     Notes
     -----
     Time is proportional to pixels · window · channels; within a plane it does not depend on the patch. Computation is
-    in float32, and in float64 for float64 and 32-bit integers. Weights below 2⁻³² are taken to be 0. Missing pixels and
-    maps of σ take about three times as long.
+    in float32, in 16-bit whole numbers where they fit, and in float64 for float64 and 32-bit integers. Weights below
+    2⁻¹² are taken to be 0, below 2⁻³² where a guide or an earlier pass leads. Missing pixels and maps of σ take about
+    three times as long.
 
     Method "ridge" takes about size² · (2 · pixels + size) multiplications for each channel of a group: a million for
     the usual 80 patches of 7 × 7. By default there is one group for every 36 pixels. It computes in float32, and in

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import exif
-from .picture import Picture, PictureError, Request, check_plain, colours
+from .picture import Picture, PictureError, Request, check_plain, colours, full_range
 
 ANIMATED = "this one is animated; save its frames as a TIFF stack or an NPY array (ImageMagick, imageio), axes TYXC"
+
+BITS = {255: 8, 1023: 10, 4095: 12}
+"""Bits a sample of codecs that were made for videos, by the value of white."""
 
 
 class Xmp(NamedTuple):
@@ -44,6 +47,20 @@ def check_still(picture: Picture, name: str, dtypes: tuple[str, ...], most: int,
         raise PictureError(f"a {name} holds one alpha: this picture has {count}; write a TIFF instead")
     if max(picture.pixels.shape) > most:
         raise PictureError(f"a {name} has at most {most} pixels a side: this picture has shape {picture.pixels.shape}")
+
+
+def check_bits(picture: Picture, name: str) -> None:
+    """Refuse samples of more than 12 bits."""
+    if picture.pixels.dtype == np.uint16 and (picture.maxval or 65535) > max(BITS):
+        raise PictureError(f"{name} holds 8, 10 or 12 bits a sample: these are more; write a JPEG XL, PNG or TIFF")
+
+
+def samples_of_bits(picture: Picture) -> tuple[np.ndarray, int]:
+    """Return samples spread over the range of 8, 10 or 12 bits, and how many these are."""
+    most = 255
+    if picture.pixels.dtype == np.uint16:
+        most = next(most for most in BITS if most >= max(picture.maxval or 0, 1023))
+    return samples(full_range(picture, most) if most > 255 else full_range(picture)), BITS[most]
 
 
 def samples(picture: Picture, *, turned: bool = False) -> np.ndarray:

@@ -11,12 +11,11 @@ import numpy as np
 from .. import exif, stills
 from ..format import Format
 from ..items import Items, with_said
-from ..picture import Picture, PictureError, Request, full_range
+from ..picture import Picture, PictureError, Request
 
 SPEED = 6
 """How little the encoder tries, of 10: to try all takes minutes a megapixel, for a hundredth of the bytes."""
 BRANDS = (b"avif", b"avis")
-BITS = {255: 8, 1023: 10, 4095: 12}
 LARGEST = 65536
 
 
@@ -69,17 +68,12 @@ class Avif(Format):
         """Refuse what an AVIF cannot hold."""
         self.library()
         stills.check_still(picture, "AVIF", ("uint8", "uint16"), LARGEST)
-        if picture.pixels.dtype == np.uint16 and (picture.maxval or 65535) > max(BITS):
-            raise PictureError("an AVIF holds 8, 10 or 12 bits a sample: these are more; write a JPEG XL, PNG or TIFF")
+        stills.check_bits(picture, "an AVIF")
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write a picture, upright."""
         self.check(picture)
-        bits = 8
-        if picture.pixels.dtype == np.uint16:
-            most = next(most for most in BITS if most >= max(picture.maxval or 0, 1023))
-            picture, bits = full_range(picture, most), BITS[most]
-        array = stills.samples(full_range(picture) if bits == 8 else picture)
+        array, bits = stills.samples_of_bits(picture)
         native = picture.native if isinstance(picture.native, Native) else None
         given: dict[str, Any] = {"primaries": native.primaries, "transfer": native.transfer} if native else {}
         lossy = options.get("lossy")

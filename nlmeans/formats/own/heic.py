@@ -13,13 +13,12 @@ from .. import exif, stills
 from ..foreign import STILL_BRANDS
 from ..format import Format
 from ..items import Items
-from ..picture import Picture, PictureError, Request, full_range
+from ..picture import Picture, Request
 from .avif import BRANDS as AVIF_BRANDS
 from .avif import Native
 
 logger = logging.getLogger("nlmeans")
 
-BITS = {255: 8, 1023: 10, 4095: 12}
 LARGEST = 65535
 IDENTITY = 0  # the matrix of RGB as it is
 
@@ -64,17 +63,12 @@ class Heic(Format):
         """Refuse what a HEIC cannot hold."""
         self.library()
         stills.check_still(picture, "HEIC", ("uint8", "uint16"), LARGEST)
-        if picture.pixels.dtype == np.uint16 and (picture.maxval or 65535) > max(BITS):
-            raise PictureError("a HEIC holds 8, 10 or 12 bits a sample: these are more; write a JPEG XL, PNG or TIFF")
+        stills.check_bits(picture, "a HEIC")
 
     def write(self, part: Path, picture: Picture, path: Path, **options: Any) -> None:
         """Write a picture, upright."""
         self.check(picture)
-        bits = 8
-        if picture.pixels.dtype == np.uint16:
-            most = next(most for most in BITS if most >= max(picture.maxval or 0, 1023))
-            picture, bits = full_range(picture, most), BITS[most]
-        array = stills.samples(full_range(picture) if bits == 8 else picture)
+        array, bits = stills.samples_of_bits(picture)
         if array.shape[-1] == 2:  # there is no grey with alpha
             array = np.ascontiguousarray(array[..., [0, 0, 0, 1]])
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[array.shape[-1]] + ("" if bits == 8 else f";{bits}")
