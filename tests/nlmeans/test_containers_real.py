@@ -1,5 +1,9 @@
 """Images of the libraries themselves come back as what they were; each part is skipped where its library is absent."""
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -118,6 +122,27 @@ def test_an_image_of_simple_itk_keeps_its_place():
     assert comp.GetMetaData("0008|0060") == "MR"
     coloured = package.GetImageFromArray(np.stack([PIXELS] * 3, -1), isVector=True)
     assert nlmeans.denoise(coloured, 10, **OPTIONS).GetNumberOfComponentsPerPixel() == 3
+
+
+ITK = """
+import itk, nlmeans, numpy as np
+volume = np.random.default_rng(1).normal(100, 10, (5, 14, 16)).astype(np.float32)
+image = itk.image_from_array(volume)
+image.SetSpacing((1.0, 1.0, 3.0))
+image.SetOrigin((5.0, 6.0, 7.0))
+comp = nlmeans.denoise(image, 10, threads=1)
+ref = nlmeans.denoise(volume, 10, axes="ZYX", spacing=(3, 1, 1), threads=1)
+assert np.array_equal(itk.array_from_image(comp), ref)
+assert type(comp) is type(image)
+assert [*comp.GetSpacing(), *comp.GetOrigin()] == [1.0, 1.0, 3.0, 5.0, 6.0, 7.0]
+"""
+
+
+@pytest.mark.skipif(find_spec("itk") is None, reason="itk is not installed")
+def test_an_image_of_itk_keeps_its_place():
+    """In a process of its own: ITK and SimpleITK do not go together."""
+    done = subprocess.run([sys.executable, "-c", ITK], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
