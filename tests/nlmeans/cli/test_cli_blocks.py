@@ -48,7 +48,7 @@ def test_flags_are_those_of_pictures(tmp_path):
     mask[:5] = 0
     np.save("mask.npy", mask)
     flags = ["--mask", "mask.npy", "--quality", "fast", "--axes", "YX", "--search-radius", "3", "--no-fill", "-v"]
-    done = nl("denoise", "noisy.npy", "clean.npy", "--max-memory", "4G", *flags)
+    done = nl("denoise", "noisy.npy", "clean.npy", "--max-memory", "8G", *flags)
     assert done.exit_code == 0, done.stderr
     assert "7 × 7 (YX; radius 3)" in done.stdout
     ref = nlmeans.denoise(GREY, mask=mask > 0, quality="fast", search_radius=3, fill=False)

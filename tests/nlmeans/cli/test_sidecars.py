@@ -117,13 +117,13 @@ def test_affines_are_kept_beside():
         (["--residual", "out.tif"], 2, "must be a file of its own: out.tif"),
         (["--residual", "a.tif", "--noise-map", "a.tif"], 2, "must be a file of its own: a.tif"),
         (["--noise-map", "a.tif", "--method", "ridge"], 2, "is for --method nlm; got ridge"),
-        (["--noise-map", "a.tif", "--max-memory", "1G"], 2, "in.tif is done block by block"),
+        (["--noise-map", "a.tif", "--max-memory", "8G"], 2, "in.tif is done block by block"),
         (
-            ["--residual", "a.png", "--max-memory", "1G"],
+            ["--residual", "a.png", "--max-memory", "8G"],
             1,
             "can be written in blocks, such as TIFF or Zarr (`nlmeans formats` lists all): the name ends in .png",
         ),
-        (["--residual", "there.tif", "--max-memory", "1G"], 1, "exists already"),
+        (["--residual", "there.tif", "--max-memory", "8G"], 1, "exists already"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_the_work(folder, flags, code, message):
@@ -206,7 +206,7 @@ def test_each_of_the_halves_is_denoised_into_a_folder():
         (["a.tif", "b.tif", "out.tif"], 1, "must be two of one shape; got (80, 90) (YX) and (40, 90) (YX)"),
         (["a.tif", "a.tif", "out.tif"], 1, "must be two pictures: got a.tif twice"),
         (["a.tif", "c.tif", "out.tif", "--sigma", "3"], 2, "leave out --sigma"),
-        (["a.tif", "c.tif", "out.tif", "--max-memory", "1G"], 2, "not block by block"),
+        (["a.tif", "c.tif", "out.tif", "--max-memory", "8G"], 2, "not block by block"),
         (["a.tif", "none.tif", "out.tif"], 1, "none.tif: No such file"),
     ],
 )

@@ -70,7 +70,7 @@ def test_nan_may_be_declared():
 
 
 @pytest.mark.parametrize("fill", ["--fill", "--no-fill"])
-@pytest.mark.parametrize("more", [[], ["--max-memory", "2G"]], ids=["whole", "blocks"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "8G"]], ids=["whole", "blocks"])
 @pytest.mark.parametrize(("dtype", "value"), [("f4", -9999), ("i2", -32768), ("u2", 0), ("f4", -3.4028234663852886e38)])
 def test_gdal_nodata_stays_and_is_kept(dtype, value, more, fill):
     pixels = GREY.astype(dtype)
@@ -85,7 +85,7 @@ def test_gdal_nodata_stays_and_is_kept(dtype, value, more, fill):
         assert tif.pages[0].tags.valueof(42113) == f"{value}"
 
 
-@pytest.mark.parametrize("more", [[], ["--max-memory", "2G"]], ids=["whole", "blocks"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "8G"]], ids=["whole", "blocks"])
 def test_no_data_may_be_a_value_among_the_others(more):
     """So that nothing but what is declared tells it from them."""
     pixels, holes = GREY.astype("u2"), RNG.random(GREY.shape) < 0.2
@@ -103,7 +103,7 @@ def test_a_flag_says_it_for_files_that_do_not():
     pixels = GREY.copy()
     pixels[ROWS] = 7
     np.save("in.npy", pixels)
-    for more in ([], ["--max-memory", "2G", "--axes", "YX"]):
+    for more in ([], ["--max-memory", "8G", "--axes", "YX"]):
         nl("denoise", "in.npy", "out.npy", "--nodata", 7, "--quality", "fast", "--overwrite", *more)
         assert (np.load("out.npy")[ROWS] == 7).all()
 
@@ -177,7 +177,7 @@ def test_levels_are_made_without_it():
 # --- what 0 means ---
 
 
-@pytest.mark.parametrize("more", [[], ["--max-memory", "2G"]], ids=["whole", "blocks"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "8G"]], ids=["whole", "blocks"])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
 def test_where_0_is_white_models_see_light(dtype, more):
     y, x = np.mgrid[:64, :64]
@@ -356,7 +356,7 @@ def test_a_palette_is_no_image():
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("more", [[], ["--max-memory", "2G"]], ids=["whole", "blocks"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "8G"]], ids=["whole", "blocks"])
 def test_a_mask_may_have_1_bit(suffix, more):
     if more and suffix == "png":
         pytest.skip("a PNG is not read by regions")

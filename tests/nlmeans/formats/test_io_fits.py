@@ -139,7 +139,7 @@ def test_blank_and_nan_are_missing_and_stay():
     make("f.fits", fits.PrimaryHDU(floats))
     for name in ("a", "s", "f"):
         for way in ("whole", "blocks"):
-            more = ("--max-memory", "1G") if way == "blocks" else ()
+            more = ("--max-memory", "8G") if way == "blocks" else ()
             done = CliRunner().invoke(
                 app, ["denoise", f"{name}.fits", "out.fits", "--sigma", "9", "--overwrite", *FEW, *more]
             )
@@ -229,7 +229,7 @@ def test_masks_beside_the_image(dtype, mask):
     io.write("same.fits", picture)
     assert Path("same.fits").read_bytes() == source.read_bytes()
     ref = nlmeans.denoise(picture.pixels, 9, quality="fast", search_radius=3, nodata=np.nan)
-    for name, more in (("b.fits", ()), ("c.fits", ("--max-memory", "1G"))):
+    for name, more in (("b.fits", ()), ("c.fits", ("--max-memory", "8G"))):
         done = CliRunner().invoke(app, ["denoise", "a.fits", name, "--series", "SCI,2", "--sigma", "9", *FEW, *more])
         assert done.exit_code == 0, done.stderr
         same_but(source, name, 4)
@@ -311,7 +311,7 @@ def test_checksums_and_limits_are_made_anew():
     source = make("a.fits", hdu, *extensions(), checksum=True)
     picture = io.read(source)
     io.write("same.fits", picture)
-    for name, more in (("b.fits", ()), ("c.fits", ("--max-memory", "1G"))):
+    for name, more in (("b.fits", ()), ("c.fits", ("--max-memory", "8G"))):
         done = CliRunner().invoke(app, ["denoise", "a.fits", name, "--sigma", "9", *FEW, *more])
         assert done.exit_code == 0, done.stderr
         with fits.open(name) as hdus:
@@ -420,7 +420,7 @@ def test_by_regions_as_whole(dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float64"])
 def test_another_type_of_numbers(dtype):
     source = make("a.fits", with_cards(fits.PrimaryHDU(grey(dtype))))
-    for name, more in (("d.fits", ()), ("e.fits", ("--max-memory", "1G"))):
+    for name, more in (("d.fits", ()), ("e.fits", ("--max-memory", "8G"))):
         done = CliRunner().invoke(app, ["denoise", "a.fits", name, "--sigma", "9", "--dtype", "float32", *FEW, *more])
         assert done.exit_code == 0, done.stderr
         assert fits.getdata(name).dtype == np.dtype(">f4")
@@ -545,7 +545,7 @@ def test_files_of_observatories(shared, name):
     assert cards(source, 0, limits) == cards(name, 0, limits)
 
 
-@pytest.mark.parametrize("more", [(), ("--max-memory", "1G")])
+@pytest.mark.parametrize("more", [(), ("--max-memory", "8G")])
 def test_the_residual_of_one_of_several(more):
     source = make("a.fits", *extensions())
     arguments = ("a.fits", "b.fits", "--hdu", "SCI,2", "--residual", "r.npy", "--sigma", "9", *FEW, *more)

@@ -185,17 +185,17 @@ def test_by_regions_as_whole():
     source = beamline()
     assert files.open_source(source).info.chunks == (2, 8, 10)
     run(source, "whole.nxs", *FEW)
-    run(source, "blocks.nxs", "--max-memory", "1G", *FEW)
-    run("a.nxs::/entry/data/data", "place.h5::/x/y", "--max-memory", "1G", *FEW)
-    run(source, "new.tif", "--max-memory", "1G", *FEW)
+    run(source, "blocks.nxs", "--max-memory", "8G", *FEW)
+    run("a.nxs::/entry/data/data", "place.h5::/x/y", "--max-memory", "8G", *FEW)
+    run(source, "new.tif", "--max-memory", "8G", *FEW)
     whole = io.read("whole.nxs").pixels
     for name in ("blocks.nxs", "place.h5::/x/y", "new.tif"):
         np.testing.assert_allclose(io.read(name).pixels, whole, rtol=1e-5)
     assert content(source, NAMES) == content("blocks.nxs", NAMES)
     assert io.read("new.tif").spacing == (2.0, 0.5, 0.5)
-    run("new.tif", "back.h5", "--max-memory", "1G", *FEW)
+    run("new.tif", "back.h5", "--max-memory", "8G", *FEW)
     assert io.read("back.h5").spacing == (2.0, 0.5, 0.5)
-    run(source, "a.nxs::/entry/blocks", "--max-memory", "1G", *FEW)
+    run(source, "a.nxs::/entry/blocks", "--max-memory", "8G", *FEW)
     np.testing.assert_allclose(io.read("a.nxs::/entry/blocks").pixels, whole, rtol=1e-5)
     assert not [path for path in Path().iterdir() if "part" in path.name]
 
@@ -305,7 +305,7 @@ def test_netcdf():
     assert np.isnan(picture.nodata)
     np.testing.assert_array_equal(np.isnan(picture.pixels), ref.mask)
     np.testing.assert_allclose(picture.pixels[~ref.mask], ref.compressed(), rtol=1e-6)
-    for name, more in (("b.nc", ()), ("c.nc", ("--max-memory", "1G"))):
+    for name, more in (("b.nc", ()), ("c.nc", ("--max-memory", "8G"))):
         run("a.nc", name, "--sigma", "2", "--quality", "fast", *more)
         with netcdf.Dataset(name) as new, netcdf.Dataset("a.nc") as old:
             assert new.title == "kept"
@@ -334,7 +334,7 @@ def test_fill_values():
         root["a"] = array
         root["a"].attrs["_FillValue"] = np.array([-99], "i2")
     assert io.read("a.h5").nodata == -99
-    for more in ((), ("--max-memory", "1G")):
+    for more in ((), ("--max-memory", "8G")):
         run("a.h5", "b.h5", "--axes", "ZYX", "--overwrite", *FEW, *more)
         with h5py.File("b.h5") as root:
             np.testing.assert_array_equal(root["a"][:, :3], -99)
@@ -429,7 +429,7 @@ def test_files_of_others_are_never_written_to():
         picture = io.read(f"master.h5::/{name}", axes="TYX")
         np.testing.assert_array_equal(picture.pixels, grey("uint16")[:count])
         io.write("b.h5", changed(picture), overwrite=True)
-        run(f"master.h5::/{name}", "c.h5", "--axes", "TYX", "--max-memory", "1G", "--overwrite", *FEW)
+        run(f"master.h5::/{name}", "c.h5", "--axes", "TYX", "--max-memory", "8G", "--overwrite", *FEW)
         with h5py.File("b.h5") as root:
             np.testing.assert_array_equal(root[name], changed(picture).pixels)
             assert root[name].file == root
@@ -531,7 +531,7 @@ def test_other_kinds_of_hdf5_are_left_to_others():
     assert not formats.table.by_name(Path("a.ims")) or formats.table.by_name(Path("a.ims")).name != "HDF5"
 
 
-@pytest.mark.parametrize("more", [(), ("--max-memory", "1G")])
+@pytest.mark.parametrize("more", [(), ("--max-memory", "8G")])
 def test_the_residual_of_one_of_several(more):
     source = beamline()
     with h5py.File(source, "r+") as root:

@@ -161,7 +161,7 @@ def test_by_regions(kind):
 
 @pytest.mark.parametrize("kind", MADE)
 @pytest.mark.parametrize("target", ["a.ome.tif", "a.ome.zarr"])
-@pytest.mark.parametrize("more", [[], ["--max-memory", "1G"]], ids=["whole", "blocks"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "8G"]], ids=["whole", "blocks"])
 def test_it_goes_to_ome(kind, target, more):
     images = PLANES[:1, :, :3]
     path = MADE[kind](images)

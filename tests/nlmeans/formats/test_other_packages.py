@@ -97,7 +97,7 @@ def test_by_the_command_line(install, tmp_path):
         assert done.exit_code == 0, done.stderr
     for path in ("a.plain", "b.plain", "out/a.plain", "out/b.npy"):
         np.testing.assert_array_equal(io.read(path).pixels, ref)
-    done = CliRunner().invoke(app, ["denoise", "in/a.plain", "c.plain", "--sigma", "10", "--max-memory", "4G"])
+    done = CliRunner().invoke(app, ["denoise", "in/a.plain", "c.plain", "--sigma", "10", "--max-memory", "8G"])
     assert done.exit_code == 0, done.stderr
     np.testing.assert_allclose(io.read("c.plain").pixels, ref, rtol=1e-4)
 
