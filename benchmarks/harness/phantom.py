@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from .cases import PEAK
@@ -10,8 +12,9 @@ FLOOR = 64.0
 """Black in the volume: DIPY averages squares and takes the root, which fails where noise goes below 0."""
 
 
+@lru_cache(maxsize=2)
 def phantom(side: int = 128) -> np.ndarray:
-    """Make a float32 cube from `FLOOR` to 255: nested ellipsoids, smoothly shaded, with fine tubes through them.
+    """Return a read-only float32 cube from `FLOOR` to 255: nested ellipsoids, smoothly shaded, with fine tubes through them.
 
     The ellipsoids grow with the side, the tubes are two to three voxels wide in any; edges are one voxel soft.
     """
@@ -37,4 +40,6 @@ def phantom(side: int = 128) -> np.ndarray:
             middle, swing, turns, start = random.uniform((-0.5, 0.05, 2, 0), (0.5, 0.3, 6, 7))
             places.append((axis - middle - swing * np.sin(turns * z + start)) * side / 2)
         paint(np.hypot(*places) - random.uniform(1, 1.5), random.uniform(215, 255))
-    return (FLOOR + (PEAK - FLOOR) / PEAK * np.clip(volume, 0, PEAK)).astype(np.float32)
+    cube = (FLOOR + (PEAK - FLOOR) / PEAK * np.clip(volume, 0, PEAK)).astype(np.float32)
+    cube.setflags(write=False)
+    return cube

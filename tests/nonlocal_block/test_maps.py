@@ -226,15 +226,16 @@ def test_the_sheet_holds_every_card(count):
     sheet = drawing.contact_sheet(some, "A title " * 20)
     ink = drawing.tiles(a_reading())[0][1]
     places = []
+    columns = (drawing.MARGIN, drawing.MARGIN + drawing.card(a_reading()).shape[1] + 2 * drawing.MARGIN)
     for y in range(sheet.shape[0] - len(ink)):
-        for x in (drawing.MARGIN, drawing.MARGIN + drawing.card(a_reading()).shape[1] + 2 * drawing.MARGIN):
+        for x in columns:
             if np.array_equal(sheet[y : y + len(ink), x : x + len(ink)], ink):
                 places.append((y, x))
     assert len(places) == count
     assert (sheet[:, -2:] == 255).all()  # nothing is cut off
 
 
-@pytest.mark.parametrize("count", [1, 12, 13, 42, 43, 100])
+@pytest.mark.parametrize("count", [1, 12, 13, 27])
 def test_the_sheet_is_a_page(count):
     height, width, _ = drawing.contact_sheet([a_reading()] * count, "A title").shape
     assert height < 2.5 * width

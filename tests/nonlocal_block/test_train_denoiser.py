@@ -77,7 +77,7 @@ def test_resumed_bit_for_bit(tmp_path, data, colour):
 
 
 def test_it_learns(tmp_path, data):
-    recipe = Recipe(steps=60, batch=8, side=32, average=0.5, sigma=30, skew=1.0)
+    recipe = Recipe(steps=30, batch=4, side=32, average=0.5, sigma=30, skew=1.0)
     train_denoiser(tmp_path, data, epochs=2, recipe=recipe, precision="float32", weights="none")
     first, last = rows(tmp_path)
     assert last["psnr_25"] > first["psnr_25"] > 20.5  # 20.2 without doing anything
