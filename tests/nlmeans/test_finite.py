@@ -196,7 +196,7 @@ def images(draw):
     return grey.astype(dtype), axes
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(
     images(),
     st.sampled_from([None, 1e-30, 1e-6, 1.0, 10.0]),
