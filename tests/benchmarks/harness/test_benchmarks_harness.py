@@ -119,6 +119,8 @@ def test_every_method_gives_a_right_answer(name, source):
         pytest.skip(reason)
     case = replace(TINY, source=source, shape=(64, 64), patch_radius=2, search_radius=4)
     record = record_of(method, VOLUME if source == "phantom" else case)
+    if record["status"] == "skipped":
+        pytest.skip(record["reason"])
     assert record["status"] == "measured", record["reason"]
     assert method.dtype == record["dtype"]
 
