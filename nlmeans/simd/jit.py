@@ -37,18 +37,18 @@ SAME = {np.float64: float, np.int64: int, np.bool_: bool}
 """Numbers of NumPy that Numba takes for Python's."""
 
 
-def row(function: Callable[..., Any]) -> Any:
+def row(function: Callable[..., Any], **more: Any) -> Any:
     """Compile an inner function, one that only kernels call."""
     import numba
 
-    return numba.njit(**FLAGS)(function)
+    from .passes import Passes
+
+    return numba.njit(pipeline_class=Passes, **FLAGS, **more)(function)
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """Compile a function so small that it becomes part of its caller's loop."""
-    import numba
-
-    return numba.njit(forceinline=True, **FLAGS)(function)
+    return row(function, forceinline=True)
 
 
 def optional(function: Callable[..., Any]) -> Any:
@@ -124,7 +124,7 @@ class Kernel:
         logger.warning("compiling %s, once for this kind of input (a few seconds)", self.name)
         compiling.add(threading.get_ident())
         try:
-            call, code = native.build(self.function, arguments, FLAGS)
+            call, code = native.build(row(self.function), arguments)
         finally:
             compiling.discard(threading.get_ident())
         if place and code:

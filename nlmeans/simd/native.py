@@ -80,15 +80,16 @@ def _words(builder: Any, row: Any) -> Iterator[Any]:
         k += 1
 
 
-def build(function: Callable[..., Any], arguments: tuple[Any, ...], flags: dict[str, Any]) -> tuple[Call, bytes]:
+def build(dispatcher: Any, arguments: tuple[Any, ...]) -> tuple[Call, bytes]:
     """Compile a kernel for arguments of these types; return its entry, and its machine code where that stands alone."""
     import numba
     from llvmlite import ir
     from numba.core.compiler_lock import global_compiler_lock
 
-    dispatcher: Any = numba.njit(**flags)(function)
+    from .passes import unswept
+
     kinds = tuple(map(numba.typeof, arguments))
-    with global_compiler_lock:
+    with global_compiler_lock, unswept():
         dispatcher.compile(kinds)
         compiled = dispatcher.overloads[kinds]
         context, made = compiled.target_context, compiled.fndesc
@@ -111,7 +112,7 @@ def build(function: Callable[..., Any], arguments: tuple[Any, ...], flags: dict[
     try:
         code = _alone(name, compiled.library, library)
     except Exception as error:  # Numba has renamed what is its own, or lost an object to a signal that was swallowed
-        logger.info("%s is compiled anew in each process: %s", function.__name__, error)
+        logger.info("%s is compiled anew in each process: %s", dispatcher.__name__, error)
         code = b""
     return _call(address), code
 

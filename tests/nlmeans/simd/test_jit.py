@@ -1,5 +1,6 @@
 """Kernels called as machine code: against the functions in Python, and whatever befalls the folder it is kept in."""
 
+import gc
 import itertools
 import logging
 import os
@@ -246,3 +247,21 @@ def test_a_kernel_is_known_by_its_name():
     from nlmeans.pairwise import kernels
 
     assert Kernel("nlmeans.pairwise.kernels", "average_tile").function is kernels.average_tile.function
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_after_compiling_as_before(folder, monkeypatch, enabled):
+    def fail(*_):
+        seen.append(gc.isenabled())
+        raise ValueError("no")
+
+    seen: list[bool] = []
+    monkeypatch.setattr(native, "_value", fail)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="no"):
+            doubled()
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert seen == [False]
