@@ -23,7 +23,8 @@ class Settings:
     noise : str or None
         What the command line calls the model.
     numbers : str or None
-        The model's numbers as the command line has them: "gain=2,sigma=3", or of Gaussian noise σ alone, "5" or "5,6,5".
+        The model's numbers as the command line has them, such as "gain=2,sigma=3"; of Gaussian noise σ alone, as "5" or
+        "5,6,5".
     method, quality : str or None
         As for `denoise`.
     strength : float or None

@@ -248,7 +248,7 @@ def test_what_it_does_not_take_is_refused():
         nlmeans.explore(noisy, np.full((20, 30), 5.0))
     with pytest.raises(ValueError, match="quality"):
         nlmeans.explore(noisy, method="ridge", quality="preview")
-    with pytest.raises(ValueError, match="first or last axis|axes|channel_axis"):
+    with pytest.raises(ValueError, match="axes"):
         nlmeans.explore(picture((20, 30, 3)))
     da = pytest.importorskip("dask.array")
     with pytest.raises(TypeError, match="must be in memory"):
