@@ -11,7 +11,6 @@ from typing import Any
 
 from . import environment, schema
 
-
 VERSION = re.compile(r"\d+(\.\d+)*")
 
 

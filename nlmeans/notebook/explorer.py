@@ -85,9 +85,9 @@ class Explorer:
         with self._lock:
             settings = self.settings
             if self._done is None or self._done.settings != settings:
-                arguments = self._given | settings.arguments()
-                result, report = denoise(self.image, progress=progress, cancel=cancel, full_output=True, **arguments)
-                self._done = Done(settings, result, report)
+                options: Any = self._given | settings.arguments() | {"progress": progress, "cancel": cancel}
+                done: Any = denoise(self.image, full_output=True, **options)
+                self._done = Done(settings, *done)
             return self._done
 
     @property

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from benchmarks.harness import environment, schema
 from benchmarks.harness.published import Published
 
