@@ -40,5 +40,5 @@ def test_each_suite_and_study_is_read_from_the_last_version_that_has_it(results)
 
 
 def test_this_version_finds_results():
-    assert Published().latest("speed")
+    assert any(sorted(place.glob("*/speed.json")) for place in Published().places)
     assert Published().study("sure")
