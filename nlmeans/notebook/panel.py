@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 SHOWN = "as the image shows"
 USUAL = "balanced"
-WEAKEST, STRONGEST = 0.05, 2.0
+WEAKEST, STRONGEST, STEP = 0.05, 2.0, 0.01
+SNAP = 0.75 * STEP
+"""Less than a user moves a slider by, and more than a browser does to bring it to a step."""
 BEYOND = 4.0
 """Standard deviations of what was taken away that become black and white."""
 NAMES = ("noisy", "result", "residual")
@@ -52,9 +54,13 @@ class Panel:
     def __init__(self, explorer: Explorer, previews: Previews, crop: int) -> None:
         self.explorer, self.previews, self.crop = explorer, previews, crop
         self.previewing, self.working = Latest(), Latest()
-        self._automatic: float | None = None
+        self._strength = explorer.settings.strength
+        self._shown = self._strength or 0.5
         self.controls: dict[str, Any] = self._choices(explorer.settings) | self._places() | self._buttons()
-        self.pictures = {name: widgets.Image(format="png", layout=widgets.Layout(width="100%")) for name in NAMES}
+        nothing, whole = png_of(np.zeros((1, 1, 1)), (0, 1)), {"width": "100%", "margin": "0"}
+        self.pictures = {
+            name: widgets.Image(value=nothing, format="png", layout=widgets.Layout(**whole)) for name in NAMES
+        }
         self.titles = {name: widgets.HTML(f"<b>{name}</b>") for name in NAMES}
         self.status, self.written = widgets.HTML("…"), widgets.HTML()
         self.progress = widgets.FloatProgress(max=1.0, layout=widgets.Layout(width="200px", visibility="hidden"))
@@ -106,7 +112,7 @@ class Panel:
             ),
             "strength": widgets.FloatSlider(
                 value=settings.strength or 0.5, min=min(WEAKEST, settings.strength or WEAKEST),
-                max=max(STRONGEST, settings.strength or 0), step=0.01, description="strength", **wide,
+                max=max(STRONGEST, settings.strength or 0), step=STEP, description="strength", **wide,
             ),
             "automatic": widgets.Checkbox(
                 value=settings.strength is None, description="strength chosen from the noise", indent=False
@@ -140,7 +146,10 @@ class Panel:
         of = self.controls
         places = [control for name, control in of.items() if name in Place._fields or name == "channel"]
         panes = [
-            widgets.VBox([self.titles[name], picture], layout=widgets.Layout(flex="1 1 220px", min_width="0"))
+            widgets.VBox(
+                [self.titles[name], picture],
+                layout=widgets.Layout(flex="1 1 0", min_width="0", margin="0 4px", overflow="hidden"),
+            )
             for name, picture in self.pictures.items()
         ]
         rows = widgets.Layout(flex_flow="row wrap")
@@ -159,8 +168,9 @@ class Panel:
     def _changes(self, name: str) -> Callable[[Any], None]:
         def changed(change: Any) -> None:
             if name == "strength":
-                if change["new"] == self._automatic:  # set by the preview
+                if abs(change["new"] - self._shown) < SNAP:  # set from here, and brought to a step by the browser
                     return
+                self._strength = self._shown = round(change["new"], 2)
                 self.controls["automatic"].value = False
             if name == "model":
                 self.controls["numbers"].value = ""
@@ -191,7 +201,7 @@ class Panel:
             numbers=value["numbers"].strip() or None,
             method=None if value["method"] == registry.DEFAULT else value["method"],
             quality=None if value["quality"] == USUAL else value["quality"],
-            strength=None if free else value["strength"],
+            strength=None if free else self._strength or round(value["strength"], 2),
         )
         if self._try(settings.arguments):  # numbers that are none leave all as it was
             self.explorer.settings = settings
@@ -218,8 +228,8 @@ class Panel:
         fitted = listed(noise.channels) if isinstance(noise.model, Gaussian) else noise.text
         self.controls["numbers"].placeholder = fitted
         if self.controls["automatic"].value and isinstance(plan, AveragingPlan) and plan.passes:
-            self._automatic = round(min(max(plan.strength, WEAKEST), STRONGEST), 2)
-            self.controls["strength"].value = self._automatic
+            self._shown = round(min(max(plan.strength, WEAKEST), STRONGEST), 2)
+            self.controls["strength"].value = self._shown
         says = [f"{noise.text}{' (estimated)' if noise.estimated else ''}", *plan.notes]
         self._say("; ".join(map(escape, says)))
 

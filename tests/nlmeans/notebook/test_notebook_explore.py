@@ -114,6 +114,8 @@ def test_controls_are_obeyed_as_a_user_moves_them():
     assert 9 < float(of["numbers"].placeholder) < 11  # estimated, and shown
     assert tuned.settings == Settings()  # the slider showed the plan's strength: nobody chose it
     assert of["strength"].value == round(nlmeans.plan(tuned.image).strength, 2)
+    of["strength"].value = np.nextafter(of["strength"].value, 1)  # as a browser brings it to a step
+    assert tuned.settings == Settings()
     before = panel.pictures["result"].value
 
     of["numbers"].value = "25"
@@ -143,6 +145,17 @@ def test_controls_are_obeyed_as_a_user_moves_them():
     of["numbers"].value = "sigma=some"
     assert "noise must be a model with numbers for sigma" in panel.status.value
     assert tuned.settings == chosen
+    settled(tuned)
+
+
+def test_a_given_strength_stays_what_it_is_until_it_is_moved():
+    tuned = nlmeans.explore(picture((40, 48)), quality="fast", strength=0.3749)
+    of = tuned.panel.controls
+    of["strength"].value = 0.37  # as a browser brings it to a step
+    of["numbers"].value = "9"
+    assert tuned.settings.strength == 0.3749
+    of["strength"].value = 0.38
+    assert tuned.settings.strength == 0.38
     settled(tuned)
 
 
