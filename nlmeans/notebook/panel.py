@@ -168,9 +168,10 @@ class Panel:
     def _changes(self, name: str) -> Callable[[Any], None]:
         def changed(change: Any) -> None:
             if name == "strength":
-                if abs(change["new"] - self._shown) < SNAP:  # set from here, and brought to a step by the browser
+                before, self._shown = self._shown, change["new"]
+                if abs(self._shown - before) < SNAP:  # set from here, and brought to a step by the browser
                     return
-                self._strength = self._shown = round(change["new"], 2)
+                self._strength = round(self._shown, 2)
                 self.controls["automatic"].value = False
             if name == "model":
                 self.controls["numbers"].value = ""
