@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN = "as the image shows"
 USUAL = "balanced"
-WEAKEST, STRONGEST, STEP = 0.05, 2.0, 0.01
+WEAKEST, STRONGEST, STEP = 1 / 16, 2.0, 1 / 64  # which floats hold exactly: a browser leaves such values alone
 SNAP = 0.75 * STEP
 """Less than a user moves a slider by, and more than a browser does to bring it to a step."""
 BEYOND = 4.0
@@ -171,7 +171,7 @@ class Panel:
                 before, self._shown = self._shown, change["new"]
                 if abs(self._shown - before) < SNAP:  # set from here, and brought to a step by the browser
                     return
-                self._strength = round(self._shown, 2)
+                self._strength = round(self._shown / STEP) * STEP
                 self.controls["automatic"].value = False
             if name == "model":
                 self.controls["numbers"].value = ""
@@ -202,7 +202,7 @@ class Panel:
             numbers=value["numbers"].strip() or None,
             method=None if value["method"] == registry.DEFAULT else value["method"],
             quality=None if value["quality"] == USUAL else value["quality"],
-            strength=None if free else self._strength or round(value["strength"], 2),
+            strength=None if free else self._strength or value["strength"],
         )
         if self._try(settings.arguments):  # numbers that are none leave all as it was
             self.explorer.settings = settings
@@ -229,7 +229,7 @@ class Panel:
         fitted = listed(noise.channels) if isinstance(noise.model, Gaussian) else noise.text
         self.controls["numbers"].placeholder = fitted
         if self.controls["automatic"].value and isinstance(plan, AveragingPlan) and plan.passes:
-            self._shown = round(min(max(plan.strength, WEAKEST), STRONGEST), 2)
+            self._shown = round(min(max(plan.strength, WEAKEST), STRONGEST) / STEP) * STEP
             self.controls["strength"].value = self._shown
         says = [f"{noise.text}{' (estimated)' if noise.estimated else ''}", *plan.notes]
         self._say("; ".join(map(escape, says)))
