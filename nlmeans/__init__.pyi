@@ -16,6 +16,7 @@ from .denoise import plan as plan
 from .methods.weights import weight_map as weight_map
 from .noise import estimate_noise as estimate_noise
 from .noise import estimate_sigma as estimate_sigma
+from .notebook import explore as explore
 from .plan.averaging import AveragingPlan as AveragingPlan
 from .plan.averaging import Pass as Pass
 from .plan.plan import Plan as Plan

@@ -15,6 +15,7 @@ NEEDS = {
     "rawpy": ("nlmeans/raw.py",),
     "av": ("nlmeans/formats/own/video/*",),
     "pydicom": ("nlmeans/formats/own/dicom/*",),
+    "ipywidgets": ("nlmeans/notebook/*",),
     "xarray": ("nlmeans/compat/xarray.py",),
 }
 """Optional packages, and the doctests that need them; tests say it themselves, by `pytest.importorskip`."""

@@ -20,7 +20,7 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"methods"},
     {"extend", "large"},
     {"denoise", "tiled"},
-    {"compat", "raw"},
+    {"compat", "notebook", "raw"},
     {"nlmeans"},
     {"cli"},
     {"__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +11,30 @@ from typing import Any
 
 from . import environment, schema
 
+VERSION = re.compile(r"\d+(\.\d+)*")
+
 
 @dataclass(frozen=True)
 class Published:
-    """The results of this version in a folder."""
+    """The results in a folder: of each suite and study those of the last version that was measured, up to this one."""
 
     folder: Path = environment.RESULTS
 
     @property
-    def place(self) -> Path:
-        """The folder of this version."""
-        return self.folder / environment.own_version()
+    def places(self) -> list[Path]:
+        """The folders of this version and of those before it, the newest first."""
+        own = numbers(environment.own_version())
+        versions = {numbers(path.name): path for path in self.folder.iterdir() if VERSION.fullmatch(path.name)}
+        return [path for version, path in sorted(versions.items(), reverse=True) if version <= own]
 
     def latest(self, suite: str) -> list[schema.Record]:
         """Return the results of a suite: those of the machine that was measured last."""
-        results = [result for result in schema.results(self.place, f"*/{suite}*.json") if result["suite"] == suite]
-        results.sort(key=lambda result: str(result["date"]))
-        return [result for result in results if result["machine"]["cpu"] == results[-1]["machine"]["cpu"]]
+        for place in self.places:
+            results = [result for result in schema.results(place, f"*/{suite}*.json") if result["suite"] == suite]
+            if results:
+                results.sort(key=lambda result: str(result["date"]))
+                return [result for result in results if result["machine"]["cpu"] == results[-1]["machine"]["cpu"]]
+        return []
 
     def cases(self, suite: str) -> dict[tuple[str, int], dict[str, schema.Record]]:
         """Return the measured methods of a suite's cases, by the case's name and threads, then by their own names."""
@@ -40,8 +48,18 @@ class Published:
 
     def study(self, name: str) -> dict[str, Any]:
         """Return the result of a study."""
-        record: dict[str, Any] = json.loads((self.place / f"{name}.json").read_text(encoding="utf-8"))
+        files = [place / f"{name}.json" for place in self.places]
+        file = next((file for file in files if file.exists()), None)
+        if file is None:
+            raise FileNotFoundError(f"no version up to {environment.own_version()} has {name}.json in {self.folder}")
+        record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return record
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, by which versions are ordered, without what makes it one before a release."""
+    found = VERSION.match(version)
+    return tuple(int(number) for number in found[0].split(".")) if found else ()
 
 
 Row = dict[str, str]

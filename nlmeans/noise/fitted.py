@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..pixels.outliers import Outliers
+from ..show.card import card, thumbnail
+from .numbers import listed
 from .shared import Turn, correlation, turn_of
 
 if TYPE_CHECKING:
@@ -102,6 +104,19 @@ class FittedNoise:
     def text(self) -> str:
         """The model with its numbers, short."""
         return self.model.text
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        rows = [
+            ("model", self.text),
+            ("sigma", f"{listed(self.channels)} ({'estimated' if self.estimated else 'given'})"),
+        ]
+        if self.coarser is not None:
+            rows.append(("at half size", listed(self.coarser.channels)))
+        figures = self.model.figures()
+        if self.bands is not None:
+            figures.append(thumbnail(np.log10(np.maximum(self.bands.mean(axis=0), 1e-9)), "log power, by frequency"))
+        return card("Fitted noise", [*rows, *(("note", note) for note in self.notes)], figures)
 
     @property
     def plain(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._notes import Note
+from ..show.card import card, chart, middle, thumbnail
 from .fitted import FittedNoise
 from .numbers import listed
 from .patches import Evidence
@@ -117,15 +118,25 @@ class NoiseModel:
     @property
     def text(self) -> str:
         """The model with its numbers, short."""
-
-        def short(value: Any) -> str:
-            if isinstance(value, np.ndarray):
-                return f"map of {value.min():.4g} to {value.max():.4g}"
-            each = value if isinstance(value, tuple) else (value,)
-            return listed(each if len(set(each)) > 1 else each[:1])
-
-        values = (f"{field.name} {short(getattr(self, field.name))}" for field in fields(self))
+        values = (f"{field.name} {_short(getattr(self, field.name))}" for field in fields(self))
         return f"{type(self).__name__}, {', '.join(values)}"
+
+    def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return brightnesses and the σ of the noise there, for each channel; none where that is no model of it."""
+        return []
+
+    def figures(self) -> list[str]:
+        """Return small pictures, in HTML: σ against brightness, and maps."""
+        curves = self.curves() if self.complete else []
+        drawn = [chart(curves, "standard deviation", "brightness")] if curves else []
+        return drawn + [thumbnail(middle(values), name) for name, values in self.maps.items()]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        rows = [(name, "left to the image" if value is None else _short(value)) for name, value in values]
+        about = (type(self).__doc__ or "").partition("\n")[0]
+        return card(type(self).__name__, rows, self.figures(), "" if "(" in about.partition(" ")[0] else about)
 
     def for_risk(self) -> NoiseModel:
         """Return the model, or another one where it is not one of white noise, which Stein's estimate is made for."""
@@ -176,3 +187,13 @@ class NoiseModel:
         ``known`` says whether the model's numbers were given, rather than estimated.
         """
         return result
+
+
+def _short(value: Any) -> str:
+    """Return a number, one a channel or a map in few letters."""
+    if isinstance(value, np.ndarray):
+        return f"map of {value.min():.4g} to {value.max():.4g}"
+    each = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(one, int | float) for one in each):  # another package's
+        return str(value)
+    return listed(each if len(set(each)) > 1 else each[:1])

@@ -5,6 +5,7 @@ A number left out (``None``) is to be estimated from the image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +32,8 @@ CORRELATED = Note(
     "correlated",
     "the noise is spatially correlated (JPEG, demosaicking): its power was measured in each frequency",
 )
+SHOWN, STEP = 6.0, 0.2
+"""Signal, in σ, up to which a magnitude's noise is drawn: it hardly changes from there on; and the step of sums."""
 GROWS = Note("grows", "the noise grows with brightness, which a Gaussian model cannot follow: try noise='auto'")
 
 
@@ -179,6 +182,14 @@ class Rician(NoiseModel):
         """Refuse negative pixels, of those that count."""
         if (low := float(np.fmin.reduce(planes, axis=None))) < 0:
             raise ValueError(f"magnitudes with Rician noise cannot be negative; got an image that starts at {low:g}")
+
+    def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return brightnesses and the σ of magnitudes there, for each channel."""
+        signals = np.linspace(0, SHOWN, 40)
+        levels = np.arange(0, SHOWN + 6 + math.sqrt(2 * self.coils), STEP)
+        density = vst.magnitudes(levels, signals, self.coils) * STEP
+        deviation = np.sqrt(density @ np.square(levels) - np.square(density @ levels))
+        return [(sigma * signals, sigma * deviation) for sigma in np.ravel(self.sigma)]
 
     def stabiliser(self) -> vst.Stabiliser:
         """Return the transform that is tabulated for so many coils."""

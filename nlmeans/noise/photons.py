@@ -25,6 +25,8 @@ FEW = Note(
     "few-photons",
     "fewer than half a photon a pixel: groups of patches would do worse, and non-local means is all that was done",
 )
+SHOWN = 100.0
+"""Counts up to which noise is drawn."""
 DARK = 0.05
 """Least variance of counted photons, in counts: no pixel is taken to be without noise."""
 FEWEST = 0.5
@@ -236,6 +238,16 @@ class PoissonGaussian(NoiseModel):
         slope, offset, sigma = (_along(number) for number in (self.slope, self.offset, self.sigma))
         light = np.maximum(signal - offset, 0)
         return np.maximum(slope * light + np.square(sigma), DARK * np.square(slope))
+
+    def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return brightnesses and the σ of the noise there, for each channel, of up to `SHOWN` counts."""
+        even = self.even()
+        numbers = np.broadcast_arrays(*map(np.ravel, (even.slope, even.offset, even.sigma)))
+        counts = np.linspace(0, SHOWN, 60)
+        return [
+            (offset + slope * counts, np.sqrt(slope * slope * counts + sigma * sigma))
+            for slope, offset, sigma in zip(*(values.tolist() for values in numbers), strict=True)
+        ]
 
     def against_groups(self, variance: np.ndarray) -> Note | None:
         """Say where photons are too few."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..show.card import card
+from ..show.noise import noise_sheet
 from .fitted import MOST_TURNED
 from .image import evidence_in
 from .scale import ENDS, NoiseAtScale, Pixels, measured
@@ -93,6 +95,12 @@ class NoiseProfile:
                 shared = " ".join(f"{value:.2f}" for value in self.correlation[c]) if scale.size == 1 else ""
                 rows.append((NAMES[scale.size], str(c), f"{sigma:.4g}", *(some or ["-"] * 3), ratio, shared))
         return rows
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        rows = self.rows()[1:]
+        named = [(f"{size}, channel {c}", f"sigma {sigma}") for size, c, sigma, *_ in rows]
+        return card(type(self).__name__, named, [noise_sheet(self).svg(inline=True)])
 
     def __str__(self) -> str:
         rows = self.rows()

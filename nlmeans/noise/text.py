@@ -68,12 +68,15 @@ def _number_or_map(text: str, key: str) -> Any:
     return number
 
 
-def text(model: NoiseModel) -> str:
-    """Return a model without maps as `parse` takes it, without numbers that are those of most."""
-    values = {field.name: getattr(model, field.name) for field in fields(model)}
+def text(model: NoiseModel, form: str = ".6g") -> str:
+    """Return a model without maps as `parse` takes it, without numbers that are those of most or left to the image.
+
+    Numbers have six digits; with the ``form`` "" they have all.
+    """
+    values = {field.name: value for field in fields(model) if (value := getattr(model, field.name)) is not None}
     usual = {field.name: field.default for field in fields(model) if field.default not in (None, MISSING)}
     values = {name: value for name, value in values.items() if name not in usual or value != usual[name]}
     return f"{model.name}:" + ",".join(
-        f"{key}=" + ",".join(f"{v:.6g}" for v in (value if isinstance(value, tuple) else (value,)))
+        f"{key}=" + ",".join(format(v, form) for v in (value if isinstance(value, tuple) else (value,)))
         for key, value in values.items()
     )

@@ -10,6 +10,7 @@ from typing import Self
 from .._axes import Layout
 from ..pairwise.spec import VANISH, Aggregation, Centre, PairwiseSpec, Radii
 from ..pairwise.units import Units
+from ..show.card import windows
 from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
@@ -184,6 +185,10 @@ class AveragingPlan(Plan):
             if isinstance(units, str)
             else "16 bits, of images of 32 bits without holes where the processor can"
         )
+
+    def figures(self) -> list[str]:
+        """Return the window and the patch of each pass, to scale."""
+        return [windows([(step.patch_radius, step.search_radius) for step in self.passes])] if self.passes else []
 
     def predicted(self) -> list[tuple[str, str]]:
         """Return the error predicted by strength "sure"."""

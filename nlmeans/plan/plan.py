@@ -9,6 +9,7 @@ from .._axes import Layout
 from .._notes import Note, noted
 from ..noise.numbers import listed
 from ..pairwise.spec import Radii
+from ..show.card import card
 from .defaults import DEFAULTS_VERSION, Quality
 
 if TYPE_CHECKING:
@@ -140,8 +141,16 @@ class Plan:
         """Return names and values of what the method expects of the result."""
         return []
 
+    def figures(self) -> list[str]:
+        """Return small pictures, in HTML, of what the method chose."""
+        return []
+
     def __str__(self) -> str:
         return table(self.rows())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return card(type(self).__name__, self.rows(), self.figures())
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._axes import Layout
+from ..show.card import card, middle, thumbnail
 from .plan import Plan, table
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class Maps:
 
     effective: Array
     residual: Array
+
+    def figures(self, axes: str) -> list[str]:
+        """Return small pictures of the maps of an image with these axes: of the middle slice, of the first channel."""
+        averaged, left = Layout(axes.replace("C", "")).planes(self.effective), Layout(axes).planes(self.residual)
+        return [
+            thumbnail(middle(averaged[0, 0]), "pixels averaged (effective)"),
+            thumbnail(middle(left[0, 0]), "noise that is left"),
+        ]
 
     @classmethod
     def joined(cls, maps: Sequence[tuple[Array, Array] | None], layout: Layout) -> Maps | None:
@@ -115,7 +124,8 @@ class Report:
         """The notes of all images, each once."""
         return tuple(dict.fromkeys(note for plan in self.plans for note in plan.notes))
 
-    def __str__(self) -> str:
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and values as text, for printing."""
         rows = self.plan.rows()
         if len(self.plans) > 1:
             rows.append(("images", f"{len(self.plans)} (above: the first one's plan)"))
@@ -123,4 +133,12 @@ class Report:
             rows.append(("missing pixels", f"{self.missing}, of which {self.unfilled} had no valid neighbour"))
         if self.kept:
             rows.append(("no part of the picture", f"{self.kept} pixels, left as they are"))
-        return table([*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")])
+        return [*rows, ("threads", str(self.threads)), ("seconds", f"{self.seconds:.3g}")]
+
+    def __str__(self) -> str:
+        return table(self.rows())
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        figures = [*self.plan.figures(), *(() if self.maps is None else self.maps.figures(self.plan.axes))]
+        return card(type(self).__name__, self.rows(), figures)

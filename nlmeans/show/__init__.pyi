@@ -1,4 +1,5 @@
 from . import page as page
+from .card import card as card
 from .explain import draw as draw
 from .explain import glow as glow
 from .metrics import Metrics as Metrics

@@ -96,27 +96,30 @@ class Canvas:
             pen.text((x, y), text.words, text.colour, font, anchor=f"{text.anchor}m")
         return np.asarray(sheet)
 
-    def svg(self) -> str:
-        """Return the sheet as a file of its own."""
+    def svg(self, *, inline: bool = False) -> str:
+        """Return the sheet as a file of its own, or ``inline``, without paper and in the ink of the page around it."""
+        ink = _own if inline else _hex
+        sides = f' width="{self.width:g}" style="max-width: 100%; height: auto"' if inline else ""
         lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:g} {self.height:g}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg"{sides} viewBox="0 0 {self.width:g} {self.height:g}" '
             f'font-family="sans-serif" font-size="{TEXT}" fill="none" stroke-linejoin="round">',
-            f'<rect width="{self.width:g}" height="{self.height:g}" fill="{_hex(PAPER)}"/>',
         ]
+        if not inline:
+            lines.append(f'<rect width="{self.width:g}" height="{self.height:g}" fill="{_hex(PAPER)}"/>')
         for shape in self.shapes:
             if isinstance(shape, Box):
                 left, top, right, bottom = shape.sides
                 place = f'x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}" height="{bottom - top:.2f}"'
-                lines.append(f'<rect {place} fill="{_hex(shape.colour)}"/>')
+                lines.append(f'<rect {place} fill="{ink(shape.colour)}"/>')
                 continue
             at = " ".join(f"{x:.2f},{y:.2f}" for x, y in shape.points)
             dashes = f' stroke-dasharray="{" ".join(f"{n:g}" for n in shape.dashes)}"' if shape.dashes else ""
-            stroke = f'stroke="{_hex(shape.colour)}" stroke-width="{shape.width:g}"'
+            stroke = f'stroke="{ink(shape.colour)}" stroke-width="{shape.width:g}"'
             lines.append(f'<polyline points="{at}" {stroke}{dashes}/>')
         for text in self.texts:
             (x, y), words = text.place, escape(text.words)
             place = f'x="{x:.2f}" y="{y + 0.35 * TEXT:.2f}" text-anchor="{ANCHORS[text.anchor]}"'
-            lines.append(f'<text {place} fill="{_hex(text.colour)}">{words}</text>')
+            lines.append(f'<text {place} fill="{ink(text.colour)}">{words}</text>')
         return "\n".join([*lines, "</svg>", ""])
 
 
@@ -236,6 +239,13 @@ def _decades(low: float, high: float, most: int) -> list[float]:
     step = max((last - first) // most, 1)
     every = [factor * 10.0**power for power in range(first, last + 1, step) for factor in factors]
     return [value for value in every if low * (1 - NEAR) <= value <= high * (1 + NEAR)]
+
+
+def _own(colour: Colour) -> str:
+    """Return a colour that stands out from light and from dark as it does from paper."""
+    if colour == INK:
+        return "currentColor"
+    return "rgb(128 128 128 / 30%)" if colour == GRID else _hex(colour)
 
 
 def _hex(colour: Colour) -> str:

@@ -1,0 +1,44 @@
+"""Tables read the results of the last version that was measured."""
+
+import json
+
+import pytest
+
+from benchmarks.harness import environment, schema
+from benchmarks.harness.published import Published
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "own_version", lambda: "0.10.0.dev1")
+    monkeypatch.setattr(schema, "results", lambda place, pattern: _read(place))
+    for version, studies, suites in (
+        ("0.2.0", ["sure", "tune"], ["speed", "quality"]), ("0.9.1", ["sure"], ["speed"]), ("0.10.0", [], []),
+        ("0.11.0", ["sure", "tune"], ["speed"]), ("notes", ["sure"], []),
+    ):  # fmt: skip
+        (tmp_path / version).mkdir()
+        for study in studies:
+            (tmp_path / version / f"{study}.json").write_text(json.dumps({"of": version}), encoding="utf-8")
+        (tmp_path / version / "suites.txt").write_text("\n".join(suites), encoding="utf-8")
+    return Published(tmp_path)
+
+
+def _read(place):
+    suites = (place / "suites.txt").read_text(encoding="utf-8").split()
+    return [{"suite": suite, "date": "2026", "machine": {"cpu": "one"}, "of": place.name} for suite in suites]
+
+
+def test_each_suite_and_study_is_read_from_the_last_version_that_has_it(results):
+    assert [place.name for place in results.places] == ["0.10.0", "0.9.1", "0.2.0"]  # none of what is to come
+    assert results.study("sure") == {"of": "0.9.1"}
+    assert results.study("tune") == {"of": "0.2.0"}
+    assert [result["of"] for result in results.latest("speed")] == ["0.9.1"]
+    assert [result["of"] for result in results.latest("quality")] == ["0.2.0"]
+    assert results.latest("real") == []
+    with pytest.raises(FileNotFoundError, match="no version up to"):
+        results.study("noise")
+
+
+def test_this_version_finds_results():
+    assert any(sorted(place.glob("*/speed.json")) for place in Published().places)
+    assert Published().study("sure")
