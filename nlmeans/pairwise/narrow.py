@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..simd.jit import named
-from ..simd.sizes import BYTES, TABLES, aligned, has, lanes, wide_lanes
+from ..simd.sizes import TABLES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
@@ -113,14 +113,13 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
         masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
     ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
     columns = mirrored(position, side)
-    upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
-    places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
+    first = (~real).cumprod(axis=0).sum(axis=0)
+    plain = np.stack([first, first + real.sum(axis=0)], axis=1)
     down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
     return Grid(
         bands, height, count, tile.y[0], origin,
         mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
-        (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
-        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
+        plain, masks.ravel(), np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), np.asarray([LOWER, UPPER]),
     )  # fmt: skip
 
 
@@ -166,15 +165,16 @@ class Narrow:
         cells = channels * len(grid.planes) * plane
         whole: np.dtype = np.dtype(np.int16)
         needed: list[tuple[int, np.dtype]] = [
-            (cells + 1, whole),
+            (cells + 8, whole),
             (2 * cells, whole),
             (GROUP * (grid.count + 2 * px), whole),
             ((GROUP + 1) * (grid.count + 2) + 1, whole),
-            ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx), whole),
-            (math.ceil(4 * self.sides[2] / BYTES), np.dtype(np.int32)),
+            ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx) + 8, whole),
+            (grid.columns.shape[0] + 7, whole),
         ]
-        features, values, sums, weights, totals, line = self.buffers.of(needed)
-        scratch = NarrowScratch(features, values, sums, weights, totals, totals.view(np.float32), line)
+        features, values, sums, weights, totals, lines = self.buffers.of(needed)
+        reals, apart = totals.view(np.float32), lines.view(np.float32)
+        scratch = NarrowScratch(features, values, sums, weights, totals, reals, lines, apart)
         slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.curve, slices)
         narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())
