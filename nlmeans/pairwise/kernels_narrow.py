@@ -59,16 +59,6 @@ from .kernels_types import Columns, Pair, Planes
 from .kernels_types_narrow import Gathering, Paired
 
 
-@row
-def pair_values(features, values, count, share):
-    """Lay each vector of values side by side with the next; a value is a feature in larger steps."""
-    by = fill(share)
-    for k in range(count):
-        a, b = times_signed(load(features, k), by), times_signed(load(features, k + 1), by)
-        store(values, 2 * k, lower_pairs(a, b))
-        store(values, 2 * k + 1, upper_pairs(a, b))
-
-
 @inline
 def squares(features, slices, i, j, limit):
     """Squared differences of i with j and with j + 1, over the channels and slices of a patch, clipped."""
@@ -314,8 +304,7 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
     plane = (z_last - z_first) * s_rows * s_width
     stride = count + 2  # a row of weights ends in zeros
 
-    gather_whole(image.features, image.feature_factors, image.offsets, grid, scratch.lines, scratch.features)
-    pair_values(f, values, channels * channel, unit.share)
+    gather_whole(image, grid, scratch, unit.share)
     scratch.sums[:] = 0
     scratch.weights[:] = 0
     weights = address(scratch.weights[lanes:])

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..simd.blocks import transpose_eights
 from ..simd.jit import inline, row
-from ..simd.lanes import address
+from ..simd.lanes import address, fill, load, store
+from ..simd.narrow import lower_pairs, times_signed, upper_pairs
 
 
 @inline
@@ -23,21 +24,31 @@ def whole_numbers(source, factor, offset, line):
 
 
 @row
-def gather_whole(image, factors, offsets, grid, lines, tile):
+def pair_values(features, values, first, last, share):
+    """Lay each vector of values side by side with the next; a value is a feature in larger steps."""
+    by = fill(share)
+    for k in range(first, last):
+        a, b = times_signed(load(features, k), by), times_signed(load(features, k + 1), by)
+        store(values, 2 * k, lower_pairs(a, b))
+        store(values, 2 * k + 1, upper_pairs(a, b))
+
+
+@row
+def gather_whole(image, grid, scratch, share):
     """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset.
 
-    What a row writes beyond its end, the next one overwrites.
+    Values go beside the features, in pairs. What a row writes beyond its end, the next one overwrites.
     """
     width, segments = grid.columns.shape
     lanes, length, at = grid.bands * segments, over_eights(width), 0
-    rows, data = address(lines), address(tile)
-    for c in range(image.shape[0]):
-        factor, offset = factors[c], offsets[c]
+    rows, features, values = address(scratch.lines), address(scratch.features), address(scratch.values)
+    for c in range(image.features.shape[0]):
+        factor, offset = image.feature_factors[c], image.offsets[c]
         for z in grid.planes:
             for y in range(grid.rows.shape[0]):
                 for lane in range(lanes):
-                    source, segment = image[c, z, grid.rows[y, lane // segments]], lane % segments
-                    line = lines[lane * length : lane * length + width]
+                    source, segment = image.features[c, z, grid.rows[y, lane // segments]], lane % segments
+                    line = scratch.lines[lane * length : lane * length + width]
                     first, last = grid.plain[segment, 0], grid.plain[segment, 1]
                     if first < last:
                         begin = grid.columns[first, segment]
@@ -47,13 +58,14 @@ def gather_whole(image, factors, offsets, grid, lines, tile):
                         line[k] = np.int32(np.rint(source[grid.columns[k, segment]] * factor)) - offset
                 for t in range(0, width, 8):
                     for lane in range(0, lanes, 8):
-                        transpose_eights(rows, lane * length + t, length, data, (at + t) * lanes + lane, lanes)
+                        transpose_eights(rows, lane * length + t, length, features, (at + t) * lanes + lane, lanes)
+                pair_values(features, values, at, at + width, share)
                 at += width
 
 
 @row
 def add_scaled(source, apart, factor, output):
-    """Write pixels, with what they lie apart from their averages added, in its own unit."""
+    """Write pixels plus how far their averages lie from them, which comes in units of its own."""
     for k in range(output.size):
         output[k] = source[k] + apart[k] * factor
 

@@ -13,7 +13,7 @@ from ..simd.sizes import TABLES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
-from .spec import PairwiseSpec, Radii
+from .spec import Centre, PairwiseSpec, Radii
 from .tiles import Tile, mirror, mirrored, pulse
 from .units import GRAIN, ROOM, STEPS, Units
 
@@ -61,6 +61,18 @@ def parabola(units: Units) -> tuple[int, int, int]:
     return slope, round(start * most), round((rest - start**2) * most)
 
 
+@lru_cache(maxsize=64)
+def unit_of(units: Units, centre: Centre) -> Unit:
+    """Return the numbers of the kernel, in its types."""
+    small, large = np.int16, np.int32
+    top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[centre]
+    return Unit(
+        limit=np.uint16(units.limit).astype(small), share=small(units.share * (2**16 // GRAIN)), one=small(1),
+        least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
+        fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
+    )  # fmt: skip
+
+
 def units_for(
     features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
 ) -> tuple[Units, np.ndarray] | str:
@@ -76,7 +88,7 @@ def units_for(
         return units
     low, high = features.min(axis=(1, 2, 3)), features.max(axis=(1, 2, 3))
     factors = np.asarray(gains, np.float64) * units.scale
-    if not (np.max((high - low) * factors) < ROOM and np.max(np.abs([low, high]) * factors) < 2**30):
+    if not (((high - low) * factors).max() < ROOM and (np.maximum(high, -low) * factors).max() < 2**30):
         return f"a part of the image spans more than {spread:g} σ"
     return units, low / 2 + high / 2
 
@@ -140,13 +152,7 @@ class Narrow:
         factors = (np.asarray(gains, np.float64) * units.scale).astype(np.float32)
         offsets = np.rint(middle * factors / GRAIN).astype(np.int32) * GRAIN
         self.image = NarrowImage(planes, factors, offsets, planes, (GRAIN / units.share / factors).astype(np.float32))
-        small, large = np.int16, np.int32
-        top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
-        self.unit = Unit(
-            limit=np.uint16(units.limit).astype(small), share=small(units.share * (2**16 // GRAIN)), one=small(1),
-            least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
-            fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
-        )  # fmt: skip
+        self.unit = unit_of(units, spec.centre)
         self.curve = curve(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
         self.buffers = Buffers()
