@@ -37,7 +37,8 @@ def pair_values(features, values, first, last, share):
 def gather_whole(image, grid, scratch, share):
     """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset.
 
-    Values go beside the features, in pairs. What a row writes beyond its end, the next one overwrites.
+    Values go beside the features, in pairs, of which one is a row's last with the next one's first. What a row writes
+    beyond its end, the next one overwrites.
     """
     width, segments = grid.columns.shape
     lanes, length, at = grid.bands * segments, over_eights(width), 0
@@ -59,7 +60,7 @@ def gather_whole(image, grid, scratch, share):
                 for t in range(0, width, 8):
                     for lane in range(0, lanes, 8):
                         transpose_eights(rows, lane * length + t, length, features, (at + t) * lanes + lane, lanes)
-                pair_values(features, values, at, at + width, share)
+                pair_values(features, values, max(at - 1, 0), at + width, share)
                 at += width
 
 
