@@ -233,8 +233,10 @@ def _span(plane: np.ndarray) -> float:
     """Return the range of a plane's pixels, by a sample; infinite where it has none."""
     pixels = plane.reshape(-1)
     for known in (pixels[:: pixels.size // SAMPLE | 1], pixels):
-        if np.isnan(known.min()):
+        low = float(known.min())
+        if math.isnan(low):
             known = known[np.isfinite(known)]
-        if known.size and (span := float(np.ptp(known.astype(np.float64)))):
+            low = float(known.min(initial=math.inf))
+        if known.size and (span := float(known.max()) - low):
             return span
     return 0.0 if known.size else math.inf

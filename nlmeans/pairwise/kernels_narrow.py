@@ -54,40 +54,9 @@ from ..simd.narrow import (
     wide_to_previous,
 )
 from ..simd.sizes import TABLES
+from .kernels_narrow_rows import gather_whole, scatter, scatter_shares
 from .kernels_types import Columns, Pair, Planes
 from .kernels_types_narrow import Gathering, Paired
-
-
-@row
-def gather_whole(image, factors, offsets, grid, line, tile):
-    """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset."""
-    width, segments = grid.columns.shape
-    lanes = grid.bands * segments
-    at = 0
-    for c in range(image.shape[0]):
-        factor, offset = factors[c], offsets[c]
-        for z in grid.planes:
-            for y in range(grid.rows.shape[0]):
-                for band in range(grid.bands):
-                    source = image[c, z, grid.rows[y, band]]
-                    for x in range(grid.reach[0], grid.reach[1]):
-                        line[x] = np.int32(np.rint(source[x] * factor)) - offset
-                    for segment in range(segments):
-                        k = at + band * segments + segment
-                        for t in range(width):
-                            tile[k] = line[grid.columns[t, segment]]
-                            k += lanes
-                at += width * lanes
-
-
-@row
-def pair_values(features, values, count, share):
-    """Lay each vector of values side by side with the next; a value is a feature in larger steps."""
-    by = fill(share)
-    for k in range(count):
-        a, b = times_signed(load(features, k), by), times_signed(load(features, k + 1), by)
-        store(values, 2 * k, lower_pairs(a, b))
-        store(values, 2 * k + 1, upper_pairs(a, b))
 
 
 @inline
@@ -305,37 +274,6 @@ def divide(sums, features, channels, count, unit):
 
 
 @row
-def scatter(reals, tops, sums, grid, image, target, unit, place):
-    """Write a row of each rectangle: pixels, and how far their averages lie from them.
-
-    ``reals`` and ``tops`` are what ``sums`` hold, as numbers of 32 and of 16 bits.
-    """
-    z, r, tile = place
-    count, segments = grid.count, grid.columns.shape[1]
-    half, plane = grid.bands * segments // 2, sums.plane * (grid.bands * segments // 2)
-    kept_values, factors, out, shares = image.kept, image.value_factors, target.out, target.shares
-    for lane in range(2 * half):
-        y = grid.first + lane // segments * grid.height + r
-        if y >= tile.y[1]:
-            continue
-        start = grid.origin + lane % segments * count
-        at = sums.at * half + grid.places[lane] + plane * grid.upper[lane]
-        begin, end = max(start, tile.x[0]), min(start + count, tile.x[1])
-        for c in range(kept_values.shape[0]):
-            source, output, factor = kept_values[c, z, y], out[c, z, y], factors[c]
-            k = at + (3 + 2 * c) * plane - start * half
-            for x in range(begin, end):
-                output[x] = source[x] + reals[k + x * half] * factor
-        if shares.shape[0] > 0:
-            k, q = at + plane - start * half, (sums.at - start) * 2 * half + lane
-            for x in range(begin, end):
-                total = reals[k + x * half]
-                own = max(tops[q + x * 2 * half], unit.least) * unit.top + unit.own
-                shares[0, z, y, x] = unit.whole / total if total > 0 else 1
-                shares[1, z, y, x] = own / unit.whole if total > 0 else 1
-
-
-@row
 def real_lanes(grid, r, dy, height):
     """Return a bit for each lane whose pixels of row r lie in the image, and whose partners do."""
     lanes, band = np.uint32(0), (np.uint64(1) << np.uint64(grid.columns.shape[1])) - np.uint64(1)
@@ -366,8 +304,7 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
     plane = (z_last - z_first) * s_rows * s_width
     stride = count + 2  # a row of weights ends in zeros
 
-    gather_whole(image.features, image.feature_factors, image.offsets, grid, scratch.line, scratch.features)
-    pair_values(f, values, channels * channel, unit.share)
+    gather_whole(image, grid, scratch, unit.share)
     scratch.sums[:] = 0
     scratch.weights[:] = 0
     weights = address(scratch.weights[lanes:])
@@ -416,4 +353,6 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
             fold(row_sums, 3 + 2 * channels, count, rx, grid.forward, grid.backward)
             here = Planes(f, (z + rz + pz) * f_plane + (r + ry + py + 1) * width + margin, channel)
             divide(row_sums, here, channels, count, unit)
-            scatter(scratch.reals, scratch.sums, row_sums, grid, image, target, unit, (z_first + z, r, tile))
+            scatter(scratch, row_sums, grid, image, target, z_first + z, r, tile)
+            if target.shares.shape[0] > 0:
+                scatter_shares(scratch, row_sums, grid, target.shares, unit, z_first + z, r, tile)

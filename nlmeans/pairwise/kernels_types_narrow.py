@@ -53,10 +53,10 @@ class NarrowImage(NamedTuple):
 class Grid(NamedTuple):
     """How a tile lies in the lanes: in ``bands`` of ``height`` rows from ``first`` on, in segments of ``count``.
 
-    ``rows`` (row, band) and ``columns`` (t, segment) of the image are mirrored at the border; columns of ``reach`` are
-    read. ``masks`` have a bit for each lane: for each displacement along x and t, where both ends are real. Lanes of
-    ``forward`` have a neighbour after them, those of ``backward`` one before. The 32-bit number of a lane lies at
-    ``places`` of the lower or the ``upper`` half.
+    ``rows`` (row, band) and ``columns`` (t, segment) of the image are mirrored at the border; those of a segment that
+    follow each other lie in its ``plain`` [first, last). ``masks`` have a bit for each lane: for each displacement
+    along x and t, where both ends are real. Lanes of ``forward`` have a neighbour after them, those of ``backward`` one
+    before. ``halves`` are the lanes whose 32-bit numbers are in the lower and in the upper half.
     """
 
     bands: Any
@@ -67,18 +67,17 @@ class Grid(NamedTuple):
     planes: Any
     rows: Any
     columns: Any
-    reach: Any
+    plain: Any
     masks: Any
     forward: Any
     backward: Any
-    places: Any
-    upper: Any
+    halves: Any
 
 
 class NarrowScratch(NamedTuple):
     """Arrays of vectors: features, pairs of values, sums over columns, weights, sums of pixels; these as float32.
 
-    ``line`` is a row of the image.
+    ``lines`` are a row of each lane, of features; ``apart`` are such of half the lanes, as float32.
     """
 
     features: Any
@@ -87,7 +86,8 @@ class NarrowScratch(NamedTuple):
     weights: Any
     sums: Any
     reals: Any
-    line: Any
+    lines: Any
+    apart: Any
 
 
 class Paired(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -29,13 +30,16 @@ def slice_offsets(channels: int, slices: int, deep: int, plane: int) -> np.ndarr
 
 
 class Buffers(threading.local):
-    """A thread's arrays of vectors, made when its first task comes and kept as long as they are large enough."""
+    """A thread's arrays of vectors, in one piece of memory that is kept as long as it is large enough."""
 
-    arrays: tuple[np.ndarray, ...] | None = None
+    memory: np.ndarray | None = None
 
     def of(self, needed: Sequence[tuple[int, np.dtype]]) -> tuple[np.ndarray, ...]:
         """Return arrays of so many vectors and of these types."""
-        held = self.arrays
-        if held is None or any(a.nbytes < BYTES * n for a, (n, _) in zip(held, needed, strict=True)):
-            held = self.arrays = tuple(aligned(n, dtype) for n, dtype in needed)
-        return tuple(a[: n * BYTES // a.itemsize] for a, (n, _) in zip(held, needed, strict=True))
+        ends = list(accumulate(BYTES * vectors for vectors, _ in needed))
+        held = self.memory
+        if held is None or held.size < ends[-1]:
+            held = self.memory = aligned(ends[-1] // BYTES, np.uint8)
+        return tuple(
+            held[first:last].view(dtype) for first, last, (_, dtype) in zip([0, *ends], ends, needed, strict=False)
+        )

@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 
 from ..simd.jit import named
-from ..simd.sizes import BYTES, TABLES, aligned, has, lanes, wide_lanes
+from ..simd.sizes import TABLES, aligned, has, lanes, wide_lanes
 from .kernels_types import Target
 from .kernels_types_narrow import Grid, NarrowImage, NarrowRule, NarrowScratch, Unit
 from .layout import Buffers
-from .spec import PairwiseSpec, Radii
+from .spec import Centre, PairwiseSpec, Radii
 from .tiles import Tile, mirror, mirrored, pulse
 from .units import GRAIN, ROOM, STEPS, Units
 
@@ -61,6 +61,18 @@ def parabola(units: Units) -> tuple[int, int, int]:
     return slope, round(start * most), round((rest - start**2) * most)
 
 
+@lru_cache(maxsize=64)
+def unit_of(units: Units, centre: Centre) -> Unit:
+    """Return the numbers of the kernel, in its types."""
+    small, large = np.int16, np.int32
+    top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[centre]
+    return Unit(
+        limit=np.uint16(units.limit).astype(small), share=small(units.share * (2**16 // GRAIN)), one=small(1),
+        least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
+        fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
+    )  # fmt: skip
+
+
 def units_for(
     features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
 ) -> tuple[Units, np.ndarray] | str:
@@ -76,7 +88,7 @@ def units_for(
         return units
     low, high = features.min(axis=(1, 2, 3)), features.max(axis=(1, 2, 3))
     factors = np.asarray(gains, np.float64) * units.scale
-    if not (np.max((high - low) * factors) < ROOM and np.max(np.abs([low, high]) * factors) < 2**30):
+    if not (((high - low) * factors).max() < ROOM and (np.maximum(high, -low) * factors).max() < 2**30):
         return f"a part of the image spans more than {spread:g} σ"
     return units, low / 2 + high / 2
 
@@ -113,14 +125,13 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
         masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
     ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
     columns = mirrored(position, side)
-    upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
-    places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
+    first = (~real).cumprod(axis=0).sum(axis=0)
+    plain = np.stack([first, first + real.sum(axis=0)], axis=1)
     down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
     return Grid(
         bands, height, count, tile.y[0], origin,
         mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
-        (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
-        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
+        plain, masks.ravel(), np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), np.asarray([LOWER, UPPER]),
     )  # fmt: skip
 
 
@@ -141,13 +152,7 @@ class Narrow:
         factors = (np.asarray(gains, np.float64) * units.scale).astype(np.float32)
         offsets = np.rint(middle * factors / GRAIN).astype(np.int32) * GRAIN
         self.image = NarrowImage(planes, factors, offsets, planes, (GRAIN / units.share / factors).astype(np.float32))
-        small, large = np.int16, np.int32
-        top, own = {"max": (1, 0.0), "one": (0, units.whole), "zero": (0, 0.0)}[spec.centre]
-        self.unit = Unit(
-            limit=np.uint16(units.limit).astype(small), share=small(units.share * (2**16 // GRAIN)), one=small(1),
-            least=small(units.lowest), top=large(top), own=large(round(own)), half=small(-(2**15)),
-            fraction=np.float32(2.0**-16), single=large(1), whole=np.float32(units.whole),
-        )  # fmt: skip
+        self.unit = unit_of(units, spec.centre)
         self.curve = curve(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
         self.buffers = Buffers()
@@ -166,15 +171,16 @@ class Narrow:
         cells = channels * len(grid.planes) * plane
         whole: np.dtype = np.dtype(np.int16)
         needed: list[tuple[int, np.dtype]] = [
-            (cells + 1, whole),
+            (cells + 8, whole),
             (2 * cells, whole),
             (GROUP * (grid.count + 2 * px), whole),
             ((GROUP + 1) * (grid.count + 2) + 1, whole),
-            ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx), whole),
-            (math.ceil(4 * self.sides[2] / BYTES), np.dtype(np.int32)),
+            ((3 + 2 * channels) * tile.sides[0] * grid.height * (grid.count + 2 * rx) + 8, whole),
+            (grid.columns.shape[0] + 7, whole),
         ]
-        features, values, sums, weights, totals, line = self.buffers.of(needed)
-        scratch = NarrowScratch(features, values, sums, weights, totals, totals.view(np.float32), line)
+        features, values, sums, weights, totals, lines = self.buffers.of(needed)
+        reals, apart = totals.view(np.float32), lines.view(np.float32)
+        scratch = NarrowScratch(features, values, sums, weights, totals, reals, lines, apart)
         slices = tuple((c * len(grid.planes) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(self.spec.patch_radius, self.spec.window, GROUP, self.unit, self.curve, slices)
         narrow_tile(self.image, rule, tile, grid, scratch, self.target, pulse())

@@ -107,10 +107,10 @@ def sweep_block(typing, a, at, row):
     return types.void(a, types.intp, types.intp), lower
 
 
-def _transposed(aligned: bool) -> Any:
+def _transposed(aligned: bool, side: int = 0) -> Any:
     def transpose(typing, a, a_at, a_row, b, b_at, b_row):
         """Write the transpose of a block of A to B, by halves of halves, from its first row to its last."""
-        vector = Vector(a.dtype)
+        vector = Vector(a.dtype, side)
         count, align = vector.count, BYTES if aligned else a.dtype.bitwidth // 8
 
         def lower(context, builder, sig, args):
@@ -140,3 +140,5 @@ def _transposed(aligned: bool) -> Any:
 transpose_block = _transposed(aligned=True)
 transpose_anywhere = _transposed(aligned=False)
 """The same where rows begin on no boundary."""
+transpose_eights = _transposed(aligned=False, side=8)
+"""The same for blocks of 8 × 8 numbers, whatever a vector holds: they fit the registers."""

@@ -44,12 +44,12 @@ _CONTRACT = ("contract",)
 
 
 class Vector(types.Type):
-    """Numba's view of a vector: an LLVM vector of ``count`` numbers."""
+    """Numba's view of a vector: an LLVM vector of ``count`` numbers, by default as many as 64 bytes hold."""
 
-    def __init__(self, dtype: types.Number) -> None:
+    def __init__(self, dtype: types.Number, count: int = 0) -> None:
         self.dtype = dtype
-        self.count = BYTES * 8 // dtype.bitwidth
-        super().__init__(name=f"Vector({dtype})")
+        self.count = count or BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Vector({dtype}, {self.count})")
 
 
 @register_model(Vector)

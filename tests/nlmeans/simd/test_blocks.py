@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from nlmeans.simd.blocks import add_product, set_product, sweep_block, transpose_anywhere, transpose_block
+from nlmeans.simd.blocks import (
+    add_product,
+    set_product,
+    sweep_block,
+    transpose_anywhere,
+    transpose_block,
+    transpose_eights,
+)
 from nlmeans.simd.jit import kernel
 from nlmeans.simd.lanes import address
 from nlmeans.simd.sizes import aligned, lanes
@@ -28,6 +35,11 @@ def transpose(a, b, row):
 @kernel
 def transpose_off(a, b, row):
     transpose_anywhere(address(a), 1, row + 1, address(b), 3, row)
+
+
+@kernel
+def transpose_few(a, b, row):
+    transpose_eights(address(a), 1, row + 1, address(b), 3, row)
 
 
 def matrix(rows, dtype, seed):
@@ -79,3 +91,13 @@ def test_transposing_from_anywhere_to_anywhere(dtype):
     transpose_off(a, b, row)
     rows, turned = a[1 : 1 + side * (row + 1)].reshape(side, -1), b[3 : 3 + side * row].reshape(side, -1)
     np.testing.assert_array_equal(turned[:, :side], rows[:, :side].T)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_transposing_eight_rows_of_eight(dtype):
+    a, b, row = np.arange(200).astype(dtype), np.zeros(200, dtype), 20
+    transpose_few(a, b, row)
+    rows, turned = a[1 : 1 + 8 * (row + 1)].reshape(8, -1), b[3 : 3 + 8 * row].reshape(8, -1)
+    np.testing.assert_array_equal(turned[:, :8], rows[:, :8].T)
+    turned[:, :8] = 0
+    assert not b.any()
