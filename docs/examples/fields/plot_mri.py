@@ -54,7 +54,7 @@ for name, image in {"before": noisy, "Gaussian": gaussian, "Rician": rician, 'no
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 for ax, (title, image) in zip(axes, {"before": noisy, "Rician": rician, "Gaussian": gaussian}.items(), strict=True):
-    ax.imshow(image, cmap="gray", vmin=0, vmax=700)
+    ax.imshow(image, cmap="gray", vmin=0, vmax=900)
     ax.set(title=title, xticks=[], yticks=[])
 plt.show()
 

@@ -3,39 +3,41 @@ Electron microscopy: few electrons, two halves
 ==============================================
 
 In scanning transmission electron microscopy the dose is kept low, since the beam damages the sample. Two questions
-follow: how strong is the noise, when the picture has no flat part to read it from? And does a single odd atom survive,
+follow: how strong is the noise, where the picture itself has grain? And does a single odd atom survive,
 when every pixel is averaged with others that look alike?
 """
 
 # %%
 # A crystal with two defects
 # --------------------------
-# Bright and dim columns of atoms. One dim column is empty (a vacancy), another holds a heavier atom (a dopant). Two fast
-# scans are taken, with about three electrons a pixel at most in each.
+# Bright and dim columns of atoms on a grainy film of carbon. One dim column is empty (a vacancy), another holds a heavier
+# atom (a dopant). Two fast scans are taken, with about ten electrons a pixel at most in each.
 
 import matplotlib.pyplot as plt
 import nlmeans
 import numpy as np
 from nlmeans.noise import PoissonGaussian, sigma_of_halves
+from scipy.ndimage import gaussian_filter
 
 side, pitch = 192, 12
 y, x = np.mgrid[:side, :side]
-dim = {(row, column): 1.2 for row in range(16) for column in range(16)}
+dim = {(row, column): 4.0 for row in range(16) for column in range(16)}
 vacancy, dopant = (5, 9), (10, 5)
-dim[vacancy], dim[dopant] = 0.0, 2.0
+dim[vacancy], dim[dopant] = 0.0, 6.5
 
 
 def column(cy, cx):
     return np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 2.0**2))
 
 
-electrons = np.full((side, side), 0.2)
+film = gaussian_filter(np.random.default_rng(1).normal(size=(side, side)), 0.6)
+electrons = np.clip(1.5 + 1.5 * film, 0.1, None)
 for (i, j), height in dim.items():
-    electrons += 3.0 * column(6 + pitch * i, 6 + pitch * j) + height * column(12 + pitch * i, 12 + pitch * j)
+    electrons += 9.0 * column(6 + pitch * i, 6 + pitch * j) + height * column(12 + pitch * i, 12 + pitch * j)
 
 rng = np.random.default_rng(0)
-first, second = rng.poisson(electrons, (2, side, side)).astype("float32")
-mean = (first + second) / 2
+first, second = rng.poisson(electrons, (2, side, side)).astype("uint16")
+mean = (first + second) / np.float32(2)
 
 # %%
 # The noise, from the difference of the halves
@@ -69,7 +71,7 @@ for name, image in results.items():
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
 for ax, (name, image) in zip(axes, {"before": mean, "after": clean, "ridge": ridge}.items(), strict=True):
-    ax.imshow(image, cmap="gray", vmin=0, vmax=3.5)
+    ax.imshow(image, cmap="gray", vmin=0, vmax=11)
     ax.set(title=f"{name}: {psnr(image):.1f} dB", xticks=[], yticks=[])
     for (i, j), colour in ((vacancy, "C0"), (dopant, "C1")):
         ax.add_patch(plt.Circle((12 + pitch * j, 12 + pitch * i), 6, fill=False, color=colour))
