@@ -127,7 +127,9 @@ plt.show()
 # %%
 # Residual and profile
 # --------------------
+# On the balls and the floor the residual is noise. Under the balls it shows where light and shadow were mixed.
 
+# sphinx_gallery_thumbnail_number = 2
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(1.2, 2), layout="constrained")
 left.imshow(noisy - clean, cmap="gray", vmin=-0.06, vmax=0.06)
 left.set(title="residual", xticks=[], yticks=[])

@@ -29,7 +29,7 @@ hot = rng.random(truth.shape) < 0.004  # known to nobody
 damaged = noisy.copy()
 damaged[scratch] = 0
 damaged[unseen] = -9999
-damaged[hot & ~unseen] += 150
+damaged[hot & ~unseen] += 300
 
 # %%
 # A mask, a value for no data, outliers
@@ -77,7 +77,7 @@ row = 90
 right.plot(np.where(unseen, np.nan, damaged)[row], color="0.7", label="before")
 right.plot(np.where(unseen, np.nan, clean)[row], color="C0", label="after")
 right.plot(truth[row], "--", color="black", linewidth=1, label="without noise")
-right.set(title=f"profile along row {row}, through the scratch", xlabel="x in pixels", ylabel="grey levels")
+right.set(title=f"profile along row {row}, through the scratch", xlabel="x in pixels", ylabel="grey levels", ylim=(-20, 260))
 right.margins(x=0)
 right.legend(ncols=3)
 plt.show()

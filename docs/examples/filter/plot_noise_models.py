@@ -27,7 +27,7 @@ away = np.broadcast_to(6 + 34 * (x**2 + y**2) / 2, truth.shape)  # from 6 in the
 wide = gaussian_filter(normal[0], 0.7)
 
 cases = {
-    "photons": (12 * rng.poisson(truth / 12), PoissonGaussian(gain=12)),
+    "photons": (12.0 * rng.poisson(truth / 12), PoissonGaussian(gain=12)),
     "magnitude": (np.hypot(truth + 35 * normal[0], 35 * normal[1]), Rician(35)),
     "uneven": (truth + away * normal[0], Gaussian(away)),
     "correlated": (truth + 20 * wide / wide.std(), Gaussian()),  # measured in each frequency
@@ -63,8 +63,10 @@ plt.show()
 # %%
 # Residuals
 # ---------
-# With one σ for all (above), photon noise is left in the light and detail is lost in the dark, and noise that is shared by
-# neighbours looks like structure and stays. The models' residuals (below) look like the noise.
+# With one σ for all (above), photon noise is left in the light while edges in the dark are lost, and in the quiet middle of
+# the uneven picture detail goes with the noise. The models' residuals (below) have as much noise as there is in each place;
+# that of the magnitudes also shows the veil that was taken off the dark. Two things are not good: the darkest magnitudes
+# get black blotches where the signal is lost in noise, and of noise that neighbours share, much is left.
 
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
 for column, (name, (noisy, *images)) in zip(axes.T, results.items(), strict=True):
