@@ -14,11 +14,12 @@ more to average than a slice.
 # from the counts.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
 from skimage.data import binary_blobs
 from skimage.filters import threshold_otsu
 from skimage.transform import iradon, radon
+
+import nlmeans
 
 size, slices = 96, 12
 y, x = np.mgrid[:size, :size] - (size - 1) / 2
@@ -72,7 +73,9 @@ def psnr(image):
 
 
 for name, image in {"before": volume, **results, "without noise": ideal}.items():
-    print(f"{name:20}{psnr(image) if image is not ideal else np.inf:6.2f} dB, {100 * wrong(image):5.2f} % of the voxels wrong")
+    print(
+        f"{name:20}{psnr(image) if image is not ideal else np.inf:6.2f} dB, {100 * wrong(image):5.2f} % of the voxels wrong"
+    )
 
 clean = results["as a volume"]
 middle = slices // 2

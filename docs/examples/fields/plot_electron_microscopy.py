@@ -14,8 +14,9 @@ pixel is averaged with others that look alike?
 # atom (a dopant). Two fast scans are taken, with about ten electrons a pixel at most in each.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
+
+import nlmeans
 from nlmeans.noise import PoissonGaussian, sigma_of_halves
 
 side, pitch = 192, 12

@@ -14,11 +14,12 @@ noise of the dark around it, and no single σ fits both. Here is what that costs
 # so we know what the image would be without noise.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
 import skimage as ski
-from nlmeans.noise import PoissonGaussian, estimate_noise
 from scipy.ndimage import gaussian_filter
+
+import nlmeans
+from nlmeans.noise import PoissonGaussian, estimate_noise
 
 stain = ski.color.rgb2hed(ski.data.immunohistochemistry()[:256, :256])[..., 0]
 dye = gaussian_filter(np.clip(stain - 0.01, 0, None), 1)  # the optics' blur

@@ -53,7 +53,9 @@ picture = camera[60:220, 130:290]
 image = picture + np.random.default_rng(1).normal(0, sigma, picture.shape)
 clean, report = nlmeans.denoise(image, sigma=sigma, quality="fast", full_output="maps")
 maps = report.maps
-print(f"pixels averaged: {maps.effective.min():.0f} to {maps.effective.max():.0f}, median {np.median(maps.effective):.0f}")
+print(
+    f"pixels averaged: {maps.effective.min():.0f} to {maps.effective.max():.0f}, median {np.median(maps.effective):.0f}"
+)
 print(f"noise left: {np.sqrt(np.mean(maps.residual**2)):.1f} of {sigma}; error in all {(clean - picture).std():.1f}")
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")

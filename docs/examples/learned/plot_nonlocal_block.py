@@ -24,7 +24,7 @@ torch.set_num_threads(1)  # networks as small as these gain nothing from more
 rng = np.random.default_rng(0)
 
 
-def batch(count, size=24):
+def batch(count, size=18):
     """Return images of two channels, the mask of squares, and which are to be marked."""
     images = rng.normal(0, 0.1, (count, 2, size, size)).astype("float32")
     squares, marked = np.zeros((2, count, size, size), "float32")
@@ -48,7 +48,12 @@ def batch(count, size=24):
 def network(*middle):
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(2, 16, 3, padding=1), nn.ReLU(), *middle, nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 1, 1)
+        nn.Conv2d(2, 16, 3, padding=1),
+        nn.ReLU(),
+        *middle,
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 1, 1),
     )
 
 
@@ -57,7 +62,7 @@ def trained(model, steps=100):
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     right = []
     for _ in range(steps):
-        images, squares, marked = batch(12)
+        images, squares, marked = batch(8)
         answers = model(images)[:, 0]
         loss = nn.functional.binary_cross_entropy_with_logits(answers, marked, weight=squares)
         optimiser.zero_grad()
@@ -99,7 +104,7 @@ shown = {
     "to be marked": marked[0].numpy(),
     "convolutions": answers["convolutions"],
     "with a block": answers["with a non-local block"],
-    "weights of one pixel": weights[24 * y + x].reshape(24, 24).numpy(),
+    "weights of one pixel": weights[18 * y + x].reshape(18, 18).numpy(),
 }
 for ax, (name, image) in zip(axes, shown.items(), strict=True):
     white = image.max() if ax is axes[-1] else 1

@@ -68,7 +68,9 @@ for name, image in results.items():
 
 clean = results["with nlm, balanced"]
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
-for ax, (name, image) in zip(axes, {"before": seen, "Wiener filter": wiener, "plug and play": clean}.items(), strict=True):
+for ax, (name, image) in zip(
+    axes, {"before": seen, "Wiener filter": wiener, "plug and play": clean}.items(), strict=True
+):
     ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     ax.set(title=f"{name}: {psnr(image):.1f} dB", xticks=[], yticks=[])
 plt.show()
