@@ -21,7 +21,9 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "mathml",
+    "outside",
 ]
+pages_of_files = {"README.md": "index.md"}
 exclude_patterns = ["examples/**", "gallery/**/*.ipynb"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
