@@ -16,6 +16,7 @@ DOORS = [
     "nlmeans.noise", "nlmeans.pairwise", "nlmeans.raw", "nlmeans.tiled", "nonlocal_block",
 ]  # fmt: skip
 NEEDS = {"nlmeans.compat.xarray": "xarray", "nonlocal_block": "torch"}
+RAISED = re.compile(r"^class (\w+)\(\w*(?:Error|Exception)\)", re.MULTILINE)
 ENTRY = re.compile(r"^   ([\w.]+)$", re.MULTILINE)
 
 
