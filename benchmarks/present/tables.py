@@ -16,7 +16,7 @@ from .. import studies, suites
 from ..harness import environment
 from ..harness.discovery import modules
 from ..harness.published import Published, Table
-from . import choice
+from . import choice, costs
 from .charts import pareto
 from .report import groups
 
@@ -29,7 +29,9 @@ INK = "<style>:root{color:#1c1e22}@media(prefers-color-scheme:dark){:root{color:
 def tables() -> dict[str, Table]:
     """Return all tables by name."""
     measured = [module for package in (suites, studies) for module in modules(package)]
-    return {name: table for module in (*measured, choice) for name, table in getattr(module, "TABLES", {}).items()}
+    return {
+        name: table for module in (*measured, choice, costs) for name, table in getattr(module, "TABLES", {}).items()
+    }
 
 
 def pages(root: Path) -> list[Path]:
