@@ -20,9 +20,16 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
     "sphinx_design",
+    "commands",
+    "defaults",
     "mathml",
+    "outside",
+    "values",
 ]
+pages_of_files = {"README.md": "index.md"}
+templates_path = ["_templates"]
 exclude_patterns = ["examples/**", "gallery/**/*.ipynb"]
+default_role = "py:obj"
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
