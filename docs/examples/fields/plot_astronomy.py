@@ -9,8 +9,8 @@ mask and the uncertainty travel with the pixels in astropy's ``CCDData``, and ``
 # %%
 # An exposure
 # -----------
-# A part of the Hubble Deep Field stands for the sky. An exposure is simulated: 100 electrons of sky in each pixel, a read
-# noise of 5, a bad column and some cosmic rays.
+# A part of the Hubble Deep Field stands for the sky. An exposure is simulated: 100 electrons of sky in each pixel, a
+# read noise of 5, a bad column and some cosmic rays.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -60,8 +60,9 @@ for name, options in methods.items():
 # %%
 # Denoise the mean
 # ----------------
-# The mean of two scans has half an electron a step: a gain of 0.5. For files whose noise is Gaussian, as reconstructions
-# have it, ``nlmeans denoise half1.mrc half2.mrc clean.mrc --half-maps`` takes σ from the difference of the halves.
+# The mean of two scans has half an electron a step: a gain of 0.5. For files whose noise is Gaussian, as
+# reconstructions have it, ``nlmeans denoise half1.mrc half2.mrc clean.mrc --half-maps`` takes σ from the difference
+# of the halves.
 
 clean = nlmeans.denoise(mean, noise=PoissonGaussian(gain=0.5))
 ridge = nlmeans.denoise(mean, noise=PoissonGaussian(gain=0.5), method="ridge")

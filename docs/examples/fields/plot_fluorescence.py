@@ -3,15 +3,16 @@ Fluorescence: photons and read noise
 ====================================
 
 A fluorescence image is a count of photons. Its noise grows with the signal: a bright nucleus has several times the
-noise of the dark around it, and no single σ fits both. Here is what that costs, and what ``noise="auto"`` does about it.
+noise of the dark around it, and no single σ fits both. Here is what that costs, and what ``noise="auto"`` does about
+it.
 """
 
 # %%
 # The sample
 # ----------
 # The density of one stain in a section of tissue stands in for the concentration of a dye. The camera turns at most
-# about 15 photons a pixel into counts, with a gain of 2, an offset of 100 and a read noise of 3 counts. It is simulated,
-# so we know what the image would be without noise.
+# about 15 photons a pixel into counts, with a gain of 2, an offset of 100 and a read noise of 3 counts. It is
+# simulated, so we know what the image would be without noise.
 
 import matplotlib.pyplot as plt
 import numpy as np

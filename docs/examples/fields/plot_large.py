@@ -34,8 +34,8 @@ stored[:] = noisy
 # %%
 # From file to file
 # -----------------
-# ``max_memory`` bounds what is held at once. A run that is interrupted goes on where it stopped. The same on the command
-# line: ``nlmeans denoise scan.zarr clean.zarr --max-memory 4G``.
+# ``max_memory`` bounds what is held at once. A run that is interrupted goes on where it stopped. The same on the
+# command line: ``nlmeans denoise scan.zarr clean.zarr --max-memory 4G``.
 
 report = nlmeans.large.denoise(source, target, max_memory=4e9)
 by_blocks = zarr.open_array(target)[:]

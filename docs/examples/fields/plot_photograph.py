@@ -2,9 +2,9 @@
 Photographs: before or after the camera's processing
 ====================================================
 
-A sensor sees one colour in each pixel, with noise that is independent from pixel to pixel. Then the camera interpolates
-the missing colours, bends the tones and saves a JPEG: noise becomes blotches several pixels wide, larger in the shadows.
-A filter that expects independent noise sees only a part of it.
+A sensor sees one colour in each pixel, with noise that is independent from pixel to pixel. Then the camera
+interpolates the missing colours, bends the tones and saves a JPEG: noise becomes blotches several pixels wide, larger
+in the shadows. A filter that expects independent noise sees only a part of it.
 """
 
 # %%
@@ -70,8 +70,8 @@ for note in report.notes:
 # %%
 # Denoise what the sensor read
 # ----------------------------
-# With the four planes as channels, the noise is that of counted photons. ``nlmeans denoise photo.dng out.tif`` does this
-# with a camera's own files.
+# With the four planes as channels, the noise is that of counted photons. ``nlmeans denoise photo.dng out.tif`` does
+# this with a camera's own files.
 
 planes = nlmeans.denoise(raw, noise=PoissonGaussian(gain=1, sigma=3), channel_axis=0)
 developed = jpeg(planes)

@@ -34,8 +34,8 @@ damaged[hot & ~unseen] += 300
 # %%
 # A mask, a value for no data, outliers
 # -------------------------------------
-# ``mask`` is True where a pixel counts. Masked pixels are filled in, unless ``fill=False``. Pixels of ``nodata`` stay as
-# they are, bit for bit. ``outliers="fill"`` finds single pixels that stand out from all around them.
+# ``mask`` is True where a pixel counts. Masked pixels are filled in, unless ``fill=False``. Pixels of ``nodata`` stay
+# as they are, bit for bit. ``outliers="fill"`` finds single pixels that stand out from all around them.
 
 clean, report = nlmeans.denoise(damaged, sigma=sigma, mask=~scratch, nodata=-9999, outliers="fill", full_output=True)
 print(

@@ -30,7 +30,8 @@ rng = np.random.default_rng(0)
 noisy = {name: picture + rng.normal(0, sigma, picture.shape) for name, (picture, _) in places.items()}
 
 # %%
-# The weights sum to 1. How many pixels take part is (Σ w)² / Σ w²: as many, equally weighted, would remove as much noise.
+# The weights sum to 1. How many pixels take part is (Σ w)² / Σ w²: as many, equally weighted, would remove as much
+# noise.
 
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="constrained")
 for (above, below), (name, (_, at)) in zip(axes.T, places.items(), strict=True):
@@ -71,8 +72,8 @@ for ax, title, values, white in (
 plt.show()
 
 # %%
-# The difference between the last two numbers is detail that was lost. It can be seen in the residual, at edges and in the
-# hair; where little was averaged, the residual is fainter, and noise is left.
+# The difference between the last two numbers is detail that was lost. It can be seen in the residual, at edges and in
+# the hair; where little was averaged, the residual is fainter, and noise is left.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(1, 2), layout="constrained")
 left.imshow(image - clean, cmap="gray", vmin=-3 * sigma, vmax=3 * sigma)

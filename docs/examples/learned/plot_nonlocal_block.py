@@ -87,17 +87,20 @@ plt.show()
 # %%
 # What it answers, and where it looks
 # -----------------------------------
-# With ``return_nl_map=True`` the block also returns its weights, for each pixel those of all pixels. Here are those of the
-# pixel in the orange box: squares of its colour, wherever they are, as non-local means would find them. Nobody told the
-# block to do so.
+# With ``return_nl_map=True`` the block also returns its weights, for each pixel those of all pixels. Here are those
+# of the pixel in the orange box: squares of its colour, wherever they are, as non-local means would find them. Nobody
+# told the block to do so.
 
-images, squares, marked = batch(1)
+images, squares, marked = batch(8)
+one = int(((squares != marked).sum((1, 2)) > 0).nonzero()[0, 0])  # an image with an odd square
+images, squares, marked = images[one : one + 1], squares[one : one + 1], marked[one : one + 1]
 with torch.no_grad():
     answers = {name: (torch.sigmoid(model.eval()(images))[0, 0] * squares[0]).numpy() for name, model in models.items()}
     before, block = models["with a non-local block"][:2], models["with a non-local block"][2]
     weights = block(before(images), return_nl_map=True)[1][0]
 
-y, x = np.argwhere(squares[0].numpy())[5]
+y, x = np.argwhere(marked[0].numpy())[5]
+# sphinx_gallery_thumbnail_number = 2
 fig, axes = plt.subplots(1, 5, figsize=(11, 2.6), layout="constrained")
 shown = {
     "image": (images[0, 0] - images[0, 1]).numpy(),

@@ -2,9 +2,9 @@
 Plug and play: a denoiser that sharpens
 =======================================
 
-A blurred image with noise is to be sharpened. Dividing by the blur amplifies the noise; a *prior*, which says what images
-look like, is needed. Plug and play takes a denoiser for it: sharpen a little, denoise, repeat with less and less noise.
-Any call of ``nlmeans.denoise`` will do.
+A blurred image with noise is to be sharpened. Dividing by the blur amplifies the noise; a *prior*, which says what
+images look like, is needed. Plug and play takes a denoiser for it: sharpen a little, denoise, repeat with less and
+less noise. Any call of ``nlmeans.denoise`` will do.
 """
 
 # %%
@@ -34,9 +34,9 @@ seen = (blurred(truth) + np.random.default_rng(0).normal(0, sigma, truth.shape))
 # %%
 # Half-quadratic splitting
 # ------------------------
-# In each round, the first line finds what explains the data and is close to the last result; the second one denoises it,
-# with a σ that falls from 30 to near that of the data. The blur wraps around the borders here, so that the first line
-# can be written down with a Fourier transform.
+# In each round, the first line finds what explains the data and is close to the last result; the second one denoises
+# it, with a σ that falls from 30 to near that of the data. The blur wraps around the borders here, so that the first
+# line can be written down with a Fourier transform.
 
 
 def sharpened(rounds=8, **options):
@@ -95,5 +95,5 @@ right.legend()
 plt.show()
 
 # %%
-# The same with ``method="learned"`` uses the trained network; inside PyTorch, ``nonlocal_block.load_denoiser()`` returns it
-# as a module.
+# The same with ``method="learned"`` uses the trained network; inside PyTorch, ``nonlocal_block.load_denoiser()``
+# returns it as a module.
