@@ -97,7 +97,7 @@ row = 60
 right.plot(stored[row, :, 1], color="0.7", label="before")
 right.plot(clean[row, :, 1], color="C0", label="after")
 right.plot(reference[row, :, 1], "--", color="black", linewidth=1, label="without noise")
-right.set(title=f"green along row {row}", xlabel="x in pixels", ylabel="grey levels", ylim=(0, 255))
+right.set(title=f"profile of green along row {row}", xlabel="x in pixels", ylabel="grey levels", ylim=(0, 255))
 right.margins(x=0)
 right.legend(ncols=3)
 plt.show()

@@ -22,7 +22,7 @@ page = ski.data.page().astype(float)
 sigma = 15
 places = {
     "a flat area": (camera[40:120, 300:380], (40, 40)),
-    "a straight edge": (camera[70:150, 102:182], (40, 40)),
+    "an edge": (camera[70:150, 102:182], (43, 40)),
     "a joint of bricks": (brick[:80, 170:250], (40, 49)),
     "a letter": (page[52:132, 100:180], (40, 40)),
 }

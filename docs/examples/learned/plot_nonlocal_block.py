@@ -57,7 +57,7 @@ def network(*middle):
     )
 
 
-def trained(model, steps=100):
+def trained(model, steps=150):
     """Train the model; return how many pixels of squares it gets right, now and then."""
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     right = []
