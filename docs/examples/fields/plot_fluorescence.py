@@ -79,7 +79,7 @@ plt.show()
 # Look at what was taken away
 # ---------------------------
 # The residual, divided by the noise that the camera should have there, is even grey: no nuclei and no edges in it. Its
-# standard deviation is close to 1.
+# standard deviation is a little below 1, since a part of the noise is left.
 
 residual = (counts - clean) / np.sqrt(2 * (truth - 100) + 3**2)
 print(f"standard deviation of the residual, in units of the noise: {residual.std():.2f}")

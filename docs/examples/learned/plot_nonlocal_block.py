@@ -57,7 +57,7 @@ def network(*middle):
     )
 
 
-def trained(model, steps=150):
+def trained(model, steps=110):
     """Train the model; return how many pixels of squares it gets right, now and then."""
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     right = []
@@ -88,8 +88,9 @@ plt.show()
 # What it answers, and where it looks
 # -----------------------------------
 # With ``return_nl_map=True`` the block also returns its weights, for each pixel those of all pixels. Here are those
-# of the pixel in the orange box: squares of its colour, wherever they are, as non-local means would find them. Nobody
-# told the block to do so.
+# of the pixel in the orange box. They tell squares of its own colour from those of the other one, wherever they are.
+# Non-local means would always look at its own; what a block looks at is up to training, and either answers the
+# question.
 
 images, squares, marked = batch(8)
 one = int(((squares != marked).sum((1, 2)) > 0).nonzero()[0, 0])  # an image with an odd square
