@@ -39,7 +39,7 @@ stored[:] = noisy
 
 report = nlmeans.large.denoise(source, target, max_memory=4e9)
 by_blocks = zarr.open_array(target)[:]
-print(report)
+print(report.plan)
 
 # %%
 # Lazily, with dask
