@@ -10,7 +10,7 @@ still flicker?
 # %%
 # A camera that pans
 # ------------------
-# Twelve frames: the camera moves by fractions of pixels over a photograph, and a coin moves the other way.
+# Eight frames: the camera moves by fractions of pixels over a photograph, and a coin moves the other way.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +25,7 @@ y, x = np.mgrid[-26:26, -26:26]
 disc = np.hypot(y, x) < 23
 
 truth = []
-for t in range(12):
+for t in range(8):
     frame = shift(scene[90:250, 160:320], (-1.3 * t, -0.7 * t), order=1, mode="nearest")[16:144, 16:144]
     place = frame[60:112, 4 + 4 * t : 56 + 4 * t]
     place[disc] = coin[disc]
@@ -66,7 +66,7 @@ for name, image in {
 # Non-local means gains little from the other frames here: the camera moves by fractions of pixels, so no patch comes
 # back exactly, and it averages nearly enough within a frame. The groups of ``method="ridge"`` gain more.
 
-middle = 6
+middle = 4
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
 shown = {"before": video, "frame by frame": single_ridge, "over time": clean}
 for ax, (name, image) in zip(axes, shown.items(), strict=True):
