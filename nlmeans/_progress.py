@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 Progress = Callable[[int, int], object]
+"""A function that is called with what is done and the total; it stops the work by raising."""
 
 compiling: set[int] = set()
 """Threads that compile a kernel: they cannot check whether to stop, but can be interrupted."""

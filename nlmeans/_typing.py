@@ -56,11 +56,13 @@ Container: TypeAlias = Shaped | Coloured | Described
 ImageT = TypeVar("ImageT", bound=Container)
 """An image that comes back as what it came in."""
 ImageLike: TypeAlias = Container | Rows
+"""Anything that is taken for an image."""
 Companion: TypeAlias = Shaped | Rows
 """What belongs to an image's pixels: a mask, a guide, a map of σ."""
 Sigma: TypeAlias = Numbers | Companion | None
 """A standard deviation, if any: one, one a channel or image, or a map; of a unit where the image has one."""
 DType: TypeAlias = DTypeLike | None
+"""A type of pixels, if any."""
 Full: TypeAlias = Literal[True, "maps"]
 """``full_output`` where there is a report."""
 Alone: TypeAlias = Literal[False] | None

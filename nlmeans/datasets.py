@@ -76,6 +76,7 @@ MNIST = Source(
         "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     },
 )
+"""60,000 handwritten digits to train on and 10,000 to test with, of 28 × 28 pixels."""
 _PREFIX = {"train": "train", "test": "t10k"}
 
 

@@ -1,8 +1,8 @@
-"""The README's tables and chart, made of the committed results: ``python -m benchmarks tables``.
+"""The pages' tables and charts, made of the committed results: ``python -m benchmarks tables``.
 
 What stands in a page between ``<!-- table: NAME -->`` and ``<!-- end -->`` is made of the results that lie beside this
-program; nothing there is written by hand, and a test says where that is no longer so. Suites and studies have their
-tables themselves. ``--check`` writes nothing.
+program; nothing there is written by hand, and a test says where that is no longer so. Pages are the README, this
+folder's, and all in ``docs``. Suites and studies have their tables themselves. ``--check`` writes nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from .. import studies, suites
 from ..harness import environment
 from ..harness.discovery import modules
 from ..harness.published import Published, Table
+from . import choice, costs
 from .charts import pareto
 from .report import groups
 
-PAGES = ("README.md", "docs/article.md", "docs/migration.md", "docs/large.md", "benchmarks/README.md")
+PAGES = ("README.md", "benchmarks/README.md", "docs/**/*.md")
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 INK = "<style>:root{color:#1c1e22}@media(prefers-color-scheme:dark){:root{color:#e8e9ec}}</style>"
 """By itself, outside a page, a chart has to bring its ink for light and for dark."""
@@ -27,12 +28,16 @@ INK = "<style>:root{color:#1c1e22}@media(prefers-color-scheme:dark){:root{color:
 
 def tables() -> dict[str, Table]:
     """Return all tables by name."""
+    measured = [module for package in (suites, studies) for module in modules(package)]
     return {
-        name: table
-        for package in (suites, studies)
-        for module in modules(package)
-        for name, table in getattr(module, "TABLES", {}).items()
+        name: table for module in (*measured, choice, costs) for name, table in getattr(module, "TABLES", {}).items()
     }
+
+
+def pages(root: Path) -> list[Path]:
+    """Return the pages that have tables."""
+    found = (path for pattern in PAGES for path in sorted(root.glob(pattern)))
+    return [path for path in found if MARK.search(path.read_text(encoding="utf-8"))]
 
 
 def filled(text: str, published: Published | None = None) -> str:
@@ -49,7 +54,7 @@ def filled(text: str, published: Published | None = None) -> str:
 
 def outdated(root: Path) -> Iterator[tuple[Path, str]]:
     """Yield the pages that are not what the results say, with what they are to be."""
-    for path in (root / name for name in PAGES if (root / name).exists()):
+    for path in pages(root):
         text = path.read_text(encoding="utf-8")
         if (made := filled(text)) != text:
             yield path, made

@@ -21,6 +21,7 @@ import nlmeans
 from nlmeans.noise import estimate_planes
 
 from ..harness.files import write_json
+from ..harness.published import Published, Row, Table, named
 
 SETS = ("BSD68", "Set12")
 SIGMAS = (2, 5, 10, 15, 25, 50, 75)
@@ -52,6 +53,20 @@ def measure(files: list[Path], sigma: float) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return rows
+
+
+def rows(published: Published) -> list[Row]:
+    """Return the mean error and that of the worst picture, by set, method and σ."""
+    errors: dict[tuple[str, str], Row] = {}
+    for name, result in published.study("noise").items():
+        for row in result["rows"]:
+            method = row["method"].split()[0]
+            line = errors.setdefault((name, method), {"mean error (worst) of σ in %": f"{name}, {method}"})
+            line[f"σ = {row['sigma']:g}"] = f"{row['mean_absolute_percent']:.1f} ({row['worst_percent']:+.0f})"
+    return list(errors.values())
+
+
+TABLES: dict[str, Table] = {"sigma": lambda published: named(rows(published))}
 
 
 def main(arguments: list[str] | None = None) -> int:

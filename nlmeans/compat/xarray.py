@@ -18,8 +18,7 @@ class Accessor:
 
     Examples
     --------
-    >>> import pytest
-    >>> xarray = pytest.importorskip("xarray")
+    >>> import xarray
     >>> import numpy as np, nlmeans.compat.xarray
     >>> noisy = np.random.default_rng(0).normal(100, 10, (64, 64))
     >>> array = xarray.DataArray(noisy, dims=("y", "x"), attrs={"units": "counts"})

@@ -18,8 +18,8 @@ from .table import to_read, to_write
 
 __all__ = ["MAX_PIXELS", "Picture", "PictureError", "check", "check_target", "read", "replacing", "write"]
 
-#: Larger pictures are refused unless `read` has another limit. The largest cameras have about 150 million pixels.
 MAX_PIXELS = 2**28
+"""Larger pictures are refused unless `read` has another limit. The largest cameras have about 150 million pixels."""
 
 
 def read(

@@ -126,7 +126,7 @@ class Gaussian(NoiseModel):
 
 @dataclass(frozen=True)
 class Rician(NoiseModel):
-    """Noise of magnitude images, as MRI makes them: x = |y + σ·N(0, 1) + i·σ·N(0, 1)|.
+    """Noise of magnitude images, as MRI makes them: ``x = |y + σ·N(0, 1) + i·σ·N(0, 1)|``.
 
     Bright pixels have almost normal noise of σ; the darkest have the mean 1.25 σ and only 0.66 σ of noise, so what was
     black looks grey. The more so where several coils are put together as the root of their sum of squares (noncentral

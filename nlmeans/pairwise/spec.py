@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Score = Literal["distance", "dot", "sum"]
+"""What a pair of pixels is judged by."""
 Weight = Literal["gaussian", "exp", "linear", "relu"]
+"""What becomes of a score."""
 Normalise = Literal["sum", "count"]
+"""What a weighted sum is divided by: the sum of the weights, or the number of pixels."""
 Centre = Literal["max", "one", "zero"]
+"""The weight of the pixel itself: the largest of the others, 1 or 0."""
 Aggregation = Literal["pixel", "patch"]
+"""Whether single pixels are averaged, or whole patches and then their overlaps."""
 Radii = tuple[int, int, int]
+"""Half-widths along (z, y, x)."""
 
 VANISH = 2.0**-32
 """A gaussian weight below this is none, unless a spec says otherwise."""
@@ -31,14 +37,14 @@ class PairwiseSpec:
 
     The output at pixel i is y_i = 1/C_i · Σ_j f(s_ij) · g_j, over the pixels j of the search window around i.
 
-    ========== ============================ =================== ========================== ============
-    score      s_ij                         weight              f(s)                       normalise
-    ========== ============================ =================== ========================== ============
-    distance   Σ_k Σ_c (q_c,i+k − k_c,j+k)² gaussian            exp(−max(s − bias, 0) · scale) sum: Σ_j f
-    dot        Σ_k Σ_c q_c,i+k · k_c,j+k    exp                 exp(s · scale)             sum: Σ_j f
-    dot        the same                     linear              s · scale                  count of j
-    sum        Σ_k (q_i+k + k_j+k)          relu                max(s · scale, 0)          count of j
-    ========== ============================ =================== ========================== ============
+    ========== ============================ ======== ============================== ===========
+    score      s_ij                         weight   f(s)                           normalise
+    ========== ============================ ======== ============================== ===========
+    distance   Σ_k Σ_c (q_c,i+k − k_c,j+k)² gaussian exp(−max(s − bias, 0) · scale) sum: Σ_j f
+    dot        Σ_k Σ_c q_c,i+k · k_c,j+k    exp      exp(s · scale)                 sum: Σ_j f
+    dot        the same                     linear   s · scale                      count of j
+    sum        Σ_k (q_i+k + k_j+k)          relu     max(s · scale, 0)              count of j
+    ========== ============================ ======== ============================== ===========
 
     k runs over the patch, c over the channels (one, for the sum). Patches that reach over the border of the image
     read mirrored pixels (without repeating the edge); only real pixels are averaged. A gaussian weight below

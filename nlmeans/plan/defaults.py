@@ -9,6 +9,7 @@ from typing import Literal
 from ..pairwise.spec import VANISH, Aggregation
 
 Quality = Literal["preview", "fast", "balanced", "best"]
+"""How much time is spent on an image."""
 
 DEFAULTS_VERSION = 5
 """Raised whenever a default changes, since changed defaults change results."""

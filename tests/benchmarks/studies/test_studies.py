@@ -10,7 +10,7 @@ from skimage.io import imsave
 
 import nlmeans
 from benchmarks.__main__ import main
-from benchmarks.studies import tune, tune_kept, tune_ridge, tune_vanish
+from benchmarks.studies import misjudged, tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -42,6 +42,16 @@ def test_sure(data):
     rows = run(data, "sure", "--every", "2")["results"]
     assert [row["pictures"] for row in rows] == [1] * 6
     assert all(row["gap_db"] < 1.5 for row in rows)
+
+
+def test_a_sigma_that_is_wrong_costs(tmp_path):
+    pytest.importorskip("torch")
+    assert main(["misjudged", "--side", "64", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert len(record["results"]) == len(misjudged.PICTURES) * len(misjudged.CALLS)
+    middle = record["factors"].index(1.0)
+    for row in record["results"]:
+        assert row["psnr"][middle] > max(row["psnr"][0], row["psnr"][-1]) - 0.1
 
 
 def test_tune(data):

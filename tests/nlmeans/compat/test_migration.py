@@ -15,7 +15,7 @@ from nlmeans.compat import skimage as compat
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/migration.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-SINCE = {"dipy": "1.12"}
+SINCE = {"dipy": "1.12", "ants": "0.6"}
 OWN = ("nlmeans", "numpy")
 BESIDES = {
     "from skimage.restoration import estimate_sigma": "pywt"
@@ -89,7 +89,7 @@ def test_the_parameters_that_tables_name_exist():
 
 
 def test_every_program_that_converts_has_a_section():
-    for name in ("scikit-image", "OpenCV", "DIPY", "FFmpeg", "KNLMeansCL", "BM3D's package"):
+    for name in ("scikit-image", "OpenCV", "DIPY", "ANTs", "FFmpeg", "KNLMeansCL", "BM3D's package"):
         assert f"\n## {name}\n" in PAGE
 
 
