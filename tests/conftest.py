@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import threads
 from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,13 +53,9 @@ def shared():
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """Leave the processors to others: on busy ones, torch's threads that wait for each other take much longer."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    """Leave the processors to others, as long as a module's tests run."""
+    with threads.one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")
