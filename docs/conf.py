@@ -26,7 +26,7 @@ extensions = [
     "outside",
     "values",
 ]
-pages_of_files = {"README.md": "index.md"}
+pages_of_files = {"README.md": "index.md", "CONTRIBUTING.md": "contribute/index.md"}
 templates_path = ["_templates"]
 exclude_patterns = ["examples/**", "gallery/**/*.ipynb"]
 default_role = "py:obj"
