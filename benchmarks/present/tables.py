@@ -22,8 +22,8 @@ from .report import groups
 
 PAGES = ("README.md", "benchmarks/README.md", "docs/**/*.md")
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-INK = "<style>:root{color:#1c1e22;background:#fff}</style>"
-"""By itself, outside a page, a chart has to bring its ink and its paper: themes put it on white or on black."""
+INK = "<style>:root{color:#1c1e22}@media(prefers-color-scheme:dark){:root{color:#e8e9ec}}</style>"
+"""By itself, outside a page, a chart has to bring its ink for light and for dark."""
 
 
 def tables() -> dict[str, Table]:
