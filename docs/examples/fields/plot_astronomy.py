@@ -9,8 +9,8 @@ mask and the uncertainty travel with the pixels in astropy's ``CCDData``, and ``
 # %%
 # An exposure
 # -----------
-# A part of the Hubble Deep Field stands for the sky. An exposure is simulated: 100 electrons of sky in each pixel, a read
-# noise of 5, a bad column and some cosmic rays.
+# A part of the Hubble Deep Field stands for the sky. An exposure is simulated: 100 electrons of sky in each pixel, a
+# read noise of 5, a bad column and some cosmic rays.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -84,9 +84,13 @@ for name, image in {"before": electrons, "blur of 1 pixel": smoothed, "after": c
 print(f"mean light of the faint pixels in truth: {stars[faint].mean():.1f}")
 
 # %%
+# A blur as wide as the stars finds nearly as much. And detection is not photometry: averaging takes a tenth of the
+# light of such faint pixels. Find sources in the result, and measure their light in the exposure.
+#
 # Residual and profile
 # --------------------
-# The light of faint sources does not show up in the residual, in units of each pixel's uncertainty.
+# In units of each pixel's uncertainty. Where a star is nearly alone of its kind, little was averaged, and the
+# residual is faint.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(1, 2), layout="constrained")
 residual = np.where(bad, 0, electrons - clean.data) / exposure.uncertainty.array

@@ -14,11 +14,12 @@ more to average than a slice.
 # from the counts.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
 from skimage.data import binary_blobs
 from skimage.filters import threshold_otsu
 from skimage.transform import iradon, radon
+
+import nlmeans
 
 size, slices = 96, 12
 y, x = np.mgrid[:size, :size] - (size - 1) / 2
@@ -40,9 +41,9 @@ for k, section in enumerate(attenuation):
 # %%
 # The noise is not white
 # ----------------------
-# ``report.correlated`` says whether the noise was taken to be shared by neighbouring pixels. Outside the circle that the
-# scanner sees, the slices are exactly 0. That is no part of the picture and must be said, ``nodata=0`` or ``mask=``: where
-# a flat area touches noise of this kind, the estimate is far too small.
+# ``report.correlated`` says whether the noise was taken to be shared by neighbouring pixels. Outside the circle that
+# the scanner sees, the slices are exactly 0. That is no part of the picture and must be said, ``nodata=0`` or
+# ``mask=``: where a flat area touches noise of this kind, the estimate is far too small.
 
 kinds = {
     "circle not declared": {"axes": "ZYX"},
@@ -71,8 +72,9 @@ def psnr(image):
     return 10 * np.log10(0.02**2 / np.mean((image - ideal)[:, inside] ** 2))
 
 
-for name, image in {"before": volume, **results, "without noise": ideal}.items():
-    print(f"{name:20}{psnr(image) if image is not ideal else np.inf:6.2f} dB, {100 * wrong(image):5.2f} % of the voxels wrong")
+for name, image in {"before": volume, **results}.items():
+    print(f"{name:20}{psnr(image):6.2f} dB, {100 * wrong(image):5.2f} % of the voxels wrong")
+print(f"{'without noise':29}, {100 * wrong(ideal):5.2f} % of the voxels wrong")
 
 clean = results["as a volume"]
 middle = slices // 2

@@ -55,9 +55,10 @@ for row, (name, image) in zip(axes, {"before": noisy, "after": ridge}.items(), s
 plt.show()
 
 # %%
+# The dots on the paper are gone. Ink is not saved: strokes as thin as a pixel were lost in the noise, and stay lost.
+#
 # Residual and profile
 # --------------------
-# Faint letters in the residual are what was lost of their contrast.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(1.2, 2), layout="constrained")
 left.imshow((noisy.astype(float) - ridge)[part], cmap="gray", vmin=-3 * sigma, vmax=3 * sigma)

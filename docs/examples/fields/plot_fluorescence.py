@@ -3,22 +3,24 @@ Fluorescence: photons and read noise
 ====================================
 
 A fluorescence image is a count of photons. Its noise grows with the signal: a bright nucleus has several times the
-noise of the dark around it, and no single σ fits both. Here is what that costs, and what ``noise="auto"`` does about it.
+noise of the dark around it, and no single σ fits both. Here is what that costs, and what ``noise="auto"`` does about
+it.
 """
 
 # %%
 # The sample
 # ----------
 # The density of one stain in a section of tissue stands in for the concentration of a dye. The camera turns at most
-# about 15 photons a pixel into counts, with a gain of 2, an offset of 100 and a read noise of 3 counts. It is simulated,
-# so we know what the image would be without noise.
+# about 15 photons a pixel into counts, with a gain of 2, an offset of 100 and a read noise of 3 counts. It is
+# simulated, so we know what the image would be without noise.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
 import skimage as ski
-from nlmeans.noise import PoissonGaussian, estimate_noise
 from scipy.ndimage import gaussian_filter
+
+import nlmeans
+from nlmeans.noise import PoissonGaussian, estimate_noise
 
 stain = ski.color.rgb2hed(ski.data.immunohistochemistry()[:256, :256])[..., 0]
 dye = gaussian_filter(np.clip(stain - 0.01, 0, None), 1)  # the optics' blur
@@ -77,7 +79,7 @@ plt.show()
 # Look at what was taken away
 # ---------------------------
 # The residual, divided by the noise that the camera should have there, is even grey: no nuclei and no edges in it. Its
-# standard deviation is close to 1.
+# standard deviation is a little below 1, since a part of the noise is left.
 
 residual = (counts - clean) / np.sqrt(2 * (truth - 100) + 3**2)
 print(f"standard deviation of the residual, in units of the noise: {residual.std():.2f}")

@@ -34,12 +34,12 @@ stored[:] = noisy
 # %%
 # From file to file
 # -----------------
-# ``max_memory`` bounds what is held at once. A run that is interrupted goes on where it stopped. The same on the command
-# line: ``nlmeans denoise scan.zarr clean.zarr --max-memory 4G``.
+# ``max_memory`` bounds what is held at once. A run that is interrupted goes on where it stopped. The same on the
+# command line: ``nlmeans denoise scan.zarr clean.zarr --max-memory 4G``.
 
 report = nlmeans.large.denoise(source, target, max_memory=4e9)
 by_blocks = zarr.open_array(target)[:]
-print(report)
+print(report.plan)
 
 # %%
 # Lazily, with dask
@@ -65,13 +65,17 @@ print("dask:", "at most", np.abs(corner.astype(int) - whole[100:160, 100:160]).m
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
 part = (slice(300, 556), slice(64, 320))
-for ax, (name, image) in zip(axes, {"before": noisy, "after, by blocks": by_blocks, "without noise": truth}.items(), strict=True):
+for ax, (name, image) in zip(
+    axes, {"before": noisy, "after, by blocks": by_blocks, "without noise": truth}.items(), strict=True
+):
     ax.imshow(image[part], cmap="gray", vmin=0, vmax=4096)
     ax.set(title=name, xticks=[], yticks=[])
 plt.show()
 
 fig, axes = plt.subplots(1, 2, figsize=(10, 5.2), layout="constrained")
-for ax, (name, image) in zip(axes, {"blocks by nlmeans": by_blocks, "blocks by map_blocks": naive}.items(), strict=True):
+for ax, (name, image) in zip(
+    axes, {"blocks by nlmeans": by_blocks, "blocks by map_blocks": naive}.items(), strict=True
+):
     shown = ax.imshow(np.abs(image.astype(int) - whole)[part], cmap="magma", vmin=0, vmax=200)
     ax.set(title=f"{name}: difference from the whole", xticks=[], yticks=[])
 fig.colorbar(shown, ax=axes, shrink=0.8)

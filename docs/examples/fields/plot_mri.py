@@ -13,11 +13,12 @@ veil. ``Rician`` removes both.
 # The slice comes with Matplotlib. We add noise of 5 % of its white to the real and the imaginary part.
 
 import matplotlib.pyplot as plt
-import nlmeans
 import numpy as np
 from matplotlib.cbook import get_sample_data
-from nlmeans.noise import Rician, estimate_noise
 from skimage.metrics import peak_signal_noise_ratio
+
+import nlmeans
+from nlmeans.noise import Rician, estimate_noise
 
 with get_sample_data("s1045.ima.gz") as file:
     stored = np.frombuffer(file.read(), "<u2").reshape(256, 256)

@@ -2,9 +2,9 @@
 Photographs: before or after the camera's processing
 ====================================================
 
-A sensor sees one colour in each pixel, with noise that is independent from pixel to pixel. Then the camera interpolates
-the missing colours, bends the tones and saves a JPEG: noise becomes blotches several pixels wide, larger in the shadows.
-A filter that expects independent noise sees only a part of it.
+A sensor sees one colour in each pixel, with noise that is independent from pixel to pixel. Then the camera
+interpolates the missing colours, bends the tones and saves a JPEG: noise becomes blotches several pixels wide, larger
+in the shadows. A filter that expects independent noise sees only a part of it.
 """
 
 # %%
@@ -70,8 +70,8 @@ for note in report.notes:
 # %%
 # Denoise what the sensor read
 # ----------------------------
-# With the four planes as channels, the noise is that of counted photons. ``nlmeans denoise photo.dng out.tif`` does this
-# with a camera's own files.
+# With the four planes as channels, the noise is that of counted photons. ``nlmeans denoise photo.dng out.tif`` does
+# this with a camera's own files.
 
 planes = nlmeans.denoise(raw, noise=PoissonGaussian(gain=1, sigma=3), channel_axis=0)
 developed = jpeg(planes)
@@ -97,7 +97,7 @@ row = 60
 right.plot(stored[row, :, 1], color="0.7", label="before")
 right.plot(clean[row, :, 1], color="C0", label="after")
 right.plot(reference[row, :, 1], "--", color="black", linewidth=1, label="without noise")
-right.set(title=f"green along row {row}", xlabel="x in pixels", ylabel="grey levels", ylim=(0, 255))
+right.set(title=f"profile of green along row {row}", xlabel="x in pixels", ylabel="grey levels", ylim=(0, 255))
 right.margins(x=0)
 right.legend(ncols=3)
 plt.show()

@@ -10,8 +10,8 @@ turned. Weights can be taken from such a picture: ``guide=``.
 # %%
 # A small renderer
 # ----------------
-# Two balls on a checkered floor under a square lamp. Each path ends in a random point of the lamp, seen or hidden; now and
-# then one hits something very bright. 100 paths a pixel, without that, are the reference.
+# Two balls on a checkered floor under a square lamp. Each path ends in a random point of the lamp, seen or hidden;
+# now and then one hits something very bright. 100 paths a pixel, without that, are the reference.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,9 +70,9 @@ noisy = paths.mean(0).astype("float32")
 # %%
 # What the renderer knows
 # -----------------------
-# The guide is what a lamp without size and without shadows would make of the scene: exact, aligned with the image, and in
-# its units. And the spread of the eight paths of a pixel says how uncertain their mean is: a map of σ. A median filter
-# steadies it, and fireflies do not count.
+# The guide is what a lamp without size and without shadows would make of the scene: exact, aligned with the image,
+# and in its units. And the spread of the eight paths of a pixel says how uncertain their mean is: a map of σ. A
+# median filter steadies it, and fireflies do not count.
 
 towards = np.array([-1.5, 4.0, 2.5]) - point
 length = np.linalg.norm(towards, axis=-1)

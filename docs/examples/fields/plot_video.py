@@ -38,8 +38,8 @@ video = truth + np.random.default_rng(0).normal(0, sigma, truth.shape).astype("f
 # %%
 # Frame by frame, or over time
 # ----------------------------
-# ``"NYX"`` are separate images, ``"TYX"`` is a video. The noise is estimated. *Flicker* is what a still eye sees: by how
-# much the error changes from a frame to the next.
+# ``"NYX"`` are separate images, ``"TYX"`` is a video. The noise is estimated. *Flicker* is what a still eye sees: by
+# how much the error changes from a frame to the next.
 
 single = nlmeans.denoise(video, axes="NYX")
 over_time, report = nlmeans.denoise(video, axes="TYX", full_output=True)
@@ -63,8 +63,8 @@ for name, image in {
     print(f"{name:26}{psnr(image):6.2f} dB{np.diff(image - truth, axis=0).std():10.2f}")
 
 # %%
-# Non-local means gains little from the other frames here: the camera moves by fractions of pixels, so no patch comes back
-# exactly, and it averages nearly enough within a frame. The groups of ``method="ridge"`` gain more.
+# Non-local means gains little from the other frames here: the camera moves by fractions of pixels, so no patch comes
+# back exactly, and it averages nearly enough within a frame. The groups of ``method="ridge"`` gain more.
 
 middle = 6
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")

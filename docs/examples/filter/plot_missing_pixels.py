@@ -34,14 +34,14 @@ damaged[hot & ~unseen] += 300
 # %%
 # A mask, a value for no data, outliers
 # -------------------------------------
-# ``mask`` is True where a pixel counts. Masked pixels are filled in, unless ``fill=False``. Pixels of ``nodata`` stay as
-# they are, bit for bit. ``outliers="fill"`` finds single pixels that stand out from all around them.
+# ``mask`` is True where a pixel counts. Masked pixels are filled in, unless ``fill=False``. Pixels of ``nodata`` stay
+# as they are, bit for bit. ``outliers="fill"`` finds single pixels that stand out from all around them.
 
-clean, report = nlmeans.denoise(
-    damaged, sigma=sigma, mask=~scratch, nodata=-9999, outliers="fill", full_output=True
+clean, report = nlmeans.denoise(damaged, sigma=sigma, mask=~scratch, nodata=-9999, outliers="fill", full_output=True)
+print(
+    f"{report.missing} pixels missing, {report.kept} left as they are; in truth {np.sum((scratch | hot) & ~unseen)} "
+    f"and {np.sum(unseen)}"
 )
-print(f"{report.missing} pixels missing, {report.kept} left as they are; in truth {np.sum((scratch | hot) & ~unseen)} "
-      f"and {np.sum(unseen)}")
 print("no data is still no data:", np.array_equal(clean[unseen], damaged[unseen]))
 for note in report.notes:
     print("note:", note)
@@ -53,7 +53,9 @@ for name, where in {
     "scratch": scratch & ~unseen,
     "hot pixels": hot & ~unseen & ~scratch,
 }.items():
-    error = {kind: np.sqrt(np.mean((image - truth)[where] ** 2)) for kind, image in (("told", clean), ("untold", untold))}
+    error = {
+        kind: np.sqrt(np.mean((image - truth)[where] ** 2)) for kind, image in (("told", clean), ("untold", untold))
+    }
     print(f"{name:15} error {error['untold']:6.2f} if nothing is said, {error['told']:5.2f} if it is")
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
@@ -77,7 +79,9 @@ row = 90
 right.plot(np.where(unseen, np.nan, damaged)[row], color="0.7", label="before")
 right.plot(np.where(unseen, np.nan, clean)[row], color="C0", label="after")
 right.plot(truth[row], "--", color="black", linewidth=1, label="without noise")
-right.set(title=f"profile along row {row}, through the scratch", xlabel="x in pixels", ylabel="grey levels", ylim=(-20, 260))
+right.set(
+    title=f"profile along row {row}, through the scratch", xlabel="x in pixels", ylabel="grey levels", ylim=(-20, 260)
+)
 right.margins(x=0)
 right.legend(ncols=3)
 plt.show()

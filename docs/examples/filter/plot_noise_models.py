@@ -2,9 +2,9 @@
 Noise models: what one σ costs
 ==============================
 
-Non-local means needs to know by how much two patches differ for no other reason than noise. One σ says that if the noise
-is the same everywhere. Here are four kinds for which it is not, each with one σ for all and with its own model. The one σ
-is the best that there could be: the true root mean square of the noise.
+Non-local means needs to know by how much two patches differ for no other reason than noise. One σ says that if the
+noise is the same everywhere. Here are four kinds for which it is not, each with one σ for all and with its own model.
+The one σ is the best that there could be: the true root mean square of the noise.
 """
 
 # %%
@@ -63,10 +63,11 @@ plt.show()
 # %%
 # Residuals
 # ---------
-# With one σ for all (above), photon noise is left in the light while edges in the dark are lost, and in the quiet middle of
-# the uneven picture detail goes with the noise. The models' residuals (below) have as much noise as there is in each place;
-# that of the magnitudes also shows the veil that was taken off the dark. Two things are not good: the darkest magnitudes
-# get black blotches where the signal is lost in noise, and of noise that neighbours share, much is left.
+# With one σ for all (above), photon noise is left in the light while edges in the dark are lost, and in the quiet
+# middle of the uneven picture detail goes with the noise. The models' residuals (below) have as much noise as there
+# is in each place; that of the magnitudes also shows the veil that was taken off the dark. Two things are not good:
+# the darkest magnitudes get black blotches where the signal is lost in noise, and of noise that neighbours share,
+# much is left.
 
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
 for column, (name, (noisy, *images)) in zip(axes.T, results.items(), strict=True):

@@ -22,7 +22,7 @@ page = ski.data.page().astype(float)
 sigma = 15
 places = {
     "a flat area": (camera[40:120, 300:380], (40, 40)),
-    "a straight edge": (camera[70:150, 102:182], (40, 40)),
+    "an edge": (camera[70:150, 102:182], (43, 40)),
     "a joint of bricks": (brick[:80, 170:250], (40, 49)),
     "a letter": (page[52:132, 100:180], (40, 40)),
 }
@@ -30,7 +30,8 @@ rng = np.random.default_rng(0)
 noisy = {name: picture + rng.normal(0, sigma, picture.shape) for name, (picture, _) in places.items()}
 
 # %%
-# The weights sum to 1. How many pixels take part is (Σ w)² / Σ w²: as many, equally weighted, would remove as much noise.
+# The weights sum to 1. How many pixels take part is (Σ w)² / Σ w²: as many, equally weighted, would remove as much
+# noise.
 
 fig, axes = plt.subplots(2, 4, figsize=(10, 5.4), layout="constrained")
 for (above, below), (name, (_, at)) in zip(axes.T, places.items(), strict=True):
@@ -53,7 +54,9 @@ picture = camera[60:220, 130:290]
 image = picture + np.random.default_rng(1).normal(0, sigma, picture.shape)
 clean, report = nlmeans.denoise(image, sigma=sigma, quality="fast", full_output="maps")
 maps = report.maps
-print(f"pixels averaged: {maps.effective.min():.0f} to {maps.effective.max():.0f}, median {np.median(maps.effective):.0f}")
+print(
+    f"pixels averaged: {maps.effective.min():.0f} to {maps.effective.max():.0f}, median {np.median(maps.effective):.0f}"
+)
 print(f"noise left: {np.sqrt(np.mean(maps.residual**2)):.1f} of {sigma}; error in all {(clean - picture).std():.1f}")
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
@@ -69,8 +72,8 @@ for ax, title, values, white in (
 plt.show()
 
 # %%
-# The difference between the last two numbers is detail that was lost. It can be seen in the residual, at edges and in the
-# hair; where little was averaged, the residual is fainter, and noise is left.
+# The difference between the last two numbers is detail that was lost. It can be seen in the residual, at edges and in
+# the hair; where little was averaged, the residual is fainter, and noise is left.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(1, 2), layout="constrained")
 left.imshow(image - clean, cmap="gray", vmin=-3 * sigma, vmax=3 * sigma)

@@ -2,9 +2,9 @@
 Learned or classical?
 =====================
 
-Three methods share one call: ``"nlm"`` averages pixels, ``"ridge"`` combines groups of patches, ``"learned"`` is a network
-that was trained on photographs. The better PSNR goes to the network on most pictures, at ten to twenty times the time of
-``"nlm"``. Not on all.
+Three methods share one call: ``"nlm"`` averages pixels, ``"ridge"`` combines groups of patches, ``"learned"`` is a
+network that was trained on photographs. On most photographs the network has the best PSNR, at ten to twenty times the
+time of ``"nlm"``. Not on all pictures.
 """
 
 # %%

@@ -24,7 +24,7 @@ torch.set_num_threads(1)  # networks as small as these gain nothing from more
 rng = np.random.default_rng(0)
 
 
-def batch(count, size=24):
+def batch(count, size=18):
     """Return images of two channels, the mask of squares, and which are to be marked."""
     images = rng.normal(0, 0.1, (count, 2, size, size)).astype("float32")
     squares, marked = np.zeros((2, count, size, size), "float32")
@@ -48,16 +48,21 @@ def batch(count, size=24):
 def network(*middle):
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(2, 16, 3, padding=1), nn.ReLU(), *middle, nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 1, 1)
+        nn.Conv2d(2, 16, 3, padding=1),
+        nn.ReLU(),
+        *middle,
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 1, 1),
     )
 
 
-def trained(model, steps=100):
+def trained(model, steps=110):
     """Train the model; return how many pixels of squares it gets right, now and then."""
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     right = []
     for _ in range(steps):
-        images, squares, marked = batch(12)
+        images, squares, marked = batch(8)
         answers = model(images)[:, 0]
         loss = nn.functional.binary_cross_entropy_with_logits(answers, marked, weight=squares)
         optimiser.zero_grad()
@@ -82,24 +87,28 @@ plt.show()
 # %%
 # What it answers, and where it looks
 # -----------------------------------
-# With ``return_nl_map=True`` the block also returns its weights, for each pixel those of all pixels. Here are those of the
-# pixel in the orange box: squares of its colour, wherever they are, as non-local means would find them. Nobody told the
-# block to do so.
+# With ``return_nl_map=True`` the block also returns its weights, for each pixel those of all pixels. Here are those
+# of the pixel in the orange box. They tell squares of its own colour from those of the other one, wherever they are.
+# Non-local means would always look at its own; what a block looks at is up to training, and either answers the
+# question.
 
-images, squares, marked = batch(1)
+images, squares, marked = batch(8)
+one = int(((squares != marked).sum((1, 2)) > 0).nonzero()[0, 0])  # an image with an odd square
+images, squares, marked = images[one : one + 1], squares[one : one + 1], marked[one : one + 1]
 with torch.no_grad():
     answers = {name: (torch.sigmoid(model.eval()(images))[0, 0] * squares[0]).numpy() for name, model in models.items()}
     before, block = models["with a non-local block"][:2], models["with a non-local block"][2]
     weights = block(before(images), return_nl_map=True)[1][0]
 
-y, x = np.argwhere(squares[0].numpy())[5]
+y, x = np.argwhere(marked[0].numpy())[5]
+# sphinx_gallery_thumbnail_number = 2
 fig, axes = plt.subplots(1, 5, figsize=(11, 2.6), layout="constrained")
 shown = {
     "image": (images[0, 0] - images[0, 1]).numpy(),
     "to be marked": marked[0].numpy(),
     "convolutions": answers["convolutions"],
     "with a block": answers["with a non-local block"],
-    "weights of one pixel": weights[24 * y + x].reshape(24, 24).numpy(),
+    "weights of one pixel": weights[18 * y + x].reshape(18, 18).numpy(),
 }
 for ax, (name, image) in zip(axes, shown.items(), strict=True):
     white = image.max() if ax is axes[-1] else 1

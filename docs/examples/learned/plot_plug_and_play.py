@@ -2,9 +2,9 @@
 Plug and play: a denoiser that sharpens
 =======================================
 
-A blurred image with noise is to be sharpened. Dividing by the blur amplifies the noise; a *prior*, which says what images
-look like, is needed. Plug and play takes a denoiser for it: sharpen a little, denoise, repeat with less and less noise.
-Any call of ``nlmeans.denoise`` will do.
+A blurred image with noise is to be sharpened. Dividing by the blur amplifies the noise; a *prior*, which says what
+images look like, is needed. Plug and play takes a denoiser for it: sharpen a little, denoise, repeat with less and
+less noise. Any call of ``nlmeans.denoise`` will do.
 """
 
 # %%
@@ -34,9 +34,9 @@ seen = (blurred(truth) + np.random.default_rng(0).normal(0, sigma, truth.shape))
 # %%
 # Half-quadratic splitting
 # ------------------------
-# In each round, the first line finds what explains the data and is close to the last result; the second one denoises it,
-# with a σ that falls from 30 to near that of the data. The blur wraps around the borders here, so that the first line
-# can be written down with a Fourier transform.
+# In each round, the first line finds what explains the data and is close to the last result; the second one denoises
+# it, with a σ that falls from 30 to near that of the data. The blur wraps around the borders here, so that the first
+# line can be written down with a Fourier transform.
 
 
 def sharpened(rounds=8, **options):
@@ -68,7 +68,9 @@ for name, image in results.items():
 
 clean = results["with nlm, balanced"]
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.7), layout="constrained")
-for ax, (name, image) in zip(axes, {"before": seen, "Wiener filter": wiener, "plug and play": clean}.items(), strict=True):
+for ax, (name, image) in zip(
+    axes, {"before": seen, "Wiener filter": wiener, "plug and play": clean}.items(), strict=True
+):
     ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     ax.set(title=f"{name}: {psnr(image):.1f} dB", xticks=[], yticks=[])
 plt.show()
@@ -93,5 +95,5 @@ right.legend()
 plt.show()
 
 # %%
-# The same with ``method="learned"`` uses the trained network; inside PyTorch, ``nonlocal_block.load_denoiser()`` returns it
-# as a module.
+# The same with ``method="learned"`` uses the trained network; inside PyTorch, ``nonlocal_block.load_denoiser()``
+# returns it as a module.
