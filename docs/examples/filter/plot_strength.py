@@ -63,8 +63,8 @@ ax.legend()
 plt.show()
 
 # %%
-# It needs Gaussian noise that is not clipped, and its true σ. The choice is close to the best in all three. The predicted
-# error is less sure, since it comes from one picture: of the wall it is too low by a quarter.
+# It needs Gaussian noise that is not clipped, and its true σ. The choice is close to the best in all three. The
+# predicted error is less sure, since it comes from one picture: of the wall it is too low by a quarter.
 #
 # Too little, chosen, too much
 # ----------------------------
