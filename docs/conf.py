@@ -1,10 +1,12 @@
 """How Sphinx builds these pages: ``python -m sphinx -W --keep-going -b html docs build/docs``."""
 
+import logging
 import sys
 from pathlib import Path
 
 import nlmeans
 
+logging.getLogger("nlmeans").setLevel(logging.WARNING)  # what has to be compiled is no part of an example
 sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "nlmeans"
@@ -26,7 +28,12 @@ extensions = [
     "outside",
     "values",
 ]
-pages_of_files = {"README.md": "index.md"}
+pages_of_files = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contribute/index.md",
+    "benchmarks/README.md": "contribute/suites.md",
+    "benchmarks/results/README.md": "contribute/suites.md",
+}
 templates_path = ["_templates"]
 exclude_patterns = ["examples/**", "gallery/**/*.ipynb"]
 default_role = "py:obj"

@@ -121,7 +121,7 @@ def _means(clean: np.ndarray, picture: np.ndarray) -> tuple[list[float], list[fl
 
 def groups() -> Figure:
     """Draw a group of similar patches, and the combinations that replace it."""
-    clean, noisy = scene()
+    _, noisy = scene()
     side, at, size, reach = 7, (84, 56), 24, 16
     corners = [(y, x) for y in range(at[0] - reach, at[0] + reach + 1) for x in range(at[1] - reach, at[1] + reach + 1)]
 

@@ -16,12 +16,12 @@ OWN = (
 )  # fmt: skip
 DEFAULT = "nlmeans-balanced"
 PICTURES = {
-    "BSD68": "grey photographs, 481 × 321",
-    "Kodak24": "colour photographs, 768 × 512",
-    "phantom": "a volume, 128³",
-    "small-phantom": "a volume, 32³",
-    "PolyU": "photographs as cameras wrote them, 256 × 256",
-    "FMD": "fluorescence, 512 × 512",
+    "BSD68": "grey",
+    "Kodak24": "colour",
+    "phantom": "volume, 128³",
+    "small-phantom": "volume, 32³",
+    "PolyU": "photographs of cameras",
+    "FMD": "fluorescence",
 }
 PIXELS = {"BSD68": 481 * 321, "Kodak24": 768 * 512}
 MIDDLE = 25
@@ -51,25 +51,26 @@ def points(case: schema.Record) -> list[Point]:
     )
 
 
-def call(name: str) -> str:
-    """Return what a user writes for a method."""
-    return WORDS[name].removesuffix(", the default")
+def short(name: str) -> str:
+    """Return a method and its quality in a word or two."""
+    method, _, quality = name.removeprefix("nlmeans-").partition("-")
+    return f"**{method}{f', {quality}' * bool(quality)}**"
 
 
 def choice(published: Published) -> list[str]:
     """Return the quickest, the default, the best, and what is hard to tell from it, for each kind of picture."""
 
     def figures(point: Point) -> str:
-        return f"{point[2]:.2f} dB, {seconds(point[1])}"
+        return f"{point[2]:.2f} dB, {seconds(point[1])}".replace(" ", "\u00a0")
 
     rows = []
     for words, ours in cases(published):
         best = max(ours, key=lambda point: point[2])
         near = next(point for point in ours if point[2] >= best[2] - HIDDEN)
         default = next(point for point in ours if point[0] == DEFAULT)
-        chosen = [f"{call(point[0])}: {figures(point)}" for point in (ours[0], near, best)]
+        chosen = [f"{short(point[0])} {figures(point)}" for point in (ours[0], near, best)]
         rows.append([words, chosen[0], figures(default), *chosen[1:]])
-    heads = ["pictures", "the quickest", "the default", f"the quickest within {HIDDEN} dB of the best", "the best"]
+    heads = ["pictures", "the quickest", "the default", f"within {HIDDEN} dB of the best", "the best"]
     return table(heads, rows)
 
 

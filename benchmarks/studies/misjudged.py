@@ -44,8 +44,8 @@ TABLES: dict[str, Table] = {"misjudged": lambda published: named(rows(published)
 def measure(noisy: np.ndarray, clean: np.ndarray, options: dict[str, Any]) -> list[float]:
     """Return the dB of a picture for every σ that is given."""
     axis = -1 if clean.ndim == 3 else None
-    given = (nlmeans.denoise(noisy, SIGMA * factor, channel_axis=axis, **options) for factor in FACTORS)
-    return [round(psnr(np.clip(result, 0, 255), clean), 3) for result in given]
+    results: list[Any] = [nlmeans.denoise(noisy, SIGMA * k, channel_axis=axis, **options) for k in FACTORS]
+    return [round(psnr(np.clip(result, 0, 255), clean), 3) for result in results]
 
 
 def main(arguments: list[str] | None = None) -> int:

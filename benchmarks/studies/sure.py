@@ -53,7 +53,8 @@ def rows(published: Published) -> list[Row]:
     """Return how near the chosen strength comes to the best one, and what choosing takes."""
     return [
         {
-            "quality": f'`"{row["quality"]}"`', "σ": f"{row['sigma']:g}", "behind the best strength": f"{row['gap_db']:.3f} dB",
+            "quality": f'`"{row["quality"]}"`', "σ": f"{row['sigma']:g}",
+            "behind the best strength": f"{row['gap_db']:.3f} dB",
             "the default strength": f"{row['default_gap_db']:.3f} dB", "worst picture": f"{row['worst_gap_db']:.2f} dB",
             "its predicted error is off by": f"{100 * row['predicted_absolute']:.1f} %",
             "takes, in plain calls": f"{row['passes']:.1f}",

@@ -1,12 +1,12 @@
 """Formulas as MathML, which browsers draw themselves: pages need neither a script nor a network."""
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml, wrap_math_code
+from docutils.utils.math import latex2mathml
 
 
 def formula(text: str, block: bool) -> str:
     """Return TeX as MathML, converted by docutils."""
-    return latex2mathml.tex2mathml(wrap_math_code(text, as_block=block) if block else text, as_block=block)
+    return latex2mathml.tex2mathml(text, as_block=block)
 
 
 def inline(translator, node: nodes.math) -> None:
