@@ -14,7 +14,7 @@ FLOOR = 64.0
 
 @lru_cache(maxsize=2)
 def phantom(side: int = 128) -> np.ndarray:
-    """Return a read-only float32 cube from `FLOOR` to 255: nested ellipsoids, smoothly shaded, with fine tubes through them.
+    """Return a read-only float32 cube from `FLOOR` to 255: nested ellipsoids, smoothly shaded, and fine tubes.
 
     The ellipsoids grow with the side, the tubes are two to three voxels wide in any; edges are one voxel soft.
     """
