@@ -62,7 +62,12 @@ def parabola(units: Units) -> tuple[int, int, int]:
 
 
 def units_for(
-    features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
+    features: np.ndarray,
+    values: np.ndarray,
+    spec: PairwiseSpec,
+    gains: Sequence[float],
+    spread: float,
+    parts: bool = False,
 ) -> tuple[Units, np.ndarray] | str:
     """Return the units for an image and the middle of each channel's range, or why there are none."""
     if not has(FEATURE):
@@ -71,7 +76,7 @@ def units_for(
         return "the image has 64 bits"
     if features is not values:
         return "weights come from another image than the one that is averaged"
-    units = Units.of(spec, len(features), spread)
+    units = Units.of(spec, len(features), spread, parts)
     if isinstance(units, str):
         return units
     low, high = features.min(axis=(1, 2, 3)), features.max(axis=(1, 2, 3))
@@ -90,6 +95,12 @@ def bands_of(patch: Radii, window: Radii, tile: Tile) -> int:
         return (height + window[1] / 2 + patch[1]) * (count + patch[2] + window[2] / 4 + 3)
 
     return min((1, 2, 4, 8, 16), key=work)
+
+
+def wide_places() -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of each lane's 32-bit number in the lower or the upper half, and whether it is the upper."""
+    upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
+    return np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)]), upper
 
 
 @lru_cache(maxsize=64)
@@ -113,14 +124,12 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
         masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
     ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
     columns = mirrored(position, side)
-    upper = np.isin(np.arange(LANES), UPPER).astype(np.intp)
-    places = np.asarray([(UPPER if high else LOWER).index(lane) for lane, high in enumerate(upper)])
     down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
     return Grid(
         bands, height, count, tile.y[0], origin,
         mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
         (int(columns.min()), int(columns.max()) + 1), masks.ravel(),
-        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), places, upper,
+        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), *wide_places(),
     )  # fmt: skip
 
 
