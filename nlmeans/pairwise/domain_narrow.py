@@ -141,7 +141,7 @@ def block_of(patch: Radii, sides: Radii, z: int, other: int, displacements: Disp
     count = math.ceil((stop - start) / segments)
     position = start + count * np.arange(segments) + np.arange(-px, count + px + size - 1)[:, None]
     rows = mirrored(np.arange(-bands - py, height + py)[:, None] + np.arange(bands), height)
-    columns = [mirrored(position, side), mirrored(position + first, side)]
+    columns = [mirrored(position + step, side).astype(np.uintp) for step in (0, first)]
     lays = [
         Lay(bands, mirror(k - pz, k + pz + 1, depth), r, c, (int(c.min()), int(c.max()) + 1))
         for k, r, c in zip((z, other), (rows[:, :1].repeat(bands, 1), rows), columns, strict=True)

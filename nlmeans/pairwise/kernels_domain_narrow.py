@@ -47,15 +47,17 @@ def add_row(total, wholes, tops, sums, block, place):
             continue
         last = start + count + (more if lane % segments == segments - 1 else 0)
         begin, end = max(start, 0), min(last, total.shape[2])
-        at = (sums.at - start) * half + block.places[lane] + plane * block.upper[lane]
-        q = (sums.at - start) * lanes + lane
-        for t in range(begin, end):
-            total[0, at_y, t] += wholes[at + plane + t * half]
-            total[1, at_y, t] = max(total[1, at_y, t], tops[q + t * lanes])
+        first = sums.at - start + begin
+        here = first * half + block.places[lane] + plane * block.upper[lane]
+        weights, largest = total[0, at_y, begin:end], total[1, at_y, begin:end]
+        weights_here, largest_here = wholes[here + plane :: half], tops[first * lanes + lane :: lanes]
+        for t in range(end - begin):
+            weights[t] += weights_here[t]
+            largest[t] = max(largest[t], largest_here[t])
         for c in range(total.shape[0] - 2):
-            k = at + (3 + 2 * c) * plane
-            for t in range(begin, end):
-                total[2 + c, at_y, t] += wholes[k + t * half]
+            apart, apart_here = total[2 + c, at_y, begin:end], wholes[here + (3 + 2 * c) * plane :: half]
+            for t in range(end - begin):
+                apart[t] += apart_here[t]
 
 
 @kernel
@@ -101,20 +103,13 @@ def narrow_block(image, rule, block, scratch, totals, pulse):
                 if stopped(pulse):
                     return
                 i, j = (y + bands + 2 * py) * width, apart + (y + dy + bands + 2 * py) * width
-                real = block.real[y + dy + bands - 1]
-                weigh(
-                    Pair(f, rule.slices, i, j, width), columns, size, weights, stride, unit, curve, masks, first_mask,
-                    real,
-                )  # fmt: skip
+                pair, real = Pair(f, rule.slices, i, j, width), block.real[y + dy + bands - 1]
+                weigh(pair, columns, size, weights, stride, unit, curve, masks, first_mask, real)
                 i, j = middle + i - py * width, middle + j - py * width
-                tally_near(
-                    Planes(mine, y * count, plane_i), weights, stride, Paired(values, j, 1, channel), count, size,
-                    channels, unit,
-                )  # fmt: skip
-                tally_far(
-                    Planes(theirs, (y + dy + bands - 1) * wide, plane_j), weights, stride,
-                    Paired(values, i - 1, -1, channel), count, size, channels, unit,
-                )  # fmt: skip
+                met, at = Paired(values, j, 1, channel), y * count
+                tally_near(Planes(mine, at, plane_i), weights, stride, met, count, size, channels, unit)
+                met, at = Paired(values, i - 1, -1, channel), (y + dy + bands - 1) * wide
+                tally_far(Planes(theirs, at, plane_j), weights, stride, met, count, size, channels, unit)
 
     for y in range(height):
         sums = Planes(mine, y * count, plane_i)

@@ -62,21 +62,20 @@ from .kernels_types_narrow import Gathering, Paired
 def gather_whole(image, factors, offsets, grid, line, tile):
     """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset."""
     width, segments = grid.columns.shape
-    lanes = grid.bands * segments
-    at = 0
+    lanes, (first, last) = grid.bands * segments, grid.reach
+    at, wholes = 0, line[first:last]
     for c in range(image.shape[0]):
         factor, offset = factors[c], offsets[c]
         for z in grid.planes:
             for y in range(grid.rows.shape[0]):
                 for band in range(grid.bands):
-                    source = image[c, z, grid.rows[y, band]]
-                    for x in range(grid.reach[0], grid.reach[1]):
-                        line[x] = np.int32(np.rint(source[x] * factor)) - offset
+                    source = image[c, z, grid.rows[y, band], first:last]
+                    for x in range(last - first):
+                        wholes[x] = np.int32(np.rint(source[x] * factor)) - offset
                     for segment in range(segments):
-                        k = at + band * segments + segment
+                        lane = tile[at + band * segments + segment : at + width * lanes : lanes]
                         for t in range(width):
-                            tile[k] = line[grid.columns[t, segment]]
-                            k += lanes
+                            lane[t] = line[grid.columns[t, segment]]
                 at += width * lanes
 
 

@@ -123,7 +123,7 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
         met = real[margin + dx : margin + dx + count]
         masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
     ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
-    columns = mirrored(position, side)
+    columns = mirrored(position, side).astype(np.uintp)
     down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
     return Grid(
         bands, height, count, tile.y[0], origin,
