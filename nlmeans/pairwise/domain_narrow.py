@@ -25,6 +25,8 @@ BLOCK = 16
 """Displacements along x of a task; even, since they are weighed in pairs."""
 ROWS = 48
 """Rows of pixels that are taken at a time, so that what is known of them stays near the processor."""
+NEAR = 64
+"""Pixels of a segment with which each takes twice as long as if they were few: they lie farther from the processor."""
 
 Displacements = tuple[int, int, int, int]
 """First and last along x, first and last along y."""
@@ -117,7 +119,8 @@ def bands_of(height: int, pixels: int, patch: Radii) -> int:
     """Return how many displacements along y are best taken at once, of so many pixels of a row."""
 
     def work(bands: int) -> float:
-        return (height / bands + 1) * (math.ceil(pixels * bands / LANES) + patch[2] / 2 + 3)
+        count = math.ceil(pixels * bands / LANES)
+        return (height / bands + 1) * (count + patch[2] / 2 + 3) * (count + NEAR)
 
     return min((1, 2, 4, 8, 16, 32), key=work)
 

@@ -307,7 +307,7 @@ def pairwise_average(
     first = part(progress, 0, 2) if patchwise else progress
     steps = math.prod(2 * r + 1 for r in spec.window) // 2 + 1  # displacements, one of each two, and none
     terms = steps * (features.size + values.size)
-    everywhere = covers(spec, sides)
+    everywhere = covers(spec.window, sides)
     if spread is not None and uneven is None:
         factors = [1.0] * len(features) if gains is None else gains
         found = units_for(features, values, given, factors, spread, everywhere)
