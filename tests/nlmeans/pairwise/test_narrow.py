@@ -54,8 +54,9 @@ def whole_jobs(draw):
     """Draw a spec of a search over the whole image, and planes."""
     long, short = draw(st.integers(45, 66)), draw(st.integers(1, 9))
     sides = (draw(st.integers(1, 2)), *draw(st.sampled_from([(long, short), (short, long)])))
-    patch = (draw(st.integers(0, sides[0] - 1)), draw(st.integers(0, 3)), draw(st.integers(0, 3)))
     channels = draw(st.sampled_from([1, 3]))
+    deep = draw(st.integers(0, sides[0] - 1)) if channels == 1 else 0
+    patch = (deep, draw(st.integers(0, 3)), draw(st.integers(0, 3)))
     spec = soft_spec(
         channels, patch, (sides[0] - 1, sides[1] - 1, sides[2] - 1 + draw(st.integers(0, 9))),
         strength=draw(st.sampled_from([0.45, 0.8])), centre=draw(st.sampled_from(["max", "one", "zero"])),
