@@ -80,12 +80,14 @@ class NarrowSums:
             (planes * len(block.real) * (block.count + size - 1), small),
             (math.ceil(4 * self.side / BYTES), np.dtype(np.int32)),
         ]
-        *arrays, line = self.buffers.of(needed)
-        wholes = [sums.view(np.int32) for sums in arrays[-2:]]
+        features, values, columns, weights, mine, theirs, line = self.buffers.of(needed)
+        scratch = NarrowBlockScratch(
+            features, values, columns, weights, mine, theirs, mine.view(np.int32), theirs.view(np.int32), line
+        )
         slices = tuple((c * (2 * pz + 1) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(patch, patch, BLOCK, self.narrow.unit, self.narrow.curve, slices)
         sums = np.zeros((2, 2 + channels, self.height, self.side), np.int64)
-        narrow_block(image, rule, block, NarrowBlockScratch(*arrays, *wholes, line), tuple(sums), own)
+        narrow_block(image, rule, block, scratch, tuple(sums), own)
         if not own[0]:
             self._merge(self.total[:, z], sums[0])
             self._merge(self.total[:, other], sums[1])
@@ -145,10 +147,10 @@ def block_of(patch: Radii, sides: Radii, z: int, other: int, displacements: Disp
     position = start + count * np.arange(segments) + np.arange(-px, count + px + size - 1)[:, None]
     rows = mirrored(np.arange(-bands - py, height + py)[:, None] + np.arange(bands), height)
     columns = [mirrored(position + step, side).astype(np.uintp) for step in (0, first)]
-    lays = [
+    near, far = (
         Lay(bands, mirror(k - pz, k + pz + 1, depth), r, c, (int(c.min()), int(c.max()) + 1))
         for k, r, c in zip((z, other), (rows[:, :1].repeat(bands, 1), rows), columns, strict=True)
-    ]
+    )
     bit = np.uint64(1) << np.arange(segments, dtype=np.uint64)
     every = sum(1 << (segments * band) for band in range(bands))
     here = position[px : px + count]
@@ -164,6 +166,6 @@ def block_of(patch: Radii, sides: Radii, z: int, other: int, displacements: Disp
     real = (((down >= 0) & (down < height)) * band).sum(axis=1).astype(np.uint32)
     ends = sum(1 << (segments * k + segments - 1) for k in range(bands))
     return NarrowBlock(
-        bands, size, count, ROWS, tuple(dy), (start, start + first), *lays, masks.ravel(), (size + 1) * count, real,
+        bands, size, count, ROWS, tuple(dy), (start, start + first), near, far, masks.ravel(), (size + 1) * count, real,
         np.uint32(~ends & 0xFFFFFFFF), *wide_places(),
     )  # fmt: skip
