@@ -13,7 +13,7 @@ from .._progress import Progress
 from ..simd.jit import named
 from .kernels_types import Block, BlockScratch, BlockTables, Places
 from .layout import Buffers, flat, segments, slice_offsets
-from .spec import PairwiseSpec
+from .spec import Radii
 from .tiles import mirror, mirrored, pulse, run_tasks
 
 domain_block = named("nlmeans.pairwise.kernels_domain", "domain_block")
@@ -22,9 +22,9 @@ BLOCK = 22
 """Displacements along x of a task; even, since they are weighed in pairs."""
 
 
-def covers(spec: PairwiseSpec, sides: tuple[int, ...]) -> bool:
+def covers(window: Radii, sides: tuple[int, ...]) -> bool:
     """Return whether every pixel of the image meets every other, and they are many."""
-    return all(r >= side - 1 for r, side in zip(spec.window, sides, strict=True)) and max(sides) > 2 * BLOCK
+    return all(r >= side - 1 for r, side in zip(window, sides, strict=True)) and max(sides) > 2 * BLOCK
 
 
 class DomainSums:

@@ -221,6 +221,19 @@ def add_wide(sums, at, apart, lower, upper):
 @row
 def fold(sums, planes, count, halo, forward, backward):
     """Hand what a rectangle gathered for pixels of its neighbours over to them; beyond the outer ones it is lost."""
+    fold_forward(sums, planes, count, halo, forward)
+    data, plane = sums.data, sums.plane
+    for k in range(halo):
+        t = sums.at - halo + k
+        store(data, t + count, most(load(data, t + count), to_previous_lane(kept(load(data, t), backward))))
+        for p in range(t + plane, t + planes * plane, 2 * plane):
+            lower, upper = wide_to_previous(as_wide(load(data, p)), as_wide(load(data, p + plane)), backward)
+            add_wide(data, p + count, plane, lower, upper)
+
+
+@row
+def fold_forward(sums, planes, count, halo, forward):
+    """Hand what a rectangle gathered for pixels of the next one over to it."""
     data, plane = sums.data, sums.plane
     for k in range(halo):
         t = sums.at + count + halo - 1 - k
@@ -228,12 +241,6 @@ def fold(sums, planes, count, halo, forward, backward):
         for p in range(t + plane, t + planes * plane, 2 * plane):
             lower, upper = wide_to_next(as_wide(load(data, p)), as_wide(load(data, p + plane)), forward)
             add_wide(data, p - count, plane, lower, upper)
-    for k in range(halo):
-        t = sums.at - halo + k
-        store(data, t + count, most(load(data, t + count), to_previous_lane(kept(load(data, t), backward))))
-        for p in range(t + plane, t + planes * plane, 2 * plane):
-            lower, upper = wide_to_previous(as_wide(load(data, p)), as_wide(load(data, p + plane)), backward)
-            add_wide(data, p + count, plane, lower, upper)
 
 
 @inline
@@ -304,7 +311,7 @@ def narrow_tile(image, rule, tile, grid, scratch, target, pulse):
     plane = (z_last - z_first) * s_rows * s_width
     stride = count + 2  # a row of weights ends in zeros
 
-    gather_whole(image, grid, scratch, unit.share)
+    gather_whole(image, grid, scratch.lines, f, values, 0, unit.share)
     scratch.sums[:] = 0
     scratch.weights[:] = 0
     weights = address(scratch.weights[lanes:])

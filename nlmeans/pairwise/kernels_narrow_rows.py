@@ -34,22 +34,21 @@ def pair_values(features, values, first, last, share):
 
 
 @row
-def gather_whole(image, grid, scratch, share):
+def gather_whole(image, grid, lines, features, values, at, share):
     """Copy the image into the tile's layout as whole numbers: each channel times its factor, less its offset.
 
-    Values go beside the features, in pairs, of which one is a row's last with the next one's first. What a row writes
-    beyond its end, the next one overwrites.
+    It begins at vector ``at``, or goes on there. Values go beside the features, in pairs, of which one is a row's last
+    with the next one's first. What a row writes beyond its end, the next one overwrites.
     """
     width, segments = grid.columns.shape
-    lanes, length, at = grid.bands * segments, over_eights(width), 0
-    rows, features, values = address(scratch.lines), address(scratch.features), address(scratch.values)
+    lanes, length, rows = grid.bands * segments, over_eights(width), address(lines)
     for c in range(image.features.shape[0]):
         factor, offset = image.feature_factors[c], image.offsets[c]
         for z in grid.planes:
             for y in range(grid.rows.shape[0]):
                 for lane in range(lanes):
                     source, segment = image.features[c, z, grid.rows[y, lane // segments]], lane % segments
-                    line = scratch.lines[lane * length : lane * length + width]
+                    line = lines[lane * length : lane * length + width]
                     first, last = grid.plain[segment, 0], grid.plain[segment, 1]
                     if first < last:
                         begin = grid.columns[first, segment]

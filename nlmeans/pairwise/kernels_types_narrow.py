@@ -111,3 +111,51 @@ class Gathering(NamedTuple):
     first: Any
     second: Any
     values: Paired
+
+
+class Lay(NamedTuple):
+    """Where the planes, rows (row, band) and columns (t, segment) of the lanes come from, as in `Grid`."""
+
+    bands: Any
+    planes: Any
+    rows: Any
+    columns: Any
+    plain: Any
+
+
+class NarrowBlock(NamedTuple):
+    """A block of displacements: ``size`` along x, and ``dy[0] <= dy < dy[1]`` along y, in ``bands``.
+
+    Pixels i lie in segments of ``count`` from ``start[0]`` on, their rows as in ``near``; those that they meet for the
+    first displacement from ``start[1]`` on, as in ``far``. So many ``rows`` of pixels i are taken at a time. ``masks``
+    and ``halves`` are as in `Grid`, masks twice: from ``half`` on those for displacements downwards. ``real`` has the
+    lanes of real pixels for each row of ``far``, from the first whose last band has one.
+    """
+
+    bands: Any
+    size: Any
+    count: Any
+    rows: Any
+    dy: Any
+    start: Any
+    near: Lay
+    far: Lay
+    masks: Any
+    half: Any
+    real: Any
+    forward: Any
+    halves: Any
+
+
+class NarrowBlockScratch(NamedTuple):
+    """As `NarrowScratch`, with sums for either end of the pairs, and the same as 32-bit numbers."""
+
+    features: Any
+    values: Any
+    columns: Any
+    weights: Any
+    mine: Any
+    theirs: Any
+    mine_wholes: Any
+    theirs_wholes: Any
+    lines: Any

@@ -74,7 +74,12 @@ def unit_of(units: Units, centre: Centre) -> Unit:
 
 
 def units_for(
-    features: np.ndarray, values: np.ndarray, spec: PairwiseSpec, gains: Sequence[float], spread: float
+    features: np.ndarray,
+    values: np.ndarray,
+    spec: PairwiseSpec,
+    gains: Sequence[float],
+    spread: float,
+    parts: bool = False,
 ) -> tuple[Units, np.ndarray] | str:
     """Return the units for an image and the middle of each channel's range, or why there are none."""
     if not has(FEATURE):
@@ -83,7 +88,7 @@ def units_for(
         return "the image has 64 bits"
     if features is not values:
         return "weights come from another image than the one that is averaged"
-    units = Units.of(spec, len(features), spread)
+    units = Units.of(spec, len(features), spread, parts)
     if isinstance(units, str):
         return units
     low, high = features.min(axis=(1, 2, 3)), features.max(axis=(1, 2, 3))
@@ -102,6 +107,13 @@ def bands_of(patch: Radii, window: Radii, tile: Tile) -> int:
         return (height + window[1] / 2 + patch[1]) * (count + patch[2] + window[2] / 4 + 3)
 
     return min((1, 2, 4, 8, 16), key=work)
+
+
+def columns_of(position: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of positions (t, segment), mirrored at the border, and for each segment which t lie within."""
+    real = (position >= 0) & (position < side)
+    first = (~real).cumprod(axis=0).sum(axis=0)
+    return mirrored(position, side), np.stack([first, first + real.sum(axis=0)], axis=1)
 
 
 @lru_cache(maxsize=64)
@@ -124,14 +136,12 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
         met = real[margin + dx : margin + dx + count]
         masks[dx + rx] = ((here & met) * bit).sum(axis=1).astype(np.uint64) * np.uint64(every)
     ends = sum(1 << (segments * band + segments - 1) for band in range(bands))
-    columns = mirrored(position, side)
-    first = (~real).cumprod(axis=0).sum(axis=0)
-    plain = np.stack([first, first + real.sum(axis=0)], axis=1)
     down = np.arange(-ry - py - 1, height + ry + py)[:, None] + height * np.arange(bands)
     return Grid(
         bands, height, count, tile.y[0], origin,
-        mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows), columns,
-        plain, masks.ravel(), np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), np.asarray([LOWER, UPPER]),
+        mirror(tile.z[0] - rz - pz, tile.z[1] + rz + pz, depth), mirrored(tile.y[0] + down, rows),
+        *columns_of(position, side), masks.ravel(),
+        np.uint32(~ends & 0xFFFFFFFF), np.uint32(~every & 0xFFFFFFFF), np.asarray([LOWER, UPPER]),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from .._progress import Progress, part
 from ..simd.jit import named
 from ..simd.sizes import lanes
 from .domain import DomainSums, covers
+from .domain_narrow import NarrowSums
 from .fixed import fixed_point
 from .kernels_types import Image, Places, Rule, Scratch, Tables, Target, UnevenTile
 from .layout import Buffers, flat, segments, slice_offsets
@@ -306,15 +307,19 @@ def pairwise_average(
     first = part(progress, 0, 2) if patchwise else progress
     steps = math.prod(2 * r + 1 for r in spec.window) // 2 + 1  # displacements, one of each two, and none
     terms = steps * (features.size + values.size)
-    if spread is not None and uneven is None and not covers(spec, sides):
+    everywhere = covers(spec.window, sides)
+    if spread is not None and uneven is None:
         factors = [1.0] * len(features) if gains is None else gains
-        found = units_for(features, values, given, factors, spread)
+        found = units_for(features, values, given, factors, spread, everywhere)
         if not isinstance(found, str):
             narrow = Narrow(values, spec, factors, *found, out, shares)
-            run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)
+            if everywhere:
+                NarrowSums(narrow).run(threads, progress)
+            else:
+                run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)
             return out if region is None else region.of(out)
     pixels = _Pixelwise(features, values, spec, gains, out, shares, every)
-    if uneven is None and covers(spec, sides):
+    if uneven is None and everywhere:
         _divide(DomainSums(pixels).run(threads, first), pixels)
     else:
         around = asked.grown(spec.patch_radius, sides) if patchwise else asked

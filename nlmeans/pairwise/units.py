@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +25,8 @@ TERMS = 16
 """Most channels times slices of a patch: a kernel is compiled for each number of them."""
 MOST = 2.0**12
 """Spread from which on there are no units; how much more it is does not matter."""
+PAIRS = 1024
+"""Pairs that are summed up in 32 bits where a sum is taken in parts."""
 BLUR = 0.056
 """Most relative error of a weight, as a standard deviation, that comes from rounding squares: costs up to 0.01 dB."""
 
@@ -63,8 +66,11 @@ class Units:
 
     @classmethod
     @lru_cache(maxsize=64)
-    def of(cls, spec: PairwiseSpec, channels: int, spread: float) -> Units | str:
-        """Choose units for features that lie at most ``spread`` apart, or say why there are none."""
+    def of(cls, spec: PairwiseSpec, channels: int, spread: float, parts: bool = False) -> Units | str:
+        """Choose units for features that lie at most ``spread`` apart, or say why there are none.
+
+        Where sums are taken in ``parts``, each is of no more than `PAIRS`.
+        """
         z, y, x = spec.patch_radius
         terms, places = channels * (2 * z + 1), (2 * y + 1) * (2 * x + 1)
         if not (spec.soft and spec.weight == "gaussian" and spec.aggregation == "pixel"):
@@ -90,7 +96,7 @@ class Units:
         # what a pair adds at most: a weight times the difference that it allows, which is largest at the bias or beyond
         beyond = np.arange(STEPS + 1)
         apart = float(np.max(2.0 ** (-beyond * orders / (end * fine)) * np.sqrt((bias + beyond + 2) * 2.0**16)))
-        pairs = math.prod(2 * r + 1 for r in spec.window)
+        pairs = min(math.prod(2 * r + 1 for r in spec.window), PAIRS if parts else sys.maxsize)
         share = min(math.floor((2.0**31 / (pairs * whole) - 1) / apart * GRAIN), GRAIN // 2 - 1)
         scale = math.sqrt(fine * 2.0**16)
         if scale * share / GRAIN < FINENESS:

@@ -86,6 +86,8 @@ class AveragingPlan(Plan):
     spread : float or None
         A power of 2 that the image's range lies below, in units of σ; None where averages are to be taken in the
         image's own arithmetic.
+    everywhere : bool
+        Whether the first pass searches an image of many pixels as a whole.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class AveragingPlan(Plan):
     predicted_mse: float | None = None
     peak: float | None = None
     spread: float | None = None
+    everywhere: bool = False
 
     @property
     def patch_radius(self) -> tuple[int, ...]:
@@ -179,7 +182,7 @@ class AveragingPlan(Plan):
             return "floating point: the strength is chosen by changes too small for 16 bits"
         if self.passes[0].guided:
             return "floating point: weights come from another image than the one that is averaged"
-        units = Units.of(self.spec, len(self.sigma), self.spread)
+        units = Units.of(self.spec, len(self.sigma), self.spread, self.everywhere)
         return (
             f"floating point: {units}"
             if isinstance(units, str)

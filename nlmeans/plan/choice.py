@@ -11,6 +11,7 @@ import numpy as np
 from .. import _checks
 from .._axes import Layout
 from .._notes import Note
+from ..pairwise.domain import covers
 from ..pairwise.spec import Radii
 from ..pairwise.units import rounded
 from .averaging import AveragingPlan, Pass
@@ -92,6 +93,7 @@ def averaging(
         notes=(*noise.notes, *[CAPPED] * capped, *notes),
         peak=peak,
         spread=_spread(planes, noise.sigma),
+        everywhere=covers(layout.radii(passes[0].search_radius), whole),
     )
 
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import nlm_spec
 
-from nlmeans.pairwise import PairwiseSpec, Tile, naive, narrow, pairwise_average
-from nlmeans.pairwise.units import STEPS, Units
+from nlmeans.pairwise import PairwiseSpec, Tile, domain_narrow, naive, narrow, pairwise_average
+from nlmeans.pairwise.units import GRAIN, PAIRS, STEPS, Units, rounded
 from nlmeans.simd.sizes import TABLES, has
 
 pytestmark = pytest.mark.skipif(not has(narrow.FEATURE), reason="needs a processor with AVX2")
@@ -49,9 +49,25 @@ def jobs(draw):
     return textured(draw(st.integers(0, 10**6)), channels, sides), spec
 
 
-def units(planes, spec, spread=SPREAD):
+@st.composite
+def whole_jobs(draw):
+    """Draw a spec of a search over the whole image, and planes."""
+    long, short = draw(st.integers(45, 66)), draw(st.integers(1, 9))
+    sides = (draw(st.integers(1, 2)), *draw(st.sampled_from([(long, short), (short, long)])))
+    channels = draw(st.sampled_from([1, 3]))
+    deep = draw(st.integers(0, sides[0] - 1)) if channels == 1 else 0
+    patch = (deep, draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+    spec = soft_spec(
+        channels, patch, (sides[0] - 1, sides[1] - 1, sides[2] - 1 + draw(st.integers(0, 9))),
+        strength=draw(st.sampled_from([0.45, 0.8])), centre=draw(st.sampled_from(["max", "one", "zero"])),
+        bias=draw(st.booleans()),
+    )  # fmt: skip
+    return textured(draw(st.integers(0, 10**6)), channels, sides), spec
+
+
+def units(planes, spec, spread=SPREAD, parts=False):
     """Return the units that are taken, a text if there are none."""
-    found = narrow.units_for(planes, planes, spec, [1.0] * len(planes), spread)
+    found = narrow.units_for(planes, planes, spec, [1.0] * len(planes), spread, parts)
     return found if isinstance(found, str) else found[0]
 
 
@@ -120,6 +136,67 @@ def test_narrow_equals_whole_numbers(job):
     np.testing.assert_allclose(comp, averages, atol=1e-5)
     np.testing.assert_allclose(shares[0], 1 / totals, rtol=1e-6)
     np.testing.assert_allclose(shares[1], owns, rtol=1e-6)
+
+
+@settings(max_examples=25)
+@given(whole_jobs())
+def test_the_whole_image_equals_whole_numbers(job):
+    planes, spec = job
+    chosen, shares = units(planes, spec, parts=True), np.empty((2, *planes.shape[1:]), np.float32)
+    averages, totals, owns = in_whole_numbers(planes, spec, chosen)
+    comp = pairwise_average(planes, planes, spec, spread=SPREAD, shares=shares)
+    np.testing.assert_allclose(comp, averages, rtol=3e-7, atol=3e-7)
+    np.testing.assert_allclose(shares[0], 1 / totals, rtol=1e-6)
+    np.testing.assert_allclose(shares[1], owns, rtol=1e-6)
+
+
+@settings(max_examples=25)
+@given(
+    whole_jobs(), st.integers(2, 3), st.sampled_from([2, 6, 22]), st.integers(2, 30), st.sampled_from([1, 2, 4, 8, 32]),
+    st.integers(22, 200),
+)  # fmt: skip
+def test_blocks_bands_parts_and_threads_change_no_bit_of_the_whole_image(job, threads, block, rows, bands, pairs):
+    planes, spec = job
+    ref = pairwise_average(planes, planes, spec, spread=SPREAD, threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("BLOCK", block), ("ROWS", rows), ("PAIRS", pairs), ("bands_of", lambda *_: bands)):
+            patch.setattr(domain_narrow, name, value)
+        domain_narrow.block_of.cache_clear()
+        comp = pairwise_average(planes, planes, spec, spread=SPREAD, threads=threads)
+    domain_narrow.block_of.cache_clear()
+    assert np.array_equal(ref, comp)
+
+
+def test_parts_have_room_for_their_pairs():
+    spec = soft_spec(1, (0, 3, 3), (0, 223, 223))
+    chosen = Units.of(spec, 1, SPREAD, True)
+    # alike but for a difference that one pixel alone may have, each with the largest weight
+    most = chosen.whole * math.sqrt(chosen.limit * 2.0**16) * chosen.share / GRAIN
+    for height, size in ((1, 1), (224, 16), (3000, 16), (3000, 5)):
+        bands = domain_narrow.bands_of(height, height, spec.patch_radius)
+        parts = list(domain_narrow.rows_of(height, bands, size))
+        assert [dy for part in parts for dy in range(*part)] == list(range(parts[0][0], height))
+        assert parts[0][0] <= 1 - height
+        assert all((first - 1) % bands == 0 for first, _ in parts)
+        for first, last in parts:
+            assert size * min(math.ceil((last - first) / bands), math.ceil(height / bands)) <= PAIRS
+    assert PAIRS * most / 2 < 2**31  # half of it is what a weight allows at most
+
+
+@pytest.mark.parametrize("name", ["camera", "coins"])
+@pytest.mark.parametrize("sigma", [5, 25, 50])
+def test_a_photograph_keeps_its_quality_over_the_whole_image(name, sigma):
+    clean = getattr(pytest.importorskip("skimage.data"), name)()[60:172, 60:172].astype(np.float32)[None, None]
+    planes = ((clean + np.random.default_rng(sigma).normal(0, sigma, clean.shape)) / sigma).astype(np.float32)
+    spec = soft_spec(1, (0, 3, 3), (0, 111, 111), 2.0**-12, strength=0.6)
+    spread = rounded(float(np.ptp(planes)))
+    assert not isinstance(units(planes, spec, spread, True), str)
+    exact = planes.astype(np.float64)
+    ref = pairwise_average(exact, exact, spec)  # against `naive` it is tested elsewhere
+    comp = pairwise_average(planes, planes, spec, spread=spread)
+    psnr, other = (-10 * math.log10(np.mean((clean / sigma - result) ** 2)) for result in (ref, comp))
+    assert np.sqrt(np.mean((comp - ref) ** 2)) < 0.01
+    assert abs(psnr - other) < 0.01
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
@@ -206,6 +283,7 @@ def test_what_rules_it_out():
     assert "another image" in str(narrow.units_for(planes, planes.copy(), spec, [1.0], SPREAD))
     wide = replace(spec, search_radius=(0, 300, 300))
     assert "window" in str(Units.of(wide, 1, SPREAD))
+    assert not isinstance(Units.of(wide, 1, SPREAD, True), str)
 
 
 @pytest.mark.parametrize(
