@@ -42,22 +42,19 @@ def with_alpha(clean: Any, level: Any) -> Any:
 
 
 def arguments(subject: Subject, settings: Settings, level: int = 0) -> dict[str, Any]:
-    """Return the arguments for one level; the noise of smaller ones is less, and estimated from themselves."""
-    said = settings if level == 0 else _estimating(settings)
-    given = said.arguments() | subject.arguments(settings.method)
-    if subject.mask is not None:
-        given["mask"] = subject.mask if level == 0 else _smaller(subject.mask, subject.levels[level], subject)
+    """Return the arguments for one level.
+
+    The noise of smaller copies is less: it is estimated from themselves. They are for an overview: all their pixels
+    count.
+    """
+    given = (settings if level == 0 else _estimating(settings)).arguments() | subject.arguments(settings.method)
+    if subject.mask is not None and level == 0:
+        given["mask"] = subject.mask
     return given
 
 
 def _estimating(settings: Settings) -> Settings:
     return Settings(settings.noise, None, settings.method, settings.quality, settings.strength)
-
-
-def _smaller(mask: Any, level: Any, subject: Subject) -> Any:
-    """Return a mask for a smaller copy of the image: every so many pixels of it."""
-    sides = level.shape[:-1] if subject.axes.endswith("C") else level.shape
-    return mask[np.ix_(*(np.arange(n) * full // n for n, full in zip(sides, mask.shape, strict=True)))]
 
 
 def as_python(subject: Subject, settings: Settings) -> str:
@@ -71,16 +68,21 @@ def as_python(subject: Subject, settings: Settings) -> str:
     lines += ["", f"{'levels' if several else 'image'} = {image}"]
     if subject.mask_name is not None:
         lines.append(f"mask = viewer.layers[{subject.mask_name!r}].data != 0")
+    colours = "[..., :3]" if subject.alpha else ""
     if several:
         others = _said(subject, settings, 1)
-        lines.append(f"clean = [nlmeans.denoise(levels[0]{said})]")
-        lines.append(f"clean += [nlmeans.denoise(level{others}) for level in levels[1:]]")
-    elif subject.alpha:
-        lines.insert(0, "import numpy as np")
-        lines.append(f"clean = nlmeans.denoise(image[..., :3]{said})")
-        lines.append("clean = np.concatenate((clean, image[..., 3:]), axis=-1)")
+        lines.append(f"clean = [nlmeans.denoise(levels[0]{colours}{said})]")
+        lines.append(f"clean += [nlmeans.denoise(level{colours}{others}) for level in levels[1:]]")
     else:
-        lines.append(f"clean = nlmeans.denoise(image{said})")
+        lines.append(f"clean = nlmeans.denoise(image{colours}{said})")
+    if subject.alpha:
+        lines.insert(0, "import numpy as np")
+        joined = "np.concatenate(({}, {}[..., 3:]), axis=-1)"
+        lines.append(
+            f"clean = [{joined.format('one', 'level')} for one, level in zip(clean, levels)]"
+            if several
+            else f"clean = {joined.format('clean', 'image')}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -56,8 +56,7 @@ class Controls(QWidget):
         for name in dict.fromkeys(name for names in NUMBERS.values() for name in names):
             self.numbers[name] = edit = QLineEdit()
             edit.setToolTip("In the image's units; one number, or one for each channel, such as 9.5, 8, 11.")
-            edit.editingFinished.connect(self._edited)
-            edit.textEdited.connect(lambda _: self.estimated.setChecked(False))
+            edit.textEdited.connect(self._edited)
             self._form.addRow(SHORT.get(name, name), edit)
         self._form.addRow("method", self.method)
         self._form.addRow("quality", self.quality)
@@ -103,9 +102,10 @@ class Controls(QWidget):
                 with QSignalBlocker(self.strength):
                     self.strength.setValue(step_of(strength))
 
-    def _edited(self) -> None:
-        if not self.estimated.isChecked():
-            self.changed.emit()
+    def _edited(self, _: str) -> None:
+        with QSignalBlocker(self.estimated):
+            self.estimated.setChecked(False)
+        self.changed.emit()
 
     def _other_noise(self, _: str) -> None:
         with QSignalBlocker(self.estimated):

@@ -49,7 +49,7 @@ class Look:
         key = repr(settings.noise_arguments()), subject.axes, scene.slice
         fits = self._fits
         if key not in fits:
-            pixels, mask = _part(subject, scene.slice)
+            pixels, mask = part(subject, scene.slice)
             fits[key] = fit(pixels, subject.axes, mask, settings.noise_arguments())
             while len(fits) > KEPT:
                 del fits[next(iter(fits))]
@@ -60,7 +60,7 @@ class Look:
         found = self.fit(subject, settings, scene)
         if cancel.is_set():
             raise nlmeans.Cancelled("stopped before the preview")
-        pixels, mask = _part(subject, scene.region)
+        pixels, mask = part(subject, scene.region)
         given = arguments(subject, settings, found, mask)
         start = time.perf_counter()
         clean, report = nlmeans.denoise(pixels, progress=progress, cancel=cancel, full_output=True, **given)
@@ -83,7 +83,7 @@ def _around(subject: Subject, region: Region) -> np.ndarray:
     return np.asarray(region.around(subject.levels[0]))
 
 
-def _part(subject: Subject, region: Region) -> tuple[np.ndarray, np.ndarray | None]:
+def part(subject: Subject, region: Region) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a part of an image with its surroundings, without opacity, and of its mask."""
     mask = None
     if subject.mask is not None:

@@ -26,7 +26,7 @@ class NoisePlot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Points: σ measured in flat patches of each brightness. Line: the noise model.")
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Return the size that it likes to have."""
         return QSize(260, 170)
 
@@ -35,7 +35,7 @@ class NoisePlot(QWidget):
         self._fit = fit
         self.update()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -77,8 +77,9 @@ class NoisePlot(QWidget):
         for k, (brightness, deviation) in enumerate(curves):
             colour = QColor((GREY if len(curves) == 1 else COLOURS)[k % len(COLOURS)])
             painter.setPen(QPen(colour, 1.4))
-            if np.isfinite(model[k]).all():
-                painter.drawPolyline(QPolygonF([point(x, y) for x, y in zip(grid, model[k], strict=True)]))
+            line = model[min(k, len(model) - 1)]
+            if np.isfinite(line).all():
+                painter.drawPolyline(QPolygonF([point(x, y) for x, y in zip(grid, line, strict=True)]))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour)
             for x, y in zip(brightness, deviation, strict=True):

@@ -12,6 +12,8 @@ from nlmeans.extend import Layout
 
 VALUES = 1 << 18
 """Pixels of a preview: those in the middle of what is seen, 512 × 512 of a picture."""
+SLICES = 4
+"""How many times fewer there are where slices before and after have a say."""
 HALO, SLAB = 20, 4
 """Pixels around it that have a say in it: along axes that are seen, and slices before and after."""
 
@@ -77,7 +79,7 @@ def region_of(
     --------
     >>> region = region_of((9, 2000, 3000), "ZYX", ((0, 9), (100, 1900), (0, 400)), (1, 2), (7, 0, 0))
     >>> region.core, region.whole
-    (((7, 8), (673, 1328), (0, 400)), ((3, 9), (653, 1348), (0, 420)))
+    (((7, 8), (872, 1128), (72, 328)), ((3, 9), (852, 1148), (52, 348)))
     """
     core: list[Range] = []
     for k, side in enumerate(sides):
@@ -85,6 +87,9 @@ def region_of(
         core.append((max(first, 0), min(last, side)))
     if any(first >= last for first, last in core):
         return None
+    space = Layout(axes).space
+    if any(axes[k] in space for k in range(len(sides)) if k not in displayed):
+        values //= SLICES
     shown = sorted(displayed, key=lambda k: core[k][1] - core[k][0])
     for count, k in zip(range(len(shown), 0, -1), shown, strict=True):
         first, last = core[k]
@@ -93,7 +98,6 @@ def region_of(
             first += (last - first - most) // 2
             core[k] = first, first + most
         values = max(values // (core[k][1] - core[k][0]), 1)
-    space = Layout(axes).space
     whole: list[Range] = []
     for k, ((first, last), side) in enumerate(zip(core, sides, strict=True)):
         if axes[k] == "C":
@@ -107,4 +111,6 @@ def region_of(
 def slice_of(sides: Sequence[int], axes: str, displayed: Sequence[int], point: Sequence[int]) -> Region | None:
     """Return the slice that is looked at, whole: by it the noise is judged."""
     most = int(np.prod([sides[k] for k in displayed], dtype=np.int64))
-    return region_of(sides, axes, [(0, side) for side in sides], displayed, point, values=min(most, 1 << 24), halo=0)
+    return region_of(
+        sides, axes, [(0, side) for side in sides], displayed, point, values=SLICES * min(most, 1 << 24), halo=0
+    )

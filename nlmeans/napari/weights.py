@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import nlmeans
-from nlmeans.extend import method_of
+from nlmeans.extend import Layout, method_of
 
 from .layers import OURS
-from .look import Look, _part, arguments
+from .look import Look, arguments, part
 from .result import place
 from .scene import scene_of
 from .settings import Settings
@@ -110,9 +110,22 @@ def weights_at(
 ) -> tuple[np.ndarray, tuple[int, ...]]:  # fmt: skip
     """Return the weights around a pixel, and the index at which they start."""
     found = noise.fit(subject, settings, scene)
-    pixels, mask = _part(subject, region)
-    start = tuple(first for first, _ in region.whole)
-    pairs = zip(pixel, start, subject.axes, strict=False)
-    at = [place - first for place, first, axis in pairs if axis != "C"]
-    weights = nlmeans.weight_map(pixels, at, **arguments(subject, settings, found, mask))
-    return np.asarray(weights, np.float32), start
+    pixels, mask = part(subject, region)
+    given = arguments(subject, settings, found, mask)
+    axes, start, at = (
+        subject.axes,
+        tuple(first for first, _ in region.whole),
+        dict(zip(subject.axes, pixel, strict=False)),
+    )
+    apart = Layout(axes).separate
+    if apart:  # one of separate images
+        pixels = pixels.take(0, axes.index(apart))
+        given["mask"] = None if mask is None else mask.take(0, axes.replace("C", "").index(apart))
+        given["axes"] = axes.replace(apart, "")
+    inner = [at[axis] - first for axis, first in zip(axes, start, strict=False) if axis not in "C" + apart]
+    weights = np.asarray(nlmeans.weight_map(pixels, inner, **given), np.float32)
+    for k, axis in enumerate(axes[: len(pixel)]):
+        if axis in "C" + apart:
+            weights = np.expand_dims(weights, k)
+    channel = axes.find("C")
+    return weights, tuple(pixel[k] if k == channel else first for k, first in enumerate(start))

@@ -12,12 +12,23 @@ from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
-    QApplication, QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea,
-    QVBoxLayout, QWidget,
-)  # fmt: skip
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from . import call
 from .controls import Controls
+from .files import PICTURE
 from .layers import OURS, LayerBox
 from .look import Look, Looked
 from .plot import NoisePlot
@@ -29,6 +40,8 @@ from .worker import STEPS, Job, Worker
 
 PAUSE = 30
 """Milliseconds between a change and the preview of it; changes in between are taken together."""
+WIDTH = 300
+"""Pixels that the controls need."""
 VISIBLE = "what is visible"
 
 
@@ -159,8 +172,14 @@ class Denoise(QWidget):
 
     def _finished(self, layer: Any, settings: Any, since: float, levels: list[Any]) -> None:
         data = levels if layer.multiscale else levels[0]
+        kept = {key: value for key, value in layer.metadata.items() if key == PICTURE}
         self.viewer.add_image(
-            data, name=f"{layer.name} denoised", multiscale=layer.multiscale, **place(layer), **look(layer)
+            data,
+            name=f"{layer.name} denoised",
+            multiscale=layer.multiscale,
+            metadata=kept,
+            **place(layer),
+            **look(layer),
         )
         self.live.setChecked(False)
         lazy = any(map(is_lazy, levels))
@@ -222,6 +241,7 @@ class Denoise(QWidget):
             self._hide()
             self.say("" if self.layer.layer is None or subject is not None else self._why_not())
             return
+        self.spent.setText("…")
         self._previews.submit(
             Job(
                 partial(self._look.at, subject, settings, scene),
@@ -288,23 +308,23 @@ class Denoise(QWidget):
         column.addLayout(live)
         column.addWidget(self.point)
         column.addWidget(self.plot)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        inside.setMinimumWidth(WIDTH)
+        area.setMinimumWidth(WIDTH + area.verticalScrollBar().sizeHint().width())
+        outer = QVBoxLayout(self)
+        outer.addWidget(area, 1)
         for pair in ((self.start, self.stop), (self.python, self.command)):
             row = QHBoxLayout()
             for button in pair:
                 row.addWidget(button)
-            column.addLayout(row)
-        column.addWidget(self.bar)
-        column.addWidget(self.said)
-        column.addStretch(1)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
-        inside.setMinimumWidth(300)
-        area.setMinimumWidth(320)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+            outer.addLayout(row)
+        outer.addWidget(self.bar)
+        outer.addWidget(self.said)
 
     def _connect(self) -> None:
         self.layer.currentIndexChanged.connect(self._other_layer)
@@ -322,13 +342,13 @@ class Denoise(QWidget):
         for event in (camera.center, camera.zoom, dims.current_step, dims.ndisplay, dims.order):
             event.connect(self.later)
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+    def showEvent(self, event: QShowEvent | None) -> None:
         """Preview again."""
         super().showEvent(event)
         self._away = False
         self.later()
 
-    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+    def hideEvent(self, event: QHideEvent | None) -> None:
         """Leave the viewer alone while nobody sees the controls; work on a whole image goes on."""
         super().hideEvent(event)
         if event is not None and not event.spontaneous():
