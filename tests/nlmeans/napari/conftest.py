@@ -4,10 +4,15 @@ import os
 import sys
 import threading
 import time
+import warnings
+from contextlib import suppress
 
 import pytest
 
 os.environ["NAPARI_CONFIG"] = ""  # settings of whoever runs the tests stay as they are
+with warnings.catch_warnings(), suppress(Exception):  # what napari's own imports warn of is not ours
+    warnings.simplefilter("ignore")
+    import napari._qt.qt_main_window
 WHY_NOT = "napari is not installed, or no Qt: pip install 'nlmeans[napari]' pyside6-essentials"
 
 
@@ -61,7 +66,9 @@ def viewer():
     pytest.importorskip("qtpy", reason=WHY_NOT, exc_type=Exception)
     if sys.platform == "linux" and not os.environ.get("DISPLAY"):
         pytest.skip("napari draws with OpenGL, which needs a display here: run the tests with xvfb-run")
-    made = napari.Viewer(show=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = napari.Viewer(show=False)
     yield made
     if made in napari.viewer.Viewer._instances:
         made.close()

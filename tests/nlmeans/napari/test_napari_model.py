@@ -105,7 +105,7 @@ def seen(subject, core, settings=None):
 def test_a_preview_is_a_part_of_the_result(noise):
     image = noisy()
     subject = subject_of(layer_of(image), "YX")
-    region, looked = seen(subject, ((30, 60), (40, 90)), Settings(noise))
+    _, looked = seen(subject, ((30, 60), (40, 90)), Settings(noise))
     whole = call.denoised(subject, Settings(noise), lambda *_: None, Event())[0]
     assert looked.pixels.shape == (30, 50)
     assert looked.start == (30, 40)
