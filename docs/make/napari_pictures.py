@@ -71,8 +71,8 @@ def main() -> None:
     rng = np.random.default_rng(0)
     camera = np.clip(data.camera() + rng.normal(0, 20, (512, 512)), 0, 255).astype(np.uint8)
     viewer, widget = opened(camera, "camera")
-    viewer.camera.zoom = 2.2
-    viewer.camera.center = (0, 170, 260)
+    viewer.scene.camera.zoom = 2.2
+    viewer.scene.camera.center = (0, 170, 260)
     settled(widget)
     shown = viewer.layers["preview of camera"]
     shown.data = shown.data[:, : shown.data.shape[1] // 2]
@@ -88,8 +88,8 @@ def main() -> None:
     viewer, widget = opened(camera, "camera")
     widget.live.setChecked(False)
     widget.point.setChecked(True)
-    viewer.camera.zoom = 9
-    viewer.camera.center = (0, 250, 300)
+    viewer.scene.camera.zoom = 9
+    viewer.scene.camera.center = (0, 250, 300)
     settled(widget)
     widget._weights.follow(viewer, type("Event", (), {"position": (250.0, 300.0)}))
     until(lambda: not widget._weights.worker.busy)

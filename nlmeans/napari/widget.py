@@ -338,7 +338,8 @@ class Denoise(QWidget):
         self.stop.clicked.connect(self.cancel)
         self.python.clicked.connect(self.copy_python)
         self.command.clicked.connect(self.copy_command)
-        camera, dims = self.viewer.camera.events, self.viewer.dims.events
+        camera = getattr(self.viewer, "scene", self.viewer).camera.events  # napari 0.9 has moved it
+        dims = self.viewer.dims.events
         for event in (camera.center, camera.zoom, dims.current_step, dims.ndisplay, dims.order):
             event.connect(self.later)
 
