@@ -78,9 +78,8 @@ def main() -> None:
     shown.data = shown.data[:, : shown.data.shape[1] // 2]
     saved(viewer, "widget.png")
 
-    cells = data.human_mitosis()[:512, :512].astype(np.float32)
-    counts = rng.poisson(cells / 4).astype(np.uint16)
-    viewer, widget = opened(counts, "nuclei", colormap="cyan")
+    counts = rng.poisson(data.coins() / 4.0).astype(np.uint16)
+    viewer, widget = opened(counts, "coins")
     widget.controls.noise.setCurrentText("Poisson-Gaussian")
     settled(widget)
     saved(viewer, "poisson.png")

@@ -33,11 +33,11 @@ def scene_of(viewer: Any, layer: Any, subject: Subject, shapes: Any = None) -> S
 
 
 def _visible(layer: Any, sides: tuple[int, ...], displayed: list[int]) -> list[tuple[int, int]]:
-    """Return what the canvas shows of a layer; all of it, where nothing was drawn yet."""
+    """Return what the canvas shows of a layer; all of it in three dimensions, and where nothing was drawn yet."""
     corners = np.asarray(layer.corner_pixels, float)
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
-    if not corners[:, displayed].any():
+    if len(displayed) > 2 or not corners[:, displayed].any():
         return [(0, side) for side in sides]
     return [(int(np.floor(first)), int(np.ceil(last)) + 1) for first, last in corners.T]
 

@@ -33,6 +33,7 @@ def test_a_preview_appears_and_the_result_lies_where_the_image_does(driven):
         np.testing.assert_allclose(getattr(result, name), getattr(source, name))
     assert (result.units, result.axis_labels) == (source.units, source.axis_labels)
     assert result.colormap.name == "magma"
+    one.settled()
     assert one.preview is None
     assert not one.widget.live.isChecked()
 
