@@ -88,9 +88,9 @@ def main() -> None:
     widget.live.setChecked(False)
     widget.point.setChecked(True)
     viewer.scene.camera.zoom = 9
-    viewer.scene.camera.center = (0, 250, 300)
+    viewer.scene.camera.center = (0, 250, 294)
     settled(widget)
-    widget._weights.follow(viewer, type("Event", (), {"position": (250.0, 300.0)}))
+    widget._weights.follow(viewer, type("Event", (), {"position": (250.0, 294.0)}))
     until(lambda: not widget._weights.worker.busy)
     saved(viewer, "weights.png")
 

@@ -49,10 +49,8 @@ class Controls(QWidget):
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        noise = QHBoxLayout()
-        noise.addWidget(self.noise, 1)
-        noise.addWidget(self.estimated)
-        self._form.addRow("noise", noise)
+        self._form.addRow("noise", self.noise)
+        self._form.addRow("", self.estimated)
         for name in dict.fromkeys(name for names in NUMBERS.values() for name in names):
             self.numbers[name] = edit = QLineEdit()
             edit.setToolTip("In the image's units; one number, or one for each channel, such as 9.5, 8, 11.")

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 import numpy as np
+from napari.utils import Colormap
 
 import nlmeans
 from nlmeans.extend import Layout, method_of
@@ -23,6 +24,9 @@ from .worker import Job, Worker
 
 AROUND = 32
 """Pixels around the cursor in which weights are looked for: at least the search radius, and what that depends on."""
+
+GLOW = Colormap([[1.0, 0.45, 0.0, 0.0], [1.0, 0.45, 0.0, 1.0]], name="weights")
+"""The more weight, the less of the image is seen through it."""
 
 
 class Weights:
@@ -94,7 +98,7 @@ class Weights:
         if self._shown is None or self._shown not in self._viewer.layers:
             active = self._viewer.layers.selection.active
             self._shown = self._viewer.add_image(
-                weights, name="weights", colormap="inferno", blending="additive", contrast_limits=(0, most),
+                weights, name="weights", colormap=GLOW, gamma=0.5, blending="translucent_no_depth", contrast_limits=(0, most),
                 metadata={OURS: "weights"}, **given,
             )  # fmt: skip
             self._viewer.layers.selection.active = active

@@ -12,8 +12,7 @@ import pytest
 os.environ["NAPARI_CONFIG"] = ""  # settings of whoever runs the tests stay as they are
 with warnings.catch_warnings(), suppress(Exception):  # what napari's own imports warn of is not ours
     warnings.simplefilter("ignore")
-    import napari._qt.qt_main_window
-WHY_NOT = "napari is not installed, or no Qt: pip install 'nlmeans[napari]' pyside6-essentials"
+WHY_NOT = "napari is not installed, or no Qt: pip install 'nlmeans[napari]' pyqt6"
 
 
 class Driver:
