@@ -98,8 +98,8 @@ class Weights:
         if self._shown is None or self._shown not in self._viewer.layers:
             active = self._viewer.layers.selection.active
             self._shown = self._viewer.add_image(
-                weights, name="weights", colormap=GLOW, gamma=0.5, blending="translucent_no_depth", contrast_limits=(0, most),
-                metadata={OURS: "weights"}, **given,
+                weights, name="weights", colormap=GLOW, gamma=0.5, blending="translucent_no_depth",
+                contrast_limits=(0, most), metadata={OURS: "weights"}, **given,
             )  # fmt: skip
             self._viewer.layers.selection.active = active
             return
