@@ -1,4 +1,4 @@
-"""Make the pictures of `docs/napari.md`: python docs/make/napari_pictures.py, in a window (xvfb-run -s "-screen 0 1400x900x24").
+"""Make the pictures of `docs/napari.md`, in a real window: xvfb-run -s "-screen 0 1400x900x24" python FILE.
 
 They show pictures that come with scikit-image, with noise of known strength.
 """
