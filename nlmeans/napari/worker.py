@@ -55,7 +55,7 @@ class Worker(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._supersede)
         here = weakref.ref(self)  # whoever runs a job keeps it
-        self.destroyed.connect(lambda *_: (worker := here()) and worker.close())
+        self.destroyed.connect(lambda *_: None if (worker := here()) is None else worker.close())
         QCoreApplication.instance().aboutToQuit.connect(self.close)
 
     @property
