@@ -34,6 +34,7 @@ from .methods.method import Method as Method
 from .methods.recipe import Recipe as Recipe
 from .methods.region import Outcome as Outcome
 from .methods.region import Region as Region
+from .methods.registry import method_names as method_names
 from .methods.registry import method_of as method_of
 from .methods.sample import Sample as Sample
 from .noise.fitted import FittedNoise as FittedNoise

@@ -18,6 +18,9 @@ NEEDS = {
     "pydicom": ("nlmeans/formats/own/dicom/*",),
     "ipywidgets": ("nlmeans/notebook/*",),
     "xarray": ("nlmeans/compat/xarray.py",),
+    "napari": tuple(
+        f"nlmeans/napari/{name}.py" for name in ("controls", "layers", "plot", "result", "weights", "widget", "worker")
+    ),
 }
 """Optional packages, and the doctests that need them; tests say it themselves, by `pytest.importorskip`."""
 ABSENT = [name for name in NEEDS if find_spec(name) is None]

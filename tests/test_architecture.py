@@ -22,7 +22,7 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"denoise", "tiled"},
     {"compat", "notebook", "raw"},
     {"nlmeans"},
-    {"cli"},
+    {"cli", "napari"},
     {"__main__"},
 ]
 STOREYS = [  # of nonlocal_block
@@ -39,6 +39,8 @@ STOREYS = [  # of nonlocal_block
 ENGINES = {"pairwise", "wiener", "groups"}
 DOORS = {"nlmeans"} | {f"nlmeans.{name}" for name in ("datasets", "extend", "formats", "noise", "pairwise", "show")}
 """What `nonlocal_block` may import of `nlmeans`."""
+PUBLIC = {"nlmeans"} | {f"nlmeans.{name}" for name in ("extend", "io", "large", "noise")}
+"""What the plugin for napari may import of it."""
 
 
 @cache
@@ -144,6 +146,12 @@ def test_the_learned_side_comes_in_by_the_doors(name):
     used = imports(name, types=True)
     assert {module for module in used if module.split(".")[0] == "nlmeans"} <= DOORS
     assert not {module.split(".")[0] for module in used} & {"benchmarks", "tests", "numba"}
+
+
+@pytest.mark.parametrize("name", [name for name in modules("nlmeans") if room(name) == "napari"])
+def test_the_plugin_comes_in_by_the_doors(name):
+    used = {module for module in imports(name, types=True) if module.split(".")[0] == "nlmeans"}
+    assert {module for module in used if room(module) != "napari"} <= PUBLIC
 
 
 def test_methods_models_and_formats_answer_for_themselves():

@@ -15,7 +15,7 @@ import nlmeans
 
 from .. import formats
 from ..formats import exif
-from ..methods.registry import DEFAULT, names
+from ..methods.registry import DEFAULT, method_names
 from ..plan.options import OPTIONS
 from ..show import page
 from ..show.metrics import Metrics, measure
@@ -130,7 +130,7 @@ def _results(
     results, notes, workers = [Result("Noisy", picture.in_rows().pixels)], [], 1
     quality = OPTIONS["quality"]
     ways = [(choice, DEFAULT, choice) for choice in get_args(quality.kind)]
-    ways += [(method, method, quality.default) for method in names() if method != DEFAULT]
+    ways += [(method, method, quality.default) for method in method_names() if method != DEFAULT]
     for title, method, choice in ways:
         given = {"method": method, "quality": choice, "threads": threads, "full_output": True}
         try:

@@ -108,7 +108,9 @@ def place(text: str) -> tuple[int, ...]:
 
 def method_name(text: str) -> str:
     """Return the name of a method that there is."""
-    if text != registry.DEFAULT and text not in (names := registry.names()):  # looks through all installed packages
+    if text == registry.DEFAULT:
+        return text
+    if text not in (names := registry.method_names()):  # looks through all installed packages
         raise typer.BadParameter(f"must be one of {', '.join(names)}; got {text!r}")
     return text
 

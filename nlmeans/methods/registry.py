@@ -35,8 +35,19 @@ def _points() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all methods."""
+def method_names() -> tuple[str, ...]:
+    """Return the names of all methods that are installed.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from nlmeans.extend import method_names
+    >>> "nlm" in method_names()
+    True
+    """
     return (*own_names(), *sorted(point.name for point in _points() if point.name not in own_names()))
 
 
@@ -78,7 +89,7 @@ def _named(name: str) -> Method:
     for point in _points():
         if point.name == name:
             return _checked(point.load())
-    raise ValueError(f"method must be one of {', '.join(map(repr, names()))}; got {_checks.short(name)}")
+    raise ValueError(f"method must be one of {', '.join(map(repr, method_names()))}; got {_checks.short(name)}")
 
 
 def _checked(given: Any) -> Method:

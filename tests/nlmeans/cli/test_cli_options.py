@@ -224,7 +224,7 @@ def test_flags_about_the_work(folder, given, flags, expected):
     ],
 )
 def test_bad_values(folder, given, monkeypatch, flags, message):
-    monkeypatch.setattr("nlmeans.methods.registry.names", lambda: ("nlm",))
+    monkeypatch.setattr("nlmeans.methods.registry.method_names", lambda: ("nlm",))
     Path("text.png").write_text("no picture")
     done = nl(*COMMANDS["denoise"], *flags)
     assert done.exit_code == 2
@@ -314,7 +314,7 @@ def test_spacing_from_nifti(folder, given):
 
 def test_another_method_need_not_know_of_spacing(folder, given, monkeypatch):
     pytest.importorskip("nibabel")
-    monkeypatch.setattr("nlmeans.methods.registry.names", lambda: ("nlm", "other"))
+    monkeypatch.setattr("nlmeans.methods.registry.method_names", lambda: ("nlm", "other"))
     monkeypatch.setattr(options, "method_of", lambda _: SimpleNamespace(options=frozenset()))
     formats.write("volume.nii", formats.Picture(VOLUME, "ZYX", spacing=(4.0, 1.0, 0.5)))
     nl("denoise", "volume.nii", "out.nii", "--method", "other")
