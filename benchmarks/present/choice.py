@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..harness import schema
 from ..harness.published import Published, Table, seconds, table
 from ..harness.timing import mean
-from ..suites.quality import WORDS
+from ..harness.words import WORDS
 from .report import HIDDEN
 
 OWN = (

@@ -10,6 +10,7 @@ from ..harness.published import Published, Table, table
 from ..harness.sets import PHANTOMS, SAMPLES, SIGMAS, QualityCase
 from ..harness.suite import Suite
 from ..harness.timing import mean
+from ..harness.words import WORDS
 from ..peers.own import QUALITIES
 from ..peers.plain import Plain
 
@@ -44,22 +45,6 @@ def quality(folder: Path | None, sigmas: Sequence[float] | None) -> tuple[Qualit
 
 
 SUITE = Suite("quality", __doc__, quality, peers.methods(Plain), place=1, rounds=3, sets=SETS, noisy=True)
-
-WORDS = {
-    "opencv-nlm": "OpenCV's NLM", "skimage-bilateral": "scikit-image: bilateral",
-    "skimage-wavelet": "scikit-image: wavelet", "skimage-tv": "scikit-image: total variation",
-    "skimage-nlm": "scikit-image: NLM",
-    "nlmeans-preview": '`quality="preview"`', "nlmeans-fast": '`quality="fast"`',
-    "nlmeans-balanced": '`quality="balanced"`, the default',
-    "nlmeans-best": '`quality="best"`', "bm3d": "BM3D's package",
-    "bm3dcpu-step8": "bm3dcpu, block step 8", "bm3dcpu-step6": "bm3dcpu, block step 6",
-    "bm3dcpu-step4": "bm3dcpu, block step 4", "vapoursynth-bm3d": "VapourSynth's bm3d, fast",
-    "vapoursynth-wnnm": "VapourSynth's WNNM, one pass", "ispc-nlm": "nlm_ispc", "ffmpeg-nlm": "FFmpeg's nlmeans",
-    "ffmpeg-bm3d": "FFmpeg's bm3d, first step", "gmic-denoise": "G'MIC's denoise",
-    "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
-    "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
-    "learned-best": '`method="learned", quality="best"`',
-}  # fmt: skip
 
 
 def standard_sets(published: Published) -> list[str]:

@@ -13,9 +13,9 @@ from ..harness.published import Published, Table
 from ..harness.schema import Record
 from ..harness.sets import SAMPLES, QualityCase
 from ..harness.suite import Suite
+from ..harness.words import WORDS
 from ..peers.own import QUALITIES
 from ..peers.plain import Plain
-from .quality import WORDS
 
 CAMERAS, MICROSCOPES, CLEAN = SETS = ("PolyU", "FMD", "Kodak24")
 SIDE = 256

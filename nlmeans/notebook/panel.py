@@ -106,7 +106,7 @@ class Panel:
         return {
             "model": widgets.Dropdown(options=models, value=settings.noise or "", description="noise", **wide),
             "numbers": widgets.Text(value=settings.numbers or "", continuous_update=False, description="σ", **wide),
-            "method": widgets.Dropdown(options=registry.names(), value=method.name, description="method", **wide),
+            "method": widgets.Dropdown(options=registry.method_names(), value=method.name, description="method", **wide),
             "quality": widgets.Dropdown(
                 options=method.qualities, value=settings.quality or USUAL, description="quality", **wide
             ),
@@ -226,7 +226,7 @@ class Panel:
         self.pictures["residual"].value = png_of(residual, (-beyond, beyond))
         self.titles["residual"].value = f"<b>residual</b>, ±{beyond:.3g}"
         noise, plan = preview.recipe.noise, preview.recipe.plan
-        fitted = listed(noise.channels) if isinstance(noise.model, Gaussian) else noise.text
+        fitted = listed(noise.channels) if noise.model.name == Gaussian.name else noise.text
         self.controls["numbers"].placeholder = fitted
         if self.controls["automatic"].value and isinstance(plan, AveragingPlan) and plan.passes:
             self._shown = round(min(max(plan.strength, WEAKEST), STRONGEST) / STEP) * STEP

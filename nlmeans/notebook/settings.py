@@ -51,9 +51,8 @@ class Settings:
         if sigma is not None and noise is not None:
             raise ValueError(f"sigma is short for noise: give one of them, not both; got {_checks.short(sigma)}")
         model = model_of(sigma, noise)
-        if isinstance(model, Auto):
-            return cls(noise=model.name, **others)
-        if type(model) is not MODELS.get(model.name) or model.maps:
+        named = MODELS | {Auto.name: Auto}
+        if type(model) is not named.get(model.name) or model.maps:
             raise TypeError(
                 f"noise must be 'auto', or one of {', '.join(kind.__name__ for kind in MODELS.values())} without maps; "
                 f"got {_checks.short(noise if sigma is None else sigma)}"
@@ -118,9 +117,8 @@ class Settings:
 
 def numbers_of(model: NoiseModel) -> str:
     """Return a model's numbers, with all their digits, as `Settings.numbers` has them."""
-    if isinstance(model, Gaussian):
-        return ",".join(map(repr, model.sigma if isinstance(model.sigma, tuple) else (model.sigma,)))
-    return text(model, "").partition(":")[2]
+    numbers = text(model, "").partition(":")[2]
+    return numbers.removeprefix("sigma=") if model.name == Gaussian.name else numbers
 
 
 def _written(value: Any) -> str:
