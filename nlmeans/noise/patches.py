@@ -205,7 +205,7 @@ def _sampled(planes: Array, known: Flags | None) -> tuple[Array, Flags | None]:
 
 
 def _varying(planes: Array, known: Flags | None, saturation: Limits) -> Array:
-    """Return planes with NaN in still areas within their range, where patches are left without: at its ends is clipping."""
+    """Return planes with NaN in still areas, if any patch is left; those at an end of the range are clipped."""
     low, high = (-math.inf, math.inf) if saturation is None else saturation
     for c, plane in enumerate(planes):
         there = np.isfinite(plane) if known is None else np.isfinite(plane) & known
