@@ -20,6 +20,8 @@ BINS, LEAST = 64, 64
 """Brightnesses that are judged apart, and pixels of each; the first and the last are cut while there are so many."""
 SAMPLE = 1 << 20
 """Pixels by which they are judged."""
+CHANCE = 0.7
+"""Share of equal neighbours from which areas where both halves are the same are those of few counts."""
 NORMAL = 1.4826  # standard deviation over median absolute deviation
 
 
@@ -88,7 +90,7 @@ def _sigma(one: np.ndarray, other: np.ndarray, nodata: float | None) -> float:
     if nodata is not None:
         there &= (one != nodata) & (other != nodata)
     difference = np.subtract(*(np.where(there, half, 0) for half in (one, other)), dtype=np.float64)
-    there &= ~still_in(difference, there)
+    there &= ~still_in(difference, there, CHANCE)
     brightness = np.empty_like(difference)
     for k, inside in enumerate(there):
         brightness[k] = np.minimum(*(_around(half[k], inside) for half in (one, other)))
