@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .patches import CHUNK, CLIPPED_SHARE, PATCH, all_in, clip_levels, cosines, share_in, spread
+from ..pixels.squares import all_in
+from .patches import CHUNK, CLIPPED_SHARE, PATCH, clip_levels, cosines, share_in, spread
 from .shared import Turn, turn_of
 
 if TYPE_CHECKING:

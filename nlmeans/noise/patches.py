@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,8 @@ import numpy as np
 
 from ..pixels.crops import crops, cut, placed
 from ..pixels.outliers import Outliers
+from ..pixels.squares import all_in, around
+from ..pixels.still import still_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,7 +152,8 @@ class Evidence:
         Where the image's type clips. Pixels at or beyond are taken as clipped, and so are those at an extreme that is
         heaped as only clipping heaps; but zeros of counts (`sparse`) are not.
     outliers : Outliers or None
-        What stands out, in the image's units; it does not count.
+        What stands out, in the image's units; it does not count. Nor do areas of one exact value amid others that vary
+        (`still_in`), where there is no noise.
 
     Examples
     --------
@@ -175,7 +177,7 @@ class Evidence:
         sample, there = _view(*_sampled(planes, known))
         if known is not None and there is not None and not there.all() and np.count_nonzero(there) < LEAST_KNOWN:
             sample, there = _view(*_sampled(*_around(planes, known)))
-        sample = sample.astype(np.float64)
+        sample = _varying(sample.astype(np.float64), there, saturation)
         stray = Outliers.of(sample if there is None else np.where(there, sample, np.nan))
         if stray is not None:
             sample = np.where(stray.counting(sample, None), sample, np.nan)
@@ -200,6 +202,20 @@ def _sampled(planes: Array, known: Flags | None) -> tuple[Array, Flags | None]:
     if len(tiles) == 1:
         return planes, known
     return cut(planes[None], tiles), None if known is None else cut(known[None, None], tiles)[0]
+
+
+def _varying(planes: Array, known: Flags | None, saturation: Limits) -> Array:
+    """Return planes with NaN in still areas, if any patch is left; those at an end of the range are clipped."""
+    low, high = (-math.inf, math.inf) if saturation is None else saturation
+    for c, plane in enumerate(planes):
+        there = np.isfinite(plane) if known is None else np.isfinite(plane) & known
+        if not (area := still_in(plane, there)).any():
+            continue
+        values = plane[there]
+        area &= (plane > max(low, values.min())) & (plane < min(high, values.max()))
+        if all_in(there & ~area, PATCH, PATCH).any():
+            planes[c][area] = np.nan
+    return planes
 
 
 def _around(planes: Array, known: Flags) -> tuple[Array, Flags]:
@@ -273,7 +289,7 @@ def usable_in(volume: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array
     # that touches it holds less noise than it should.
     down, across = volume[:, 1:] == volume[:, :-1], volume[:, :, 1:] == volume[:, :, :-1]
     still = all_in(down, PATCH - 1, PATCH) | all_in(across, PATCH, PATCH - 1)
-    usable = all_in(known, PATCH, PATCH) & all_in(_all_around(~still), PATCH, PATCH)
+    usable = all_in(known, PATCH, PATCH) & all_in(around(~still, PATCH), PATCH, PATCH)
     if not (clipped.any() and usable.any()):
         return usable, np.zeros(shape)
     share = share_in(clipped)
@@ -281,30 +297,6 @@ def usable_in(volume: Array, known: Flags, clipped: Flags) -> tuple[Flags, Array
     # clipping is everywhere, the least clipped tenth of the picture has to do.
     usable &= share <= max(CLIPPED_SHARE, np.quantile(share[usable], 0.1))
     return usable, share
-
-
-def all_in(flags: Flags, height: int, width: int) -> Flags:
-    """Whether all flags of each window along the last two axes are set."""
-    for step in _doubling(width):
-        flags = flags[..., step:] & flags[..., :-step]
-    for step in _doubling(height):
-        flags = flags[..., step:, :] & flags[..., :-step, :]
-    return flags
-
-
-def _doubling(size: int) -> Iterator[int]:
-    """Return by how much to move windows of 1, that grow each time as they are joined, until they have this size."""
-    done = 1
-    while done < size:
-        step = min(done, size - done)
-        yield step
-        done += step
-
-
-def _all_around(patches: Flags) -> Flags:
-    """Whether all patches that hold a pixel are set, for each pixel."""
-    edge = (PATCH - 1, PATCH - 1)
-    return all_in(np.pad(patches, ((0, 0), edge, edge), constant_values=True), PATCH, PATCH)
 
 
 def share_in(flags: Flags) -> Array:

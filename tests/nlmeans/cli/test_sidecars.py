@@ -166,8 +166,44 @@ def test_halves_with_channels_holes_and_padding():
     assert sigma_of_halves(*halves, axes="CYX", nodata=-999) == pytest.approx((5, 20), rel=0.05)
     with pytest.raises(ValueError, match=r"one shape; got \(9, 9\) and \(9, 8\)"):
         sigma_of_halves(np.zeros((9, 9)), np.zeros((9, 8)))
-    with pytest.raises(ValueError, match="differ by their noise; got 0 pixels that do"):
-        sigma_of_halves(np.zeros((9, 9)), np.zeros((9, 9)))
+    for kind in ("f4", "u2"):
+        with pytest.raises(ValueError, match="differ by their noise; got 0 pixels that do"):
+            sigma_of_halves(*np.zeros((2, 9, 9), kind))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.3, 0.5, 1, 3, 10])
+def test_halves_of_counts_are_equal_here_and_there(dtype, rate):
+    halves = np.random.default_rng(0).poisson(rate, (2, 256, 256)).astype(dtype)
+    assert sigma_of_halves(*halves) == pytest.approx(rate**0.5, rel=0.03)
+    if rate >= 0.1:  # fewer counts leave as large areas of zeros by themselves
+        halves[:, :, :100] = 0
+        assert sigma_of_halves(*halves) == pytest.approx(rate**0.5, rel=0.03)
+
+
+def rates():
+    """Return pictures of few counts and many: halves, a small bright object, the atoms of a crystal."""
+    y, x = np.mgrid[:256, :256]
+    spot = np.where((np.abs(y - 60) < 18) & (np.abs(x - 70) < 18), 1000, 1)
+    atoms = np.exp(-((y % 8 - 4) ** 2 + (x % 8 - 4) ** 2) / 3.6)
+    return {"quarter": np.where(x < 64, 9, 0.5), "spot": spot, "atoms": 0.3 + 20 * atoms, "bright": 0.3 + 200 * atoms}
+
+
+@pytest.mark.parametrize(("name", "clean"), rates().items())
+@pytest.mark.parametrize("hits", [0, 2e-3])
+def test_bright_counts_are_no_outliers_and_x_rays_are(name, clean, hits):
+    rng = np.random.default_rng(0)
+    halves = rng.poisson(clean, (2, *clean.shape)).astype("f4")
+    expected = (halves[0] - halves[1]).std() / 2**0.5
+    halves += (rng.random(halves.shape) < hits) * rng.integers(1000, 5000, halves.shape)
+    assert expected == pytest.approx(clean.mean() ** 0.5, rel=0.05)
+    assert sigma_of_halves(*halves) == pytest.approx(expected, rel=0.02)
+
+
+def test_a_channel_without_noise_beside_one_with_it():
+    halves = RNG.normal(100, 5, (2, 2, 64, 64)).astype("f4")
+    halves[:, 1] = 7
+    assert sigma_of_halves(*halves, axes="CYX") == pytest.approx((5, 0), rel=0.05)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])

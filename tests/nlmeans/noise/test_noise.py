@@ -5,11 +5,14 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage import io as skio
+from skimage.transform import iradon, radon, resize
 
 import nlmeans
 from nlmeans.noise import estimate_planes
+from nlmeans.pixels.still import still_in
 
 CAMERA = data.camera().astype(np.float64)
 
@@ -121,3 +124,54 @@ def test_bsd68(shared, sigma, mean, worst):
     ]
     assert np.abs(errors).mean() < mean
     assert np.abs(errors).max() < worst
+
+
+def circled(outside, blur, kind="f8", seed=0):
+    """Return noise of σ = 10 in a circle, with one value outside; and which pixels these are."""
+    y, x = np.mgrid[:200, :200]
+    noise = np.random.default_rng(seed).normal(0, 1, y.shape)
+    noise = gaussian_filter(noise, blur) if blur else noise
+    noise *= 10 / noise.std()
+    beyond = np.hypot(x - 99.5, y - 99.5) > 95
+    return np.where(beyond, outside, noise if kind == "f8" else np.rint(noise)).astype(kind), beyond
+
+
+@pytest.mark.parametrize("kind", ["f8", "i2"])
+@pytest.mark.parametrize("blur", [0, 0.7])
+def test_one_value_outside_a_circle_takes_no_part_wherever_it_lies(kind, blur):
+    for outside in (0, 3, 50):
+        image, beyond = circled(outside, blur, kind)
+        ref = nlmeans.estimate_sigma(image, mask=~beyond)
+        assert ref == pytest.approx(10, rel=0.1)
+        assert nlmeans.estimate_sigma(image) == pytest.approx(ref, rel=0.01)
+        assert nlmeans.plan(image).sigma == (nlmeans.estimate_sigma(image),)
+    colours = np.stack([image, image[::-1]])
+    assert nlmeans.estimate_sigma(colours, channel_axis=0) == pytest.approx(10, rel=0.1)
+
+
+def test_a_small_label_in_correlated_noise_takes_no_part():
+    image, _ = circled(0, 0.7)
+    image = image[40:160, 40:160]
+    ref = nlmeans.estimate_sigma(image)
+    image[50:70, 60:80] = 0
+    assert nlmeans.estimate_sigma(image) == pytest.approx(ref, rel=0.05)
+
+
+def test_a_reconstruction_in_a_circle_is_denoised():
+    phantom = resize(data.shepp_logan_phantom(), (160, 160))
+    angles = np.linspace(0, 180, 100, endpoint=False)
+    clean = radon(phantom, angles)
+    noisy = clean + np.random.default_rng(0).normal(0, 0.5, clean.shape)
+    images = [iradon(sinogram, angles) for sinogram in (clean, noisy)]
+    true = (images[1] - images[0])[images[0] != 0].std()
+    assert nlmeans.estimate_sigma(images[1]) == pytest.approx(true, rel=0.15)
+
+
+def test_flat_areas_of_graphics_and_of_few_levels_stay():
+    cartoon = np.kron(np.random.default_rng(0).integers(0, 9, (12, 12)), np.ones((16, 16)))
+    levels = np.rint(gaussian_filter(np.random.default_rng(1).normal(0, 1, (128, 128)), 9) * 200)
+    file = io.BytesIO()
+    Image.fromarray(data.camera()).save(file, "JPEG", quality=50)
+    for plane in (cartoon, levels, CAMERA // 43, np.asarray(Image.open(file))):
+        assert not still_in(plane[None], np.ones((1, *plane.shape), bool)).any()
+    assert nlmeans.estimate_sigma(cartoon) == 0
