@@ -107,6 +107,8 @@ def lines():
 def test_shell_runs(line, reason, tmp_path, monkeypatch):
     if reason:
         return
+    if re.search(r"\.(mp4|mov|mkv)\b", line):
+        pytest.importorskip("av", reason="av is not installed: pip install 'nlmeans[video]'")
     monkeypatch.chdir(tmp_path)
     if INSTALLS.match(line):
         named = {name for group in re.findall(r"(?:\.|nlmeans)\[([\w,]+)\]", line) for name in group.split(",")}

@@ -106,7 +106,9 @@ class Panel:
         return {
             "model": widgets.Dropdown(options=models, value=settings.noise or "", description="noise", **wide),
             "numbers": widgets.Text(value=settings.numbers or "", continuous_update=False, description="σ", **wide),
-            "method": widgets.Dropdown(options=registry.method_names(), value=method.name, description="method", **wide),
+            "method": widgets.Dropdown(
+                options=registry.method_names(), value=method.name, description="method", **wide
+            ),
             "quality": widgets.Dropdown(
                 options=method.qualities, value=settings.quality or USUAL, description="quality", **wide
             ),

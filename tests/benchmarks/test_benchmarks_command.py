@@ -67,6 +67,8 @@ for folder in ("peers", "suites", "studies"):
     import_module(f"benchmarks.{{folder}}").__path__.append({str(tmp_path)!r} + "/" + folder)
 from benchmarks.__main__ import main
 from benchmarks.present.tables import filled
+
+pytestmark = pytest.mark.slow
 assert main(["novel-study", "one"]) == 0
 assert main(["novel", "--methods", "noisy,halved", "--threads", "1", "--json"]) == 0
 assert "| halves |" in filled("<!-- table: novel -->\\n<!-- end -->")

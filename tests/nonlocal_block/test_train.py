@@ -29,7 +29,7 @@ from nonlocal_block.train.loop import Watcher  # noqa: E402
 BATCH = dict(batch=32)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def bars(count, seed):

@@ -22,7 +22,7 @@ from nonlocal_block.train.muon import Muon, orthogonalised  # noqa: E402
 SMALL = Recipe(steps=4, batch=2, side=32)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")

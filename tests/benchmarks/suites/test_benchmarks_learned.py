@@ -17,6 +17,8 @@ from benchmarks.harness.tensors import TensorCase, views
 from benchmarks.peers.blocks import REFERENCE, TensorMethod, oracle
 from benchmarks.suites import learned
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -18,6 +18,8 @@ from benchmarks.peers.plain import TUNED, Peer, Plain, read, tuned
 from benchmarks.suites.quality import KNOWN, VOLUMES, quality
 from benchmarks.suites.real import BLIND, PHOTOGRAPHS, real
 
+pytestmark = pytest.mark.slow
+
 PLAIN = peers.methods(Plain)
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)

@@ -54,7 +54,7 @@ def calls(monkeypatch):
         return image + np.asarray(whole, image.dtype), SimpleNamespace(threads=2, notes=("mind noise='auto'",))
 
     monkeypatch.setattr(nlmeans, "denoise", denoise)
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "learned"))
+    monkeypatch.setattr("nlmeans.cli.comparing.method_names", lambda: ("nlm", "ridge", "learned"))
     return made
 
 
@@ -157,12 +157,12 @@ def test_without_torch_the_extra_is_named_in_the_page_and_on_standard_error(fold
 
 
 def test_the_methods_are_those_that_are_installed(folder, calls, monkeypatch):
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm", "ridge", "other"))
+    monkeypatch.setattr("nlmeans.cli.comparing.method_names", lambda: ("nlm", "ridge", "other"))
     monkeypatch.setattr("nlmeans.cli.options.method_of", lambda _: SimpleNamespace(options=frozenset()))
     assert nl("in.png", "--out", "page.html").exit_code == 0
     assert list(shown(text_of())) == ["Noisy", "Preview", "Fast", "Balanced", "Best", "Ridge", "Other"]
     assert "What the methods nlm, ridge and other make of in.png." in text_of()
-    monkeypatch.setattr("nlmeans.cli.comparing.names", lambda: ("nlm",))
+    monkeypatch.setattr("nlmeans.cli.comparing.method_names", lambda: ("nlm",))
     assert nl("in.png", "--out", "one.html").exit_code == 0
     assert "What the method nlm makes of in.png." in text_of("one.html")
 
