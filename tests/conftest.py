@@ -26,7 +26,7 @@ NEEDS = {
 ABSENT = [name for name in NEEDS if find_spec(name) is None]
 
 # A first example may have to compile a kernel: no deadline. The seed is fixed, so that a failure can be had again.
-settings.register_profile("default", deadline=None, derandomize=True, max_examples=30)
+settings.register_profile("default", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("campaign", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("default")
 
