@@ -55,6 +55,14 @@ def shared():
     return SHARED
 
 
+@pytest.fixture
+def real(shared):
+    """Return the folder of files that other programs wrote, or skip visibly where it is absent."""
+    if not (shared / "Formats").is_dir():
+        pytest.skip(f"no files of others at {shared / 'Formats'}")
+    return shared / "Formats"
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """Leave the processors to others, as long as a module's tests run."""

@@ -3,15 +3,18 @@
 import functools
 import os
 import struct
+import tracemalloc
 import zlib
 from io import BytesIO
 
 import numpy as np
+import pytest
 from PIL import Image, ImageCms
 
 from nlmeans import formats
 from nlmeans.formats import exif
 from nlmeans.formats.own import png
+from nlmeans.formats.picture import PictureError
 
 SHAPE = (19, 23)
 
@@ -105,3 +108,15 @@ def profile():
 def with_path():
     root = os.path.dirname(os.path.dirname(formats.__path__[0]))
     return os.environ | {"PYTHONPATH": root}
+
+
+def refused(name, match, read=formats.read):
+    """Assert that a file is refused in one line and in little memory."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(PictureError, match=match) as caught:
+            read(name)
+        assert tracemalloc.get_traced_memory()[1] < 12 << 20
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)

@@ -34,13 +34,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def real(shared):
-    if not (shared / "Formats").is_dir():
-        pytest.skip(f"no files of others at {shared / 'Formats'}")
-    return shared / "Formats"
-
-
 def czi_of(images, about=None, **options):
     """Write planes (T, C, Z, Y, X) as tiles; return the path."""
     tiles = [

@@ -44,13 +44,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def real(shared):
-    if not (shared / "Formats").is_dir():
-        pytest.skip(f"no files of others at {shared / 'Formats'}")
-    return shared / "Formats"
-
-
 def axis(name, size, scale=1.0, units="", navigate=True, offset=0.0):
     return {"name": name, "size": size, "scale": scale, "units": units, "navigate": navigate, "offset": offset}
 
