@@ -11,10 +11,11 @@ from nlmeans.napari import call
 from nlmeans.napari.fit import fit
 from nlmeans.napari.look import Look
 from nlmeans.napari.scene import Scene
-from nlmeans.napari.settings import MODELS, Settings, numbers_of
+from nlmeans.napari.settings import MODELS, Settings, command_noise, numbers_of
 from nlmeans.napari.subject import choices, named, subject_of
 from nlmeans.napari.view import region_of, slice_of
-from nlmeans.noise import Gaussian, PoissonGaussian
+from nlmeans.noise import Camera, Gaussian, PoissonGaussian, Rician
+from nlmeans.noise.text import parse
 
 
 def noisy(shape=(96, 120), sigma=12.0, seed=0):
@@ -170,6 +171,17 @@ def test_copied_python_does_the_same_with_levels_masks_and_opacity():
     subject = subject_of(image, "YX", labels)
     done = call.denoised(subject, settings, lambda *_: None, Event())[0]
     np.testing.assert_array_equal(run(call.as_python(subject, settings), image, labels), done)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        PoissonGaussian(gain=2.0, offset=1.0, sigma=3.0), PoissonGaussian(gain=(2.0, 3.0), sigma=1.5),
+        PoissonGaussian(gain=40.0, excess=2.0), Rician(), Rician(4.5, coils=8), Camera(), Camera(3.0, 2.0, 1.0),
+    ],
+)  # fmt: skip
+def test_the_command_line_reads_the_model_that_was_written(model):
+    assert parse(command_noise(model)) == model
 
 
 @pytest.mark.parametrize(
