@@ -68,7 +68,6 @@ for folder in ("peers", "suites", "studies"):
 from benchmarks.__main__ import main
 from benchmarks.present.tables import filled
 
-pytestmark = pytest.mark.slow
 assert main(["novel-study", "one"]) == 0
 assert main(["novel", "--methods", "noisy,halved", "--threads", "1", "--json"]) == 0
 assert "| halves |" in filled("<!-- table: novel -->\\n<!-- end -->")
