@@ -18,7 +18,8 @@ from .spec import Radii
 from .tiles import mirror, mirrored, pulse, run_tasks
 from .units import GRAIN, PAIRS
 
-narrow_block = named("nlmeans.pairwise.kernels_domain_narrow", "narrow_block")
+KERNELS = "nlmeans.pairwise.kernels_domain_narrow"
+narrow_block, add_block = named(KERNELS, "narrow_block"), named(KERNELS, "add_block")
 
 BLOCK = 16
 """Displacements along x of a task; even, since they are weighed in pairs."""
@@ -40,7 +41,7 @@ class NarrowSums:
     def __init__(self, narrow: Narrow) -> None:
         self.narrow = narrow
         channels, self.depth, self.height, self.side = narrow.image.kept.shape
-        self.total = np.zeros((2 + channels, self.depth, self.height, self.side), np.int64)
+        self.total = np.zeros((self.depth, 2 + channels, self.height, self.side), np.int64)
         self.buffers, self.lock = Buffers(), threading.Lock()
 
     def run(self, threads: int, progress: Progress | None) -> None:
@@ -85,22 +86,15 @@ class NarrowSums:
         )
         slices = tuple((c * (2 * pz + 1) + k) * plane for c in range(channels) for k in range(2 * pz + 1))
         rule = NarrowRule(patch, patch, BLOCK, self.narrow.unit, self.narrow.curve, slices)
-        sums = np.zeros((2, 2 + channels, self.height, self.side), np.int64)
-        narrow_block(image, rule, block, scratch, tuple(sums), own)
+        narrow_block(image, rule, block, scratch, own)
         if not own[0]:
-            self._merge(self.total[:, z], sums[0])
-            self._merge(self.total[:, other], sums[1])
-
-    def _merge(self, total: np.ndarray, sums: np.ndarray) -> None:
-        with self.lock:
-            top = np.maximum(total[1], sums[1])
-            total += sums
-            total[1] = top
+            with self.lock:
+                add_block(image, rule, block, scratch, (self.total[z], self.total[other]))
 
     def _divide(self) -> None:
         """Add each pixel itself to its sums and divide, as `kernels_narrow.divide` does in a tile."""
         image, unit, (out, shares) = self.narrow.image, self.narrow.unit, self.narrow.target
-        weights, top, *differences = self.total
+        weights, top, *differences = self.total.swapaxes(0, 1)
         own = np.maximum(top, int(unit.least)) * int(unit.top) + int(unit.own)
         total = weights + own
         share = int(unit.share) * GRAIN // 2**16

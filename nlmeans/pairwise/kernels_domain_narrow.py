@@ -62,28 +62,35 @@ def add_row(total, wholes, tops, sums, block, place):
                 apart[t] += apart_here[t]
 
 
+@row
+def strides(image, block, patch):
+    """Return the lanes' strides: a row of features, a channel, its middle; a row of both sums, and their planes."""
+    width, height = block.near.columns.shape[0], image.kept.shape[2]
+    plane = block.near.rows.shape[0] * width
+    wide = block.count + block.size - 1
+    middle = block.near.planes.size // 2 * plane + patch[2]
+    return (
+        width, block.near.planes.size * plane, middle, wide, height * block.count, (height + block.bands - 1) * wide
+    )  # fmt: skip
+
+
 @kernel
-def narrow_block(image, rule, block, scratch, totals, pulse):
-    """Add up weights, the largest, and weighted differences of one block, for both ends, unless stopped."""
+def narrow_block(image, rule, block, scratch, pulse):
+    """Sum up weights, the largest, and weighted values of one block in lanes, for both ends, unless stopped."""
     _, py, px = rule.patch
     unit, size, count, bands = rule.fixed, block.size, block.count, block.bands
     f, values, weights_of = address(scratch.features), address(scratch.values), scratch.weights
     mine, theirs = address(scratch.mine), address(scratch.theirs)
     curve, masks = address(rule.curve), address(block.masks)
     channels, _, height, _ = image.kept.shape
-
-    near, far = block.near, block.far
-    width, lanes = near.columns.shape[0], block.halves.size
+    lanes = block.halves.size
     columns = Columns(address(scratch.columns), count + 2 * px, 2 * py + 1, 2 * px + 1)
-    f_plane = near.rows.shape[0] * width
-    channel = near.planes.size * f_plane
-    apart, middle = channels * channel, near.planes.size // 2 * f_plane + px
-    wide = count + size - 1
-    plane_i, plane_j = height * count, (height + bands - 1) * wide
+    width, channel, middle, wide, plane_i, plane_j = strides(image, block, rule.patch)
+    apart = channels * channel
     stride = count + 2  # a row of weights ends in zeros
 
-    gather_whole(image, near, scratch.lines, f, values, 0, unit.share)
-    gather_whole(image, far, scratch.lines, f, values, apart, unit.share)
+    gather_whole(image, block.near, scratch.lines, f, values, 0, unit.share)
+    gather_whole(image, block.far, scratch.lines, f, values, apart, unit.share)
     scratch.mine[:] = 0
     scratch.theirs[:] = 0
     weights_of[:] = 0
@@ -109,6 +116,17 @@ def narrow_block(image, rule, block, scratch, totals, pulse):
                 tally_near(Planes(mine, at, plane_i), weights, stride, met, count, size, channels, unit)
                 met, at = Paired(values, i - 1, -1, channel), (y + dy + bands - 1) * wide
                 tally_far(Planes(theirs, at, plane_j), weights, stride, met, count, size, channels, unit)
+
+
+@kernel
+def add_block(image, rule, block, scratch, totals):
+    """Add what `narrow_block` summed to the image's sums, of weighted differences, for both ends."""
+    _, py, px = rule.patch
+    unit, size, count, bands = rule.fixed, block.size, block.count, block.bands
+    f, mine, theirs = address(scratch.features), address(scratch.mine), address(scratch.theirs)
+    channels, _, height, _ = image.kept.shape
+    width, channel, middle, wide, plane_i, plane_j = strides(image, block, rule.patch)
+    apart = channels * channel
 
     for y in range(height):
         sums = Planes(mine, y * count, plane_i)

@@ -22,12 +22,15 @@ from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
 from .loop import Setting, Watcher, fingerprint, train
 from .muon import Muon
+from .noise import sharing, smooth
 
 WEIGHTS = "denoiser.safetensors"
 FOLDER = "CBSD400_train"
 """The training pictures, in colour; none of them is in BSD68, Set12 or Kodak24. (Train400 are crops of their luma.)"""
 COLOURS = "Colour_train"
 """Colour pictures that were never JPEG, or were shrunk since; they take part if they are there."""
+FROM_JPEG = "t91_"
+"""How the names of those among them begin that were JPEG files of this size: they are halved."""
 HELD_SIDE = 480
 """Longest side of what is evaluated of a picture that is held back."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -59,6 +62,8 @@ class Recipe:
     shared : float
         Part of the colour crops, 0 to 1, whose channels share noise, from not at all to wholly; every other one of
         them is a grey picture.
+    smooth : float
+        Part of the crops, 0 to 1, whose noise is correlated in space, as what a camera interpolated or an editor shrank.
     """
 
     steps: int = 500
@@ -73,13 +78,14 @@ class Recipe:
     even: float = 5.0
     clip: float = 0.1
     shared: float = 0.2
+    smooth: float = 0.15
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "side"):
             _checks.count(getattr(self, name), name)
         for name in ("sigma", "even", "clip", "skew"):
             _checks.positive(getattr(self, name), name)
-        for name in ("warm_up", "average", "shared"):
+        for name in ("warm_up", "average", "shared", "smooth"):
             if not 0 <= _checks.real(getattr(self, name), name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1; got {getattr(self, name)}")
 
@@ -163,6 +169,7 @@ class DenoiserTask:
         noise = torch.randn(clean.shape)
         if clean.shape[1] == 3:
             clean, noise = sharing(clean, noise, self.recipe.shared)
+        noise = smooth(noise, self.recipe.smooth)
         clean = clean.to(self.device)
         noisy = clean + (sigma * noise).to(self.device)
         self.network.train()
@@ -345,18 +352,6 @@ def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
     return torch.stack(drawn).float() / 255
 
 
-def sharing(clean: Tensor, noise: Tensor, part: float) -> tuple[Tensor, Tensor]:
-    """Return colour pictures and noise of which a part shares its noise between channels, or is grey besides.
-
-    The correlation of two channels lies evenly between 0 and 1, or is 1; each channel's variance stays as it is.
-    """
-    count = len(clean)
-    common, whole, grey = (torch.rand(count, 1, 1, 1) < odds for odds in (part, 0.3, 0.5))
-    correlation = torch.where(whole, 1.0, torch.rand(count, 1, 1, 1)) * common
-    noise = correlation.sqrt() * noise[:, :1] + (1 - correlation).sqrt() * torch.randn(noise.shape)
-    return torch.where(common & grey, clean[:, 1:2].expand_as(clean), clean), noise
-
-
 def halved(picture: Tensor) -> Tensor:
     """Return a picture of half the size, uint8 of shape (channels, H, W): means of 2×2 pixels."""
     return F.avg_pool2d(picture.float(), 2).round().to(torch.uint8)
@@ -390,19 +385,25 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     whole = _folder(data / FOLDER, channels)
     if not whole:
         raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
-    # JPEG stores colours at half the size: from the pictures as they are, a network learns to blur them.
-    return whole if channels == 1 else _folder(data / COLOURS, channels) + [halved(picture) for picture in whole]
+    if channels == 1:
+        return list(whole.values())
+    # JPEG stores colours at half the size: from such pictures as they are, a network learns to blur them.
+    others = _folder(data / COLOURS, channels)
+    return [
+        *(halved(picture) if name.startswith(FROM_JPEG) else picture for name, picture in others.items()),
+        *map(halved, whole.values()),
+    ]
 
 
-def _folder(folder: Path, channels: int) -> list[Tensor]:
-    """Return the pictures of a folder, if there is one."""
+def _folder(folder: Path, channels: int) -> dict[str, Tensor]:
+    """Return the pictures of a folder by name, none if there is no folder."""
     from PIL import Image
 
-    tensors = []
+    tensors = {}
     for path in sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES):
         with Image.open(path) as image:
             array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
-        tensors.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
+        tensors[path.name] = torch.from_numpy(array.transpose(2, 0, 1).copy())
     return tensors
 
 
