@@ -121,7 +121,7 @@ def narrow_block(image, rule, block, scratch, pulse):
 @kernel
 def add_block(image, rule, block, scratch, totals):
     """Add what `narrow_block` summed to the image's sums, of weighted differences, for both ends."""
-    _, py, px = rule.patch
+    py = rule.patch[1]
     unit, size, count, bands = rule.fixed, block.size, block.count, block.bands
     f, mine, theirs = address(scratch.features), address(scratch.mine), address(scratch.theirs)
     channels, _, height, _ = image.kept.shape

@@ -63,7 +63,7 @@ class Recipe:
         Part of the colour crops, 0 to 1, whose channels share noise, from not at all to wholly; every other one of
         them is a grey picture.
     smooth : float
-        Part of the crops, 0 to 1, whose noise is correlated in space, as what a camera interpolated or an editor shrank.
+        Part of the crops, 0 to 1, whose noise is correlated in space, as what a camera interpolated.
     """
 
     steps: int = 500

@@ -24,7 +24,7 @@ def sharing(clean: Tensor, noise: Tensor, part: float) -> tuple[Tensor, Tensor]:
 
 
 def smooth(noise: Tensor, part: float) -> Tensor:
-    """Return noise (B, C, H, W) of which a part of the images is correlated in space; each one's variance stays as it is.
+    """Return noise (B, C, H, W) that is correlated in space for a part of the images; each one's variance stays.
 
     White noise is smoothed by a Gaussian, the same for all channels, of a width that lies evenly in `WIDTHS`.
     """
