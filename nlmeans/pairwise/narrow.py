@@ -27,6 +27,8 @@ FEATURE = "avx2"
 """What makes 16 bits pay."""
 TILE = (16, 256, 1024)
 """Most slices, rows and columns of a tile."""
+LEAST = 64
+"""Rows that a tile keeps where more threads than tiles could run: what tiles share is computed in each."""
 
 
 @lru_cache(maxsize=64)
@@ -145,6 +147,14 @@ def grid_of(patch: Radii, window: Radii, sides: Radii, tile: Tile) -> Grid:
     )  # fmt: skip
 
 
+def tiles_of(asked: Tile, threads: int) -> list[Tile]:
+    """Cut what is asked for into tiles, one a thread if they do not get too small: sums are the same in all."""
+    z, y, x = (math.ceil(side / most) for side, most in zip(asked.sides, TILE, strict=True))
+    y = max(y, min(math.ceil(threads / (z * x)), asked.sides[1] // LEAST))
+    depth, height, width = (math.ceil(side / parts) for side, parts in zip(asked.sides, (z, y, x), strict=True))
+    return asked.cut((depth, height, width))
+
+
 class Narrow:
     """One call's constants, and what each of its tiles needs."""
 
@@ -166,12 +176,6 @@ class Narrow:
         self.curve = curve(units)
         self.target = Target(out, np.empty((0, 1, 1, 1), planes.dtype) if shares is None else shares)
         self.buffers = Buffers()
-
-    def tiles(self, asked: Tile) -> list[Tile]:
-        """Cut what is asked for into tiles."""
-        sides = zip(asked.sides, TILE, strict=True)
-        z, y, x = (math.ceil(side / math.ceil(side / most)) for side, most in sides)
-        return asked.cut((z, y, x))
 
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""

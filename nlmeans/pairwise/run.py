@@ -17,7 +17,7 @@ from .domain_narrow import NarrowSums
 from .fixed import fixed_point
 from .kernels_types import Image, Places, Rule, Scratch, Tables, Target, UnevenTile
 from .layout import Buffers, flat, segments, slice_offsets
-from .narrow import Narrow, units_for
+from .narrow import Narrow, tiles_of, units_for
 from .spec import PairwiseSpec, Radii
 from .tiles import Tile, available_cpus, mirror, mirrored, pulse, run_tasks, whole
 
@@ -316,7 +316,7 @@ def pairwise_average(
             if everywhere:
                 NarrowSums(narrow).run(threads, progress)
             else:
-                run_tasks(narrow, narrow.tiles(asked), threads, progress, steps=steps, terms=terms)
+                run_tasks(narrow, tiles_of(asked, threads), threads, progress, steps=steps, terms=terms)
             return out if region is None else region.of(out)
     pixels = _Pixelwise(features, values, spec, gains, out, shares, every)
     if uneven is None and everywhere:

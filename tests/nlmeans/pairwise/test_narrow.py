@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from specs import nlm_spec
 
 from nlmeans.pairwise import PairwiseSpec, Tile, domain_narrow, naive, narrow, pairwise_average
+from nlmeans.pairwise.tiles import whole
 from nlmeans.pairwise.units import GRAIN, PAIRS, STEPS, Units, rounded
 from nlmeans.simd.sizes import TABLES, has
 
@@ -228,11 +229,23 @@ def test_tiles_bands_and_threads_change_no_bit(job, threads, rows, columns, band
     ref = pairwise_average(planes, planes, spec, spread=SPREAD, threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(narrow, "TILE", (2, rows, columns))
+        patch.setattr(narrow, "LEAST", 3)
         patch.setattr(narrow, "bands_of", lambda *_: bands)
         narrow.grid_of.cache_clear()
         comp = pairwise_average(planes, planes, spec, spread=SPREAD, threads=threads)
     narrow.grid_of.cache_clear()
     assert np.array_equal(ref, comp)
+
+
+@pytest.mark.parametrize(
+    ("sides", "threads", "rows"),
+    [((1, 512, 512), 1, [256] * 2), ((1, 512, 512), 8, [64] * 8), ((1, 512, 512), 99, [64] * 8),
+     ((1, 100, 40), 4, [100]), ((1, 300, 2000), 4, [150] * 4), ((40, 512, 512), 4, [256] * 6)],
+)  # fmt: skip
+def test_every_thread_has_a_tile_if_there_are_rows_enough(sides, threads, rows):
+    tiles = narrow.tiles_of(whole(sides), threads)
+    assert [tile.sides[1] for tile in tiles] == rows
+    assert sum(math.prod(tile.sides) for tile in tiles) == math.prod(sides)
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2))
