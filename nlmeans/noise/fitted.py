@@ -49,6 +49,9 @@ class FittedNoise:
         Of a map: whether variances differ so much that float32 cannot hold the scores of all.
     bands : ndarray, shape (planes with noise, 8, 8), or None
         Of correlated noise: its power in each cosine band, as in `BandNoise`.
+    power : ndarray, shape (planes with noise, Y, X), or None
+        Of correlated noise whose spectrum was given: its power at the frequencies of `numpy.fft.fft2` in each plane that
+        the filter takes, whose mean is 1.
     turn : Turn or None
         What makes the noise of channels that share some independent, and back; before `turned` that of those with
         correlated noise alone, with the deviations ``mixed``.
@@ -82,6 +85,7 @@ class FittedNoise:
     still: np.ndarray | None = None
     uneven: bool = False
     bands: np.ndarray | None = None
+    power: np.ndarray | None = None
     turn: Turn | None = None
     mixed: tuple[float, ...] = ()
     stabiliser: Stabiliser | None = None
@@ -132,6 +136,14 @@ class FittedNoise:
         """Return this noise with a part of its σ, for a filter that removes enough by that."""
         return replace(self, sigma=tuple(factor * sigma for sigma in self.sigma))
 
+    def coarseness(self, patch: tuple[int, int]) -> float:
+        """Return by how much distances of patches (rows, columns) scatter more than those of white noise do."""
+        if self.power is None:
+            return 1.0
+        from .spectrum import coarseness
+
+        return math.sqrt(coarseness(self.power, patch))
+
     def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
         """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
 
@@ -178,6 +190,10 @@ class FittedNoise:
             planes = measured if self.stabiliser is None else self.stabiliser.forward(measured)
             result = self.turn.channels(result, planes)
         return result if self.stabiliser is None else self.stabiliser.inverse(result)
+
+    def noisy(self, planes: np.ndarray) -> list[int]:
+        """Return the channels (C, Z, Y, X) with correlated noise: those that vary, too."""
+        return [c for c, plane in enumerate(planes) if self.sigma[c] > 0 and 0 < _span(plane) < math.inf]
 
     def turned(self, planes: np.ndarray) -> FittedNoise:
         """Return this noise with channels turned where they share noise, and without those that are constant.
