@@ -14,45 +14,56 @@ from .spec import LEAST, QUIET
 
 
 @row
-def correlate(noise, table, lags, group, first, numbers):
+def correlate(noise, table, lags, group, first, lanes, numbers):
     """Write the covariance of the patches' noise, summed over their pixels, by how far they lie apart."""
-    count, size, middle = group.count, group.size, lags.rows * lags.columns // 2
-    for k in range(size * size):
-        noise[k] = numbers.one - numbers.one
-    for k in range(size):
-        noise[k * size + k] = numbers.pixels
+    count, size, middle = group.count, group.size, first + lags.rows * lags.columns // 2
+    for k in range(0, size * size, lanes):
+        store_from(address(noise), k, zero(numbers))
     for k in range(count):
-        z, rest = divmod(group.positions[k], lags.slice)
-        y, x = divmod(rest, lags.line)
-        for c in range(k):
-            other, rest = divmod(group.positions[c], lags.slice)
-            if other == z:
-                b, a = divmod(rest, lags.line)
-                value = table[first + middle + (y - b) * lags.columns + x - a]
-                noise[k * size + c] = noise[c * size + k] = value * numbers.pixels
-        noise[k * size + k] = table[first + middle] * numbers.pixels
+        here, at = middle + lags.places[k], k * size
+        if lags.deep == 1:
+            for c in range(count):
+                noise[at + c] = table[here - lags.places[c]]
+        else:
+            for c in range(count):
+                if lags.slices[c] == lags.slices[k]:
+                    noise[at + c] = table[here - lags.places[c]]
+    for k in range(count, size):
+        noise[k * size + k] = numbers.pixels
 
 
 @row
-def add_shared(matrix, noise, group, numbers):
+def place(lags, group):
+    """Write in which slice each patch begins, and where in a table of lags."""
+    for k in range(group.count):
+        lags.slices[k], rest = divmod(group.positions[k], lags.slice)
+        y, x = divmod(rest, lags.line)
+        lags.places[k] = y * lags.columns + x
+
+
+@row
+def add_shared(matrix, noise, group, lanes, number, numbers):
     """Add the noise's share to the matrix, as `kernels.add_noise` does for independent noise."""
-    count, size = group.count, group.size
+    count, size, added = group.count, group.size, numbers.noise
     held = power = both = matrix[0] - matrix[0]
     for k in range(count):
         held += matrix[k * size + k]
-        power += noise[k * size + k]
-        for c in range(count):
-            both += noise[k * size + c]
-    power -= both * group.share  # what is left of it without the mean patch
-    added = numbers.noise
-    if added < numbers.one and held < QUIET * power:
-        part = held / (QUIET * power)
-        added += 1 - part
+    if added < numbers.one:
         for k in range(count):
+            power += noise[k * size + k]
             for c in range(count):
-                noise[k * size + c] *= max(part, LEAST)
-    for k in range(size * size):
-        matrix[k] += added * noise[k]
+                both += noise[k * size + c]
+        power -= both * group.share  # what is left of it without the mean patch
+        if held < QUIET * power:
+            part = held / (QUIET * power)
+            added += 1 - part
+            for k in range(count):
+                for c in range(count):
+                    noise[k * size + c] *= max(part, LEAST)
+    a, d = address(matrix), address(noise)
+    number[0] = added  # in the planes' type
+    for k in range(0, size * size, lanes):
+        store_from(a, k, load_from(a, k) + fill(number[0]) * load_from(d, k))
     for k in range(count):
         matrix[k * size + k] += numbers.rounding * held
 
@@ -65,11 +76,13 @@ def weigh_shared(matrix, noise, weights, power, group, lanes, certainty, numbers
     for r in range(0, size, lanes):
         for c in range(0, size, lanes):
             set_product(w, r * size + c, size, a, r, size, d, c, size, size)
+    for c in range(0, size, lanes):
+        column = zero(numbers)
+        for k in range(count):
+            column = column - load_from(a, k * size + c)
+        store_from(address(power), c, column)
     for k in range(count):
         weights[k * size + k] += numbers.one
-        power[k] = total - total
-        for c in range(count):
-            power[k] -= matrix[k * size + c]
         total += power[k]
     for c in range(0, size, lanes):
         rest = fill(numbers.one)
@@ -80,13 +93,11 @@ def weigh_shared(matrix, noise, weights, power, group, lanes, certainty, numbers
             store_from(w, k * size + c, load_from(w, k * size + c) + fill(power[k]) * rest)
         for k in range(count, size):
             store_from(w, k * size + c, zero(numbers))
-    for r in range(0, size, lanes):
-        for c in range(0, size, lanes):
-            set_product(a, r * size + c, size, d, r, size, w, c, size, size)
     for c in range(0, size, lanes):
-        left = fill(numbers.rounding * numbers.pixels)
+        left = zero(numbers)
         for k in range(count):
-            left = left + load_from(a, k * size + c) * load_from(w, k * size + c)
+            weight = load_from(w, k * size + c)
+            left = left + weight * weight * fill(noise[k * size + k])
         store_from(out, c, fill(numbers.pixels) / left)
 
 
@@ -106,6 +117,7 @@ def estimate_shared_tile(images, positions, counts, pieces, shape, scratch, shar
         number[0] = 1 / count
         size = (count + lanes - 1) // lanes * lanes
         group = Group(positions[g], count, size, number[0])
+        place(lags, group)
         for c in range(offsets.shape[0]):
             gather(noisy, group, offsets[c], places, patches, length)
             gather(pilot, group, offsets[c], places, guess, length)
@@ -113,8 +125,8 @@ def estimate_shared_tile(images, positions, counts, pieces, shape, scratch, shar
             transpose(guess, size, shape, pixels)
             centre(patches, group, shape, mean, numbers)
             multiply(pixels, size, lanes, matrix, numbers)
-            correlate(noise, table, lags, group, c * lags.rows * lags.columns, numbers)
-            add_shared(matrix, noise, group, numbers)
+            correlate(noise, table, lags, group, c * lags.rows * lags.columns, lanes, numbers)
+            add_shared(matrix, noise, group, lanes, number, numbers)
             invert(matrix, size, lanes, panel, swept, numbers)
             weigh_shared(matrix, noise, weights, power, group, lanes, certainty, numbers)
             combine(weights, patches, size, shape, guess)

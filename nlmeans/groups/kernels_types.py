@@ -72,15 +72,19 @@ class Scratch(NamedTuple):
 
 
 class Lags(NamedTuple):
-    """The rows and columns of a channel's table of covariances by lag, whose middle is lag 0; and the image's sides.
+    """The rows and columns of a channel's table of covariances by lag, whose middle is lag 0, and the image's slices.
 
-    ``slice`` and ``line`` are how far slices and rows of the padded planes lie apart.
+    ``slice`` and ``line`` are how far slices and rows of the padded planes lie apart; ``slices`` and ``places`` hold
+    where each patch of a group begins.
     """
 
     rows: Any
     columns: Any
+    deep: Any
     slice: Any
     line: Any
+    slices: Any
+    places: Any
 
 
 class Shared(NamedTuple):

@@ -124,7 +124,7 @@ class Step:
         self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
         far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         compared = _compared(self.guide.rows(spec.patch), spec)
-        self.table = None if shared is None else _table(shared, spec.search_radius).astype(dtype)
+        self.table = None if shared is None else (self.pixels * _table(shared, spec.search_radius)).astype(dtype)
         self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
@@ -205,7 +205,9 @@ class Step:
         scratch = kernels.Scratch(*arrays)
         if self.table is None:
             return window, scratch
-        lags = kernels.Lags(*self.table.shape[1:], self.noisy.slice, self.noisy.line)
+        places = (np.zeros(size, np.intp) for _ in range(2))
+        deep = self.noisy.planes.shape[1]
+        lags = kernels.Lags(*self.table.shape[1:], deep, self.noisy.slice, self.noisy.line, *places)
         matrices = (aligned(math.ceil(square / self.lanes), self.dtype) for _ in range(2))
         return window, (scratch, kernels.Shared(self.table.ravel(), lags, *matrices))
 

@@ -20,7 +20,7 @@ FAINTEST, STRONGEST = 2.0**-5.6, 2.0**5
 """Powers, in units of the mean one, beyond which frequencies are not told apart."""
 OCTAVES = 3.5
 """Octaves of power of one part."""
-LEAST = 1 / 32
+LEAST = 1 / 16
 """Least standard deviation of the noise in a part: filters of a finite reach let some through."""
 
 
