@@ -158,7 +158,7 @@ def combine(
         result[c] += result.dtype.type(middle)
     if scale.split is not None:
         result = wiener_step(
-            around.of(planes), result, SHRUNK, noise.within(around), bool(unknown.any()), threads, None,
+            around.of(planes), result, SHRUNK, noise.within(around), bool(np.isnan(planes.min())), threads, None,
             moved(origin, around.origin), core.moved(around.origin),
         )  # fmt: skip
     result[core.of(unknown)] = np.nan

@@ -54,7 +54,9 @@ class FittedNoise:
         the filter takes, whose mean is 1.
     turn : Turn or None
         What makes the noise of channels that share some independent, and back; before `turned` that of those with
-        correlated noise alone, with the deviations ``mixed``.
+        correlated noise alone.
+    mixed : tuple of float
+        Where what channels share is known before `turned`: the deviations of its mixes, or without a turn of channels.
     stabiliser : Stabiliser or None
         What makes the noise Gaussian with σ = 1, and back.
     reach : int
@@ -191,8 +193,13 @@ class FittedNoise:
             result = self.turn.channels(result, planes)
         return result if self.stabiliser is None else self.stabiliser.inverse(result)
 
+    @property
+    def known(self) -> bool:
+        """Whether what the channels share is known already."""
+        return self.bands is not None or bool(self.mixed)
+
     def noisy(self, planes: np.ndarray) -> list[int]:
-        """Return the channels (C, Z, Y, X) with correlated noise: those that vary, too."""
+        """Return the channels (C, Z, Y, X) that vary and have noise."""
         return [c for c, plane in enumerate(planes) if self.sigma[c] > 0 and 0 < _span(plane) < math.inf]
 
     def turned(self, planes: np.ndarray) -> FittedNoise:
@@ -206,7 +213,7 @@ class FittedNoise:
             planes = self.stabiliser.forward(planes)
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
-        noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
+        noisy = [c for c in live if self.sigma[c] > (0 if self.known else FAINT * ranges[c])]
         if not noisy or any(len(values) > 1 for values in self.model.maps.values()):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
@@ -221,7 +228,7 @@ class FittedNoise:
 
     def _turn(self, planes: np.ndarray, sigma: list[float]) -> tuple[Turn | None, np.ndarray]:
         """Return the turn of channels with noise, and the variance of its mixes; None where they share little."""
-        if self.bands is not None:
+        if self.known:
             return self.turn, np.square(self.mixed)
         if not 1 < len(planes) <= MOST_TURNED or _partly(planes):  # a mix would miss what any of its channels misses
             return None, np.empty(0)

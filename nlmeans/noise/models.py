@@ -23,7 +23,7 @@ from .numbers import numbers, root_mean_square
 from .patches import Evidence, cosines
 from .photons import PoissonGaussian
 from .shared import turn_of
-from .spectrum import Spectrum, bands_of, check_sample, spectrum_of
+from .spectrum import Spectrum, bands_of, check_sample, spectrum_of, white
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -203,13 +203,15 @@ class Gaussian(NoiseModel):
         own, sigma = self.spectrum.of(noisy), np.asarray([noise.sigma[c] for c in noisy])
         turned = turn_of(own.shared(len(noisy)), sigma, planes[noisy], least=0.0)
         if turned is None:
-            basis = cosines(len(noisy))
-            return replace(noise, bands=bands_of(own.mixed(basis)), power=own.mixed(np.eye(len(noisy))))
+            basis, power = cosines(len(noisy)), own.mixed(np.eye(len(noisy)))
+            noise = replace(noise, mixed=tuple(sigma.tolist()))
+            return noise if white(power) else replace(noise, bands=bands_of(own.mixed(basis)), power=power)
         turn, variance = turned
         each = (turn.forward * sigma)[variance > 0]  # of channels over their sigma
-        power = own.mixed(each / np.linalg.norm(each, axis=1, keepdims=True))
+        power = own.mixed(each)
         power /= power.mean(axis=(1, 2), keepdims=True)
-        return replace(noise, bands=bands_of(power), power=power, turn=turn, mixed=tuple(np.sqrt(variance).tolist()))
+        noise = replace(noise, turn=turn, mixed=tuple(np.sqrt(variance).tolist()))
+        return noise if white(power) else replace(noise, bands=bands_of(power), power=power)
 
     def placed(
         self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray

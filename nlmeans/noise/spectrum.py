@@ -150,6 +150,11 @@ def bands_of(power: np.ndarray) -> np.ndarray:
     return np.maximum(bands, QUIETEST).astype(np.float32)
 
 
+def white(power: np.ndarray) -> bool:
+    """Whether power spectra (K, Y, X) are the same at all frequencies."""
+    return bool((np.ptp(power, axis=(1, 2)) <= TOLERANCE * power.max(axis=(1, 2))).all())
+
+
 def coarseness(power: np.ndarray, sides: tuple[int, int]) -> float:
     """Return the pixels of a patch over those of independent noise that scatter as much in a mean of squares."""
     lags = np.square(lags_of(power, (sides[0] - 1, sides[1] - 1)))
@@ -247,7 +252,6 @@ def _starts(side: int, tile: int) -> list[int]:
 def _on_grid(lags: np.ndarray) -> np.ndarray:
     """Return the spectra (…, Y, X) of covariances by lag, with lag 0 in the middle, on a grid that is wide enough."""
     rows, columns = lags.shape[-2:]
-    sides = [max(GRID, 2 * side) if side > GRID // 2 else GRID for side in (rows, columns)]
-    grid = np.zeros((*lags.shape[:-2], *sides))
+    grid = np.zeros((*lags.shape[:-2], max(rows, GRID), max(columns, GRID)))
     grid[..., :rows, :columns] = lags
     return np.fft.fft2(np.roll(grid, (-(rows // 2), -(columns // 2)), axis=(-2, -1)))
