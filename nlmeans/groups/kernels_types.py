@@ -69,3 +69,28 @@ class Scratch(NamedTuple):
     power: Any
     certainty: Any
     number: Any
+
+
+class Lags(NamedTuple):
+    """The rows and columns of a channel's table of covariances by lag, whose middle is lag 0, and the image's slices.
+
+    ``slice`` and ``line`` are how far slices and rows of the padded planes lie apart; ``slices`` and ``places`` hold
+    where each patch of a group begins.
+    """
+
+    rows: Any
+    columns: Any
+    deep: Any
+    slice: Any
+    line: Any
+    slices: Any
+    places: Any
+
+
+class Shared(NamedTuple):
+    """Covariances by lag, flat, and matrices of a group: its noise, and its weights."""
+
+    table: Any
+    lags: Any
+    noise: Any
+    weights: Any

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
 
 from ..pairwise import Radii
+from .run import OWN
 from .spec import FLOOR, LEAST, QUIET, GroupSpec
 
 
@@ -72,12 +74,51 @@ def combine(
     return mean + (noisy - mean) @ theta, weights, np.square(weights).T @ power / pixels
 
 
+def combine_shared(
+    noisy: np.ndarray, pilot: np.ndarray | None, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate a group as `combine` does, where the covariance of its patches' noise, summed over pixels, is a matrix.
+
+    The weights are those of the least expected error among all whose columns sum to 1.
+    """
+    pixels, count = noisy.shape
+    mean, one = noisy.mean(1, keepdims=True), np.ones((count, 1))
+    held = noisy - mean if pilot is None else pilot - pilot.mean(1, keepdims=True)
+    matrix, load = held.T @ held, FLOOR if pilot is None else 1.0
+    power = noise.trace() - noise.sum() / count
+    if pilot is None and matrix.trace() < QUIET * power:
+        part = matrix.trace() / (QUIET * power)
+        load, noise = load + 1 - part, noise * max(part, LEAST)
+    inverse = np.linalg.inv(matrix + load * noise)
+    theta = np.eye(count) - inverse @ noise
+    weights = theta + inverse @ one @ (1 - theta.sum(0, keepdims=True)) / inverse.sum()
+    return mean + (noisy - mean) @ weights, weights, np.einsum("ik,ij,jk->k", weights, noise, weights) / pixels
+
+
+def covariance(group: list[Radii], lags: np.ndarray, spec: GroupSpec) -> np.ndarray:
+    """Return the covariance of the noise of a group's patches, summed over pixels, by that of pixels by ``lags``."""
+    matrix, (rows, columns) = np.zeros((len(group),) * 2), lags.shape
+    for k, (z, y, x) in enumerate(group):
+        for n, (c, b, a) in enumerate(group):
+            row, column = rows // 2 + y - b, columns // 2 + x - a
+            if z == c and 0 <= row < rows and 0 <= column < columns:
+                matrix[k, n] = lags[row, column]
+        matrix[k, k] *= 1 + OWN
+    return matrix * math.prod(spec.patch)
+
+
 def step(
-    guide: np.ndarray, noisy: np.ndarray, pilot: np.ndarray | None, spec: GroupSpec, variance: np.ndarray | None = None
+    guide: np.ndarray,
+    noisy: np.ndarray,
+    pilot: np.ndarray | None,
+    spec: GroupSpec,
+    variance: np.ndarray | None = None,
+    shared: np.ndarray | None = None,
 ) -> np.ndarray:
     """Run a step on planes (C, Z, Y, X) whose noise has the ``variance`` (1 or C, Z, Y, X), 1 by default.
 
-    The guide decides which patches are alike; each channel is estimated on its own.
+    Or it is ``shared``: its covariance by lag (C, rows, columns). The guide decides which patches are alike; each
+    channel is estimated on its own.
     """
     spec = spec.within(noisy.shape[1:])
     noise = np.broadcast_to(1.0 if variance is None else variance, noisy.shape)
@@ -90,8 +131,11 @@ def step(
             return np.stack([patch_at(plane, other, spec).ravel() for other in group], axis=1)
 
         for c in range(len(noisy)):
-            power = columns(noise, c).sum(0)
-            estimates, _, left = combine(columns(noisy, c), None if pilot is None else columns(pilot, c), power)
+            guess = None if pilot is None else columns(pilot, c)
+            if shared is None:
+                estimates, _, left = combine(columns(noisy, c), guess, columns(noise, c).sum(0))
+            else:
+                estimates, _, left = combine_shared(columns(noisy, c), guess, covariance(group, shared[c], spec))
             for other, estimate, variance_left in zip(group, estimates.T, left, strict=True):
                 patch_at(total, other, spec)[c] += estimate.reshape(spec.patch) / variance_left
                 patch_at(weights, other, spec)[c] += 1 / variance_left

@@ -20,6 +20,7 @@ from . import kernels_types_match as match
 from .spec import FLOOR, GroupSpec
 
 estimate_tile = named("nlmeans.groups.kernels", "estimate_tile")
+estimate_shared_tile = named("nlmeans.groups.kernels_shared", "estimate_shared_tile")
 match_tile = named("nlmeans.groups.kernels_match", "match_tile")
 
 SIDE = 48
@@ -28,6 +29,8 @@ ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
 """Least part of a matrix's trace on its diagonal, in units of the type's precision: wide ranges come in float64."""
 PRODUCTS = 32
 """Multiplications of matrices that take about as long as one term of a sum over a window."""
+OWN = 2.0**-10
+"""Share of correlated noise that each patch is taken to have on its own, so that alike ones leave it invertible."""
 QUIETEST = 2.0**-20
 """Least variance of the noise, relative to the mean one."""
 
@@ -67,6 +70,9 @@ class Step:
         How patches are grouped.
     variance : ndarray, shape (1 or C, Z, Y, X), or None
         The variance of each pixel's noise, if it is not 1 everywhere.
+    shared : ndarray, shape (C, rows, columns), or None
+        The covariance of noise that is correlated within slices, by lag, with lag 0 in the middle: odd sides, of which
+        what is not there is 0. Not together with ``variance``.
     origin : tuple of 3 int
         Where the first pixel lies in the image that this is a piece of: patches gather groups on its grid.
     sides : tuple of 3 int, or None
@@ -87,6 +93,7 @@ class Step:
         pilot: np.ndarray | None,
         spec: GroupSpec,
         variance: np.ndarray | None = None,
+        shared: np.ndarray | None = None,
         origin: Radii = (0, 0, 0),
         sides: Radii | None = None,
         region: Tile | None = None,
@@ -117,6 +124,7 @@ class Step:
         self.pieces = _pieces(self.noisy.rows(spec.patch), spec.patch[2], self.lanes)
         far = int(np.asarray(np.inf, dtype).view(f"i{dtype.itemsize}"))
         compared = _compared(self.guide.rows(spec.patch), spec)
+        self.table = None if shared is None else (self.pixels * _table(shared, spec.search_radius)).astype(dtype)
         self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
 
@@ -161,9 +169,11 @@ class Step:
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
         with self._scratch() as (_, arrays):
-            estimate_tile(
-                self.images, positions, counts, self.pieces, self.shape, arrays, self.numbers, self.sums, pulse()
-            )
+            given = (self.images, positions, counts, self.pieces, self.shape)
+            if self.table is None:
+                estimate_tile(*given, arrays, self.numbers, self.sums, pulse())
+            else:
+                estimate_shared_tile(*given, *arrays, self.numbers, self.sums, pulse())
 
     def result(self) -> np.ndarray:
         """Return the averages of all estimates of the region."""
@@ -192,7 +202,14 @@ class Step:
         # a row of a patch is written as a whole vector, and the last one may end later than the patch
         needed = (group + self.lanes, group + self.lanes, length + self.lanes, group, square, strip, strip)
         arrays = [aligned(math.ceil(n / self.lanes), self.dtype) for n in (*needed, size, size, 1)]
-        return window, kernels.Scratch(*arrays)
+        scratch = kernels.Scratch(*arrays)
+        if self.table is None:
+            return window, scratch
+        places = (np.zeros(size, np.intp) for _ in range(2))
+        deep = self.noisy.planes.shape[1]
+        lags = kernels.Lags(*self.table.shape[1:], deep, self.noisy.slice, self.noisy.line, *places)
+        matrices = (aligned(math.ceil(square / self.lanes), self.dtype) for _ in range(2))
+        return window, (scratch, kernels.Shared(self.table.ravel(), lags, *matrices))
 
 
 def _cut(starts: np.ndarray, side: int) -> Iterator[np.ndarray]:
@@ -217,6 +234,19 @@ def _compared(rows: np.ndarray, spec: GroupSpec) -> np.ndarray:
     return pixels.reshape(len(rows), *spec.patch)[:, spec.compared].ravel()
 
 
+def _table(shared: np.ndarray, search_radius: Radii) -> np.ndarray:
+    """Return covariances by all lags that two patches of a window can have."""
+    table = np.zeros((len(shared), *(4 * r + 1 for r in search_radius[1:])))
+    cut = [min(side // 2, 2 * r) for side, r in zip(shared.shape[1:], search_radius[1:], strict=True)]
+
+    def middle(array: np.ndarray) -> np.ndarray:
+        return array[:, *(slice(side // 2 - n, side // 2 + n + 1) for side, n in zip(array.shape[1:], cut, strict=True))]
+
+    middle(table)[...] = middle(shared)
+    table[:, table.shape[1] // 2, table.shape[2] // 2] *= 1 + OWN
+    return table
+
+
 def _sums(variance: np.ndarray, patch: Radii) -> np.ndarray:
     """Return at each pixel the sum over the patch that begins there; patches beyond the end are not asked for."""
     from scipy.ndimage import uniform_filter1d
@@ -234,6 +264,7 @@ def group_step(
     spec: GroupSpec,
     *,
     variance: np.ndarray | None = None,
+    shared: np.ndarray | None = None,
     origin: Radii = (0, 0, 0),
     sides: Radii | None = None,
     region: Tile | None = None,
@@ -244,7 +275,7 @@ def group_step(
 
     Parameters
     ----------
-    guide, noisy, pilot, spec, variance, origin, sides, region
+    guide, noisy, pilot, spec, variance, shared, origin, sides, region
         As for `Step`.
     threads, progress
         As for `nlmeans.pairwise.pairwise_average`.
@@ -273,7 +304,7 @@ def group_step(
     >>> bool(group_step(pilot, noisy, pilot, first).std() < pilot.std() < 0.5)
     True
     """
-    step = Step(guide, noisy, pilot, spec, variance, origin, sides, region)
+    step = Step(guide, noisy, pilot, spec, variance, shared, origin, sides, region)
     turns, terms = step.tiles(), len(noisy) * spec.size**2 * (2 * step.pixels + spec.size) / PRODUCTS
     for tiles, notify in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(

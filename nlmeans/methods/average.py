@@ -74,7 +74,7 @@ def average(
                 pilot, mean = (known_nearest(a) if missing else a for a in (here.of(features), result))
                 share = shares(pilot, mean, planes, noise, step.kept)
             here = core.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
-            result = _wiener_step(planes, result, step, noise, missing, threads, shrinking, origin, here)
+            result = wiener_step(planes, result, step.wiener, noise, missing, threads, shrinking, origin, here)
             if step.kept:
                 result += here.of(share) * (here.of(pilot) - result)
             planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
@@ -176,10 +176,10 @@ def _fill(planes: np.ndarray, result: np.ndarray, spec: PairwiseSpec, region: Ti
         target[near] = sums[near] / share[near]
 
 
-def _wiener_step(
+def wiener_step(
     planes: np.ndarray,
     pilot: np.ndarray,
-    step: Pass,
+    share: float,
     noise: FittedNoise,
     missing: bool,
     threads: int | None,
@@ -187,7 +187,7 @@ def _wiener_step(
     origin: Radii,
     region: Tile,
 ) -> np.ndarray:
-    """Mix the average of a pass with its Wiener step, in units of σ and in the cosine domain along the channels."""
+    """Mix a pilot with its Wiener step by a share, in units of σ and in the cosine domain along the channels."""
     noisy = [c for c, sigma in enumerate(noise.sigma) if sigma > 0]
     deviations = [noise.sigma[c] for c in noisy]
     basis = np.diag(1 / np.asarray(deviations)) if noise.mixes else colour_basis(deviations)
@@ -201,9 +201,9 @@ def _wiener_step(
         bands=noise.bands, threads=threads, progress=progress, origin=origin, region=region,
     )  # fmt: skip
     pilots = region.of(pilots)
-    if step.wiener < 1:
-        clean *= step.wiener
-        pilots *= 1 - step.wiener
+    if share < 1:
+        clean *= share
+        pilots *= 1 - share
         clean += pilots
     clean = mix(np.linalg.inv(basis), clean, reuse=True)
     if unknown is not None:

@@ -15,13 +15,19 @@ from ..noise.colour import mix
 from ..noise.fitted import FittedNoise
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, moved, whole
-from .average import keep_noiseless, known_nearest
+from .average import keep_noiseless, known_nearest, wiener_step
 from .scale import Scale
 
 SPAN = 256.0
 """Range of the image, in units of σ, up to which float32 holds the products of patches."""
 WIDEST = 1e30
 """The same, up to which float64 does."""
+WINDOW: Radii = (3, 7, 7)
+"""How far a pixel of the Wiener step that ends what is done about correlated noise depends on others, ..."""
+SHRUNK = 0.3
+"""... and its share in the result."""
+QUIETEST = 2.0**-20
+"""Least variance of a pixel's noise, relative to the mean one, by which it is divided."""
 WORK = (1, 4)
 """Relative durations of the two steps."""
 
@@ -109,34 +115,52 @@ def combine(
         scaled = [((source[c] - middle) * (1 / deviation)).astype(dtype) for c, middle, deviation in numbers]
         return mix(scale.parting, scaled)
 
-    features, pilot, variance = parted(filled), parted(guess), None
-    if noise.variance is not None:
+    def scaled_noise() -> np.ndarray | None:
+        if noise.variance is None:
+            return None
         each = np.broadcast_to(noise.variance, (len(noise.sigma), *filled.shape[1:]))[noisy]
         variance = noise.variance if len(noise.variance) == 1 else mix(np.square(scale.parting), each)
-        variance = variance.astype(dtype, copy=False)
+        return variance.astype(dtype, copy=False)
 
-    (early, late), near = shares_of(progress, WORK), core.grown(spec.second.halo, planes.shape[1:])
+    features, pilot, variance, shared, uneven = parted(filled), parted(guess), scaled_noise(), None, None
+    if scale.split is not None:
+        if variance is not None:  # without it, the noise has the spectrum
+            uneven, variance = np.sqrt(np.maximum(variance, QUIETEST)), None
+            features, pilot = features / uneven, pilot / uneven
+        features, pilot, shared = scale.split.parts(features), scale.split.parts(pilot), scale.split.shared
+
+    around = core if scale.split is None else core.grown(WINDOW, planes.shape[1:])
+    (early, late), near = shares_of(progress, WORK), around.grown(spec.second.halo, planes.shape[1:])
     first = group_step(
         features, features, None, spec.first,
-        variance=variance, origin=origin, sides=sides, region=near, threads=threads, progress=early,
+        variance=variance, shared=shared, origin=origin, sides=sides, region=near, threads=threads, progress=early,
     )  # fmt: skip
     features, pilot, variance = near.of(features), near.of(pilot), None if variance is None else near.of(variance)
     pilot -= first
     pilot *= dtype(spec.share)
     pilot += first
     del first, guess, filled
-    place, inner = moved(origin, near.origin), core.moved(near.origin)
+    place, inner = moved(origin, near.origin), around.moved(near.origin)
     second = group_step(
         pilot, features, pilot, spec.second,
-        variance=variance, origin=place, sides=sides, region=inner, threads=threads, progress=late,
+        variance=variance, shared=shared, origin=place, sides=sides, region=inner, threads=threads, progress=late,
     )  # fmt: skip
     del features, pilot
 
-    result = core.of(averages).copy()
+    if scale.split is not None:
+        second = scale.split.joined(second)
+        if uneven is not None:
+            second *= around.of(uneven)
+    result = around.of(averages).copy()
     numbers = zip(noisy, mix(scale.parting.T, second), scale.middles, scale.deviations, strict=True)
     for c, plane, middle, deviation in numbers:
         np.multiply(plane, deviation, out=result[c], dtype=result.dtype, casting="same_kind")
         result[c] += result.dtype.type(middle)
+    if scale.split is not None:
+        result = wiener_step(
+            around.of(planes), result, SHRUNK, noise.within(around), bool(np.isnan(planes.min())), threads, None,
+            moved(origin, around.origin), core.moved(around.origin),
+        )  # fmt: skip
     result[core.of(unknown)] = np.nan
     keep_noiseless(result, core.of(planes), noise.within(core))
     return result

@@ -121,7 +121,7 @@ class Sample:
             noise, measured = noise.model.even().placed(noise, maps, measured)
             complete = False
             judged = visible(measured)
-        if options.strength != "sure" or noise.bands is not None:  # SURE is for the channels themselves
+        if options.strength != "sure" or noise.known:  # SURE is for the channels themselves
             noise = noise.turned(judged)
         planes = noise.stabilise(measured)
         if noise.stabiliser is not None and np.isnan(planes.min()) and _loses(planes, measured):

@@ -11,6 +11,7 @@ from ..noise.colour import colour_basis
 from ..noise.fitted import FittedNoise
 from ..noise.model import NoiseModel
 from ..noise.shared import Turn
+from .split import Split
 
 SAMPLE = 1 << 16
 """Pixels by which brightness and colours are judged."""
@@ -37,6 +38,8 @@ class Scale:
         The median of each of these channels.
     span : float
         The largest range of a channel, in units of its noise.
+    split : Split or None
+        Where the noise's spectrum was given: the parts of the planes that are mixed by ``parting``.
     notes : tuple of Note
         Notes for the plan.
     """
@@ -48,14 +51,15 @@ class Scale:
     parting: np.ndarray
     middles: np.ndarray
     span: float
+    split: Split | None = None
     notes: tuple[Note, ...] = ()
 
     @classmethod
-    def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float) -> Scale:
+    def of(cls, planes: np.ndarray, noise: FittedNoise, correlated: float, reach: tuple[int, int] = (0, 0)) -> Scale:
         """Choose the scale of planes (C, Z, Y, X), or of a sample of them.
 
         Where pixels have their own variance, the planes are not stabilised. ``correlated`` is the factor on the σ of
-        correlated noise.
+        correlated noise of an unknown spectrum; groups hold patches that lie up to ``reach`` apart.
         """
         samples = [_sample(plane) for plane in planes]
         sigma, channels, turn, notes = noise.sigma, noise.channels, None, tuple[Note, ...]()
@@ -70,14 +74,18 @@ class Scale:
                 planes = turn.turned(planes)
                 samples = [_sample(plane) for plane in planes]
         noisy = [c for c, s in enumerate(sigma) if s > 0]
-        factor = 1.0 if noise.bands is None else correlated
+        factor = 1.0 if noise.bands is None or noise.power is not None else correlated
         deviations = np.asarray([factor * sigma[c] for c in noisy])
         ranges = [float(np.ptp(_known(planes[c]))) for c in noisy]
         middles = np.asarray([float(np.median(_known(samples[c]))) for c in noisy])
-        return cls(
-            sigma, channels, turn, deviations, _parting([samples[c] for c in noisy], deviations), middles,
-            max((width / s for width, s in zip(ranges, deviations, strict=True)), default=0.0), notes,
-        )  # fmt: skip
+        parting, span = _parting([samples[c] for c in noisy], deviations), 0.0
+        if noisy:
+            span = max(width / s for width, s in zip(ranges, deviations, strict=True))
+        split = None
+        if noise.power is not None and noisy:
+            split = Split.of(np.tensordot(np.square(parting), noise.power, 1), reach)
+            span /= min(split.sigma)
+        return cls(sigma, channels, turn, deviations, parting, middles, span, split, notes)
 
     @property
     def noisy(self) -> list[int]:

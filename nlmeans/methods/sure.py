@@ -80,7 +80,7 @@ def tuned(
         raise ValueError(f"strength='sure' needs Gaussian noise; got {noise.text}: give a number, or none")
     if not any(noise.sigma):
         return plan
-    if noise.bands is not None:
+    if noise.bands is not None or noise.mixes:
         return replace(plan, notes=(*plan.notes, COLOURED))
     plan = replace(plan, spread=None)
     shown = _shown(planes, plan, noise)

@@ -49,9 +49,14 @@ class FittedNoise:
         Of a map: whether variances differ so much that float32 cannot hold the scores of all.
     bands : ndarray, shape (planes with noise, 8, 8), or None
         Of correlated noise: its power in each cosine band, as in `BandNoise`.
+    power : ndarray, shape (planes with noise, Y, X), or None
+        Of correlated noise whose spectrum was given: its power at the frequencies of `numpy.fft.fft2` in each plane that
+        the filter takes, whose mean is 1.
     turn : Turn or None
         What makes the noise of channels that share some independent, and back; before `turned` that of those with
-        correlated noise alone, with the deviations ``mixed``.
+        correlated noise alone.
+    mixed : tuple of float
+        Where what channels share is known before `turned`: the deviations of its mixes, or without a turn of channels.
     stabiliser : Stabiliser or None
         What makes the noise Gaussian with σ = 1, and back.
     reach : int
@@ -82,6 +87,7 @@ class FittedNoise:
     still: np.ndarray | None = None
     uneven: bool = False
     bands: np.ndarray | None = None
+    power: np.ndarray | None = None
     turn: Turn | None = None
     mixed: tuple[float, ...] = ()
     stabiliser: Stabiliser | None = None
@@ -132,6 +138,14 @@ class FittedNoise:
         """Return this noise with a part of its σ, for a filter that removes enough by that."""
         return replace(self, sigma=tuple(factor * sigma for sigma in self.sigma))
 
+    def coarseness(self, patch: tuple[int, int]) -> float:
+        """Return by how much distances of patches (rows, columns) scatter more than those of white noise do."""
+        if self.power is None:
+            return 1.0
+        from .spectrum import coarseness
+
+        return math.sqrt(coarseness(self.power, patch))
+
     def mapped(self, square: np.ndarray, dtype: np.dtype) -> FittedNoise:
         """Return this noise with a map of the variance (1 or C, Z, Y, X) in the image's units squared.
 
@@ -179,6 +193,15 @@ class FittedNoise:
             result = self.turn.channels(result, planes)
         return result if self.stabiliser is None else self.stabiliser.inverse(result)
 
+    @property
+    def known(self) -> bool:
+        """Whether what the channels share is known already."""
+        return self.bands is not None or bool(self.mixed)
+
+    def noisy(self, planes: np.ndarray) -> list[int]:
+        """Return the channels (C, Z, Y, X) that vary and have noise."""
+        return [c for c, plane in enumerate(planes) if self.sigma[c] > 0 and 0 < _span(plane) < math.inf]
+
     def turned(self, planes: np.ndarray) -> FittedNoise:
         """Return this noise with channels turned where they share noise, and without those that are constant.
 
@@ -190,7 +213,7 @@ class FittedNoise:
             planes = self.stabiliser.forward(planes)
         ranges = [_span(plane) for plane in planes]
         live = [c for c, span in enumerate(ranges) if 0 < span < math.inf]
-        noisy = [c for c in live if self.sigma[c] > (0 if self.bands is not None else FAINT * ranges[c])]
+        noisy = [c for c in live if self.sigma[c] > (0 if self.known else FAINT * ranges[c])]
         if not noisy or any(len(values) > 1 for values in self.model.maps.values()):
             return self
         turn, power = self._turn(planes if len(noisy) == len(planes) else planes[noisy], [self.sigma[c] for c in noisy])
@@ -205,7 +228,7 @@ class FittedNoise:
 
     def _turn(self, planes: np.ndarray, sigma: list[float]) -> tuple[Turn | None, np.ndarray]:
         """Return the turn of channels with noise, and the variance of its mixes; None where they share little."""
-        if self.bands is not None:
+        if self.known:
             return self.turn, np.square(self.mixed)
         if not 1 < len(planes) <= MOST_TURNED or _partly(planes):  # a mix would miss what any of its channels misses
             return None, np.empty(0)

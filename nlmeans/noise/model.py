@@ -107,13 +107,14 @@ class NoiseModel:
         return hash((type(self), *(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)))
 
     def __repr__(self) -> str:
-        def short(value: Any) -> str:
-            if not isinstance(value, np.ndarray):
-                return repr(value)
-            return f"<map of {' x '.join(map(str, value.shape))}, {value.min():.4g} to {value.max():.4g}>"
-
-        values = (f"{field.name}={short(getattr(self, field.name))}" for field in fields(self))
+        values = (f"{field.name}={self._said(field.name)}" for field in fields(self))
         return f"{type(self).__name__}({', '.join(values)})"
+
+    def _said(self, name: str) -> str:
+        value = getattr(self, name)
+        if not isinstance(value, np.ndarray):
+            return repr(value)
+        return f"<map of {' x '.join(map(str, value.shape))}, {value.min():.4g} to {value.max():.4g}>"
 
     @property
     def text(self) -> str:

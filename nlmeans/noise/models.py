@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,10 +20,14 @@ from .camera import Camera, shown
 from .fitted import FittedNoise
 from .model import NoiseModel
 from .numbers import numbers, root_mean_square
-from .patches import Evidence
+from .patches import Evidence, cosines
 from .photons import PoissonGaussian
+from .shared import turn_of
+from .spectrum import Spectrum, bands_of, check_sample, spectrum_of, white
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from .._typing import Array, Numbers
 
 __all__ = ["Camera", "Gaussian", "PoissonGaussian", "Rician"]
@@ -45,18 +49,34 @@ class Gaussian(NoiseModel):
     ----------
     sigma : float, sequence of float or ndarray, optional
         Standard deviation in the image's units, at least 0: one number, a sequence with one a channel, or an array of
-        two or more dimensions, a map with one a pixel. Estimated from the image by default.
+        two or more dimensions, a map with one a pixel. By default that of the spectrum or the covariance, or without
+        these estimated from the image.
+    psd : array_like, shape (Y, X) or (C, Y, X), optional
+        Power spectrum of noise that is not white, at the frequencies of `numpy.fft.fft2`, whatever the image's sides:
+        the mean of ``abs(fft2(noise))**2 / noise.size``. Its mean is the variance, unless ``sigma`` is given. Frames
+        of a video and slices of a volume have noise of their own.
+    covariance : array_like, shape (C, C) or (C, C, rows, columns), optional
+        In place of a spectrum: the covariance of channels, or of channels and of pixels by how far they lie apart, with
+        lag 0 in the middle of odd sides; (1, 1, rows, columns) is an autocovariance for any number of independent
+        channels. `measured` takes both from a sample of pure noise.
 
     Raises
     ------
     TypeError
         For what is no number.
     ValueError
-        For a number that is negative or not finite. Whether a map fits the image is checked where both are known.
+        For a number that is negative or not finite, a psd that is negative somewhere, or a covariance that is not
+        symmetric and positive semidefinite. Whether a map, or channels, fit the image is checked where both are known.
 
     See Also
     --------
     nlmeans.estimate_sigma : the estimate.
+
+    Notes
+    -----
+    With a spectrum, distances of patches scatter more than in white noise and strengths follow that; Wiener steps take
+    the power in each of their coefficients; channels that share noise are turned until they share none; and method
+    "ridge" parts the image into bands of similar power, and takes into account what the patches of a group share.
 
     Examples
     --------
@@ -65,17 +85,93 @@ class Gaussian(NoiseModel):
     Gaussian(sigma=10.0)
     >>> Gaussian([5, 10, 5])
     Gaussian(sigma=(5.0, 10.0, 5.0))
+
+    Two channels that share half of their noise:
+
+    >>> Gaussian(covariance=[[25, 50], [50, 400]]).sigma
+    (5.0, 20.0)
     """
 
     name: ClassVar[str] = "gaussian"
     sigma: Any = None  # None, a float, a tuple or a map, as given
+    psd: InitVar[Any] = None
+    covariance: InitVar[Any] = None
+    spectrum: Spectrum | None = None  # what either of them says
 
     if TYPE_CHECKING:
 
-        def __init__(self, sigma: Numbers | Array | None = None) -> None: ...
+        def __init__(
+            self,
+            sigma: Numbers | Array | None = None,
+            psd: npt.ArrayLike | None = None,
+            covariance: npt.ArrayLike | None = None,
+            spectrum: Spectrum | None = None,
+        ) -> None: ...
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, psd: Any, covariance: Any) -> None:
         object.__setattr__(self, "sigma", numbers(self.sigma, "sigma", maps=True))
+        if given := {"psd": psd, "covariance": covariance, "spectrum": self.spectrum}.items():
+            spectrum = spectrum_of({name: value for name, value in given if value is not None})
+            object.__setattr__(self, "spectrum", spectrum)
+            if self.sigma is None and spectrum is not None:
+                own = spectrum.sigma
+                object.__setattr__(self, "sigma", own if len(own) > 1 else own[0])
+
+    @classmethod
+    def measured(
+        cls,
+        sample: npt.ArrayLike,
+        sigma: Numbers | Array | None = None,
+        *,
+        axes: str | None = None,
+        channel_axis: int | None = None,
+    ) -> Gaussian:
+        """Return the noise that a sample of nothing else shows, such as a dark frame, or the difference of two frames.
+
+        Parameters
+        ----------
+        sample : array_like
+            Pure noise, with or without a constant: of the image's channels, at least 16 × 16 pixels. The larger, and
+            the more frames it has, the better.
+        sigma : float, sequence of float or ndarray, optional
+            As for `Gaussian`: where the image's noise is as the sample's, but stronger or weaker. Of the difference of
+            two frames, the sample's is √2 times that of one.
+        axes, channel_axis
+            Of the sample, as for `nlmeans.denoise`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a sample that is too small, constant or not finite, and for axes as `nlmeans.denoise`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlmeans.noise import Gaussian
+        >>> white = np.random.default_rng(0).normal(0, 10, (257, 256))
+        >>> noise = Gaussian.measured((white[1:] + white[:-1]) / 2)
+        >>> round(noise.sigma), noise.spectrum
+        (7, <1 channel, 128 x 128 frequencies>)
+        """
+        array = _checks.image(sample)
+        planes = _checks.layout(array, axes, channel_axis).planes(array).astype(np.float64)
+        planes = np.concatenate(list(planes), axis=1)
+        check_sample(planes)
+        return cls(sigma, spectrum=Spectrum.of_sample(planes))
+
+    @property
+    def complete(self) -> bool:
+        """Whether σ is there."""
+        return self.sigma is not None
+
+    def __repr__(self) -> str:
+        return f"Gaussian(sigma={self._said('sigma')})" if self.spectrum is None else super().__repr__()
+
+    @property
+    def text(self) -> str:
+        """The model with its numbers, short."""
+        text = super().text
+        return text.partition(", spectrum")[0] + ("" if self.spectrum is None else ", correlated as given")
 
     @property
     def largest(self) -> float | None:
@@ -84,15 +180,38 @@ class Gaussian(NoiseModel):
 
     def even(self) -> Gaussian:
         """Return the model with the root of a map's mean square, one a channel, in its place."""
-        return Gaussian(root_mean_square(self.sigma)) if self.maps else self
+        return replace(self, sigma=root_mean_square(self.sigma)) if self.maps else self
+
+    def check(self, planes: np.ndarray) -> None:
+        """Refuse an image that has other channels than the covariance."""
+        if self.spectrum is not None:
+            self.spectrum.check(len(planes))
 
     def given(self, planes: np.ndarray) -> FittedNoise:
         """Return noise that needs no stabiliser."""
         if isinstance(self.sigma, float):
-            return FittedNoise(self, (self.sigma,) * len(planes))
+            return self._correlated(FittedNoise(self, (self.sigma,) * len(planes)), planes)
         sigma = root_mean_square(self.sigma) if self.maps else self.sigma
         each = sigma if isinstance(sigma, tuple) and len(sigma) == len(planes) else np.broadcast_to(sigma, len(planes))
-        return FittedNoise(self, tuple(float(s) for s in each))
+        return self._correlated(FittedNoise(self, tuple(float(s) for s in each)), planes)
+
+    def _correlated(self, noise: FittedNoise, planes: np.ndarray) -> FittedNoise:
+        """Return noise with what the spectrum says of the planes (C, Z, Y, X) that have any."""
+        noisy = noise.noisy(planes) if self.spectrum is not None else []
+        if not noisy or self.spectrum is None:
+            return noise
+        own, sigma = self.spectrum.of(noisy), np.asarray([noise.sigma[c] for c in noisy])
+        turned = turn_of(own.shared(len(noisy)), sigma, planes[noisy], least=0.0)
+        if turned is None:
+            basis, power = cosines(len(noisy)), own.mixed(np.eye(len(noisy)))
+            noise = replace(noise, mixed=tuple(sigma.tolist()))
+            return noise if white(power) else replace(noise, bands=bands_of(own.mixed(basis)), power=power)
+        turn, variance = turned
+        each = (turn.forward * sigma)[variance > 0]  # of channels over their sigma
+        power = own.mixed(each)
+        power /= power.mean(axis=(1, 2), keepdims=True)
+        noise = replace(noise, turn=turn, mixed=tuple(np.sqrt(variance).tolist()))
+        return noise if white(power) else replace(noise, bands=bands_of(power), power=power)
 
     def placed(
         self, noise: FittedNoise, maps: Mapping[str, np.ndarray], planes: np.ndarray

@@ -139,10 +139,12 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     return np.where((shared >= chance) | (shared > 1 - NONE), np.where(opposite > 0, -shared, shared), 0.0)
 
 
-def turn_of(shared: np.ndarray, sigma: np.ndarray, planes: np.ndarray) -> tuple[Turn, np.ndarray] | None:
+def turn_of(
+    shared: np.ndarray, sigma: np.ndarray, planes: np.ndarray, least: float = LEAST
+) -> tuple[Turn, np.ndarray] | None:
     """Return the turn for noise of a correlation (C, C), and the variance of its mixes; None if little is shared."""
     count = len(shared)
-    if count < 2 or np.abs(shared[~np.eye(count, dtype=bool)]).max() < LEAST:
+    if count < 2 or not np.abs(shared[~np.eye(count, dtype=bool)]).max() > max(least - ROUNDING, ROUNDING):
         return None
     power, vectors = np.linalg.eigh(shared)
     vectors = np.round(vectors, 12)[:, ::-1]

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from .model import NoiseModel
-from .models import MODELS, Auto
+from .models import MODELS, Auto, Gaussian
+
+SPECTRA = ("psd", "covariance", "sample")
+"""What names the file of a spectrum, the last one that of a picture of noise."""
 
 
 def parse(text: str) -> NoiseModel | str:
     """Return the model that a text names, or "auto", as `denoise` takes it.
 
-    A map is the name of its file; ``variance`` is short for the square of ``sigma``, as calibrations have it.
+    A map is the name of its file; ``variance`` is short for the square of ``sigma``, as calibrations have it. A
+    spectrum is that of a file of its ``psd``, its ``covariance``, or a ``sample`` of pure noise.
 
     Raises
     ------
@@ -30,7 +34,7 @@ def parse(text: str) -> NoiseModel | str:
         raise ValueError(
             f"must be auto, {', '.join(MODELS)}, or one with numbers such as poisson:gain=2.5,sigma=3; got {text!r}"
         )
-    names = [field.name for field in fields(MODELS[name])]
+    names = [each for field in fields(MODELS[name]) for each in (SPECTRA if field.name == "spectrum" else (field.name,))]
     given: dict[str, list[Any]] = {}
     for part in rest.split(",") if colon else ():
         key, equals, number = part.rpartition("=")
@@ -48,9 +52,14 @@ def parse(text: str) -> NoiseModel | str:
         if variance.min() < 0:
             raise ValueError(f"must have a variance of at least 0 everywhere; got {variance.min():g}")
         values["sigma"] = np.sqrt(variance) if variance.ndim else math.sqrt(variance)
+    sample = values.pop(SPECTRA[-1], None) if SPECTRA[-1] in names else None
     if unknown := [key for key in values if key not in names]:
         raise ValueError(f"{name} has {', '.join(names)}; got {unknown[0]!r}")
-    return MODELS[name](**values)
+    if sample is None:
+        return MODELS[name](**values)
+    if twice := [key for key in SPECTRA if key in values]:
+        raise ValueError(f"must give {twice[0]} or sample, not both; got {text!r}")
+    return Gaussian.measured(sample.pixels, axes=sample.axes, **values)
 
 
 def _number_or_map(text: str, key: str) -> Any:
@@ -62,7 +71,10 @@ def _number_or_map(text: str, key: str) -> Any:
             raise ValueError(f"must be a model with numbers for {key}; got {text!r}, no file of a map either") from None
         from .. import formats
 
-        return formats.read(Path(text)).pixels
+        picture = formats.read(Path(text))
+        return picture if key == SPECTRA[-1] else picture.pixels
+    if key in SPECTRA:
+        raise ValueError(f"must name a file for {key}; got {text!r}")
     if not math.isfinite(number):
         raise ValueError(f"must be finite; got {text!r}")
     return number

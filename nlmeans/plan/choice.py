@@ -62,11 +62,14 @@ def averaging(
         capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
         share = step.wiener if not alone or options.wiener else 0.0
         strength = step.strength
+        patch = options.patch_radius or patch
         if isinstance(options.strength, float):
             strength *= options.strength / first
+        elif k == 0 and not guided:
+            strength *= noise.coarseness((2 * patch[-2] + 1, 2 * patch[-1] + 1))
         passes.append(
             Pass(
-                patch_radius=options.patch_radius or patch,
+                patch_radius=patch,
                 search_radius=reach,
                 strength=strength,
                 aggregation=options.aggregation or ("pixel" if alone else step.aggregation),

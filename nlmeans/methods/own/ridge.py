@@ -18,12 +18,13 @@ from ...plan.choice import averaging, noise_ratio, space_of
 from ...plan.defaults import Quality
 from ...plan.options import Options
 from ..average import average
-from ..combine import combine, in_image_units
+from ..combine import WINDOW, combine, in_image_units
 from ..method import Method
 from ..recipe import Recipe
 from ..region import Outcome, Region
 from ..sample import Sample
 from ..scale import Scale
+from ..split import REACH
 from . import nlm
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ PROCESSED = 0.9
 """Part of the σ of processed noise that is removed."""
 CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
+SPREAD = (11, 24)
+"""The first step of noise of a known spectrum: the side of a patch and the size of a group."""
 PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
 """Quality of non-local means as pilot of the second step."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
@@ -97,14 +100,20 @@ class RidgePlan(AveragingPlan):
         The steps.
     grouped : bool
         Whether groups have their own variance, so that the noise of the first step depends on the pilot too.
+    split : bool
+        Whether the image is parted by the noise's spectrum, and the second step followed by a Wiener step.
     """
 
     ridge: RidgeSpec
     grouped: bool = False
+    split: bool = False
 
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x)."""
         pilot = super().reach(missing)
+        if self.split:
+            steps = self.steps_halo(missing)
+            return total([pilot, steps]) if missing else steps
         first, second = (farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
         if missing or self.grouped:  # averages fill holes, and give the variance
             return total([pilot, first, second])
@@ -112,8 +121,9 @@ class RidgePlan(AveragingPlan):
         return total([(z, y, x), second])
 
     def steps_halo(self, missing: bool = False) -> Radii:
-        """Return the halo of the two steps alone."""
-        return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)])
+        """Return the halo of the two steps alone, with what is before and after them."""
+        beyond = [(0, REACH, REACH), WINDOW] if self.split else []
+        return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)] + beyond)
 
 
 class Ridge(Method):
@@ -128,11 +138,11 @@ class Ridge(Method):
         if sample.noise.model.processed:
             sample = replace(sample, noise=sample.noise.weaker(PROCESSED))
         judged, noise = sample.judged, sample.noise
-        pilot = averaging(
-            judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
-        )
+        split = noise.power is not None
+        quality = "fast" if split else PILOT[options.quality]
+        pilot = averaging(judged, options, noise, sample.sides, quality, notes=sample.notes, peak=sample.peak)
         spec = _steps(judged, noise, options, sample.sides)
-        scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
+        scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated, _farthest(spec))
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
         own = {field.name: getattr(pilot, field.name) for field in fields(pilot)} | {
@@ -141,7 +151,7 @@ class Ridge(Method):
             "details": _rows(spec, options.layout),
             "notes": (*pilot.notes, *scale.notes),
         }
-        plan = RidgePlan(**own, ridge=spec, grouped=noise.grouped)
+        plan = RidgePlan(**own, ridge=spec, grouped=noise.grouped, split=split)
         return sample.recipe(self, plan, scale)
 
     def run(
@@ -153,7 +163,10 @@ class Ridge(Method):
             return nlm.METHOD.run(region, recipe, threads=threads, progress=progress)
         near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
-        averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
+        if plan.split and not region.missing:  # no other pilot than the first step is any use
+            averages = near.of(planes)
+        else:
+            averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
             planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)
@@ -187,9 +200,17 @@ def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radi
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
         return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
 
+    if noise.power is not None:
+        row = replace(row, first=SPREAD, share=0.0)
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
     return RidgeSpec(first, second, row.share, CORRELATED)
+
+
+def _farthest(spec: RidgeSpec) -> tuple[int, int]:
+    """Return how many rows and columns the patches of a group lie apart at most."""
+    rows, columns = (2 * max(step.search_radius[axis] for step in (spec.first, spec.second)) for axis in (1, 2))
+    return rows, columns
 
 
 def _three(numbers: list[int], absent: int = 1) -> tuple[int, int, int]:
