@@ -11,14 +11,16 @@ import numpy as np
 from ..._axes import Layout
 from ..._progress import Progress, shares_of
 from ...groups.spec import GroupSpec, RidgeSpec
+from ...motion import FARTHEST, REACH
 from ...pairwise.spec import Radii
 from ...pairwise.tiles import moved
 from ...plan.averaging import AveragingPlan, farther, total
 from ...plan.choice import averaging, noise_ratio, space_of
 from ...plan.defaults import Quality
 from ...plan.options import Options
-from ..average import average
+from ..average import average, motion_in
 from ..combine import combine, in_image_units
+from ..following import follows
 from ..method import Method
 from ..recipe import Recipe
 from ..region import Outcome, Region
@@ -102,10 +104,17 @@ class RidgePlan(AveragingPlan):
     ridge: RidgeSpec
     grouped: bool = False
 
+    @property
+    def frames(self) -> int:
+        """How many frames before and after each one are compared with it."""
+        return max(super().frames, self.ridge.first.search_radius[0], self.ridge.second.search_radius[0])
+
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x)."""
         pilot = super().reach(missing)
         first, second = (farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
+        if self.motion:
+            first = total([first, (0, REACH - FARTHEST, REACH - FARTHEST)])
         if missing or self.grouped:  # averages fill holes, and give the variance
             return total([pilot, first, second])
         z, y, x = map(max, pilot, first)
@@ -120,7 +129,7 @@ class Ridge(Method):
     """Similar patches are replaced by the linear combinations of them with the least expected error."""
 
     name = "ridge"
-    options = frozenset({"spacing"})
+    options = frozenset({"motion", "spacing"})
     plan = RidgePlan
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
@@ -129,9 +138,10 @@ class Ridge(Method):
             sample = replace(sample, noise=sample.noise.weaker(PROCESSED))
         judged, noise = sample.judged, sample.noise
         pilot = averaging(
-            judged, options, noise, sample.sides, PILOT[options.quality], notes=sample.notes, peak=sample.peak
-        )
-        spec = _steps(judged, noise, options, sample.sides)
+            judged, options, noise, sample.sides, PILOT[options.quality],
+            notes=sample.notes, peak=sample.peak, motion=follows(sample, options),
+        )  # fmt: skip
+        spec = _steps(judged, noise, options, sample.sides, pilot.motion)
         scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated)
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
@@ -153,13 +163,17 @@ class Ridge(Method):
             return nlm.METHOD.run(region, recipe, threads=threads, progress=progress)
         near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
-        averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
+        motion = motion_in(planes, plan, noise, region.origin, threads) if plan.motion else None
+        averages, _ = average(
+            planes, plan, noise,
+            threads=threads, progress=first, origin=region.origin, region=near, motion=motion,
+        )  # fmt: skip
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
             planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)
         averages = combine(
             planes, averages, plan.ridge, noise, scale, origin=moved(region.origin, near.origin), sides=region.sides,
-            region=core.moved(near.origin), threads=threads, progress=steps,
+            region=core.moved(near.origin), motion=motion, threads=threads, progress=steps,
         )  # fmt: skip
         averages = noise.restore(averages, core.of(region.measured))
         if any(noise.sigma):
@@ -167,7 +181,7 @@ class Ridge(Method):
         return Outcome(averages)
 
 
-def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
+def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii, motion: bool) -> RidgeSpec:
     """Choose both steps by the tables."""
     ratio, effort = noise_ratio(planes, noise.sigma), EFFORT[options.quality]
     rows = GREY if len(noise.sigma) == 1 else COLOUR
@@ -185,7 +199,8 @@ def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radi
             finest = min(spacing)
             search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
-        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
+        farthest = FARTHEST if motion else 0
+        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse, farthest).within(whole)
 
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
