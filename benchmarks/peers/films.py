@@ -11,6 +11,7 @@ from .away import Away, PlainAway
 from .clips import BM3DCPU_UNIT, H_ISPC, PlainInClips, filtered
 from .stills import graphed, nlmeans, strength
 
+
 def nlm_ispc(source: Any, sigma: float, d: int, a: int, s: int) -> Any:
     """Return non-local means over ``d`` frames before and after."""
     return source.nlm_ispc.NLMeans(d=d, a=a, s=s, h=H_ISPC * sigma, wref=1.0)

@@ -1,7 +1,7 @@
 """Video that moves, beside others' filters: ``python -m benchmarks motion --data DIR --out FILE``.
 
-A clip of DAVIS and pans over pictures of Kodak24 with standard noise, σ known: by whole pixels, and at half of the size,
-so that pans go by halves of pixels. PSNR is that of all frames, of 8 bits' range; seconds are those of one call.
+A clip of DAVIS and pans over pictures of Kodak24 with standard noise, σ known: by whole pixels, and at half the size by
+halves of pixels. PSNR is that of all frames, of 8 bits' range; seconds are those of one call.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="threads of each")
     parser.add_argument("--sigmas", type=float, nargs="+", default=SIGMAS, help="standard deviations of the noise")
     parser.add_argument("--only", default="", help="clips whose names hold this")
+    parser.add_argument("--without", nargs="*", default=(), help="methods whose names begin so")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args(arguments)
     record = []
@@ -102,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
         for sigma in options.sigmas if options.only in name else ():
             noisy = (clean + np.random.default_rng(0).normal(0, sigma, clean.shape)).astype(np.float32)
             for method, call in methods(noisy, sigma, options.threads):
+                if method.startswith(tuple(options.without)):
+                    continue
                 try:
                     answer, reading = call()
                 except Exception as error:

@@ -47,7 +47,10 @@ class Moving:
         def run(frame: int, part: Tile, threads: int) -> np.ndarray:
             others = range(max(frame - reach[0], 0), min(frame + reach[0] + 1, length))
             laid, place = self._laying(frame, others, part.grown(reach, values.shape[1:])), frame - others[0]
-            near, own = laid(values), None if shares is None else np.empty((2, len(others), *values.shape[2:]), values.dtype)
+            near, own = (
+                laid(values),
+                None if shares is None else np.empty((2, len(others), *values.shape[2:]), values.dtype),
+            )
             result = pairwise_average(
                 near if features is values else laid(features), near, spec,
                 variance=None if variance is None else laid(variance), shares=own,

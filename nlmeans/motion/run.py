@@ -46,7 +46,8 @@ class Motion:
         """Return the displacements from the frames and of the tiles that a part meets, counted from ``origin``."""
         z, y, x = (first - own for first, own in zip(origin, self.origin, strict=True))
         (top, bottom), (left, right) = (
-            ((step + first) // TILE, math.ceil((step + last) / TILE)) for step, (first, last) in ((y, here.y), (x, here.x))
+            ((step + first) // TILE, math.ceil((step + last) / TILE))
+            for step, (first, last) in ((y, here.y), (x, here.x))
         )
         return self.shifts[:, z + here.z[0] : z + here.z[1], top:bottom, left:right]
 

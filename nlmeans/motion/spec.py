@@ -56,7 +56,5 @@ def first_cell(origin: Radii) -> tuple[int, int]:
 
 def cells(origin: Radii, sides: Radii) -> tuple[int, int]:
     """Return how many rows and columns of cells a piece meets."""
-    y, x = (
-        math.ceil((start + side) / CELL) - start // CELL for start, side in zip(origin[1:], sides[1:], strict=True)
-    )
+    y, x = (math.ceil((start + side) / CELL) - start // CELL for start, side in zip(origin[1:], sides[1:], strict=True))
     return y, x

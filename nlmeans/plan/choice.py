@@ -90,7 +90,7 @@ def averaging(
         bias=options.bias,
         guide_noise=guide_noise,
         centre=options.centre or "max",
-        seconds=_seconds(passes, math.prod(sides), len(planes)),
+        seconds=_seconds(passes, math.prod(sides), len(planes), motion),
         notes=(*noise.notes, *[CAPPED] * capped, *notes),
         peak=peak,
         spread=_spread(planes, noise.sigma),
@@ -177,9 +177,10 @@ def _level(sigma: tuple[float, ...]) -> float:
     return min((s for s in sigma if s > 0), default=1.0)
 
 
-def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:
+def _seconds(passes: list[Pass], pixels: int, channels: int, motion: bool) -> float:
     def pairs(step: Pass) -> float:
         window = math.prod(2 * r + 1 for r in step.search_radius)
-        return pixels * min(window, pixels) / 2 * (PATCHWISE if step.aggregation == "patch" else 1)
+        own = window / (2 * step.search_radius[0] + 1) if motion else window  # pairs within it serve both ends
+        return pixels * min(window - own / 2, pixels / 2) * (PATCHWISE if step.aggregation == "patch" else 1)
 
     return sum(pairs(step) for step in passes) * (0.6 + 0.4 * channels) / PAIRS

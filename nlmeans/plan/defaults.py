@@ -92,7 +92,7 @@ VOLUME = (  # tuned on one T1 brain
 )
 VIDEO = (2, 7, 7)
 """Search radii of a video: more frames gain nothing, and fewer pixels of each are enough."""
-MOVING = (2, 5, 5)
+MOVING = (2, 4, 4)
 """The same where the window follows what moves."""
 PREVIEW = Averaging(3, 2, 0.80, end=END)
 """The pass of quality "preview", for any noise: the window is small, the patch costs nothing within a plane. Tuned on

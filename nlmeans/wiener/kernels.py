@@ -208,7 +208,7 @@ def fold_forward(sums, at, count):
 
 @row
 def divide_row(sums, at, spread, first, plane, deep, width):
-    """Divide a row's sums by the weights of all windows that hold it, of ``deep`` slices, the first in row ``first``."""
+    """Divide a row's sums by the weights of all windows that hold it, from row ``first`` of ``deep`` slices on."""
     for t in range(width):
         total = load(spread, first + t)
         for r in range(1, SIDE):

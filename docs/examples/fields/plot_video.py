@@ -65,9 +65,9 @@ for name, image in {
     print(f"{name:29}{psnr(image):6.2f} dB{np.diff(image - truth, axis=0).std():10.2f}")
 
 # %%
-# A window that stays where it was finds little in a frame that has moved on by ten pixels. One that goes along finds the
-# same pixels again, and the Wiener step the same frequencies. Beside the coin, where tiles move this way and that, there
-# is no ghost: a displacement only says where to look, and patches decide what is alike.
+# A window that stays where it was finds little in a frame that has moved on by ten pixels. One that goes along finds
+# the same pixels again, and the Wiener step the same frequencies. Beside the coin, where tiles move this way and that,
+# there is no ghost: a displacement only says where to look, and patches decide what is alike.
 
 middle = 4
 fig, axes = plt.subplots(1, 4, figsize=(10, 2.9), layout="constrained")

@@ -32,8 +32,8 @@ class NonLocalMeans(Method):
     name = "nlm"
     options = frozenset(
         {
-            "aggregation", "bias", "centre", "guide", "guide_sigma", "maps", "motion", "passes", "patch_radius", "search_radius",
-            "spacing", "strength", "wiener",
+            "aggregation", "bias", "centre", "guide", "guide_sigma", "maps", "motion", "passes", "patch_radius",
+            "search_radius", "spacing", "strength", "wiener",
         }
     )  # fmt: skip
     qualities = get_args(Quality)

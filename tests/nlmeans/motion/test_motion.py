@@ -65,7 +65,11 @@ def test_a_part_has_the_motion_of_the_whole(origin):
     z, y, x = origin
     part = np.ascontiguousarray(video[:, z:, y:, x:])
     ref, comp = motion_of(video, [0.1], 1), motion_of(part, [0.1], 1, origin=origin)
-    here = Tile((1, 2 if z else 3), (REACH, 330 - y), (REACH, 330 - x)) if z == 0 else Tile((0, 2), (REACH, 200), (REACH, 200))
+    here = (
+        Tile((1, 2 if z else 3), (REACH, 330 - y), (REACH, 330 - x))
+        if z == 0
+        else Tile((0, 2), (REACH, 200), (REACH, 200))
+    )
     inside = here.moved((-z, -y, -x))
     whole = ref.part(inside, (0, 0, 0))
     found = comp.part(here, origin)
@@ -87,9 +91,7 @@ def test_followed_frames_equal_naive(seed, corner):
     whole = Tile((0, 3), (0, 50), (0, 70))
     np.testing.assert_array_equal(motion.followed(video, 1, range(3), whole, (0, 0, 0)), ref)
     around = Tile((0, 3), (corner[0], 50), (corner[1], 70))
-    np.testing.assert_array_equal(
-        around.of(motion.followed(video, 1, range(3), around, (0, 0, 0))), around.of(ref)
-    )
+    np.testing.assert_array_equal(around.of(motion.followed(video, 1, range(3), around, (0, 0, 0))), around.of(ref))
 
 
 def test_missing_pixels_move_with_those_around():

@@ -84,7 +84,7 @@ def test_following_beats_a_still_window_and_single_frames(method):
     assert error(followed) < 0.8 * min(error(still), error(single))
     plan = nlmeans.plan(MOVING, 20, axes="TYX", method=method)
     assert plan.motion
-    assert plan.search_radius == (2, 5, 5)
+    assert plan.search_radius == (2, 4, 4)
     assert "motion" in str(plan)
     assert "35 pixels" in str(plan)
     assert plan.halo[1] > nlmeans.plan(MOVING, 20, axes="TYX", method=method, motion=False).halo[1] + FARTHEST
