@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         aggregation: Aggregation
         passes: Literal[1]
         wiener: bool
+        motion: bool
 
 
 __all__ = [
@@ -378,7 +379,7 @@ def _arguments(
     """Return all arguments of `nlmeans.denoise` that determine the weights, so that no default does."""
     return {
         "strength": strength, "patch_radius": patch_radius, "search_radius": search_radius, "bias": bias,
-        "centre": centre, "aggregation": aggregation, "passes": 1, "wiener": False,
+        "centre": centre, "aggregation": aggregation, "passes": 1, "wiener": False, "motion": False,
     }  # fmt: skip
 
 

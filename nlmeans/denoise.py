@@ -86,6 +86,7 @@ def denoise(
     aggregation: Aggregation | None = None,
     passes: Literal[1, 2] | None = None,
     wiener: bool | None = None,
+    motion: bool | None = None,
     nodata: float | None = None,
     padding: bool | None = None,
     outliers: Literal["keep", "fill"] | None = None,
@@ -173,6 +174,10 @@ def denoise(
         How many times to average, the second time with weights from the first result.
     wiener : bool, optional
         Whether a Wiener step follows each pass; by default ``quality`` decides.
+    motion : bool, optional
+        Whether the windows of a video (axis T) follow what moves: tiles of 16 × 16 pixels are looked for in the
+        neighbouring frames, up to 35 pixels away, and the windows there lie around what is found. By default where a
+        sample of the frames shows motion; a video without is then denoised as with False.
     nodata : float, optional
         A value that stands for "no data", such as -9999: its pixels contribute to no other and stay as they are.
     padding : bool, optional

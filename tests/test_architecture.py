@@ -15,7 +15,7 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"_checks", "datasets", "simd"},
     {"_companions", "_containers", "convert", "pairwise"},
     {"formats", "groups", "pixels", "wiener"},
-    {"io", "noise"},
+    {"io", "motion", "noise"},
     {"plan"},
     {"methods"},
     {"extend", "large"},
@@ -36,7 +36,7 @@ STOREYS = [  # of nonlocal_block
     {"nonlocal_block"},
     {"maps", "train"},
 ]
-ENGINES = {"pairwise", "wiener", "groups"}
+ENGINES = {"pairwise", "wiener", "groups", "motion"}
 DOORS = {"nlmeans"} | {f"nlmeans.{name}" for name in ("datasets", "extend", "formats", "noise", "pairwise", "show")}
 """What `nonlocal_block` may import of `nlmeans`."""
 PUBLIC = {"nlmeans"} | {f"nlmeans.{name}" for name in ("extend", "io", "large", "noise")}

@@ -42,7 +42,7 @@ def groups(table: Sequence[ridge.Row]) -> list[Row]:
 
 
 def pair(numbers: Sequence[object]) -> str:
-    """Return two numbers as one entry."""
+    """Return numbers as one entry."""
     return ", ".join(map(str, numbers))
 
 
@@ -59,12 +59,12 @@ def options() -> list[Row]:
 
 def fixed() -> list[Row]:
     """Return what does not depend on the noise."""
-    z, y, x = defaults.VIDEO
     return [
         ("what", "value"),
         ("quality", OPTIONS["quality"].default),
         ('quality "preview": patch radius, search radius, strength', pair(shown(defaults.PREVIEW))),
-        ("search radii of a video (T, Y, X)", f"{z}, {y}, {x}"),
+        ("search radii of a video (T, Y, X)", pair(defaults.VIDEO)),
+        ("the same where they follow motion", pair(defaults.MOVING)),
         ("a weight below this is 0", f"2⁻¹² = {2.0**defaults.END:.2g}"),
     ]
 

@@ -111,6 +111,14 @@ def real(value: Any, name: str, least: float = -math.inf) -> float:
     return number
 
 
+def motion(value: Any, name: str, layout: Layout | None) -> bool | None:
+    """Return whether to follow motion, for which frames are compared along T."""
+    follow = flag(value, name)
+    if follow and layout is not None and layout.space[0] != "T":
+        raise ValueError(f"{name} can only be followed over T, without Z; got axes {layout.axes!r}")
+    return follow
+
+
 def radii(value: Any, name: str, layout: Layout | None) -> tuple[int, ...]:
     """Return a radius for each spatial axis, or as many as are given where no image is known yet."""
     count = 1 if layout is None else len(layout.space)

@@ -24,17 +24,21 @@ from .kernels_types_match import TOGETHER
 
 
 @row
-def window_starts(z, y, x, rule, starts, lanes):
+def window_starts(z, y, x, rule, shifts, starts, lanes):
     """List the lines of the window in pieces of a vector, where each begins.
+
+    In each slice it lies as far elsewhere as its ``shifts`` (slices, 2) say and the image allows.
 
     Returns how many there are, how many patches begin in a line, and which of all lanes is the middle's own.
     """
     (rz, ry, rx), (z_end, y_end, x_end) = rule.search, rule.ends
     count = own = 0
-    first, last = max(x - rx, 0), min(x + rx, x_end)
+    top, bottom, first, last = max(y - ry, 0), min(y + ry, y_end), max(x - rx, 0), min(x + rx, x_end)
     for z_other in range(max(z - rz, 0), min(z + rz, z_end) + 1):
-        for y_other in range(max(y - ry, 0), min(y + ry, y_end) + 1):
-            line = z_other * rule.slice + y_other * rule.line
+        dy = min(max(shifts[z_other - z + rz, 0], -top), y_end - bottom)
+        dx = min(max(shifts[z_other - z + rz, 1], -first), x_end - last)
+        for y_other in range(top, bottom + 1):
+            line = z_other * rule.slice + (y_other + dy) * rule.line + dx
             if z_other == z and y_other == y:
                 own = count * lanes + x - first  # lanes of a line follow each other
             for x_other in range(first, last + 1, lanes):
@@ -111,7 +115,7 @@ def nearest(scratch, count, size, far, positions):
 
 
 @kernel
-def match_tile(guide, references, rule, scratch, positions, counts, pulse):
+def match_tile(guide, references, shifts, rule, scratch, positions, counts, pulse):
     """Find the group of each reference of a tile, unless stopped."""
     starts, bits, lanes = scratch.starts, scratch.bits, scratch.lanes
     for k in range(references.shape[0]):
@@ -120,7 +124,7 @@ def match_tile(guide, references, rule, scratch, positions, counts, pulse):
         advance(pulse, 1)
         z, y, x = references[k, 0], references[k, 1], references[k, 2]
         at = z * rule.slice + y * rule.line + x
-        count, across, own = window_starts(z, y, x, rule, starts, lanes)
+        count, across, own = window_starts(z, y, x, rule, shifts[k], starts, lanes)
         distances(guide, at, starts, count, rule.offsets, scratch.distances)
         pieces = (across + lanes - 1) // lanes
         for q in range(pieces - 1, count, pieces):  # lanes beyond the end of their line

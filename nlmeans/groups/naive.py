@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -27,16 +28,23 @@ def patch_at(planes: np.ndarray, start: Radii, spec: GroupSpec) -> np.ndarray:
     return planes[:, *(slice(first, first + side) for first, side in zip(start, spec.patch, strict=True))]
 
 
-def match(guide: np.ndarray, start: Radii, spec: GroupSpec) -> list[Radii]:
+def match(guide: np.ndarray, start: Radii, spec: GroupSpec, shifts: np.ndarray | None = None) -> list[Radii]:
     """Return where the patches of a group begin: this one, and those nearest to it.
 
-    Of two that are as near, the first one of the window goes before.
+    Of two that are as near, the first one of the window goes before. ``shifts`` (2 * radius + 1, 2) say how far along
+    (y, x) the window lies elsewhere in the slices around; it stays inside the image.
     """
     ends = [side - patch for side, patch in zip(guide.shape[1:], spec.patch, strict=True)]
     z, y, x = (
         range(max(first - r, 0), min(first + r, end) + 1)
         for first, r, end in zip(start, spec.search_radius, ends, strict=True)
     )
+
+    def line(k: int, axis: int, places: range) -> range:
+        step = 0 if shifts is None else int(shifts[k - start[0] + spec.search_radius[0], axis])
+        step = min(max(step, -places[0]), ends[axis + 1] - places[-1])
+        return range(places.start + step, places.stop + step)
+
     own = patch_at(guide, start, spec)
 
     def distance(other: Radii) -> float:
@@ -44,7 +52,8 @@ def match(guide: np.ndarray, start: Radii, spec: GroupSpec) -> list[Radii]:
             return -1
         return float(np.square(patch_at(guide, other, spec) - own, dtype=np.float64)[:, spec.compared].sum())
 
-    return sorted(((k, m, n) for k in z for m in y for n in x), key=distance)[: spec.size]
+    window = ((k, m, n) for k in z for m in line(k, 0, y) for n in line(k, 1, x))
+    return sorted(window, key=distance)[: spec.size]
 
 
 def combine(
@@ -114,17 +123,18 @@ def step(
     spec: GroupSpec,
     variance: np.ndarray | None = None,
     shared: np.ndarray | None = None,
+    shifts: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Run a step on planes (C, Z, Y, X) whose noise has the ``variance`` (1 or C, Z, Y, X), 1 by default.
 
     Or it is ``shared``: its covariance by lag (C, rows, columns). The guide decides which patches are alike; each
-    channel is estimated on its own.
+    channel is estimated on its own. ``shifts`` is as for `run.Step`.
     """
     spec = spec.within(noisy.shape[1:])
     noise = np.broadcast_to(1.0 if variance is None else variance, noisy.shape)
     total, weights = np.zeros(noisy.shape), np.zeros(noisy.shape)
     for start in references(noisy.shape[1:], spec):
-        group = match(guide, start, spec)
+        group = match(guide, start, spec, None if shifts is None else shifts(np.array([start]))[0])
 
         def columns(planes: np.ndarray, channel: int, group: list[Radii] = group) -> np.ndarray:
             plane = planes[channel : channel + 1].astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from typing import Any
@@ -23,6 +23,7 @@ estimate_tile = named("nlmeans.groups.kernels", "estimate_tile")
 estimate_shared_tile = named("nlmeans.groups.kernels_shared", "estimate_shared_tile")
 match_tile = named("nlmeans.groups.kernels_match", "match_tile")
 
+Shifts = Callable[[np.ndarray], np.ndarray]
 SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
 ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
@@ -79,6 +80,9 @@ class Step:
         Those of that image.
     region : Tile or None
         The pixels that are asked for; groups that reach none of them are left out.
+    shifts : callable or None
+        Returns for the places (n, 3) of patches how far along (y, x) their windows lie elsewhere in the slices around,
+        (n, 2 * radius + 1, 2): whole numbers of at most ``spec.farthest``, and 0 in a patch's own slice.
 
     Raises
     ------
@@ -97,6 +101,7 @@ class Step:
         origin: Radii = (0, 0, 0),
         sides: Radii | None = None,
         region: Tile | None = None,
+        shifts: Shifts | None = None,
     ) -> None:
         dtype, own = noisy.dtype, noisy.shape[1:]
         for name, other in (("guide", guide), ("pilot", pilot), ("variance", variance)):
@@ -127,6 +132,7 @@ class Step:
         self.table = None if shared is None else (self.pixels * _table(shared, spec.search_radius)).astype(dtype)
         self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
+        self.shifts = shifts or self._still
 
     def tiles(self) -> list[list[np.ndarray]]:
         """Return the places (n, 3) of the patches that gather groups, tile by tile, in up to eight turns.
@@ -134,7 +140,7 @@ class Step:
         Tiles of one turn are so far apart that no pixel belongs to groups of two of them: they may run side by side,
         and each pixel's sums come in one order.
         """
-        reach = [2 * r + side for r, side in zip(self.spec.search_radius, self.spec.patch, strict=True)]
+        reach = [2 * r + side for r, side in zip(self.spec.reach, self.spec.patch, strict=True)]
         # a vector is written at a time
         reach[2] += math.ceil(self.spec.patch[2] / self.lanes) * self.lanes - self.spec.patch[2]
         each = [list(_cut(self._starts(axis), max(SIDE, far))) for axis, far in enumerate(reach)]
@@ -150,7 +156,7 @@ class Step:
 
         They go from both ends of the image inwards, until they meet, so that a mirrored image has a mirrored grid.
         """
-        stride, patch, reach = self.spec.stride[axis], self.spec.patch[axis], self.spec.search_radius[axis]
+        stride, patch, reach = self.spec.stride[axis], self.spec.patch[axis], self.spec.reach[axis]
         end = self.sides[axis] - patch
         half = np.arange(0, (end + stride) // 2 + 1, stride)
         starts = np.unique([half, end - half]) - self.origin[axis]
@@ -163,8 +169,13 @@ class Step:
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         with self._scratch() as (window, _):
-            match_tile(self.guide.flat, references, self.rule, window, positions, counts, pulse())
+            shifts = self.shifts(references)
+            match_tile(self.guide.flat, references, shifts, self.rule, window, positions, counts, pulse())
         return positions, counts
+
+    def _still(self, references: np.ndarray) -> np.ndarray:
+        """Return that windows lie around the patches themselves."""
+        return np.zeros((len(references), 2 * self.spec.search_radius[0] + 1, 2), np.intp)
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
@@ -268,6 +279,7 @@ def group_step(
     origin: Radii = (0, 0, 0),
     sides: Radii | None = None,
     region: Tile | None = None,
+    shifts: Shifts | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
@@ -275,7 +287,7 @@ def group_step(
 
     Parameters
     ----------
-    guide, noisy, pilot, spec, variance, shared, origin, sides, region
+    guide, noisy, pilot, spec, variance, shared, origin, sides, region, shifts
         As for `Step`.
     threads, progress
         As for `nlmeans.pairwise.pairwise_average`.
@@ -304,7 +316,7 @@ def group_step(
     >>> bool(group_step(pilot, noisy, pilot, first).std() < pilot.std() < 0.5)
     True
     """
-    step = Step(guide, noisy, pilot, spec, variance, shared, origin, sides, region)
+    step = Step(guide, noisy, pilot, spec, variance, shared, origin, sides, region, shifts)
     turns, terms = step.tiles(), len(noisy) * spec.size**2 * (2 * step.pixels + spec.size) / PRODUCTS
     for tiles, notify in zip(turns, shares_of(progress, [len(tiles) for tiles in turns]), strict=True):
         run_tasks(

@@ -45,6 +45,8 @@ class GroupSpec:
         How far from it the others may begin.
     sparse : bool
         Compare patches by every other pixel of theirs, as the white fields of a chessboard lie, from each corner on.
+    farthest : int
+        How far along y and x the window in another slice may lie from the patch, where it follows motion.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class GroupSpec:
     stride: Radii
     search_radius: Radii
     sparse: bool = False
+    farthest: int = 0
 
     def __post_init__(self) -> None:
         for name, least in (("patch", 1), ("stride", 1), ("search_radius", 0)):
@@ -91,8 +94,14 @@ class GroupSpec:
 
         A pixel lies in patches of groups whose window may be all to one side of it.
         """
-        z, y, x = (2 * r + side - 1 for r, side in zip(self.search_radius, self.patch, strict=True))
+        z, y, x = (2 * r + side - 1 for r, side in zip(self.reach, self.patch, strict=True))
         return z, y, x
+
+    @property
+    def reach(self) -> Radii:
+        """How far from a patch the others of its group may begin."""
+        z, y, x = self.search_radius
+        return z, y + self.farthest, x + self.farthest
 
     @property
     def compared(self) -> np.ndarray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .._progress import Progress, shares_of
+from ..motion import Motion, motion_of
 from ..noise.colour import colour_basis, mix
 from ..noise.fitted import FittedNoise
 from ..pairwise.run import pairwise_average
@@ -18,6 +20,7 @@ from ..pairwise.tiles import Tile, moved, whole
 from ..plan.averaging import GUESS, AveragingPlan, Pass, total
 from ..wiener.run import wiener
 from .keeping import mixed, shares
+from .moving import Moving
 
 
 def average(
@@ -32,11 +35,12 @@ def average(
     origin: Radii = (0, 0, 0),
     region: Tile | None = None,
     missing: bool | None = None,
+    motion: Motion | None = None,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Run a plan on planes (C, Z, Y, X), where NaN marks missing pixels, from ``origin`` on in the image.
 
     Each step computes only what later steps need of the ``region``, by default the whole image. Where it is known
-    whether there is NaN, ``missing`` says so.
+    whether there is NaN, ``missing`` says so, and ``motion`` where what the plan follows goes.
 
     Returns
     -------
@@ -50,37 +54,54 @@ def average(
     core = region or whole(planes.shape[1:])
     result, averaged, reaches = planes, None, plan.reaches(missing)
     shrinks = any(noise.sigma)
-    stages = shares_of(progress, [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)])
+    steps = [n for s in plan.passes for n in _work(s, maps and s is plan.passes[-1], shrinks)]
+    following, *stages = shares_of(progress, [4 if plan.motion and motion is None else 0, *steps])
+    if plan.motion and motion is None:
+        motion = motion_in(planes, plan, noise, origin, threads, following)
+    moving = None if motion is None else Moving(motion, origin)
     for k, step in enumerate(plan.passes):
         mapping, averaging, shrinking = stages[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
         spec = plan.spec_of(step, len(features))
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
-            averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping)
+            averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping, moving)
             averaged[1][...] *= mixed(step.kept)
         here = core.grown(total(reaches[2 * k + 1 :]), planes.shape[1:])
         result = _averaged(
             features, planes, spec, missing or (features is not planes and bool(np.isnan(features.min()))),
             gains=factors, variance=noise.variance, threads=threads, progress=averaging, region=here,
-            spread=plan.spread,
+            spread=plan.spread, moving=moving,
         )  # fmt: skip
         if missing:
             _fill(planes, result, spec, here)
         planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
-        origin = moved(origin, here.origin)
+        origin, moving = moved(origin, here.origin), None if moving is None else moving.within(here)
         if step.wiener and shrinks:
             if step.kept:
                 pilot, mean = (known_nearest(a) if missing else a for a in (here.of(features), result))
                 share = shares(pilot, mean, planes, noise, step.kept)
             here = core.grown(total(reaches[2 * k + 2 :]), planes.shape[1:])
-            result = wiener_step(planes, result, step.wiener, noise, missing, threads, shrinking, origin, here)
+            result = wiener_step(planes, result, step.wiener, noise, missing, threads, shrinking, origin, here, moving)
             if step.kept:
                 result += here.of(share) * (here.of(pilot) - result)
             planes, noise, core = here.of(planes), noise.within(here), core.moved(here.origin)
-            origin = moved(origin, here.origin)
+            origin, moving = moved(origin, here.origin), None if moving is None else moving.within(here)
     keep_noiseless(result, planes, noise)
     return result, averaged
+
+
+def motion_in(
+    planes: np.ndarray,
+    plan: AveragingPlan,
+    noise: FittedNoise,
+    origin: Radii,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Motion:
+    """Return where the tiles of planes go that begin at ``origin`` in the image."""
+    gains = gains_of(noise.sigma, len(planes))
+    return motion_of(planes, gains, plan.frames, origin=origin, threads=threads, progress=progress)
 
 
 def _work(step: Pass, maps: bool, shrinks: bool) -> tuple[int, int, int]:
@@ -119,19 +140,20 @@ def _averaged(
     missing: bool,
     *,
     progress: Progress | None,
+    moving: Moving | None,
     **how: Any,
 ) -> np.ndarray:
     """Average planes; those whose missing pixels are not the common ones are averaged one by one."""
-    unknown = np.isnan(planes) if missing else None
+    unknown, mean = np.isnan(planes) if missing else None, pairwise_average if moving is None else moving.average
     if unknown is None or (unknown.all(axis=0) == unknown.any(axis=0)).all():
-        return pairwise_average(features, planes, spec, missing=missing, progress=progress, **how)
+        return mean(features, planes, spec, missing=missing, progress=progress, **how)
     nowhere = unknown.all(axis=0)
     alone = [c for c, lost in enumerate(unknown) if (lost != nowhere).any()]
     together = [c for c in range(len(planes)) if c not in alone]
     groups = [group for group in (together, *([c] for c in alone)) if group]
     features = _guessed(features)
     results = [
-        pairwise_average(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=stage, **how)
+        mean(features, np.ascontiguousarray(planes[group]), spec, missing=True, progress=stage, **how)
         for group, stage in zip(groups, shares_of(progress, [1] * len(groups)), strict=True)
     ]
     return np.concatenate(results)[np.argsort(np.concatenate(groups))]
@@ -186,6 +208,7 @@ def wiener_step(
     progress: Progress | None,
     origin: Radii,
     region: Tile,
+    moving: Moving | None,
 ) -> np.ndarray:
     """Mix a pilot with its Wiener step by a share, in units of σ and in the cosine domain along the channels."""
     noisy = [c for c, sigma in enumerate(noise.sigma) if sigma > 0]
@@ -196,9 +219,10 @@ def wiener_step(
     filled = np.where(np.isfinite(planes), planes, guess) if missing else planes
     variance = 1.0 if noise.variance is None else noise.variance
     pilots = mix(basis, guess[noisy] if len(noisy) < len(guess) else guess, reuse=True)
-    clean = wiener(
+    shrink = partial(wiener, origin=origin) if moving is None else moving.wiener
+    clean = shrink(
         mix(basis, [filled[c] for c in noisy]), pilots, variance,
-        bands=noise.bands, threads=threads, progress=progress, origin=origin, region=region,
+        bands=noise.bands, threads=threads, progress=progress, region=region,
     )  # fmt: skip
     pilots = region.of(pilots)
     if share < 1:
@@ -260,6 +284,7 @@ def _maps(
     missing: bool,
     threads: int | None,
     progress: Progress | None,
+    moving: Moving | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the effective number of averaged pixels and the residual noise.
 
@@ -267,10 +292,10 @@ def _maps(
     w = e − v, that pass has e² − v² = w² + 2v·w, and the second term is known from the first pass. Where rounding
     could show, it is bounded by the numbers that are possible.
     """
-    sums, own = [], []
+    sums, own, mean = [], [], pairwise_average if moving is None else moving.average
     for factor, stage in zip((1, 2), shares_of(progress, (1, 1)), strict=True):
         shares = np.empty((2, *planes.shape[1:]), planes.dtype)
-        pairwise_average(
+        mean(
             features, planes, replace(spec, scale=factor * spec.scale, vanish=spec.vanish**factor, aggregation="pixel"),
             gains=gains,
             variance=noise.variance, missing=missing, threads=threads, progress=stage, shares=shares,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from .._progress import Progress, shares_of
-from ..groups.run import group_step
-from ..groups.spec import RidgeSpec
+from ..groups.run import Shifts, group_step
+from ..groups.spec import GroupSpec, RidgeSpec
+from ..motion import Motion
 from ..noise.colour import mix
 from ..noise.fitted import FittedNoise
 from ..pairwise.spec import Radii
@@ -61,6 +62,7 @@ def combine(
     origin: Radii = (0, 0, 0),
     sides: Radii | None = None,
     region: Tile | None = None,
+    motion: Motion | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
@@ -76,6 +78,8 @@ def combine(
         The noise.
     scale : Scale
         The scale on which patches are compared and combined.
+    motion : Motion, optional
+        Where tiles of a video go: there, in other frames, similar patches are sought.
     origin, sides, region, threads, progress
         As for `groups.run.group_step`.
 
@@ -133,7 +137,8 @@ def combine(
     (early, late), near = shares_of(progress, WORK), around.grown(spec.second.halo, planes.shape[1:])
     first = group_step(
         features, features, None, spec.first,
-        variance=variance, shared=shared, origin=origin, sides=sides, region=near, threads=threads, progress=early,
+        variance=variance, shared=shared, origin=origin, sides=sides, region=near,
+        shifts=_shifts(motion, spec.first, origin), threads=threads, progress=early,
     )  # fmt: skip
     features, pilot, variance = near.of(features), near.of(pilot), None if variance is None else near.of(variance)
     pilot -= first
@@ -143,7 +148,8 @@ def combine(
     place, inner = moved(origin, near.origin), around.moved(near.origin)
     second = group_step(
         pilot, features, pilot, spec.second,
-        variance=variance, shared=shared, origin=place, sides=sides, region=inner, threads=threads, progress=late,
+        variance=variance, shared=shared, origin=place, sides=sides, region=inner,
+        shifts=_shifts(motion, spec.second, place), threads=threads, progress=late,
     )  # fmt: skip
     del features, pilot
 
@@ -159,8 +165,16 @@ def combine(
     if scale.split is not None:
         result = wiener_step(
             around.of(planes), result, SHRUNK, noise.within(around), bool(np.isnan(planes.min())), threads, None,
-            moved(origin, around.origin), core.moved(around.origin),
+            moved(origin, around.origin), core.moved(around.origin), None,
         )  # fmt: skip
     result[core.of(unknown)] = np.nan
     keep_noiseless(result, core.of(planes), noise.within(core))
     return result
+
+
+def _shifts(motion: Motion | None, spec: GroupSpec, origin: Radii) -> Shifts | None:
+    """Return where the windows of patches lie in other frames, by the tile that a patch's middle is in."""
+    if motion is None:
+        return None
+    middle = np.asarray(spec.patch) // 2 + origin
+    return lambda places: motion.at(places + middle, spec.search_radius[0])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..noise.spectrum import lags_of
 
-REACH = 24
+FILTER_REACH = 24
 """How far filters reach: as far as they are needed for noise in lines."""
 FAINTEST, STRONGEST = 2.0**-5.6, 2.0**5
 """Powers, in units of the mean one, beyond which frequencies are not told apart."""
@@ -49,7 +49,7 @@ class Split:
         reach = (min(reach[0], (sides[0] - 1) // 2), min(reach[1], (sides[1] - 1) // 2))
         filters, sigma, shared = [], [], []
         for own in power:
-            kernels = lags_of(_classes(own), (min(REACH, reach[0]), min(REACH, reach[1])))
+            kernels = lags_of(_classes(own), (min(FILTER_REACH, reach[0]), min(FILTER_REACH, reach[1])))
             kernels *= _window(kernels.shape[1:])
             responses = np.stack([_response(kernel, sides) for kernel in kernels])
             parts = own * np.square(responses)

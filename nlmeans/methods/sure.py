@@ -147,7 +147,7 @@ def _plain(planes: np.ndarray, plan: AveragingPlan, noise: FittedNoise) -> bool:
     """Return whether the closed form holds."""
     step = plan.passes[0]
     pixelwise = len(plan.passes) == 1 and step.aggregation == "pixel" and not step.wiener and not step.guided
-    return pixelwise and noise.variance is None and not bool(np.isnan(planes.min()))
+    return pixelwise and not plan.motion and noise.variance is None and not bool(np.isnan(planes.min()))
 
 
 def _closed(

@@ -10,11 +10,12 @@ import numpy as np
 
 from .. import _checks, _containers
 from .._axes import Layout
+from ..pairwise.tiles import whole
 from ..pairwise.weights import pixel_weights
 from ..plan.averaging import AveragingPlan
 from ..plan.options import Options
 from . import registry
-from .average import average, gains_of
+from .average import average, gains_of, motion_in
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -86,7 +87,20 @@ def _weights(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -
     if before:
         features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
     gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
-    return pixel_weights(
-        np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), plan.spec_of(last, len(features)), place,
-        valid=np.isfinite(planes).all(axis=0), variance=None if noise.variance is None else noise.variance[0],
+    scaled, valid = np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), np.isfinite(planes).all(axis=0)
+    variance, spec = None if noise.variance is None else noise.variance[0], plan.spec_of(last, len(features))
+    if not plan.motion:
+        return pixel_weights(scaled, spec, place, valid=valid, variance=variance)
+    length, (frame, *_) = planes.shape[1], place
+    others = range(max(frame - spec.halo[0], 0), min(frame + spec.halo[0] + 1, length))
+    motion, every = motion_in(planes, plan, noise, (0, 0, 0)), whole(planes.shape[1:])
+
+    def laid(one: np.ndarray) -> np.ndarray:
+        return motion.followed(one.astype(np.float64), frame, others, every, (0, 0, 0))
+
+    weights = pixel_weights(
+        laid(scaled), spec, (frame - others[0], *place[1:]),
+        valid=laid(valid[None])[0] > 0, variance=None if variance is None else laid(variance[None])[0],
     )  # fmt: skip
+    pixels = laid(np.arange(valid.size).reshape(1, *valid.shape))[0]  # where each came from
+    return np.bincount(pixels.ravel().astype(np.intp), weights.ravel(), valid.size).reshape(valid.shape)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Self
 
 from .._axes import Layout
+from ..motion import FARTHEST, REACH
 from ..pairwise.spec import VANISH, Aggregation, Centre, PairwiseSpec, Radii
 from ..pairwise.units import Units
 from ..show.card import windows
@@ -15,6 +16,8 @@ from .plan import Plan
 
 _WINDOW: Radii = (3, 7, 7)
 """Halo of a Wiener step, whose windows are of 4 slices and 8 × 8 pixels."""
+FRAMES = 2
+"""How many frames before and after one a Wiener step reaches where windows follow what moves."""
 AROUND: Radii = (0, 16, 16)
 """How far around a pixel decides what is kept of a pilot."""
 LOWEST = 2.0**-6
@@ -88,6 +91,8 @@ class AveragingPlan(Plan):
         image's own arithmetic.
     everywhere : bool
         Whether the first pass searches an image of many pixels as a whole.
+    motion : bool
+        Whether windows in other frames lie where what is in a tile of a frame has moved to.
 
     Examples
     --------
@@ -106,6 +111,7 @@ class AveragingPlan(Plan):
     peak: float | None = None
     spread: float | None = None
     everywhere: bool = False
+    motion: bool = False
 
     @property
     def patch_radius(self) -> tuple[int, ...]:
@@ -135,17 +141,26 @@ class AveragingPlan(Plan):
         Where pixels are ``missing``, holes may be wider than a window. After an average, later steps get the nearest
         pixels repeated in them, which lie at most as far again.
         """
-        return total(self.reaches(missing))
+        reaches = self.reaches(missing)
+        if self.motion:  # the first of all reads where a tile went, which more of the image decides
+            reaches.append((0, REACH - FARTHEST, REACH - FARTHEST))
+        return total(reaches)
 
     def reaches(self, missing: bool = False) -> list[Radii]:
         """Return the halos of each average and of its Wiener step, with what is kept of a pilot, in turn; 0 without."""
         reaches = []
         for step in self.passes:
             z, y, x = map(max, _WINDOW, AROUND) if step.kept else _WINDOW
+            z = min(z, FRAMES) if self.motion else z
             window = farther((z, y, x), missing) if step.wiener else (0, 0, 0)
             halo = self.spec_of(step, len(self.sigma)).halo
             reaches += [total([halo, GUESS]) if missing else halo, window]
-        return reaches
+        return [total([reach, (0, FARTHEST, FARTHEST)]) if self.motion and any(reach) else reach for reach in reaches]
+
+    @property
+    def frames(self) -> int:
+        """How many frames before and after each one are compared with it."""
+        return max(FRAMES, *(self.spec_of(step, len(self.sigma)).halo[0] for step in self.passes))
 
     @property
     def spec(self) -> PairwiseSpec:
@@ -169,6 +184,7 @@ class AveragingPlan(Plan):
             rows += self._pass_rows(step, pilot + (f"pass {k + 1}: " if len(self.passes) > 1 else ""))
         return [
             *rows,
+            *([("motion", f"followed from frame to frame, as far as {FARTHEST} pixels")] if self.motion else []),
             *self.details,
             ("bias 2σ²", "taken off" if self.bias else "left in"),
             ("centre weight", self.centre),

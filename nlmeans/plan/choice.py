@@ -15,7 +15,7 @@ from ..pairwise.domain import covers
 from ..pairwise.spec import Radii
 from ..pairwise.units import rounded
 from .averaging import AveragingPlan, Pass
-from .defaults import ACROSS, COLOUR, GREY, PREVIEW, VIDEO, VOLUME, Averaging, Defaults, Quality
+from .defaults import ACROSS, COLOUR, GREY, MOVING, PREVIEW, VIDEO, VOLUME, Averaging, Defaults, Quality
 
 if TYPE_CHECKING:
     from ..noise.fitted import FittedNoise
@@ -40,11 +40,12 @@ def averaging(
     quality: Quality | None = None,
     notes: tuple[Note, ...] = (),
     peak: float | None = None,
+    motion: bool = False,
 ) -> AveragingPlan:
     """Choose what the caller left open, for one image of sides ``whole``.
 
     ``planes`` (C, Z, Y, X) are the stabilised image or a sample of it; ``quality`` is that of the averages, where a
-    method chooses another than the caller's.
+    method chooses another than the caller's; ``motion`` says whether they follow what moves.
     """
     layout = options.layout
     sides, space = whole[-len(layout.space) :], space_of(layout, whole)
@@ -56,7 +57,7 @@ def averaging(
     passes: list[Pass] = []
     capped = False
     for k, step in enumerate(steps):
-        patch, search = _default_radii(step, space, len(sides), options.spacing, quality)
+        patch, search = _default_radii(step, space, len(sides), options.spacing, quality, motion)
         search = options.search_radius or search
         reach = tuple(min(r, max(n - 1, 0)) for r, n in zip(search, sides, strict=True))
         capped |= any(r > c and r != _checks.WHOLE for r, c in zip(options.search_radius or (), reach, strict=False))
@@ -92,11 +93,12 @@ def averaging(
         bias=options.bias,
         guide_noise=guide_noise,
         centre=options.centre or "max",
-        seconds=_seconds(passes, math.prod(sides), len(planes)),
+        seconds=_seconds(passes, math.prod(sides), len(planes), motion),
         notes=(*noise.notes, *[CAPPED] * capped, *notes),
         peak=peak,
         spread=_spread(planes, noise.sigma),
         everywhere=covers(layout.radii(passes[0].search_radius), whole),
+        motion=motion,
     )
 
 
@@ -118,14 +120,14 @@ def _steps(
 
 
 def _default_radii(
-    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None, quality: Quality
+    step: Averaging, space: str, count: int, spacing: tuple[float, ...] | None, quality: Quality, motion: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the radii of patches and window along ``count`` axes, of which the last are ``space``."""
     patch, search = [step.patch] * len(space), [step.search] * len(space)
     if quality == "preview" and len(space) == 3:
         patch[0], search[0] = ACROSS
     elif space[0] == "T":  # a patch that spans frames would tie a still background to what moves before it
-        patch[0], search = 0, list(VIDEO)
+        patch[0], search = 0, list(MOVING if motion else VIDEO)
     if spacing is not None:
         spacing = spacing[-len(space) :]
         finest = min(spacing)
@@ -178,9 +180,10 @@ def _level(sigma: tuple[float, ...]) -> float:
     return min((s for s in sigma if s > 0), default=1.0)
 
 
-def _seconds(passes: list[Pass], pixels: int, channels: int) -> float:
+def _seconds(passes: list[Pass], pixels: int, channels: int, motion: bool) -> float:
     def pairs(step: Pass) -> float:
         window = math.prod(2 * r + 1 for r in step.search_radius)
-        return pixels * min(window, pixels) / 2 * (PATCHWISE if step.aggregation == "patch" else 1)
+        own = window / (2 * step.search_radius[0] + 1) if motion else window  # pairs within it serve both ends
+        return pixels * min(window - own / 2, pixels / 2) * (PATCHWISE if step.aggregation == "patch" else 1)
 
     return sum(pairs(step) for step in passes) * (0.6 + 0.4 * channels) / PAIRS

@@ -11,7 +11,7 @@ from ..pairwise.spec import VANISH, Aggregation
 Quality = Literal["preview", "fast", "balanced", "best"]
 """How much time is spent on an image."""
 
-DEFAULTS_VERSION = 5
+DEFAULTS_VERSION = 6
 """Raised whenever a default changes, since changed defaults change results."""
 
 
@@ -92,6 +92,8 @@ VOLUME = (  # tuned on one T1 brain
 )
 VIDEO = (2, 7, 7)
 """Search radii of a video: more frames gain nothing, and fewer pixels of each are enough."""
+MOVING = (2, 4, 4)
+"""The same where the window follows what moves."""
 PREVIEW = Averaging(3, 2, 0.80, end=END)
 """The pass of quality "preview", for any noise: the window is small, the patch costs nothing within a plane. Tuned on
 training pictures in grey and colour, the brain, a phantom, and crops that move over training pictures."""

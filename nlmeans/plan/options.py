@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         aggregation: Aggregation | None
         passes: Literal[1, 2] | None
         wiener: bool | None
+        motion: bool | None
         padding: bool | None
         outliers: Literal["keep", "fill"] | None
 
@@ -217,6 +218,10 @@ class Options:
         "a NIfTI, OME-TIFF, ImageJ or OME-Zarr file says.",
         lambda value, _, layout: _checks.spacing(value, layout),
         _numbers(float, "one number for each axis of space, such as 3,1,1", alone=False), "NUMBER[,...]", special=True,
+    )]
+    motion: Annotated[bool | None, Option(
+        "Follow what moves from frame to frame, of a video (T), or not. By default where a sample of its frames moves.",
+        lambda value, name, layout: _checks.motion(value, name, layout), special=True,
     )]
     nodata: Annotated[float | None, Option(
         "The value that stands for no data: such pixels stay as they are and count for no other. By default what a "

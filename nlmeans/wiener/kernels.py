@@ -208,7 +208,7 @@ def fold_forward(sums, at, count):
 
 @row
 def divide_row(sums, at, spread, first, plane, deep, width):
-    """Divide a row's sums by the weights of all windows that hold it, whose first is in the row ``first``."""
+    """Divide a row's sums by the weights of all windows that hold it, from row ``first`` of ``deep`` slices on."""
     for t in range(width):
         total = load(spread, first + t)
         for r in range(1, SIDE):
@@ -256,10 +256,11 @@ def wiener_tile(image, rule, tile, tables, scratch, field):
             fold_forward(p, here, count)
 
     for z in range(z_first, z_last):
+        first, last = max(z - z_zero - deep + 1, 0), min(z - z_zero + 1, slices - deep + 1)  # where windows begin
         for y in range(y_first, y_last):
             at = (z - z_zero) * plane + (y - y_zero) * width
             fold_forward(sums, at, count)
-            divide_row(sums, at, p, at - (deep - 1) * plane - (SIDE - 1) * width, plane, deep, width)
+            divide_row(sums, at, p, at - (z - z_zero - first) * plane - (SIDE - 1) * width, plane, last - first, width)
             # From the last to the first, since each writes beyond a lane's end, where the next lane begins.
             for t in range((count - 1) // lanes * lanes, -1, -lanes):
                 transpose_anywhere(sums, (at + t) * lanes, lanes, line, t, count)

@@ -15,17 +15,22 @@ def wiener(
     sides: tuple[int, int, int],
     bands: np.ndarray | float = 1.0,
     origin: tuple[int, int, int] = (0, 0, 0),
+    slices: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Shrink windows of ``noisy`` (Z, Y, X) by the spectrum of ``pilot``; ``noise`` holds each pixel's variance.
 
     ``bands`` (8, 8) holds the power of correlated noise in each coefficient. Windows begin at every second pixel, like
-    the squares of one colour of a chessboard: where z + y + x, counted from ``origin``, is even.
+    the squares of one colour of a chessboard: where z + y + x, counted from ``origin``, is even. They may be bound to
+    lie within ``slices``, first and last.
     """
     before = [side - 1 for side in sides]
     padded = [np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)]
     total, weights = np.zeros(padded[0].shape), np.zeros(padded[0].shape)
     for corner in product(*(range(n + side) for n, side in zip(before, noisy.shape, strict=True))):
         if (sum(corner) - sum(before) + sum(origin)) % 2:
+            continue
+        first = corner[0] - before[0]
+        if slices is not None and not slices[0] <= first <= slices[1] - before[0]:
             continue
         window = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
         x, p = (dctn(array[window], norm="ortho") for array in padded[:2])
@@ -36,4 +41,4 @@ def wiener(
         total[window] += weight * idctn(gain * x, norm="ortho")
         weights[window] += weight
     inside = tuple(slice(n, n + side) for n, side in zip(before, noisy.shape, strict=True))
-    return total[inside] / weights[inside]
+    return np.divide(total[inside], weights[inside], out=total[inside], where=weights[inside] > 0)

@@ -66,11 +66,13 @@ class _Channel:
         powers: np.ndarray,
         origin: Radii,
         out: np.ndarray,
+        frames: int | None,
     ) -> None:
         self.dtype, self.origin = noisy.dtype, origin
         self.image = kernels.Image(noisy, pilot, out)
         self.noise = noise[0] if isinstance(noise, np.ndarray) else None
         self.sides = window_sides(noisy.shape[0])
+        self.before = self.sides[0] - 1 if frames is None else min(frames, self.sides[0] - 1)
         powers = (powers if isinstance(noise, np.ndarray) else powers * noise) / _FACTORS[:, None] ** 2
         constants = (_BASIS, powers / _FACTORS**2, powers)
         self.rule = kernels.Rule(self.sides[0], *(each.ravel().astype(self.dtype) for each in constants))
@@ -79,13 +81,14 @@ class _Channel:
     def __call__(self, tile: Tile) -> None:
         """Compute one tile."""
         (deep, side, _), (depth, height, width) = self.sides, self.image.out.shape
-        z, y, x = (first - n + 1 for first, n in zip(tile.origin, self.sides, strict=True))
+        z = tile.z[0] - self.before
+        y, x = (first - n + 1 for first, n in zip(tile.origin[1:], self.sides[1:], strict=True))
         many = lanes(self.dtype)
         count = 2 * math.ceil((tile.x[1] - x) / (2 * many))  # so that all lanes begin alike, odd or even
         row, line = count + side - 1, many * count + side - 1
         first = min(max(-x, 0), line)
         tables = kernels.Tables(
-            mirror(z, tile.z[1] + deep - 1, depth),
+            mirror(z, tile.z[1] + self.before, depth),
             mirror(y, tile.y[1] + side - 1, height),
             mirror(x, x + line, width),
             (first, max(first, min(width - x, line))),
@@ -115,6 +118,7 @@ def wiener(
     origin: Radii = (0, 0, 0),
     region: Tile | None = None,
     tile: Radii = TILE,
+    frames: int | None = None,
 ) -> np.ndarray:
     """Shrink the windows of each channel by the spectrum of a pilot.
 
@@ -132,6 +136,9 @@ def wiener(
         As for `nlmeans.pairwise.pairwise_average`.
     tile : tuple of 3 int
         Slices, rows and columns of a unit of work.
+    frames : int, optional
+        How many slices before and after it a tile depends on: fewer than a window has leave out windows that reach
+        farther. By default all that hold a pixel count.
 
     Returns
     -------
@@ -158,7 +165,8 @@ def wiener(
     out = np.empty_like(noisy)
     tiles = (region or whole(noisy.shape[1:])).cut(tile)
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
-    channels = [_Channel(x, p, noise, n, origin, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
+    planes = zip(noisy, pilot, powers, out, strict=True)
+    channels = [_Channel(x, p, noise, power, origin, y, frames) for x, p, power, y in planes]
     tasks = [(channel, tile) for channel in channels for tile in tiles]
     run_tasks(lambda task: task[0](task[1]), tasks, threads or available_cpus(), progress, terms=TERMS * noisy.size)
     return out if region is None else region.of(out)

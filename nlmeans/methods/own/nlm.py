@@ -12,6 +12,7 @@ from ...plan.choice import averaging
 from ...plan.defaults import Quality
 from ...plan.options import Options
 from ..average import average
+from ..following import follows
 from ..left import remaining
 from ..method import Method
 from ..recipe import Recipe
@@ -31,8 +32,8 @@ class NonLocalMeans(Method):
     name = "nlm"
     options = frozenset(
         {
-            "aggregation", "bias", "centre", "guide", "guide_sigma", "maps", "passes", "patch_radius", "search_radius",
-            "spacing", "strength", "wiener",
+            "aggregation", "bias", "centre", "guide", "guide_sigma", "maps", "motion", "passes", "patch_radius",
+            "search_radius", "spacing", "strength", "wiener",
         }
     )  # fmt: skip
     qualities = get_args(Quality)
@@ -42,7 +43,10 @@ class NonLocalMeans(Method):
         """Choose patches, windows and strengths: by the table, or the strength by its estimated risk."""
         if sample.noise.model.processed:
             sample = replace(sample, noise=sample.noise.weaker(PROCESSED[options.quality]))
-        plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
+        plan = averaging(
+            sample.judged, options, sample.noise, sample.sides,
+            notes=sample.notes, peak=sample.peak, motion=follows(sample, options),
+        )  # fmt: skip
         if options.strength == "sure":
             from ..sure import tuned
 

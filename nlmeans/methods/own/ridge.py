@@ -11,20 +11,22 @@ import numpy as np
 from ..._axes import Layout
 from ..._progress import Progress, shares_of
 from ...groups.spec import GroupSpec, RidgeSpec
+from ...motion import FARTHEST, REACH
 from ...pairwise.spec import Radii
 from ...pairwise.tiles import moved
 from ...plan.averaging import AveragingPlan, farther, total
 from ...plan.choice import averaging, noise_ratio, space_of
 from ...plan.defaults import Quality
 from ...plan.options import Options
-from ..average import average
+from ..average import average, motion_in
 from ..combine import WINDOW, combine, in_image_units
+from ..following import follows
 from ..method import Method
 from ..recipe import Recipe
 from ..region import Outcome, Region
 from ..sample import Sample
 from ..scale import Scale
-from ..split import REACH
+from ..split import FILTER_REACH
 from . import nlm
 
 if TYPE_CHECKING:
@@ -108,6 +110,11 @@ class RidgePlan(AveragingPlan):
     grouped: bool = False
     split: bool = False
 
+    @property
+    def frames(self) -> int:
+        """How many frames before and after each one are compared with it."""
+        return max(super().frames, self.ridge.first.search_radius[0], self.ridge.second.search_radius[0])
+
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x)."""
         pilot = super().reach(missing)
@@ -115,6 +122,8 @@ class RidgePlan(AveragingPlan):
             steps = self.steps_halo(missing)
             return total([pilot, steps]) if missing else steps
         first, second = (farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second))
+        if self.motion:
+            first = total([first, (0, REACH - FARTHEST, REACH - FARTHEST)])
         if missing or self.grouped:  # averages fill holes, and give the variance
             return total([pilot, first, second])
         z, y, x = map(max, pilot, first)
@@ -122,7 +131,7 @@ class RidgePlan(AveragingPlan):
 
     def steps_halo(self, missing: bool = False) -> Radii:
         """Return the halo of the two steps alone, with what is before and after them."""
-        beyond = [(0, REACH, REACH), WINDOW] if self.split else []
+        beyond = [(0, FILTER_REACH, FILTER_REACH), WINDOW] if self.split else []
         return total([farther(step.halo, missing) for step in (self.ridge.first, self.ridge.second)] + beyond)
 
 
@@ -130,7 +139,7 @@ class Ridge(Method):
     """Similar patches are replaced by the linear combinations of them with the least expected error."""
 
     name = "ridge"
-    options = frozenset({"spacing"})
+    options = frozenset({"motion", "spacing"})
     plan = RidgePlan
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
@@ -140,8 +149,11 @@ class Ridge(Method):
         judged, noise = sample.judged, sample.noise
         split = noise.power is not None
         quality = "fast" if split else PILOT[options.quality]
-        pilot = averaging(judged, options, noise, sample.sides, quality, notes=sample.notes, peak=sample.peak)
-        spec = _steps(judged, noise, options, sample.sides)
+        pilot = averaging(
+            judged, options, noise, sample.sides, quality,
+            notes=sample.notes, peak=sample.peak, motion=not split and follows(sample, options),
+        )  # fmt: skip
+        spec = _steps(judged, noise, options, sample.sides, pilot.motion)
         scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated, _farthest(spec))
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
@@ -163,16 +175,20 @@ class Ridge(Method):
             return nlm.METHOD.run(region, recipe, threads=threads, progress=progress)
         near = core.grown(plan.steps_halo(region.missing), planes.shape[1:])
         first, steps = shares_of(progress, PILOT_AND_STEPS)
+        motion = motion_in(planes, plan, noise, region.origin, threads) if plan.motion else None
         if plan.split and not region.missing:  # no other pilot than the first step is any use
             averages = near.of(planes)
         else:
-            averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
+            averages, _ = average(
+                planes, plan, noise,
+                threads=threads, progress=first, origin=region.origin, region=near, motion=motion,
+            )  # fmt: skip
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
             planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)
         averages = combine(
             planes, averages, plan.ridge, noise, scale, origin=moved(region.origin, near.origin), sides=region.sides,
-            region=core.moved(near.origin), threads=threads, progress=steps,
+            region=core.moved(near.origin), motion=motion, threads=threads, progress=steps,
         )  # fmt: skip
         averages = noise.restore(averages, core.of(region.measured))
         if any(noise.sigma):
@@ -180,7 +196,7 @@ class Ridge(Method):
         return Outcome(averages)
 
 
-def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii) -> RidgeSpec:
+def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii, motion: bool) -> RidgeSpec:
     """Choose both steps by the tables."""
     ratio, effort = noise_ratio(planes, noise.sigma), EFFORT[options.quality]
     rows = GREY if len(noise.sigma) == 1 else COLOUR
@@ -198,7 +214,8 @@ def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radi
             finest = min(spacing)
             search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
-        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
+        farthest = FARTHEST if motion else 0
+        return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse, farthest).within(whole)
 
     if noise.power is not None:
         row = replace(row, first=SPREAD, share=0.0)

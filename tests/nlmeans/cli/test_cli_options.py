@@ -40,6 +40,7 @@ PLAIN = {
     "aggregation": None,
     "passes": None,
     "wiener": None,
+    "motion": None,
     "nodata": None,
     "padding": None,
     "outliers": None,

@@ -49,6 +49,45 @@ def test_matching_equals_naive(sides, spec, dtype, channels, values, seed):
         assert sorted(places(step, matches[:count])) == sorted(ref)
 
 
+def shifted(seed, most):
+    """Return a function of places to where their windows lie in slices around, at random for each place."""
+
+    def shifts(places):
+        each = []
+        for place in places:
+            rng = np.random.default_rng([seed, *map(int, place)])
+            each.append(rng.integers(-most, most + 1, (5, 2)))
+            each[-1][2] = 0
+        return np.array(each, np.intp).reshape(-1, 5, 2)
+
+    return shifts
+
+
+@given(st.integers(0, 99), DTYPES, st.booleans())
+def test_windows_that_lie_elsewhere_equal_naive(seed, dtype, sparse):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 60, (1, 4, 14, 23)).astype(dtype)
+    spec, shifts = GroupSpec((1, 4, 5), 9, (1, 3, 4), (2, 2, 3), sparse, farthest=6), shifted(seed, 6)
+    step = Step(image, image, None, spec, shifts=shifts)
+    references = np.concatenate([tile for turn in step.tiles() for tile in turn])
+    positions, counts = step.match(references)
+    for reference, matches, count in zip(references, positions, counts, strict=True):
+        ref = naive.match(image, tuple(reference.tolist()), step.spec, shifts(reference[None])[0])
+        assert sorted(places(step, matches[:count])) == sorted(ref)
+    pilot = rng.normal(0, 9, image.shape).astype(dtype)
+    ref = naive.step(image, image, pilot, spec, shifts=shifts)
+    assert_averages_equal(ref, group_step(image, image, pilot, spec, shifts=shifts, threads=2), dtype)
+
+
+def test_groups_that_follow_reach_as_far_as_they_say():
+    spec = GroupSpec((1, 4, 5), 9, (1, 3, 4), (2, 2, 3), farthest=6)
+    assert spec.halo == (4, 19, 22)
+    step = Step(*[np.zeros((1, 4, 300, 20), np.float32)] * 2, None, spec)
+    for turn in step.tiles():
+        ends = sorted((tile[:, 1].min() - 8, tile[:, 1].max() + 8 + 4) for tile in turn)
+        assert all(first[1] <= second[0] for first, second in zip(ends, ends[1:], strict=False))
+
+
 @given(st.integers(1, 40), st.sampled_from([6, 9, 17]), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
 def test_a_group_equals_naive(count, width, second, uneven, dtype, seed):
     rng = np.random.default_rng(seed)
