@@ -92,8 +92,8 @@ CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
 """Search radius of a video or of thick slices along the first axis, and the largest within a frame or a slice."""
-DEEP = 2
-"""Slices from which on a patch is one of a volume: thicker slices are compared as pictures are."""
+THICKEST = 3.0
+"""Thickness of slices, in pixels, up to which patches have depth: of at least two slices, as of two pixels."""
 PILOT_AND_STEPS = (3, 5)
 """Relative durations of non-local means and of the steps that follow."""
 
@@ -115,7 +115,7 @@ class Space:
     @property
     def deep(self) -> bool:
         """Whether patches have depth: where slices are thick, they are compared as pictures are."""
-        return self.axes[0] == "Z" and round(VOLUME[0].first[0] * self.scale[0]) >= DEEP
+        return self.axes[0] == "Z" and self.scale[0] * THICKEST >= 1
 
     @property
     def efforts(self) -> dict[Quality, Effort]:
@@ -213,7 +213,7 @@ def _steps(planes: np.ndarray, noise: FittedNoise, space: Space, effort: Effort,
         count = len(space.axes)
         patch, stride, search = [side] * count, [apart] * count, [reach] * count
         if space.deep:
-            patch = [max(round(side * part), 1) for part in space.scale]
+            patch = [max(round(side * part), 2) for part in space.scale]
             stride = [min(apart, length) for length in patch]
         elif count == 3:
             patch[0] = stride[0] = 1
