@@ -22,7 +22,7 @@ OTHERS = "NLMEANS_PEERS"
 """Names the interpreter of what wants no other Python than ours, but packages that few have."""
 OTHERS_INSTALL = (
     "python3 -m venv peers && peers/bin/pip install numpy threadpoolctl av==18.1.0 gmic==3.6.3.post1 bmnd==0.3.0 "
-    f"antspyx==0.6.3 SimpleITK==2.5.7 && export {OTHERS}=$PWD/peers/bin/python"
+    f"antspyx==0.6.3 SimpleITK==2.5.7 bm4d==4.2.5 && export {OTHERS}=$PWD/peers/bin/python"
 )
 DIMENSIONS = {"grey": 2, "colour": 3, "volume": 3, "clip": 3}
 

@@ -1,7 +1,7 @@
 """The directive ``defaults``: a table of what is chosen where an option is not given, from the program's own tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sphinx.util.docutils import SphinxDirective
 
@@ -46,10 +46,11 @@ def pair(numbers: Sequence[object]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def efforts() -> list[Row]:
+def efforts(table: Mapping[str, ridge.Effort]) -> list[Row]:
     """Return what method "ridge" takes for each quality."""
-    head = ("quality", "step 1: stride, search radius", "step 2: stride, search radius", "most patches of step 2")
-    return [head, *((name, pair(one.first), pair(one.second), one.most) for name, one in ridge.EFFORT.items())]
+    steps = ("step 1: stride, search radius", "step 2: stride, search radius")
+    head = ("quality", "nlm in the pilot", *steps, "most patches of step 2")
+    return [head, *((name, one.pilot, pair(one.first), pair(one.second), one.most) for name, one in table.items())]
 
 
 def options() -> list[Row]:
@@ -76,7 +77,9 @@ TABLES = {
     "fixed": fixed,
     "ridge-grey": lambda: groups(ridge.GREY),
     "ridge-colour": lambda: groups(ridge.COLOUR),
-    "ridge-effort": efforts,
+    "ridge-volume": lambda: groups(ridge.VOLUME),
+    "ridge-effort": lambda: efforts(ridge.EFFORT),
+    "ridge-effort-volume": lambda: efforts(ridge.VOLUME_EFFORT),
     "options": options,
 }
 

@@ -26,6 +26,8 @@ match_tile = named("nlmeans.groups.kernels_match", "match_tile")
 Shifts = Callable[[np.ndarray], np.ndarray]
 SIDE = 48
 """Least side of a tile: shorter ones would cost more to hand out than they gain."""
+DEEP_SIDE = 16
+"""The same where patches have depth: a tile has as many voxels, and a small volume some for each thread."""
 ROUNDING = {np.dtype(np.float32): 4.0, np.dtype(np.float64): 1024.0}
 """Least part of a matrix's trace on its diagonal, in units of the type's precision: wide ranges come in float64."""
 PRODUCTS = 32
@@ -143,7 +145,8 @@ class Step:
         reach = [2 * r + side for r, side in zip(self.spec.reach, self.spec.patch, strict=True)]
         # a vector is written at a time
         reach[2] += math.ceil(self.spec.patch[2] / self.lanes) * self.lanes - self.spec.patch[2]
-        each = [list(_cut(self._starts(axis), max(SIDE, far))) for axis, far in enumerate(reach)]
+        side = SIDE if self.spec.patch[0] == 1 else DEEP_SIDE
+        each = [list(_cut(self._starts(axis), max(side, far))) for axis, far in enumerate(reach)]
         turns: dict[tuple[int, ...], list[np.ndarray]] = {}
         for places in product(*(enumerate(starts) for starts in each)):
             turn = tuple(k % 2 for k, _ in places)

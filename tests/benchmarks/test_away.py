@@ -78,6 +78,10 @@ def denoise_image(image, p, r, noise_model):
 BM4DProfile = lambda: 2
 def bmnd(volume, profile, sigma): return volume * 0 + profile * sigma
 """,
+    "bm4d": """
+class BM4DProfile: pass
+def bm4d(volume, sigma, profile): return volume * 0 + sigma + profile.num_threads
+""",
 }
 
 
@@ -120,6 +124,7 @@ def answered(name, case=CASE, sigma=25.0, threads=1):
         ("simpleitk-patches", VOLUME, 2, 5 * 25 + 2 + 0.025),
         ("ants-nlm", VOLUME, 1, 112),  # and what was put around it is gone
         ("bmnd-bm4d", VOLUME, 1, 50),
+        ("bm4d", VOLUME, 2, 25 + 2 * 255),
     ],
 )
 def test_a_filter_is_called_with_what_sigma_means_to_it(named, name, case, threads, value):
@@ -128,7 +133,8 @@ def test_a_filter_is_called_with_what_sigma_means_to_it(named, name, case, threa
 
 def test_every_filter_that_wants_that_interpreter_is_tried_here():
     assert set(OTHER) == {
-        "ffmpeg", "ffmpeg-nlm", "ffmpeg-bm3d", "gmic-denoise", "simpleitk-patches", "ants-nlm", "bmnd-bm4d"
+        "ffmpeg", "ffmpeg-nlm", "ffmpeg-bm3d", "gmic-denoise", "simpleitk-patches", "ants-nlm", "bmnd-bm4d",
+        "bm4d",
     }  # fmt: skip
 
 

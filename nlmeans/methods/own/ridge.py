@@ -50,9 +50,10 @@ class Row:
 class Effort:
     """The effort of a quality: the stride of groups and their search radius, in each step.
 
-    ``most`` bounds the size of the second step's groups.
+    ``pilot`` is the quality of non-local means as pilot; ``most`` bounds the size of the second step's groups.
     """
 
+    pilot: Quality
     first: tuple[int, int]
     second: tuple[int, int]
     most: int
@@ -73,10 +74,20 @@ COLOUR = (
     Row(1.30, 0.50, (9, 24), (7, 112)),
     Row(math.inf, 0.45, (9, 24), (8, 128)),
 )
+VOLUME = (  # tuned on volumes that are made up, and on a T1 brain
+    Row(0.30, 0.35, (4, 32), (4, 64)),
+    Row(0.60, 0.50, (4, 32), (4, 80)),
+    Row(math.inf, 0.60, (4, 32), (4, 80)),
+)
 EFFORT: dict[Quality, Effort] = {
-    "fast": Effort((7, 12), (6, 15), 48),
-    "balanced": Effort((6, 15), (6, 18), 80),
-    "best": Effort((4, 18), (3, 23), 128),
+    "fast": Effort("balanced", (7, 12), (6, 15), 48),
+    "balanced": Effort("best", (6, 15), (6, 18), 80),
+    "best": Effort("best", (4, 18), (3, 23), 128),
+}
+VOLUME_EFFORT: dict[Quality, Effort] = {
+    "fast": Effort("balanced", (3, 4), (3, 4), 32),
+    "balanced": Effort("balanced", (3, 5), (3, 5), 64),
+    "best": Effort("balanced", (2, 5), (2, 5), 80),
 }
 PROCESSED = 0.9
 """Part of the σ of processed noise that is removed."""
@@ -84,12 +95,41 @@ CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
 SPREAD = (11, 24)
 """The first step of noise of a known spectrum: the side of a patch and the size of a group."""
-PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
-"""Quality of non-local means as pilot of the second step."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
-"""Search radius of a video or a volume along its first axis, and the largest within a frame or a slice."""
+"""Search radius of a video or of thick slices along the first axis, and the largest within a frame or a slice."""
+THICKEST = 3.0
+"""Thickness of slices, in pixels, up to which patches have depth: of at least two slices, as of two pixels."""
 PILOT_AND_STEPS = (3, 5)
 """Relative durations of non-local means and of the steps that follow."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """The axes that patches lie in, and how many pixels along each are as long as one along the finest.
+
+    ``sliced`` says that the noise is known within slices alone.
+    """
+
+    axes: str
+    scale: tuple[float, ...]
+    sliced: bool = False
+
+    @classmethod
+    def of(cls, options: Options, whole: Radii, *, sliced: bool = False) -> Space:
+        """Return the space of an image of sides ``whole``."""
+        axes = space_of(options.layout, whole)
+        spacing = (1.0,) * len(axes) if options.spacing is None else options.spacing[-len(axes) :]
+        return cls(axes, tuple(min(spacing) / width for width in spacing), sliced)
+
+    @property
+    def deep(self) -> bool:
+        """Whether patches have depth: where slices are thick, they are compared as pictures are."""
+        return self.axes[0] == "Z" and not self.sliced and self.scale[0] * THICKEST >= 1
+
+    @property
+    def efforts(self) -> dict[Quality, Effort]:
+        """The efforts of the qualities."""
+        return VOLUME_EFFORT if self.deep else EFFORT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,12 +188,13 @@ class Ridge(Method):
             sample = replace(sample, noise=sample.noise.weaker(PROCESSED))
         judged, noise = sample.judged, sample.noise
         split = noise.power is not None
-        quality = "fast" if split else PILOT[options.quality]
+        space = Space.of(options, sample.sides, sliced=split)
+        effort = space.efforts[options.quality]
         pilot = averaging(
-            judged, options, noise, sample.sides, quality,
+            judged, options, noise, sample.sides, "fast" if split else effort.pilot,
             notes=sample.notes, peak=sample.peak, motion=not split and follows(sample, options),
         )  # fmt: skip
-        spec = _steps(judged, noise, options, sample.sides, pilot.motion)
+        spec = _steps(judged, noise, space, effort, sample.sides, pilot.motion)
         scale = Scale.of(sample.measured if noise.grouped else judged, noise, spec.correlated, _farthest(spec))
         pixels = math.prod(sample.sides)
         seconds = sum(_seconds(step, pixels, len(judged)) for step in (spec.first, spec.second))
@@ -196,23 +237,25 @@ class Ridge(Method):
         return Outcome(averages)
 
 
-def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radii, motion: bool) -> RidgeSpec:
+def _steps(
+    planes: np.ndarray, noise: FittedNoise, space: Space, effort: Effort, whole: Radii, motion: bool
+) -> RidgeSpec:
     """Choose both steps by the tables."""
-    ratio, effort = noise_ratio(planes, noise.sigma), EFFORT[options.quality]
-    rows = GREY if len(noise.sigma) == 1 else COLOUR
+    ratio = noise_ratio(planes, noise.sigma)
+    rows = VOLUME if space.deep else GREY if len(noise.sigma) == 1 else COLOUR
     row = next(row for row in rows if ratio <= row.noise)
-    space = space_of(options.layout, whole)
-    spacing = None if options.spacing is None else options.spacing[-len(space) :]
 
     def step(side: int, size: int, apart: int, reach: int, sparse: bool) -> GroupSpec:
-        patch, stride, search = [side] * len(space), [apart] * len(space), [reach] * len(space)
-        if len(space) == 3:
+        count = len(space.axes)
+        patch, stride, search = [side] * count, [apart] * count, [reach] * count
+        if space.deep:
+            patch = [max(round(side * part), 2) for part in space.scale]
+            stride = [min(apart, length) for length in patch]
+        elif count == 3:
             patch[0] = stride[0] = 1
-            frames, within = FRAMES[space[0]]
+            frames, within = FRAMES[space.axes[0]]
             search = [frames, *(min(r, within) for r in search[1:])]
-        if spacing is not None:
-            finest = min(spacing)
-            search = [max(round(r * finest / width), 1) for r, width in zip(search, spacing, strict=True)]
+        search = [max(round(r * part), 1) for r, part in zip(search, space.scale, strict=True)]
         z, y, x = (min(r, n - 1) for r, n in zip(_three(search, 0), whole, strict=True))
         farthest = FARTHEST if motion else 0
         return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse, farthest).within(whole)

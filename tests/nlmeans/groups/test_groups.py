@@ -143,7 +143,7 @@ def test_what_is_not_finite_harms_no_memory(dtype, second):
         step.estimate(positions, counts)
 
 
-@pytest.mark.parametrize("sides", [(1, 150, 130), (1, 9, 200), (9, 60, 50)])
+@pytest.mark.parametrize("sides", [(1, 150, 130), (1, 9, 200), (9, 60, 50), (40, 21, 45)])
 def test_threads_change_nothing(sides):
     image = np.random.default_rng(0).normal(size=(2, *sides)).astype(np.float32)
     spec = GroupSpec((2, 4, 5), 20, (2, 3, 3), (2, 9, 9))
@@ -159,13 +159,15 @@ def test_threads_change_nothing(sides):
         GroupSpec((3, 8, 8), 9, (2, 7, 4), (1, 30, 3)),
         GroupSpec((1, 4, 2), 9, (1, 3, 2), (0, 3, 30)),
         GroupSpec((1, 4, 17), 9, (1, 3, 2), (0, 3, 25)),
+        GroupSpec((4, 4, 4), 9, (3, 3, 3), (5, 2, 5)),
     ],
 )
 def test_tiles_of_one_turn_write_to_different_pixels(spec, dtype):
-    step = Step(*[np.zeros((1, 7, 130, 250), dtype)] * 2, None, spec)
+    depth = 50 if spec.patch == (4, 4, 4) else 7
+    step = Step(*[np.zeros((1, depth, 130, 250), dtype)] * 2, None, spec)
     wide = -(-spec.patch[2] // step.lanes) * step.lanes  # whole vectors are written
     for turn in step.tiles():
-        taken = np.zeros((7, 130, 250 + wide), int)
+        taken = np.zeros((depth, 130, 250 + wide), int)
         for tile in turn:
             low, high = tile.min(0) - spec.search_radius, tile.max(0) + spec.search_radius
             low, high = np.maximum(low, 0), np.minimum(high, step.ends) + np.array([*spec.patch[:2], wide])

@@ -311,13 +311,16 @@ def test_a_pixel_depends_on_nothing_beyond_the_halo(method, quality):
     assert (before != after).any()
 
 
-@pytest.mark.parametrize("rows", [ridge.GREY, ridge.COLOUR])
-def test_a_first_group_has_no_more_patches_than_pixels(rows):
+@pytest.mark.parametrize(
+    ("rows", "efforts", "axes"),
+    [(ridge.GREY, ridge.EFFORT, 2), (ridge.COLOUR, ridge.EFFORT, 2), (ridge.VOLUME, ridge.VOLUME_EFFORT, 3)],
+)
+def test_a_first_group_has_no_more_patches_than_pixels(rows, efforts, axes):
     assert [row.noise for row in rows] == sorted(row.noise for row in rows)
     for row in rows:
-        assert row.first[1] <= row.first[0] ** 2
-        assert max(effort.second[0] for effort in ridge.EFFORT.values()) <= row.second[0]
-        assert max(effort.first[0] for effort in ridge.EFFORT.values()) <= row.first[0]
+        assert row.first[1] <= row.first[0] ** axes
+        assert max(effort.second[0] for effort in efforts.values()) <= row.second[0]
+        assert max(effort.first[0] for effort in efforts.values()) <= row.first[0]
 
 
 BAD = [
