@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
@@ -228,7 +229,7 @@ def run_tasks(
         if quick:
             run()
         else:
-            pool += (threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(busy))
+            pool += (threading.Thread(target=copy_context().run, args=(run,), name=f"nlmeans-{k}") for k in range(busy))
             for thread in pool:
                 thread.start()
         while busy:
