@@ -22,10 +22,15 @@ from .search import MOST, lowest, places, search
 
 APART = 4
 """Every so manieth pixel of every so manieth row is hidden at once."""
+AROUND = np.array([[0.5, 1, 0.5], [1, 0, 1], [0.5, 1, 0.5]])
+"""Weights of the pixels that a hidden one is interpolated from."""
 SHARED = Note(
     "j-invariant-shared", "strength 'j-invariant' is for noise that pixels do not share: the table's was taken"
 )
-AT_THE_END = Note("j-invariant-end", "strength 'j-invariant' is at the end of what was tried: the best may lie beyond")
+NOTHING = Note(
+    "j-invariant-nothing",
+    "strength 'j-invariant' finds pixels predicted best by plain averages, and no use in patches: the table's was taken",
+)
 
 
 def tuned(
@@ -38,18 +43,23 @@ def tuned(
 ) -> AveragingPlan:
     """Return the plan with the strengths that predict hidden pixels best.
 
+    Notes
+    -----
+    Takes one to two plain passes over the image, of a small one some more. What is best for hidden pixels smooths a
+    little more than what is best for those that are seen, and fine texture cannot be predicted at all: where the
+    strongest of the strengths that are tried predicts best, the table's is kept.
+
     References
     ----------
     J. Batson, L. Royer, "Noise2Self: blind denoising by self-supervision", ICML 2019, arXiv:1901.11365.
     """
     if not any(noise.sigma):
         return plan
-    if noise.bands is not None:
+    if noise.bands is not None or noise.model.processed:
         return replace(plan, notes=(*plan.notes, SHARED))
-    factors, risks = search(_blind(planes, plan, noise, guide, threads, progress))
+    factors, risks = search(_blind(planes, replace(plan, spread=None), noise, guide, threads, progress))
     factor, _ = lowest(factors, risks)
-    notes = (*plan.notes, AT_THE_END) if factor in (factors[0], factors[-1]) else plan.notes
-    return replace(plan.times(factor), notes=notes)
+    return replace(plan, notes=(*plan.notes, NOTHING)) if factor == factors[-1] else plan.times(factor)
 
 
 def _blind(
@@ -67,16 +77,28 @@ def _blind(
         noisy = place.of(planes)
         hidden = np.zeros(noisy.shape[1:], bool)
         hidden[:, k % APART :: APART, k // APART % APART :: APART] = True
-        seen = np.where(hidden, noisy.dtype.type(np.nan), noisy)
-        parts.append((noisy, seen, hidden, noise.within(place), None if guide is None else place.of(guide)))
+        parts.append((noisy, hidden, noise.within(place), None if guide is None else place.of(guide)))
+    seen = [_without(noisy, hidden) for noisy, hidden, *_ in parts]
 
     def risk(factor: float) -> float:
         total, count, stages = 0.0, 0, shares_of(next(tries), [1] * len(parts))
-        for (noisy, seen, hidden, here, lead), stage in zip(parts, stages, strict=True):
-            guess, _ = average(seen, plan.times(factor), here, lead, threads=threads, progress=stage, missing=True)
+        for image, (noisy, hidden, here, lead), stage in zip(seen, parts, stages, strict=True):
+            guess, _ = average(image, plan.times(factor), here, lead, threads=threads, progress=stage)
             error = np.square(guess - noisy)[:, hidden]
             known = np.isfinite(error)
             total, count = total + float(error.sum(where=known, dtype=np.float64)), count + int(known.sum())
         return total / max(count, 1)
 
     return risk
+
+
+def _without(noisy: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Return planes whose hidden pixels are interpolated from the known ones around them, within slices."""
+    from scipy.ndimage import convolve
+
+    known = np.isfinite(noisy)
+    around = AROUND[None, None]
+    total = convolve(np.where(known, noisy, 0).astype(np.float64), around, mode="constant")
+    weights = convolve(known.astype(np.float64), around, mode="constant")
+    guess = np.divide(total, weights, out=np.full_like(total, np.nan), where=weights > 0)
+    return np.where(hidden & known, guess.astype(noisy.dtype), noisy)

@@ -27,8 +27,8 @@ guess = nlmeans.denoise(np.where(known, truth, np.nan), 5.0, patch_radius=1, pad
 # %%
 # To and fro
 # ----------
-# ``prox(x, tau)`` is a call with σ = √τ, which falls from 30 to 2. The sum ``u`` of what both steps disagreed on is what
-# makes the method more than taking turns.
+# ``prox(x, tau)`` is a call with σ = √τ, which falls from 30 to 2. The sum ``u`` of what both steps disagreed on makes
+# the method more than taking turns.
 
 
 def filled(denoiser, rounds=30):
@@ -67,8 +67,8 @@ plt.show()
 # %%
 # What is left
 # ------------
-# The residual is the difference from the truth, which nobody knows in earnest: what is fine and does not repeat cannot be
-# had back.
+# The residual is the difference from the truth, which nobody knows in earnest. What is fine and does not repeat cannot
+# be had back.
 
 clean = results["ridge"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(1, 2), layout="constrained")
