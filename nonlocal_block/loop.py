@@ -16,7 +16,7 @@ from nlmeans.extend import real
 from . import _checks
 from ._planes import HELD, SMALLEST, Scale, averaged, extremes
 from .denoiser import NAMES, load_denoiser
-from .method import TURNS
+from .method import TURNS, Learned
 from .nlm import NonLocalMeans2d
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 GRADIENTS = {
     "nlm": (("preview", "fast"), {"strength", "patch_radius", "search_radius", "bias", "centre", "threads"}),
-    "learned": (tuple(TURNS), {"threads"}),
+    Learned.name: (tuple(TURNS), {"threads"}),
 }
 """Methods that have gradients, with the qualities and the options that have them too."""
 
@@ -113,7 +113,7 @@ class Denoiser(nn.Module):
             raise TypeError(f"differentiable=True has no option {', '.join(others)} for method {name!r}: leave out")
         if isinstance(options.get("strength"), str):
             raise ValueError(f"strength must be a number where differentiable=True; got {options['strength']!r}")
-        if name == "learned":
+        if name == Learned.name:
             self.networks.update(
                 {str(channels): load_denoiser(channels)[0].requires_grad_(False) for channels in NAMES}
             )

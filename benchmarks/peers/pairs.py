@@ -195,7 +195,7 @@ def dipy(method: str) -> Make:
 
 
 def ants(picture: Picture, threads: int, folder: Path) -> tuple[Call, Call]:
-    """Return ANTs' call on an image that is made beforehand, and ours on the array; it takes all CPUs that there are."""
+    """Return ANTs' call on an image that is made beforehand, and ours on the array."""
     import ants as theirs
 
     from nlmeans.compat import ants as ours

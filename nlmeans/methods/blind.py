@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -22,14 +23,18 @@ from .search import MOST, lowest, places, search
 
 APART = 4
 """Every so manieth pixel of every so manieth row is hidden at once."""
+FIRST = ((0, 0), (2, 2), (1, 3), (3, 1))
+"""Where these pixels begin, in turn."""
 AROUND = np.array([[0.5, 1, 0.5], [1, 0, 1], [0.5, 1, 0.5]])
 """Weights of the pixels that a hidden one is interpolated from."""
 SHARED = Note(
     "j-invariant-shared", "strength 'j-invariant' is for noise that pixels do not share: the table's was taken"
 )
-NOTHING = Note(
-    "j-invariant-nothing",
-    "strength 'j-invariant' finds pixels predicted best by plain averages, and no use in patches: the table's was taken",
+LOST = 0.5
+"""Error of the best prediction, in units of σ², from which it says nothing of pixels that are seen."""
+UNPREDICTABLE = Note(
+    "j-invariant-unpredictable",
+    "strength 'j-invariant' finds no pixel predicted by the others, as in fine texture: the table's was taken",
 )
 
 
@@ -46,8 +51,8 @@ def tuned(
     Notes
     -----
     Takes one to two plain passes over the image, of a small one some more. What is best for hidden pixels smooths a
-    little more than what is best for those that are seen, and fine texture cannot be predicted at all: where the
-    strongest of the strengths that are tried predicts best, the table's is kept.
+    little more than what is best for those that are seen, and fine texture cannot be predicted at all: where
+    plain averages predict best, and not well, the table's strength is kept.
 
     References
     ----------
@@ -58,8 +63,10 @@ def tuned(
     if noise.bands is not None or noise.model.processed:
         return replace(plan, notes=(*plan.notes, SHARED))
     factors, risks = search(_blind(planes, replace(plan, spread=None), noise, guide, threads, progress))
-    factor, _ = lowest(factors, risks)
-    return replace(plan, notes=(*plan.notes, NOTHING)) if factor == factors[-1] else plan.times(factor)
+    factor, risk = lowest(factors, risks)
+    if factor == factors[-1] and risk > (1 + LOST) * float(np.mean(np.square(noise.sigma))):
+        return replace(plan, notes=(*plan.notes, UNPREDICTABLE))
+    return plan.times(factor)
 
 
 def _blind(
@@ -73,10 +80,10 @@ def _blind(
     """Return the mean squared difference of hidden pixels from their predictions, for a multiple of the strengths."""
     tries = iter(shares_of(progress, [1] * MOST))
     parts = []
-    for k, place in enumerate(places(planes)):
+    for place, (y, x) in product(places(planes), FIRST):
         noisy = place.of(planes)
         hidden = np.zeros(noisy.shape[1:], bool)
-        hidden[:, k % APART :: APART, k // APART % APART :: APART] = True
+        hidden[:, y::APART, x::APART] = True
         parts.append((noisy, hidden, noise.within(place), None if guide is None else place.of(guide)))
     seen = [_without(noisy, hidden) for noisy, hidden, *_ in parts]
 
