@@ -23,18 +23,23 @@ from .search import MOST, lowest, places, search
 
 APART = 4
 """Every so manieth pixel of every so manieth row is hidden at once."""
-FIRST = ((0, 0), (2, 2), (1, 3), (3, 1))
+FIRST = ((0, 0), (2, 2))
 """Where these pixels begin, in turn."""
+PARTS = 4
+"""How many times as many parts of the image are looked at as elsewhere: few of their pixels are hidden."""
 AROUND = np.array([[0.5, 1, 0.5], [1, 0, 1], [0.5, 1, 0.5]])
 """Weights of the pixels that a hidden one is interpolated from."""
+SMOOTHED = float(np.sqrt(1 - np.square(AROUND).sum() / AROUND.sum() ** 2))
+"""Standard deviation of the noise that the interpolated pixel lacks, in units of σ."""
 SHARED = Note(
     "j-invariant-shared", "strength 'j-invariant' is for noise that pixels do not share: the table's was taken"
 )
-LOST = 0.5
+LOST = 0.25
 """Error of the best prediction, in units of σ², from which it says nothing of pixels that are seen."""
 UNPREDICTABLE = Note(
     "j-invariant-unpredictable",
-    "strength 'j-invariant' finds no pixel predicted by the others, as in fine texture: the table's was taken",
+    "strength 'j-invariant' finds pixels unlike what the others predict, as in fine texture, or where sigma is too "
+    "small: the table's was taken",
 )
 
 
@@ -50,9 +55,9 @@ def tuned(
 
     Notes
     -----
-    Takes one to two plain passes over the image, of a small one some more. What is best for hidden pixels smooths a
-    little more than what is best for those that are seen, and fine texture cannot be predicted at all: where
-    plain averages predict best, and not well, the table's strength is kept.
+    Takes one to two plain passes over the image, of a small one some more. A hidden pixel is the mean of those around
+    it, with new noise, so that its patch is as noisy as all others. Fine texture cannot be predicted, and so would be
+    smoothed away: where the best predictions err by more than `LOST`, the table's strength is kept.
 
     References
     ----------
@@ -64,7 +69,7 @@ def tuned(
         return replace(plan, notes=(*plan.notes, SHARED))
     factors, risks = search(_blind(planes, replace(plan, spread=None), noise, guide, threads, progress))
     factor, risk = lowest(factors, risks)
-    if factor == factors[-1] and risk > (1 + LOST) * float(np.mean(np.square(noise.sigma))):
+    if risk > (1 + LOST) * float(np.mean(np.square(noise.sigma))):
         return replace(plan, notes=(*plan.notes, UNPREDICTABLE))
     return plan.times(factor)
 
@@ -78,14 +83,14 @@ def _blind(
     progress: Progress | None,
 ) -> Callable[[float], float]:
     """Return the mean squared difference of hidden pixels from their predictions, for a multiple of the strengths."""
-    tries = iter(shares_of(progress, [1] * MOST))
+    tries, rng = iter(shares_of(progress, [1] * MOST)), np.random.default_rng(0)
     parts = []
-    for place, (y, x) in product(places(planes), FIRST):
+    for place, (y, x) in product(places(planes, PARTS), FIRST):
         noisy = place.of(planes)
         hidden = np.zeros(noisy.shape[1:], bool)
         hidden[:, y::APART, x::APART] = True
         parts.append((noisy, hidden, noise.within(place), None if guide is None else place.of(guide)))
-    seen = [_without(noisy, hidden) for noisy, hidden, *_ in parts]
+    seen = [_without(noisy, hidden, here, rng) for noisy, hidden, here, _ in parts]
 
     def risk(factor: float) -> float:
         total, count, stages = 0.0, 0, shares_of(next(tries), [1] * len(parts))
@@ -99,8 +104,8 @@ def _blind(
     return risk
 
 
-def _without(noisy: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """Return planes whose hidden pixels are interpolated from the known ones around them, within slices."""
+def _without(noisy: np.ndarray, hidden: np.ndarray, noise: FittedNoise, rng: np.random.Generator) -> np.ndarray:
+    """Return planes whose hidden pixels are interpolated from the known ones around them, with new noise."""
     from scipy.ndimage import convolve
 
     known = np.isfinite(noisy)
@@ -108,4 +113,6 @@ def _without(noisy: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     total = convolve(np.where(known, noisy, 0).astype(np.float64), around, mode="constant")
     weights = convolve(known.astype(np.float64), around, mode="constant")
     guess = np.divide(total, weights, out=np.full_like(total, np.nan), where=weights > 0)
+    deviation = np.reshape(noise.sigma, (-1, 1, 1, 1)) * (1.0 if noise.variance is None else np.sqrt(noise.variance))
+    guess += SMOOTHED * deviation * rng.standard_normal(noisy.shape)
     return np.where(hidden & known, guess.astype(noisy.dtype), noisy)

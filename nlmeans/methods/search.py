@@ -32,13 +32,13 @@ def search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[floa
     return tuple(STEP**k for k in order), [risks[k] for k in order]
 
 
-def places(planes: np.ndarray) -> list[Tile]:
-    """Return evenly spread parts of the image, or all of a small one."""
+def places(planes: np.ndarray, times: int = 1) -> list[Tile]:
+    """Return evenly spread parts of the image, ``times`` as many as usual, or all of a small one."""
     _, depth, height, width = planes.shape
     deep = min(depth, BLOCK // 5)
     cells = min(BLOCK, height) * min(BLOCK, width) * deep
-    wanted = max(round(PIXELS * planes[0].size / cells), FEWEST)
-    if planes[0].size <= 4 * cells:
+    wanted = times * max(round(PIXELS * planes[0].size / cells), FEWEST)
+    if planes[0].size <= times * FEWEST * cells:
         return [whole(planes.shape[1:])]
     down = max(round(math.sqrt(wanted * height / width)), 1)
     across = max(round(wanted / down), 1)
