@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._progress import Progress, shares_of
+from .._workspace import empty
 from ..groups.run import Shifts, group_step
 from ..groups.spec import GroupSpec, RidgeSpec
 from ..motion import Motion
@@ -115,14 +116,18 @@ def combine(
     dtype = np.float64 if max(span, scale.span) > SPAN else np.float32
 
     def parted(source: np.ndarray) -> np.ndarray:
-        numbers = zip(noisy, scale.middles, scale.deviations, strict=True)
-        scaled = [((source[c] - middle) * (1 / deviation)).astype(dtype) for c, middle, deviation in numbers]
+        scaled = empty((len(noisy), *source.shape[1:]), dtype)
+        exact = empty(source.shape[1:], np.float64)
+        for target, c, middle, deviation in zip(scaled, noisy, scale.middles, scale.deviations, strict=True):
+            np.subtract(source[c], middle, out=exact)
+            exact *= 1 / deviation
+            target[...] = exact
         return mix(scale.parting, scaled)
 
     def scaled_noise() -> np.ndarray | None:
         if noise.variance is None:
             return None
-        each = np.broadcast_to(noise.variance, (len(noise.sigma), *filled.shape[1:]))[noisy]
+        each = np.broadcast_to(noise.variance, (len(noise.sigma), *planes.shape[1:]))[noisy]
         variance = noise.variance if len(noise.variance) == 1 else mix(np.square(scale.parting), each)
         return variance.astype(dtype, copy=False)
 
@@ -157,7 +162,9 @@ def combine(
         second = scale.split.joined(second)
         if uneven is not None:
             second *= around.of(uneven)
-    result = around.of(averages).copy()
+    averages = around.of(averages)
+    result = empty(averages.shape, averages.dtype)
+    result[...] = averages
     numbers = zip(noisy, mix(scale.parting.T, second), scale.middles, scale.deviations, strict=True)
     for c, plane, middle, deviation in numbers:
         np.multiply(plane, deviation, out=result[c], dtype=result.dtype, casting="same_kind")
