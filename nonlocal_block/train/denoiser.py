@@ -26,6 +26,10 @@ from .muon import Muon
 WEIGHTS = "denoiser.safetensors"
 FOLDER = "CBSD400_train"
 """The training pictures, in colour; none of them is in BSD68, Set12 or Kodak24. (Train400 are crops of their luma.)"""
+COLOURS = "Colour_train"
+"""Colour pictures that were never JPEG, or were shrunk since; they take part if they are there."""
+HELD_SIDE = 480
+"""Longest side of what is evaluated of a picture that is held back."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 CHECKED = (15, 25, 50)
 HELD = 8
@@ -52,6 +56,9 @@ class Recipe:
         A crop's error weighs √(even / (σ + even)), in grey levels: in decibels all σ learn about equally fast.
     clip : float
         Largest length of the gradient, usually 0.01 to 0.1: so that one odd batch does not spoil the momentum.
+    shared : float
+        Part of the colour crops, 0 to 1, whose channels share noise, from not at all to wholly; every other one of
+        them is a grey picture.
     """
 
     steps: int = 500
@@ -65,13 +72,14 @@ class Recipe:
     skew: float = 1.5
     even: float = 5.0
     clip: float = 0.1
+    shared: float = 0.2
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "side"):
             _checks.count(getattr(self, name), name)
         for name in ("sigma", "even", "clip", "skew"):
             _checks.positive(getattr(self, name), name)
-        for name in ("warm_up", "average"):
+        for name in ("warm_up", "average", "shared"):
             if not 0 <= _checks.real(getattr(self, name), name) < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1; got {getattr(self, name)}")
 
@@ -114,17 +122,16 @@ class DenoiserTask:
         epochs: int,
         start: Mapping[str, Tensor] | None = None,
     ) -> None:
+        pictures = [picture for picture in pictures if min(picture.shape[1:]) >= recipe.side]
         if len(pictures) <= HELD:
-            raise ValueError(f"{HELD} pictures are held back, and more are needed; got {len(pictures)}")
-        small = min(min(picture.shape[1:]) for picture in pictures)
-        if small < recipe.side:
-            raise ValueError(f"pictures must have sides of at least {recipe.side} pixels; got one of {small}")
+            raise ValueError(
+                f"{HELD} pictures are held back, and more with sides of at least {recipe.side} pixels are needed; "
+                f"got {len(pictures)}"
+            )
         self.recipe, self.device, self.half = recipe, device, half
         self.batch, self.size = recipe.batch, recipe.steps * recipe.batch
-        self.held, self.pictures = list(pictures[:HELD]), list(pictures[HELD:])
-        if channels == 3:
-            # JPEG stores colours at half the size: from the pictures as they are, a network learns to blur them.
-            self.pictures += [small for small in map(halved, self.pictures) if min(small.shape[1:]) >= recipe.side]
+        self.held = [picture[:, :HELD_SIDE, :HELD_SIDE] for picture in pictures[:HELD]]
+        self.pictures = list(pictures[HELD:])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.network = NonLocalDenoiser(channels, **network).to(device)
@@ -151,9 +158,13 @@ class DenoiserTask:
         for optimizer, peak in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        clean = crops(self.pictures, len(samples), self.recipe.side).to(self.device)
+        clean = crops(self.pictures, len(samples), self.recipe.side)
         sigma = self.recipe.sigma / 255 * torch.rand(len(clean), 1, 1, 1) ** self.recipe.skew
-        noisy = clean + (sigma * torch.randn(clean.shape)).to(self.device)
+        noise = torch.randn(clean.shape)
+        if clean.shape[1] == 3:
+            clean, noise = sharing(clean, noise, self.recipe.shared)
+        clean = clean.to(self.device)
+        noisy = clean + (sigma * noise).to(self.device)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             result = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
@@ -334,6 +345,18 @@ def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
     return torch.stack(drawn).float() / 255
 
 
+def sharing(clean: Tensor, noise: Tensor, part: float) -> tuple[Tensor, Tensor]:
+    """Return colour pictures and noise of which a part shares its noise between channels, or is grey besides.
+
+    The correlation of two channels lies evenly between 0 and 1, or is 1; each channel's variance stays as it is.
+    """
+    count = len(clean)
+    common, whole, grey = (torch.rand(count, 1, 1, 1) < odds for odds in (part, 0.3, 0.5))
+    correlation = torch.where(whole, 1.0, torch.rand(count, 1, 1, 1)) * common
+    noise = correlation.sqrt() * noise[:, :1] + (1 - correlation).sqrt() * torch.randn(noise.shape)
+    return torch.where(common & grey, clean[:, 1:2].expand_as(clean), clean), noise
+
+
 def halved(picture: Tensor) -> Tensor:
     """Return a picture of half the size, uint8 of shape (channels, H, W): means of 2×2 pixels."""
     return F.avg_pool2d(picture.float(), 2).round().to(torch.uint8)
@@ -364,13 +387,19 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     FileNotFoundError
         If there are none.
     """
+    whole = _folder(data / FOLDER, channels)
+    if not whole:
+        raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
+    # JPEG stores colours at half the size: from the pictures as they are, a network learns to blur them.
+    return whole if channels == 1 else _folder(data / COLOURS, channels) + [halved(picture) for picture in whole]
+
+
+def _folder(folder: Path, channels: int) -> list[Tensor]:
+    """Return the pictures of a folder, if there is one."""
     from PIL import Image
 
     tensors = []
-    paths = sorted(path for path in (data / FOLDER).glob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
-    for path in paths:
+    for path in sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES):
         with Image.open(path) as image:
             array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
         tensors.append(torch.from_numpy(array.transpose(2, 0, 1).copy()))
