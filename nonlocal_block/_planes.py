@@ -50,10 +50,56 @@ class Scale:
         return cls(low + (high - low) / 2, span)
 
 
+@dataclass(frozen=True, eq=False)
+class Evening:
+    """What brings planes to noise that is independent and of one σ, which is what a network takes.
+
+    Attributes
+    ----------
+    forward, back : ndarray, shape (planes, planes)
+        What planes are multiplied by, and the way back.
+    sigma : float
+        Standard deviation of the noise afterwards.
+    """
+
+    forward: np.ndarray
+    back: np.ndarray
+    sigma: float
+
+    @classmethod
+    def of(cls, sigma: Sequence[float]) -> Evening:
+        """Return what scales planes of independent noise, of these deviations."""
+        level = float(np.mean(sigma))
+        factors = np.array([level / own for own in sigma])
+        return cls(np.diag(factors), np.diag(1 / factors), level)
+
+    @classmethod
+    def colours(cls, mixes: np.ndarray, sigma: Sequence[float]) -> Evening:
+        """Return what makes colours again of mixes of colours, with independent noise of these deviations.
+
+        ``mixes`` (planes, planes) makes the image's colours of them. Of all ways, this is the one that changes colours
+        least: by the inverse square root of their noise's correlation.
+        """
+        covariance = mixes @ np.diag(np.square(sigma)) @ mixes.T
+        own = np.sqrt(np.diag(covariance))
+        power, vectors = np.linalg.eigh(covariance / np.outer(own, own))
+        level = float(own.mean())
+        forward = level * (vectors / np.sqrt(power)) @ vectors.T @ (mixes / own[:, None])
+        return cls(forward, np.linalg.inv(forward), level)
+
+    def evened(self, planes: np.ndarray) -> np.ndarray:
+        """Return planes (planes, Y, X) so, in float64."""
+        return np.einsum("kc,cyx->kyx", self.forward, planes.astype(np.float64, copy=False))
+
+    def restored(self, change: np.ndarray) -> np.ndarray:
+        """Return a change of them as one of the planes."""
+        return np.einsum("ck,kyx->cyx", self.back, change)
+
+
 def denoised(
     network: NonLocalDenoiser,
     plane: np.ndarray,
-    sigma: Sequence[float],
+    evening: Evening,
     relief: np.ndarray | None,
     scale: Scale,
     device: torch.device,
@@ -72,8 +118,8 @@ def denoised(
         The network for these channels, on ``device``.
     plane : ndarray, shape (channels, Y, X)
         Floating-point numbers on any scale.
-    sigma : sequence of float
-        Standard deviation of the noise of each channel, above 0.
+    evening : Evening
+        What gives its channels noise of one σ.
     relief : ndarray, shape (Y, X), optional
         Each pixel's variance relative to the mean.
     scale : Scale
@@ -91,15 +137,14 @@ def denoised(
     tile : int
         Side of a tile.
     """
-    level, middle, span = float(np.mean(sigma)), scale.middle, scale.span
-    even, factors = evened(plane, sigma)
+    middle, span = scale.middle, scale.span
     (top, bottom), (left, right) = inner
     clean = np.empty((len(plane), bottom - top, right - left), plane.dtype)
     places = list(tiles(inner, origin, network.margin, tile))
     for k, (place, outer, part) in enumerate(places):
-        scaled = np.clip((even[:, *outer].astype(np.float64) - middle) / span, -HELD, HELD) + 0.5
+        scaled = np.clip((evening.evened(plane[:, *outer]) - middle) / span, -HELD, HELD) + 0.5
         x = torch.from_numpy(scaled.astype(np.float32))[None].to(device)
-        noise = np.full(scaled.shape[1:], level / span)
+        noise = np.full(scaled.shape[1:], evening.sigma / span)
         if relief is not None:
             noise *= np.sqrt(relief[outer])
         share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
@@ -108,7 +153,7 @@ def denoised(
         with torch.inference_mode(), full_precision(device), _notifying(network, alive):
             change = (averaged(network, x, deviation, turns) - x)[0].cpu().numpy()
         into = slice(place[0].start - top, place[0].stop - top), slice(place[1].start - left, place[1].stop - left)
-        clean[:, *into] = plane[:, *place] + share * change[:, *part] / factors
+        clean[:, *into] = plane[:, *place] + evening.restored(share * change[:, *part])
         if progress is not None:
             progress(k + 1, len(places))
     return clean
@@ -161,28 +206,20 @@ def _turned(x: torch.Tensor, turn: int, back: bool) -> torch.Tensor:
     return x.flip(3) if turn >= 4 and not back else x
 
 
-def evened(plane: np.ndarray, sigma: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return channels scaled to their mean σ, and the factors: the network takes one σ."""
-    level = float(np.mean(sigma))
-    factors = np.array([level / own for own in sigma], plane.dtype)[:, None, None]
-    return plane if (factors == 1).all() else plane * factors, factors
-
-
-def loudest(sigma: Sequence[float], relief: np.ndarray | None) -> float:
+def loudest(level: float, relief: np.ndarray | None) -> float:
     """Return the greatest σ of a plane but for a few outliers; 0 without noise."""
-    level = float(np.mean(sigma))
     if relief is None:
         return level
     noisy = relief[relief > 0]
     return level * float(np.quantile(noisy, 0.99)) ** 0.5 if noisy.size else 0.0
 
 
-def extremes(plane: np.ndarray, sigma: Sequence[float]) -> tuple[float, float]:
+def extremes(plane: np.ndarray, evening: Evening) -> tuple[float, float]:
     """Return the least and the greatest median of a plane's 8×8 blocks, free of most noise and hot pixels.
 
     Blocks are smaller where the image is less than eight of them wide, so that they show its ramps and edges.
     """
-    even, _ = evened(plane, sigma)
+    even = evening.evened(plane)
     rows, columns = (_blocks(side) for side in plane.shape[1:])
     windows = sliding_window_view(even, (rows[1], columns[1]), (1, 2))[:, rows[0]][:, :, columns[0]]
     with np.errstate(over="ignore"):

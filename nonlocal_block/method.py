@@ -34,13 +34,16 @@ from nlmeans.extend import (
 
 from . import weights
 from ._device import chosen_device
-from ._planes import TILE, Scale, denoised, extremes, loudest
+from ._planes import TILE, Evening, Scale, denoised, extremes, loudest
 from .denoiser import NAMES, NonLocalDenoiser, load_denoiser
 
 TURNS = {"balanced": 1, "best": 8}
 """Number of turned and mirrored positions of the image whose results are averaged."""
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
+SHARED = 1.35
+"""Mixes of channels are made colours again if their σ differ at most by this factor: where channels share more of their
+noise, each mix is denoised by the grey network, which has more dB then."""
 FEATURES, AROUND = 700, 200
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
 RATE = {1: 5e5, 3: 4e5}
@@ -153,11 +156,14 @@ class PlaneGroup:
     ----------
     planes : tuple of int
         Their indices.
+    evening : Evening
+        What gives them noise of one σ.
     scales : tuple of Scale or None
         The network's grey scale for each slice, or one for all. None where a slice has no noise.
     """
 
     planes: tuple[int, ...]
+    evening: Evening
     scales: tuple[Scale | None, ...]
 
     def scale(self, z: int) -> Scale | None:
@@ -222,27 +228,41 @@ class Learned(Method):
 
     def _groups(self, sample: Sample, filling: Filling) -> tuple[PlaneGroup, ...]:
         """Return the planes that are denoised together; planes without noise are in no group."""
-        planes, noise = sample.judged, sample.noise
-        sigma = noise.sigma
-        colours = len(planes) == 3 <= len(sample.measured) <= 4 and not noise.mixes  # perhaps with alpha
-        together: list[tuple[int, ...]] = [(c,) for c, own in enumerate(sigma) if own > 0 and _varies(planes[c])]
-        if colours and 0 < max(sigma) <= UNEQUAL * min(sigma):
-            together = [(0, 1, 2)]
+        planes, sigma = sample.judged, sample.noise.sigma
+        colours = self._colours(sample)
+        together = {(0, 1, 2): colours} if colours else {
+            (c,): Evening.of((own,)) for c, own in enumerate(sigma) if own > 0 and _varies(planes[c])
+        }  # fmt: skip
         if not together:
             return ()
         noise = sample.judged_noise
         visible = known_nearest(filling.filled(planes, noise))
-        return tuple(PlaneGroup(chosen, self._scales(visible, chosen, noise, sample)) for chosen in together)
+        return tuple(
+            PlaneGroup(chosen, evening, self._scales(visible[list(chosen)], evening, noise, sample))
+            for chosen, evening in together.items()
+        )
+
+    def _colours(self, sample: Sample) -> Evening | None:
+        """Return what makes colours of three planes that go together, perhaps beside alpha; None if they do not."""
+        sigma, turn = sample.noise.sigma, sample.noise.turn
+        if not len(sample.judged) == 3 <= len(sample.measured) <= 4 or min(sigma) == 0:
+            return None
+        back = np.eye(3) if turn is None else turn.back[turn.back.any(axis=1)]
+        if len(back) > 3:
+            return None
+        ratio = max(sigma) / min(sigma)
+        if turn is None or not turn.mixes:
+            return Evening.of(sigma) if ratio <= UNEQUAL else None
+        return Evening.colours(back, sigma) if ratio <= SHARED else None
 
     def _scales(
-        self, planes: np.ndarray, chosen: tuple[int, ...], noise: FittedNoise, sample: Sample
+        self, planes: np.ndarray, evening: Evening, noise: FittedNoise, sample: Sample
     ) -> tuple[Scale | None, ...]:
         """Return the grey scale of each slice of a complete image, or one of all crops together."""
-        sigma = [noise.sigma[c] for c in chosen]
         ends, most = [], []
         for z in range(planes.shape[1]):
-            ends.append(extremes(planes[list(chosen), z], sigma))
-            most.append(loudest(sigma, None if noise.variance is None else noise.variance[0, z]))
+            ends.append(extremes(planes[:, z], evening))
+            most.append(loudest(evening.sigma, None if noise.variance is None else noise.variance[0, z]))
         if not sample.complete:
             ends = [(min(low for low, _ in ends), max(high for _, high in ends))]
             most = [max(most)]
@@ -269,7 +289,7 @@ class Learned(Method):
                 if scale is None:
                     continue
                 clean[chosen, z - core.z[0]] = denoised(
-                    _loaded(len(chosen), place), visible[chosen, z], [noise.sigma[c] for c in chosen],
+                    _loaded(len(chosen), place), visible[chosen, z], group.evening,
                     None if noise.variance is None else noise.variance[0, z], scale, place,
                     part(progress, k, len(work)), TURNS[plan.quality], inner=(core.y, core.x), origin=first[1:],
                     tile=self.tile,

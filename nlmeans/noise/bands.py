@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..pixels.squares import all_in
 from .patches import CHUNK, CLIPPED_SHARE, PATCH, clip_levels, cosines, share_in, spread
-from .shared import Turn, turn_of
+from .shared import Turn, first_of_each, turn_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,15 @@ class BandNoise:
     turn: Turn | None = None
     mixed: tuple[float, ...] = ()
 
+    def repeated(self, first: Sequence[int]) -> BandNoise:
+        """Return this noise of the channels that ``first`` names, for channels each of which repeats one of these."""
+        own = sorted(set(first))
+        sigma = [self.sigma[own.index(channel)] for channel in first]
+        noisy = [c for c, deviation in enumerate(sigma) if deviation > 0]
+        each = [deviation for deviation in self.sigma if deviation > 0]
+        turn, mixed = (Turn.apart(len(each)), tuple(each)) if self.turn is None else (self.turn, self.mixed)
+        return BandNoise(tuple(sigma), self.power, turn.repeated([noisy.index(first[c]) for c in noisy]), mixed)
+
 
 @cache
 def _frequency() -> Array:
@@ -79,6 +89,11 @@ def measure_bands(
     """
     if min(planes.shape[2:]) < PATCH:
         return None
+    first = first_of_each(planes, [0.0] * len(planes))
+    own = sorted(set(first))
+    if len(own) < len(planes):
+        alone = measure_bands(planes[own], mask, saturation=saturation)
+        return None if alone is None else alone.repeated(first)
     live = [c for c, plane in enumerate(planes) if _varies(plane)]
     coefficients, scale = _coefficients(planes[live], mask, saturation) if live else (np.empty((0, 0, 0)), 0.0)
     if len(coefficients) == 0:

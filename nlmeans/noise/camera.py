@@ -15,7 +15,7 @@ from .fitted import FittedNoise
 from .model import NoiseModel
 from .numbers import numbers
 from .patches import cosines
-from .shared import CONSTANT, Turn
+from .shared import CONSTANT, Turn, first_of_each
 from .windows import Windows
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Camera(NoiseModel):
         if not len(forward) or not any(levels):
             return FittedNoise(self, (0.0,) * len(planes), (0.0,) * len(planes))
         live = back[:, 0] > 0
-        factors = len(planes) / math.sqrt(np.count_nonzero(live)) * np.where(np.arange(len(forward)) > 0, COLOUR, 1.0)
+        factors = len(planes) / back[:, 0].sum() * np.where(np.arange(len(forward)) > 0, COLOUR, 1.0)
         result = None
         for level, strength in zip(levels, reversed(STRENGTH), strict=True):
             sigma = strength * level * factors
@@ -265,8 +265,8 @@ def _levels(windows: Windows) -> tuple[float, float, float]:
 def _colours(planes: Array) -> tuple[Array, Array, Array]:
     """Return the way from channels to their mean and differences, the way back, and what is left out of both.
 
-    Constant channels are left out, and differences that are the same everywhere, as of a grey picture held in three
-    channels: they hold no noise.
+    Constant channels are left out, and differences that are the same everywhere: they hold no noise. Of channels that
+    are all equal, as of a grey picture held in three, the first stands for their mean.
     """
     sample = planes.reshape(len(planes), -1)[:, :: max(planes[0].size >> 16, 1) | 1].astype(np.float64)
     sample = sample[:, np.isfinite(sample).all(axis=0)]
@@ -278,6 +278,8 @@ def _colours(planes: Array) -> tuple[Array, Array, Array]:
     if not sample.size:
         return forward, forward.T, rest
     rest[~live] = sample[~live, 0]
+    if len(set(first_of_each(sample[live], [0.0] * len(forward)))) == 1:
+        return np.eye(len(planes))[[np.flatnonzero(live)[0]]], live[:, None].astype(float), rest
     mixes = forward @ sample
     middles, spans = np.median(mixes, axis=1), np.ptp(mixes, axis=1)
     kept = spans > CONSTANT * max(spans.max(), abs(middles[0]))

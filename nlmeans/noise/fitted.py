@@ -11,7 +11,7 @@ import numpy as np
 from ..pixels.outliers import Outliers
 from ..show.card import card, thumbnail
 from .numbers import listed
-from .shared import Turn, correlation, turn_of
+from .shared import Turn, correlation, first_of_each, turn_of
 
 if TYPE_CHECKING:
     from .._notes import Note
@@ -220,8 +220,7 @@ class FittedNoise:
         if turn is None and len(live) == len(planes):
             return self
         if turn is None:
-            each = np.eye(len(noisy))
-            turn, power = Turn(each, each, np.zeros(len(noisy)), each), np.square([self.sigma[c] for c in noisy])
+            turn, power = Turn.apart(len(noisy)), np.square([self.sigma[c] for c in noisy])
         still = [c for c in live if c not in noisy]
         sigma = (*np.sqrt(power).tolist(), *(0.0 for _ in still))
         return replace(self, turn=turn.within(noisy, still, planes), sigma=sigma, channels=self.sigma)
@@ -230,9 +229,16 @@ class FittedNoise:
         """Return the turn of channels with noise, and the variance of its mixes; None where they share little."""
         if self.known:
             return self.turn, np.square(self.mixed)
+        none, first = (None, np.empty(0)), first_of_each(planes, sigma)
+        own = sorted(set(first))
+        if len(own) < len(first):
+            turn, power = self._turn(planes[own], [sigma[c] for c in own])
+            if turn is None:
+                turn, power = Turn.apart(len(own)), np.square([sigma[c] for c in own])
+            return turn.repeated(first), power
         if not 1 < len(planes) <= MOST_TURNED or _partly(planes):  # a mix would miss what any of its channels misses
-            return None, np.empty(0)
-        return turn_of(correlation(planes, sigma), np.asarray(sigma), planes) or (None, np.empty(0))
+            return none
+        return turn_of(correlation(planes, sigma), np.asarray(sigma), planes) or none
 
 
 def _partly(planes: np.ndarray) -> bool:

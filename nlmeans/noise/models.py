@@ -236,9 +236,9 @@ class Gaussian(NoiseModel):
             return FittedNoise(
                 Gaussian(white.sigma), white.sigma, estimated=True, outliers=evidence.outliers, notes=notes
             )
-        sigma = tuple(evidence.factor * s for s in bands.sigma)
+        sigma, mixed = (tuple(evidence.factor * s for s in each) for each in (bands.sigma, bands.mixed))
         return FittedNoise(
-            Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=bands.mixed, estimated=True,
+            Gaussian(sigma), sigma, bands=bands.power, turn=bands.turn, mixed=mixed, estimated=True,
             outliers=evidence.outliers, notes=(CORRELATED,),
         )  # fmt: skip
 

@@ -53,10 +53,24 @@ class Turn:
     rest: np.ndarray
     shared: np.ndarray
 
+    @classmethod
+    def apart(cls, count: int) -> Turn:
+        """Return the turn that leaves channels as they are."""
+        each = np.eye(count)
+        return cls(each, each, np.zeros(count), each)
+
     @property
     def mixes(self) -> bool:
         """Whether channels are mixed, rather than some of them left out."""
-        return bool(np.count_nonzero(self.shared) > len(self.shared))
+        return bool((np.count_nonzero(self.forward, axis=1) > 1).any())
+
+    def repeated(self, first: Sequence[int]) -> Turn:
+        """Return this turn of the channels that ``first`` names, for channels each of which repeats one of these."""
+        own = sorted(set(first))
+        of = [own.index(channel) for channel in first]
+        forward = np.zeros((len(self.forward), len(first)))
+        forward[:, own] = self.forward
+        return Turn(forward, self.back[of], self.rest[of], self.shared[np.ix_(of, of)])
 
     def within(self, channels: Sequence[int], live: Sequence[int], planes: np.ndarray) -> Turn:
         """Return this turn of some channels of planes (C, Z, Y, X), next to ``live`` ones that stay as they are."""
@@ -96,12 +110,22 @@ class Turn:
         """Return channels of mixes; what was left out stays as it is in ``planes``."""
         if len(self.forward) == len(self.back):
             return mix(self.back, mixes)
-        result = planes + mix(self.back, mixes - self.turned(planes))
+        result = planes - mix(self.back, self.turned(planes))  # 0 where a channel repeats another
+        result += mix(self.back, mixes)
         lost = np.isnan(result)
         if lost.any():
             there = mix(self.back, mixes) + self.rest.reshape(-1, 1, 1, 1).astype(result.dtype)
             result[lost] = there[lost]
         return result
+
+
+def first_of_each(planes: np.ndarray, sigma: Sequence[float]) -> list[int]:
+    """Return the first channel that each channel repeats, often itself: grey stored as colour has one of its own."""
+    first: list[int] = []
+    for c, plane in enumerate(planes):
+        same = (k for k in sorted(set(first)) if sigma[k] == sigma[c] and np.array_equal(planes[k], plane, True))
+        first.append(next(same, c))
+    return first
 
 
 def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:

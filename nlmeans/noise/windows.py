@@ -14,6 +14,7 @@ import numpy as np
 
 from ..pixels.halves import halved
 from .patches import cosines
+from .shared import first_of_each
 
 if TYPE_CHECKING:
     from .patches import Array
@@ -52,6 +53,8 @@ class Windows:
     @classmethod
     def of(cls, planes: Array) -> Windows | None:
         """Measure planes (C, Z, Y, X); None where too few windows have all their pixels."""
+        if len(set(first_of_each(planes, [0.0] * len(planes)))) == 1:
+            planes = planes[:1]
         count = len(planes)
         basis = cosines(count)[:3] if count == 3 else cosines(count)[:1]
         parts = np.einsum("kc,czyx->kzyx", basis / np.sqrt(count), planes).astype(np.float32)

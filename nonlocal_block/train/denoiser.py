@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from .. import _checks
@@ -23,17 +22,11 @@ from .folder import Row
 from .loop import Setting, Watcher, fingerprint, train
 from .muon import Muon
 from .noise import sharing, smooth
+from .pictures import crops, pictures
 
 WEIGHTS = "denoiser.safetensors"
-FOLDER = "CBSD400_train"
-"""The training pictures, in colour; none of them is in BSD68, Set12 or Kodak24. (Train400 are crops of their luma.)"""
-COLOURS = "Colour_train"
-"""Colour pictures that were never JPEG, or were shrunk since; they take part if they are there."""
-FROM_JPEG = "t91_"
-"""How the names of those among them begin that were JPEG files of this size: they are halved."""
 HELD_SIDE = 480
 """Longest side of what is evaluated of a picture that is held back."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 CHECKED = (15, 25, 50)
 HELD = 8
 """Number of pictures held back to evaluate a run."""
@@ -96,7 +89,7 @@ class DenoiserTask:
     Parameters
     ----------
     pictures : sequence of Tensor
-        uint8 of shape (channels, H, W); the first ones are held back.
+        uint8 of shape (channels, H, W), of which those smaller than a crop are left out and the first ones held back.
     channels : int
         1 or 3.
     recipe : Recipe
@@ -243,9 +236,11 @@ def train_denoiser(
     out : path
         The run's folder: see `loop.train`. After every epoch it holds ``denoiser.safetensors`` too.
     data : path
-        The folder that holds ``CBSD400_train``: 400 colour pictures.
+        The folder that holds ``CBSD400_train``: 400 colour pictures; and perhaps ``Colour_train``, pictures whose
+        colours are as sharp as their luma.
     colour : bool, default False
-        Train on the pictures in colour, not on their luma; as they are, and at half their size.
+        Train in colour, on ``Colour_train`` and ``CBSD400_train`` at half its size, not on the luma of the latter.
+        Pictures smaller than a crop are left out.
     epochs : int, default 40
         Epochs of 500 steps of 8 crops. The rates fall until the last one: a run can be stopped and resumed at any
         moment, but not prolonged.
@@ -336,27 +331,6 @@ class _Saving(Watcher):
         files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
 
 
-def crops(pictures: Sequence[Tensor], count: int, side: int) -> Tensor:
-    """Return crops (count, channels, side, side), 0 to 1, from random places, turned and mirrored at random.
-
-    Pictures are drawn in proportion to their pixels: those at half the size are a fifth of all, not half.
-    """
-    drawn = []
-    sizes = torch.tensor([float(picture[0].numel()) for picture in pictures])
-    picks, turns = torch.multinomial(sizes, count, replacement=True), torch.randint(8, (count,))
-    for pick, turn in zip(picks.tolist(), turns.tolist(), strict=True):
-        picture = pictures[pick]
-        y, x = (int(torch.randint(length - side + 1, ())) for length in picture.shape[1:])
-        crop = torch.rot90(picture[:, y : y + side, x : x + side], turn % 4, (1, 2))
-        drawn.append(crop.flip(2) if turn >= 4 else crop)
-    return torch.stack(drawn).float() / 255
-
-
-def halved(picture: Tensor) -> Tensor:
-    """Return a picture of half the size, uint8 of shape (channels, H, W): means of 2×2 pixels."""
-    return F.avg_pool2d(picture.float(), 2).round().to(torch.uint8)
-
-
 def risen_and_fallen(progress: float, warm_up: float) -> float:
     """Return the share of the peak rate: up to 1 along a line during the warm-up, then down to 1 % along a cosine."""
     if progress < warm_up:
@@ -372,39 +346,6 @@ def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
         torch._foreach_lerp_(averages, parameters, 1 - min(decay, (1 + float(count)) / (10 + float(count))))
 
     return update
-
-
-def pictures(data: Path, channels: int) -> list[Tensor]:
-    """Return the training pictures, uint8 of shape (channels, H, W).
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none.
-    """
-    whole = _folder(data / FOLDER, channels)
-    if not whole:
-        raise FileNotFoundError(f"there are no training pictures in {data / FOLDER}")
-    if channels == 1:
-        return list(whole.values())
-    # JPEG stores colours at half the size: from such pictures as they are, a network learns to blur them.
-    others = _folder(data / COLOURS, channels)
-    return [
-        *(halved(picture) if name.startswith(FROM_JPEG) else picture for name, picture in others.items()),
-        *map(halved, whole.values()),
-    ]
-
-
-def _folder(folder: Path, channels: int) -> dict[str, Tensor]:
-    """Return the pictures of a folder by name, none if there is no folder."""
-    from PIL import Image
-
-    tensors = {}
-    for path in sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES):
-        with Image.open(path) as image:
-            array = np.atleast_3d(np.asarray(image.convert("L" if channels == 1 else "RGB")))
-        tensors[path.name] = torch.from_numpy(array.transpose(2, 0, 1).copy())
-    return tensors
 
 
 def _parameters(path: str | os.PathLike[str], expected: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

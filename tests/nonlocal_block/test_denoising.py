@@ -18,7 +18,7 @@ from nlmeans.noise.fitted import FittedNoise  # noqa: E402
 from nlmeans.noise.models import CORRELATED  # noqa: E402
 from nlmeans.plan.options import Options  # noqa: E402
 from nonlocal_block import denoise, method  # noqa: E402
-from nonlocal_block._planes import Scale, extremes  # noqa: E402
+from nonlocal_block._planes import Evening, Scale, extremes  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_the_network_is_told_the_map(monkeypatch):
     image, ramp = noisy(), np.linspace(2, 18, 52) * np.ones((40, 1))
     np.testing.assert_array_equal(call(image, ramp), image)
     largest = float(np.sqrt(np.quantile(ramp.astype(np.float32) ** 2, 0.99)))
-    span = Scale.of(*extremes(image[None], [largest]), largest).span
+    span = Scale.of(*extremes(image[None], Evening.of([largest])), largest).span
     np.testing.assert_allclose(told[0][0, 0].numpy() * span, ramp, rtol=1e-4)
 
 

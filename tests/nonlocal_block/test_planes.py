@@ -8,13 +8,13 @@ torch = pytest.importorskip("torch", reason="the extra `learned` is not installe
 from networks import noisy  # noqa: E402
 
 from nonlocal_block import _planes  # noqa: E402
-from nonlocal_block._planes import Scale, extremes  # noqa: E402
+from nonlocal_block._planes import Evening, Scale, extremes  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
 
 
 def reach(plane, sigma):
     """Return what is in the middle, and how far it is from black to white."""
-    scale = Scale.of(*extremes(plane, [sigma]), sigma)
+    scale = Scale.of(*extremes(plane, Evening.of([sigma])), sigma)
     return scale.middle, scale.span
 
 
@@ -38,6 +38,30 @@ def test_the_reach_of_grey_levels():
         wide[:, :, -5:] = 100
         assert reach(wide, 0.01)[1] == 125
         assert reach(step, 0.01)[1] == 125
+
+
+def test_noise_of_unequal_strength_becomes_that_of_the_mean():
+    evening = Evening.of((10.0, 20.0, 3.0))
+    planes = np.random.default_rng(0).normal(0, 1, (3, 4, 5)) * np.array([10.0, 20.0, 3.0])[:, None, None]
+    assert evening.sigma == 11
+    np.testing.assert_allclose(evening.evened(planes)[2], planes[2] * 11 / 3)
+    np.testing.assert_allclose(evening.restored(evening.evened(planes)), planes)
+    assert np.array_equal(Evening.of((7.0, 7.0)).evened(planes[:2]), planes[:2])
+
+
+@pytest.mark.parametrize("correlation", [-0.3, 0.3, 0.9])
+def test_mixes_become_colours_with_white_noise(correlation):
+    own = np.array([8.0, 10.0, 12.0])
+    covariance = (np.full((3, 3), correlation) + (1 - correlation) * np.eye(3)) * np.outer(own, own)
+    power, vectors = np.linalg.eigh(covariance)
+    evening = Evening.colours(vectors, np.sqrt(power))
+    noise = evening.forward @ np.diag(power) @ evening.forward.T
+    np.testing.assert_allclose(noise, evening.sigma**2 * np.eye(3), atol=1e-9)
+    assert evening.sigma == pytest.approx(10)
+    colours = evening.forward @ vectors.T / evening.sigma * own  # of the image's, in units of their noise: least change
+    np.testing.assert_allclose(colours, colours.T, atol=1e-9)
+    assert (np.linalg.eigvalsh(colours) > 0).all()
+    np.testing.assert_allclose(evening.back @ evening.forward, np.eye(3), atol=1e-9)
 
 
 def test_tiles_cover_everything_once():

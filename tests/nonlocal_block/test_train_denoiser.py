@@ -1,6 +1,7 @@
 """Training the denoiser: it learns, goes on bit for bit, and says what is missing."""
 
 import csv
+import shutil
 import signal
 
 import numpy as np
@@ -15,6 +16,8 @@ from nonlocal_block import weights  # noqa: E402
 from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
 from nonlocal_block.train import __main__ as command  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
+from nonlocal_block.train import noise as noises  # noqa: E402
+from nonlocal_block.train import pictures as learned_from  # noqa: E402
 from nonlocal_block.train.denoiser import Recipe, train_denoiser  # noqa: E402
 from nonlocal_block.train.loop import Watcher  # noqa: E402
 from nonlocal_block.train.muon import Muon, orthogonalised  # noqa: E402
@@ -29,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 def data(tmp_path_factory):
     """Return a folder of small pictures with edges."""
     folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
-    y, x = np.mgrid[:40, :44]
+    y, x = np.mgrid[:72, :76]
     (folder / "CBSD400_train").mkdir()
     for k in range(12):
         a, b = rng.normal(0, 0.3, 2)
@@ -144,7 +147,7 @@ def test_colour_may_begin_with_a_grey_network(tmp_path, data):
         (dict(epochs=0), "epochs must be at least 1; got 0"),
         (dict(seed=-1), "seed must be at least 0; got -1"),
         (dict(precision="int8"), "precision must be one of"),
-        (dict(recipe=Recipe(side=64)), "pictures must have sides of at least 64 pixels; got one of 40"),
+        (dict(recipe=Recipe(side=80)), "with sides of at least 80 pixels are needed; got 0"),
     ],
 )
 def test_bad_arguments(tmp_path, data, arguments, words):
@@ -160,6 +163,7 @@ def test_bad_arguments(tmp_path, data, arguments, words):
         (dict(side=-3), "side must be at least 1; got -3"),
         (dict(warm_up=1.0), "warm_up must be at least 0 and below 1; got 1.0"),
         (dict(sigma=0.0), "sigma must be above 0; got 0"),
+        (dict(shared=1.5), "shared must be at least 0 and below 1; got 1.5"),
     ],
 )
 def test_bad_recipes(change, words):
@@ -215,10 +219,68 @@ def test_muon_finds_the_bottom():
 def test_noise_of_every_level_and_turned_crops():
     picture = torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8)
     torch.manual_seed(0)
-    found = denoiser.crops([picture], 200, 8)
+    found = learned_from.crops([picture], 200, 8)
     kinds = {tuple((255 * crop).round().int().flatten().tolist()) for crop in found}
     assert len(kinds) == 8
-    assert len(denoiser.crops([picture], 2000, 5).flatten(1).unique(dim=0)) == 8 * 16
+    assert len(learned_from.crops([picture], 2000, 5).flatten(1).unique(dim=0)) == 8 * 16
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.25, 0.9, 1.0])
+def test_shared_noise_has_the_covariance_asked_for(correlation):
+    torch.manual_seed(0)
+    noise = torch.randn(2, 3, 200, 200)
+    found = noises.shared(noise, torch.tensor([0.0, correlation]).reshape(2, 1, 1, 1))
+    torch.testing.assert_close(found[0], noise[0])
+    wanted = torch.full((3, 3), correlation).fill_diagonal_(1.0)
+    torch.testing.assert_close(torch.cov(found[1].flatten(1)), wanted, rtol=0, atol=0.03)
+    if correlation == 1:
+        assert torch.equal(found[1, 0], found[1, 2])
+
+
+def test_a_part_of_the_crops_shares_its_noise_and_half_of_that_is_grey():
+    torch.manual_seed(0)
+    clean, noise = torch.rand(1000, 3, 4, 4), torch.randn(1000, 3, 4, 4)
+    pictures, found = noises.sharing(clean, noise, 0.4)
+    grey = (pictures == pictures[:, :1]).flatten(1).all(1)
+    common = (found - noise).flatten(1).abs().amax(1) > 1e-3
+    whole = (found - found[:, :1]).flatten(1).abs().amax(1) < 1e-6
+    assert 0.36 < common.float().mean() < 0.44
+    assert 0.16 < grey.float().mean() < 0.24
+    assert 0.09 < whole.float().mean() < 0.15
+    assert not (~common & (grey | whole)).any()
+    assert torch.equal(pictures[grey], clean[grey][:, 1:2].expand(-1, 3, -1, -1))
+    assert torch.equal(pictures[~grey], clean[~grey])
+    assert found.std((0, 2, 3)).sub(1).abs().max() < 0.03
+    same, own = noises.sharing(clean, noise, 0.0)
+    assert torch.equal(same, clean)
+    torch.testing.assert_close(own, noise)
+
+
+def test_colours_come_at_half_size_after_those_that_are_sharp(tmp_path, data):
+    grey, colour = (learned_from.pictures(data, channels) for channels in (1, 3))
+    assert {tuple(picture.shape) for picture in grey} == {(1, 72, 76)}
+    assert {tuple(picture.shape) for picture in colour} == {(3, 36, 38)}
+    sharp = np.random.default_rng(0).integers(0, 256, (50, 600, 3), np.uint8)
+    (tmp_path / "Colour_train").mkdir()
+    shutil.copytree(data / "CBSD400_train", tmp_path / "CBSD400_train")
+    Image.fromarray(sharp).save(tmp_path / "Colour_train" / "a.png")
+    more = learned_from.pictures(tmp_path, 3)
+    assert len(more) == 13
+    assert torch.equal(more[0], torch.from_numpy(sharp.transpose(2, 0, 1)))
+    assert all(torch.equal(a, b) for a, b in zip(more[1:], colour, strict=True))
+    assert len(learned_from.pictures(tmp_path, 1)) == 12
+
+
+def test_what_is_smaller_than_a_crop_is_left_out_and_the_first_others_are_held_back():
+    sizes = [(20, 600), (32, 600), *[(32, 40)] * 10, (40, 31)]
+    tensors = [torch.full((3, *size), k, dtype=torch.uint8) for k, size in enumerate(sizes)]
+    options = dict(channels=3, seed=0, device=torch.device("cpu"), half=False, network={"widths": (8, 8, 8)}, epochs=1)
+    task = denoiser.DenoiserTask(tensors, recipe=SMALL, **options)
+    assert [int(picture[0, 0, 0]) for picture in task.held] == list(range(1, 9))
+    assert task.held[0].shape == (3, 32, denoiser.HELD_SIDE)
+    assert [int(picture[0, 0, 0]) for picture in task.pictures] == [9, 10, 11]
+    with pytest.raises(ValueError, match="8 pictures are held back, and more with sides of at least 32"):
+        denoiser.DenoiserTask(tensors[:9], recipe=SMALL, **options)
 
 
 def test_rates():

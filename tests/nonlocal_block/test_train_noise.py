@@ -33,20 +33,3 @@ def test_a_part_of_the_images_is_smoothed_and_the_others_stay():
     same = (noise.smooth(before, 0.25) - before).abs().amax((1, 2, 3)) < 1e-6
     assert 20 <= int(same.sum()) < 40
     torch.testing.assert_close(noise.smooth(before, 0.0), before)
-
-
-def test_shared_noise_has_each_channels_variance_and_correlations_from_0_to_1():
-    torch.manual_seed(0)
-    clean = torch.rand(30, 3, 32, 32)
-    pictures, shared = noise.sharing(clean, white(30, 3, 32), 1.0)
-    assert shared.var((2, 3)).mean() == pytest.approx(1, abs=0.03)
-    correlation = (shared[:, 0] * shared[:, 2]).mean((1, 2))
-    assert correlation.min() > -0.1
-    assert (correlation > 0.95).sum() >= 5
-    assert ((correlation > 0.2) & (correlation < 0.8)).sum() >= 5
-    grey = (pictures == pictures[:, :1]).flatten(1).all(1)
-    assert 0 < int(grey.sum()) < 30
-    torch.testing.assert_close(pictures[~grey], clean[~grey])
-    again, alone = noise.sharing(clean, white(30, 3, 32), 0.0)
-    assert torch.equal(again, clean)
-    assert abs(float((alone[:, 0] * alone[:, 1]).mean())) < 0.05
