@@ -105,15 +105,13 @@ def in_whole_numbers(planes, spec, chosen):
         layers = [around[:, z : z + sides[0], y : y + sides[1], x : x + sides[2]] for z in range(2 * rz + 1)]
         return np.stack(layers).reshape(-1, math.prod(sides)).T
 
-    looks = [of(*cell) for cell in cells]
+    looks = np.stack([of(*cell) for cell in cells]).astype(np.int32)
     averages, totals, owns = np.zeros((len(planes), len(flat))), np.zeros(len(flat)), np.zeros(len(flat))
     for i in range(len(flat)):
         near = (np.abs(places - places[i]) <= spec.window).all(1)
         near[i] = False
-        score = np.zeros(near.sum(), np.int64)
-        for look in looks:
-            difference = np.clip(look[i] - look[near], -(2**15), 2**15 - 1)
-            score += np.minimum((difference**2 >> 16).sum(1), chosen.limit)
+        difference = np.clip(looks[:, i, None] - looks[:, near], -(2**15), 2**15 - 1)
+        score = np.minimum((difference**2 >> 16).sum(2), chosen.limit).sum(0)
         weight = weights(score, chosen)
         own = {
             "max": weight.max(initial=chosen.lowest), "one": round(chosen.whole), "zero": 0
