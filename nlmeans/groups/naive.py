@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..pairwise import Radii
 from .spec import FLOOR, LEAST, QUIET, GroupSpec
@@ -30,19 +31,15 @@ def match(guide: np.ndarray, start: Radii, spec: GroupSpec) -> list[Radii]:
 
     Of two that are as near, the first one of the window goes before.
     """
-    ends = [side - patch for side, patch in zip(guide.shape[1:], spec.patch, strict=True)]
-    z, y, x = (
-        range(max(first - r, 0), min(first + r, end) + 1)
-        for first, r, end in zip(start, spec.search_radius, ends, strict=True)
-    )
-    own = patch_at(guide, start, spec)
-
-    def distance(other: Radii) -> float:
-        if other == start:
-            return -1
-        return float(np.square(patch_at(guide, other, spec) - own, dtype=np.float64)[:, spec.compared].sum())
-
-    return sorted(((k, m, n) for k in z for m in y for n in x), key=distance)[: spec.size]
+    patches = sliding_window_view(guide, spec.patch, (1, 2, 3))
+    firsts = [max(first - r, 0) for first, r in zip(start, spec.search_radius, strict=True)]
+    near = patches[:, *(slice(low, k + r + 1) for low, k, r in zip(firsts, start, spec.search_radius, strict=True))]
+    differences = near - patches[:, *(slice(k, k + 1) for k in start)]
+    distance = np.square(differences, dtype=np.float64)[..., spec.compared].sum((0, 4))
+    distance[*(k - low for k, low in zip(start, firsts, strict=True))] = -1
+    nearest = np.argsort(distance, axis=None, kind="stable")[: spec.size]
+    found = np.transpose(np.unravel_index(nearest, distance.shape)) + firsts
+    return [(z, y, x) for z, y, x in found.tolist()]
 
 
 def combine(
