@@ -1,5 +1,6 @@
 """What all tests share: where optional data lies, and settings of the property tests."""
 
+import os
 import signal
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,10 +33,16 @@ settings.load_profile("default")
 
 
 def pytest_configure(config):
-    """Leave out what cannot be imported, and take Ctrl-C as usual.
+    """Leave out what cannot be imported, share the processors, and take Ctrl-C as usual.
 
-    A shell that starts the tests in the background has them, and their children, ignore it.
+    Side by side, threads of linear algebra mostly wait for each other, and programs that tests start would compile
+    the package's modules each time. A shell that starts the tests in the background has them, and their children,
+    ignore Ctrl-C.
     """
+    if config.getoption("numprocesses", None):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     left_out = [str(ROOT / path) for name in ABSENT for path in NEEDS[name]]
     config.option.ignore_glob = [*(config.option.ignore_glob or ()), *left_out]

@@ -8,11 +8,14 @@ programs of the project know the flags that they are given. A block that can do 
 
 import ast
 import doctest
+import io
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 import tomllib
+import warnings
+from contextlib import redirect_stdout
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -144,10 +147,14 @@ def test_shell_runs(line, reason, tmp_path, monkeypatch):
 
 @lru_cache
 def help_of(module, *words):
-    command = [sys.executable, "-m", module, *words, "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), redirect_stdout(said):
+        warnings.simplefilter("ignore", RuntimeWarning)  # that another test has imported it
+        patch.setattr(sys, "argv", [module, *words, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(module, run_name="__main__")
+    assert not ended.value.code
+    return said.getvalue()
 
 
 def test_a_block_leaves_a_trained_network_as_it_was():

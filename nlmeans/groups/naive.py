@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import product
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..pairwise import Radii
 from .run import OWN
@@ -45,15 +46,14 @@ def match(guide: np.ndarray, start: Radii, spec: GroupSpec, shifts: np.ndarray |
         step = min(max(step, -places[0]), ends[axis + 1] - places[-1])
         return range(places.start + step, places.stop + step)
 
-    own = patch_at(guide, start, spec)
-
-    def distance(other: Radii) -> float:
-        if other == start:
-            return -1
-        return float(np.square(patch_at(guide, other, spec) - own, dtype=np.float64)[:, spec.compared].sum())
-
-    window = ((k, m, n) for k in z for m in line(k, 0, y) for n in line(k, 1, x))
-    return sorted(window, key=distance)[: spec.size]
+    patches = sliding_window_view(guide, spec.patch, (1, 2, 3))
+    windows = [(k, line(k, 0, y), line(k, 1, x)) for k in z]
+    near = np.stack([patches[:, k, m.start : m.stop, n.start : n.stop] for k, m, n in windows], 1)
+    own = patches[:, *(slice(k, k + 1) for k in start)]
+    distance = np.square(near - own, dtype=np.float64)[..., spec.compared].sum((0, 4)).ravel()
+    places = [(k, m, n) for k, rows, columns in windows for m in rows for n in columns]
+    distance[places.index(start)] = -1
+    return [places[k] for k in np.argsort(distance, kind="stable")[: spec.size]]
 
 
 def combine(

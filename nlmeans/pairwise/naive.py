@@ -58,8 +58,9 @@ def patchwise_average(
     blocks = patches(values, spec).reshape(len(rows), spec.patch_size, len(values))
     known = np.isfinite(blocks).all(2, keepdims=True)
     blocks = np.where(known, blocks, 0)
-    around = np.indices([2 * r + 1 for r in spec.patch_radius]).reshape(3, -1).T - spec.patch_radius
-    total, count = np.zeros(values.shape), np.zeros(values.shape[1:])
+    widths, sides = [2 * r + 1 for r in spec.patch_radius], values.shape[1:]
+    beyond = [side + 2 * r for side, r in zip(sides, spec.patch_radius, strict=True)]
+    total, count = np.zeros((len(values), *beyond)), np.zeros(beyond)
     for i in range(len(rows)):
         near = (abs(at - at[i]) <= spec.window).all(1)
         near[i] = False
@@ -68,10 +69,11 @@ def patchwise_average(
         own = 1.0 if f.sum() + own == 0 else own
         average = (np.tensordot(f, blocks[near], 1) + own * blocks[i]) / (f.sum() + own)
         share = (np.tensordot(f, known[near], 1) + own * known[i]) / (f.sum() + own)
-        for place, pixel, weight in zip(at[i] + around, average, share, strict=True):
-            if (place >= 0).all() and (place < values.shape[1:]).all():
-                total[:, *place] += pixel
-                count[*place] += weight[0]
+        patch = tuple(slice(first, first + width) for first, width in zip(at[i], widths, strict=True))
+        total[:, *patch] += average.T.reshape(-1, *widths)
+        count[patch] += share.reshape(widths)
+    inside = tuple(slice(r, r + side) for r, side in zip(spec.patch_radius, sides, strict=True))
+    total, count = total[:, *inside], count[inside]
     return np.divide(total, count, out=values.astype(np.float64), where=count > least)
 
 
@@ -100,8 +102,10 @@ def scores(query: np.ndarray, keys: np.ndarray, spec: PairwiseSpec, noise: np.nd
     if spec.score == "distance":
         difference = (query - keys) ** 2
         known = np.isfinite(difference)
-        count = np.where(known.any(1), known.mean(1), 1)
-        return np.where(known.any(1), np.where(known, difference, 0).sum(1) / count * 2 / noise, np.inf)
+        if not known.all():
+            difference, share = np.where(known, difference, 0), known.mean(1)
+            return np.where(share > 0, difference.sum(1) / np.where(share > 0, share, 1) * 2 / noise, np.inf)
+        return difference.sum(1) * 2 / noise
     return keys @ query if spec.score == "dot" else (query + keys).sum(1)
 
 

@@ -31,8 +31,8 @@ FLAGS: dict[str, Any] = {
 }  # fmt: skip
 """The last three leave out what kernels have no use for: counting references, and being called by Numba itself."""
 PACKAGE = __name__.split(".")[0]
-ORDER, ASPECTS = 0x1, 0x1 | 0x2 | 0x100 | 0x400
-"""Flags of an array that Numba compiles for: C order, without that Fortran's, aligned, writeable."""
+ORDER, ASPECTS = 0x1, 0x1 | 0x2 | 0x100
+"""Flags of an array that it is compiled for: C order, without that Fortran's, and aligned; any may be written."""
 SAME = {np.float64: float, np.int64: int, np.bool_: bool}
 """Numbers of NumPy that Numba takes for Python's."""
 
@@ -77,7 +77,8 @@ class Kernel:
     """A function that Python calls: compiled at its first call for a kind of arguments, or loaded from an earlier one.
 
     Arguments are arrays, numbers (Python's or NumPy's), None, and tuples of such, named ones at best; there is no
-    result. A kind is the types of all of them, and of arrays their dimensions and order, too.
+    result. A kind is the types of all of them, and of arrays their dimensions and order, too. What a kernel writes to
+    must be writeable, which nobody checks.
     """
 
     def __init__(self, module: str, name: str, function: Callable[..., Any] | None = None) -> None:

@@ -80,15 +80,25 @@ def _words(builder: Any, row: Any) -> Iterator[Any]:
         k += 1
 
 
+def _kind(value: Any) -> Any:
+    """Return Numba's type of an argument, of an array as if it could be written, so that both kinds are one."""
+    import numba
+    from numba import types
+
+    if isinstance(value, tuple):
+        return types.BaseTuple.from_types([_kind(each) for each in value], type(value))
+    kind = numba.typeof(value)
+    return kind.copy(readonly=False) if isinstance(kind, types.Array) else kind
+
+
 def build(dispatcher: Any, arguments: tuple[Any, ...]) -> tuple[Call, bytes]:
     """Compile a kernel for arguments of these types; return its entry, and its machine code where that stands alone."""
-    import numba
     from llvmlite import ir
     from numba.core.compiler_lock import global_compiler_lock
 
     from .passes import unswept
 
-    kinds = tuple(map(numba.typeof, arguments))
+    kinds = tuple(map(_kind, arguments))
     with global_compiler_lock, unswept():
         dispatcher.compile(kinds)
         compiled = dispatcher.overloads[kinds]

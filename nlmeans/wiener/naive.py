@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import dctn, idctn
 
 
@@ -24,21 +23,25 @@ def wiener(
     lie within ``slices``, first and last.
     """
     before = [side - 1 for side in sides]
-    padded = [np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)]
-    total, weights = np.zeros(padded[0].shape), np.zeros(padded[0].shape)
-    for corner in product(*(range(n + side) for n, side in zip(before, noisy.shape, strict=True))):
-        if (sum(corner) - sum(before) + sum(origin)) % 2:
-            continue
-        first = corner[0] - before[0]
-        if slices is not None and not slices[0] <= first <= slices[1] - before[0]:
-            continue
+    noisy_wide, pilot_wide, noise_wide = (
+        np.pad(a.astype(np.float64), [(n, n) for n in before], mode="reflect") for a in (noisy, pilot, noise)
+    )
+    corners = np.indices([n + side for n, side in zip(before, noisy.shape, strict=True)]).reshape(3, -1).T
+    corners = corners[(corners.sum(1) - sum(before) + sum(origin)) % 2 == 0]
+    if slices is not None:
+        first = corners[:, 0] - before[0]
+        corners = corners[(slices[0] <= first) & (first <= slices[1] - before[0])]
+    at = tuple(corners.T)
+    x, p = (dctn(sliding_window_view(a, sides)[at], axes=(1, 2, 3), norm="ortho") for a in (noisy_wide, pilot_wide))
+    middles = noise_wide[tuple((corners + [side // 2 for side in sides]).T)].reshape(-1, 1, 1, 1)
+    gain = p**2 / (p**2 + middles * bands)
+    weight = 1 / (1 + (gain**2).sum((1, 2, 3)))
+    gain[:, 0, 0, 0] = 1
+    clean = idctn(gain * x, axes=(1, 2, 3), norm="ortho")
+    total, weights = np.zeros(noisy_wide.shape), np.zeros(noisy_wide.shape)
+    for k, corner in enumerate(corners):
         window = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
-        x, p = (dctn(array[window], norm="ortho") for array in padded[:2])
-        middle = tuple(first + side // 2 for first, side in zip(corner, sides, strict=True))
-        gain = p**2 / (p**2 + padded[2][middle] * bands)
-        weight = 1 / (1 + (gain**2).sum())
-        gain[0, 0, 0] = 1
-        total[window] += weight * idctn(gain * x, norm="ortho")
-        weights[window] += weight
+        total[window] += weight[k] * clean[k]
+        weights[window] += weight[k]
     inside = tuple(slice(n, n + side) for n, side in zip(before, noisy.shape, strict=True))
     return np.divide(total[inside], weights[inside], out=total[inside], where=weights[inside] > 0)

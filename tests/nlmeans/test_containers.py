@@ -1,5 +1,7 @@
 """What an image comes in is used, and comes back: masks, units, names of axes, lazy arrays; or it is refused."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,18 @@ BAD = np.zeros(PIXELS.shape, bool)
 BAD[10:13, 10:13] = True
 HURT = np.where(BAD, np.float32(5000), PIXELS)
 OPTIONS = {"search_radius": 2, "threads": 1}
-PLAIN = nlmeans.denoise(PIXELS, 10, **OPTIONS)
-MASKED = nlmeans.denoise(HURT, 10, mask=~BAD, **OPTIONS)
+
+
+@cache
+def plain():
+    """Return what the pixels become."""
+    return nlmeans.denoise(PIXELS, 10, **OPTIONS)
+
+
+@cache
+def masked():
+    """Return what they become where some are bad."""
+    return nlmeans.denoise(HURT, 10, mask=~BAD, **OPTIONS)
 
 
 class Kelvin:
@@ -81,7 +93,7 @@ class Labelled:
 def test_a_masked_arrays_mask_is_the_mask_and_comes_back():
     given = np.ma.array(HURT, mask=BAD, fill_value=-9)
     found, report = nlmeans.denoise(given, 10, full_output=True, **OPTIONS)
-    np.testing.assert_array_equal(found.data, MASKED)
+    np.testing.assert_array_equal(found.data, masked())
     np.testing.assert_array_equal(found.mask, BAD)
     assert (type(found), found.fill_value, report.missing) == (np.ma.MaskedArray, -9, BAD.sum())
     found.mask[0, 0] = True
@@ -90,7 +102,7 @@ def test_a_masked_arrays_mask_is_the_mask_and_comes_back():
     assert (kept.data[BAD] == 5000).all()
     whole = nlmeans.denoise(np.ma.array(PIXELS), 10, **OPTIONS)
     assert whole.mask is np.ma.nomask
-    np.testing.assert_array_equal(whole.data, PLAIN)
+    np.testing.assert_array_equal(whole.data, plain())
 
 
 def test_a_masked_array_by_every_other_way():
@@ -121,10 +133,10 @@ def test_no_mask_is_lost(call, message):
 
 def test_what_has_a_mask_a_unit_and_a_header_keeps_them():
     found = nlmeans.denoise(CCD(HURT, BAD, K, {"a": 1}), 10, **OPTIONS)
-    np.testing.assert_array_equal(found.data, MASKED)
+    np.testing.assert_array_equal(found.data, masked())
     np.testing.assert_array_equal(found.mask, BAD)
     assert (type(found), found.unit.times, found.meta) == (CCD, 1, {"a": 1})
-    np.testing.assert_array_equal(nlmeans.denoise(CCD(PIXELS), 10, **OPTIONS).data, PLAIN)
+    np.testing.assert_array_equal(nlmeans.denoise(CCD(PIXELS), 10, **OPTIONS).data, plain())
 
 
 def test_a_class_that_cannot_hold_what_it_has_is_refused_before_the_work():
@@ -142,7 +154,7 @@ def test_a_class_that_cannot_hold_what_it_has_is_refused_before_the_work():
 def test_a_unit_is_kept_and_sigma_is_told_in_it(kind):
     found = nlmeans.denoise(kind(PIXELS, K), kind(np.float32(10_000), MILLIKELVIN), **OPTIONS)
     pixels, unit = (found.magnitude, found.units) if kind is Magnitude else (np.asarray(found), found.unit)
-    np.testing.assert_allclose(pixels, PLAIN, atol=1e-4)
+    np.testing.assert_allclose(pixels, plain(), atol=1e-4)
     assert (type(found), unit) == (kind, K)
     with pytest.raises(TypeError, match="the image has none"):
         nlmeans.denoise(np.ma.array(PIXELS), kind(10.0, K))
@@ -183,7 +195,7 @@ def test_lazy_arrays_stay_lazy():
 
     found = nlmeans.denoise(Labelled(lazy, ("y", "x")), 10, **OPTIONS)
     assert isinstance(found.data, da.Array)
-    np.testing.assert_allclose(found.data.compute(scheduler="sync"), PLAIN, atol=1e-3)
+    np.testing.assert_allclose(found.data.compute(scheduler="sync"), plain(), atol=1e-3)
     assert isinstance(nlmeans.denoise(Graph(lazy), 10, **OPTIONS), da.Array)
     assert nlmeans.plan(Labelled(lazy, ("y", "x"))).sigma == nlmeans.plan(PIXELS).sigma
     with pytest.raises(TypeError, match="compute it"):
@@ -219,7 +231,7 @@ def test_pictures_know_their_colours():
 def test_tensors_come_back_as_tensors():
     torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
     found = nlmeans.denoise(torch.from_numpy(PIXELS), 10, **OPTIONS)
-    np.testing.assert_array_equal(found.numpy(), PLAIN)
+    np.testing.assert_array_equal(found.numpy(), plain())
     for bad, message in (
         (torch.from_numpy(PIXELS).requires_grad_(), "detach"),
         (torch.from_numpy(PIXELS.copy()).to_sparse(), r"image\.to_dense"),
@@ -242,7 +254,7 @@ def test_a_table_keeps_its_labels():
 
     found = nlmeans.denoise(Table(PIXELS, ["a"] * 24, list(range(24))), 10, **OPTIONS)
     assert found.index == ["a"] * 24
-    np.testing.assert_array_equal(found.values, PLAIN)
+    np.testing.assert_array_equal(found.values, plain())
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_sizes_that_are_none():
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on(kind):
-    source = zarr.create_array("large.zarr", shape=(800, 800), dtype="float32", chunks=(100, 100), overwrite=True)
+    source = zarr.create_array("large.zarr", shape=(500, 500), dtype="float32", chunks=(100, 100), overwrite=True)
     source[...] = np.random.default_rng(1).normal(100, 10, source.shape)
     code = (
         "from functools import partial\nfrom nlmeans.large import run\nfrom nlmeans.large.blocks import Sizes\n"

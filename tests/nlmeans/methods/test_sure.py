@@ -73,8 +73,8 @@ def test_strengths_and_gains():
 ])  # fmt: skip
 def test_predicted_error_is_the_true_one(options):
     sigma = options["sigma"]
-    clean = np.tile(CLEAN, (3, 3))
-    sigma = np.tile(sigma, (3, 3)) if np.ndim(sigma) else sigma
+    clean = np.tile(CLEAN, (2, 2))
+    sigma = np.tile(sigma, (2, 2)) if np.ndim(sigma) else sigma
     options = {**options, "sigma": sigma}
     predicted, true = [], []
     for seed in range(2):

@@ -51,7 +51,7 @@ def test_masked_pixels_take_no_part():
 
 
 def test_scale_and_offset_carry_through():
-    image = noisy(10)
+    image = noisy(10)[:200, :200]
     ref = nlmeans.estimate_sigma(image)
     for a, b in ((3, 7), (-0.01, 0), (1e6, -1e8), (1e-20, 0)):
         assert nlmeans.estimate_sigma(a * image + b) == pytest.approx(abs(a) * ref, rel=1e-3)

@@ -185,6 +185,19 @@ def test_arguments_of_the_same_types_are_of_one_kind(folder, caplog):
     assert len(told(caplog)) == 3
 
 
+def test_an_array_that_cannot_be_written_is_of_the_same_kind(folder, caplog):
+    def add(pair, out):
+        for k in range(out.size):
+            out[k] = pair[0][k] + pair[1]
+
+    run, numbers, out = kernel(add), np.arange(3.0), np.empty(3)
+    for writeable in (False, True):
+        numbers.setflags(write=writeable)
+        run((numbers, 1.0), out)
+        assert out.tolist() == [1, 2, 3]
+    assert len(told(caplog)) == 1
+
+
 def test_threads_compile_once(folder, caplog):
     run = kernel(double)
     arrays = [np.arange(3.0) for _ in range(4)]
