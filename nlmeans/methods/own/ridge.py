@@ -166,7 +166,9 @@ class Ridge(Method):
         if plan.split and not region.missing:  # no other pilot than the first step is any use
             averages = near.of(planes)
         else:
-            averages, _ = average(planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near)
+            averages, _ = average(
+                planes, plan, noise, threads=threads, progress=first, origin=region.origin, region=near
+            )
         planes, noise = near.of(planes), noise.within(near)
         if plan.grouped:
             planes, averages, noise = in_image_units(near.of(region.measured), averages, noise, scale)
