@@ -99,7 +99,7 @@ def test_models_are_compared_kept_and_scaled():
     assert repr(model) == f"Gaussian(sigma={model.sigma}, spectrum=<1 channel, 128 x 128 frequencies>)"
     assert replace(model, sigma=7.0).spectrum == model.spectrum
     assert Gaussian(3, psd=spectrum(LINE, (64, 64))).sigma == 3
-    assert model.text == "Gaussian, sigma 2, correlated as given"
+    assert model.text == "Gaussian, sigma 2, spectrum <1 channel, 128 x 128 frequencies>"
 
 
 def test_bands_and_the_wiener_step_are_those_of_the_definition():
