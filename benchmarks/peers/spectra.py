@@ -1,4 +1,4 @@
-"""BM3D's package where the noise's spectrum is given: that form fails with NumPy 2.4, and wants an interpreter of its own."""
+"""BM3D's package where the noise's spectrum is given: with NumPy 2.4 that fails, so it has its own interpreter."""
 
 from __future__ import annotations
 

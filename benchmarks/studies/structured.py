@@ -132,7 +132,9 @@ def shared_rows(published: Published) -> list[Row]:
     """Return dB of ridge by what channels share."""
     table: dict[str, Row] = {}
     for row in published.study("structured")["channels"]:
-        table.setdefault(row["given"], {"ridge, correlation": row["given"]})[f"{row['shared']:g}"] = f"{row['psnr']:.2f}"
+        table.setdefault(row["given"], {"ridge, correlation": row["given"]})[f"{row['shared']:g}"] = (
+            f"{row['psnr']:.2f}"
+        )
     return list(table.values())
 
 
@@ -156,7 +158,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"without BM3D: {reason}: {bm3d_of(np.ones((8, 8))).install}")
     record: dict[str, Any] = {
         "nlmeans": nlmeans.__version__, "sigma": SIGMA, "pictures": [path.name for path in paths],
-        "sides": [picture.shape for picture in pictures], "bm3d": None if reason else bm3d_of(np.ones((8, 8))).version(),
+        "sides": [picture.shape for picture in pictures],
+        "bm3d": None if reason else bm3d_of(np.ones((8, 8))).version(),
         "spectra": [], "channels": [],
     }  # fmt: skip
     for kind in KINDS:

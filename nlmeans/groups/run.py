@@ -220,9 +220,9 @@ class Step:
         scratch = kernels.Scratch(*arrays)
         if self.table is None:
             return window, scratch
-        places = (np.zeros(size, np.intp) for _ in range(2))
-        deep = self.noisy.planes.shape[1]
-        lags = kernels.Lags(*self.table.shape[1:], deep, self.noisy.slice, self.noisy.line, *places)
+        (_, rows, columns), deep = self.table.shape, self.noisy.planes.shape[1]
+        slices, places = np.zeros((2, size), np.intp)
+        lags = kernels.Lags(rows, columns, deep, self.noisy.slice, self.noisy.line, slices, places)
         matrices = (aligned(math.ceil(square / self.lanes), self.dtype) for _ in range(2))
         return window, (scratch, kernels.Shared(self.table.ravel(), lags, *matrices))
 
@@ -255,7 +255,9 @@ def _table(shared: np.ndarray, search_radius: Radii) -> np.ndarray:
     cut = [min(side // 2, 2 * r) for side, r in zip(shared.shape[1:], search_radius[1:], strict=True)]
 
     def middle(array: np.ndarray) -> np.ndarray:
-        return array[:, *(slice(side // 2 - n, side // 2 + n + 1) for side, n in zip(array.shape[1:], cut, strict=True))]
+        return array[
+            :, *(slice(side // 2 - n, side // 2 + n + 1) for side, n in zip(array.shape[1:], cut, strict=True))
+        ]
 
     middle(table)[...] = middle(shared)
     table[:, table.shape[1] // 2, table.shape[2] // 2] *= 1 + OWN

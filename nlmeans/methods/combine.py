@@ -127,7 +127,7 @@ def combine(
     def scaled_noise() -> np.ndarray | None:
         if noise.variance is None:
             return None
-        each = np.broadcast_to(noise.variance, (len(noise.sigma), *planes.shape[1:]))[noisy]
+        each = np.broadcast_to(noise.variance, (len(noise.sigma), depth, height, width))[noisy]
         variance = noise.variance if len(noise.variance) == 1 else mix(np.square(scale.parting), each)
         return variance.astype(dtype, copy=False)
 

@@ -50,8 +50,8 @@ class FittedNoise:
     bands : ndarray, shape (planes with noise, 8, 8), or None
         Of correlated noise: its power in each cosine band, as in `BandNoise`.
     power : ndarray, shape (planes with noise, Y, X), or None
-        Of correlated noise whose spectrum was given: its power at the frequencies of `numpy.fft.fft2` in each plane that
-        the filter takes, whose mean is 1.
+        Of correlated noise whose spectrum was given: its power at the frequencies of `numpy.fft.fft2` in each plane
+        that the filter takes, whose mean is 1.
     turn : Turn or None
         What makes the noise of channels that share some independent, and back; before `turned` that of those with
         correlated noise alone.

@@ -106,20 +106,23 @@ class NoiseModel:
         values = [getattr(self, field.name) for field in fields(self)]
         return hash((type(self), *(v.tobytes() if isinstance(v, np.ndarray) else v for v in values)))
 
-    def __repr__(self) -> str:
-        values = (f"{field.name}={self._said(field.name)}" for field in fields(self))
-        return f"{type(self).__name__}({', '.join(values)})"
+    def shown(self) -> dict[str, Any]:
+        """Return its numbers by their names, as far as they are worth showing."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def _said(self, name: str) -> str:
-        value = getattr(self, name)
-        if not isinstance(value, np.ndarray):
-            return repr(value)
-        return f"<map of {' x '.join(map(str, value.shape))}, {value.min():.4g} to {value.max():.4g}>"
+    def __repr__(self) -> str:
+        def short(value: Any) -> str:
+            if not isinstance(value, np.ndarray):
+                return repr(value)
+            return f"<map of {' x '.join(map(str, value.shape))}, {value.min():.4g} to {value.max():.4g}>"
+
+        values = (f"{name}={short(value)}" for name, value in self.shown().items())
+        return f"{type(self).__name__}({', '.join(values)})"
 
     @property
     def text(self) -> str:
         """The model with its numbers, short."""
-        values = (f"{field.name} {_short(getattr(self, field.name))}" for field in fields(self))
+        values = (f"{name} {_short(value)}" for name, value in self.shown().items())
         return f"{type(self).__name__}, {', '.join(values)}"
 
     def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -134,7 +137,7 @@ class NoiseModel:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        values = self.shown().items()
         rows = [(name, "left to the image" if value is None else _short(value)) for name, value in values]
         about = (type(self).__doc__ or "").partition("\n")[0]
         return card(type(self).__name__, rows, self.figures(), "" if "(" in about.partition(" ")[0] else about)

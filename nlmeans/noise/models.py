@@ -164,14 +164,9 @@ class Gaussian(NoiseModel):
         """Whether σ is there."""
         return self.sigma is not None
 
-    def __repr__(self) -> str:
-        return f"Gaussian(sigma={self._said('sigma')})" if self.spectrum is None else super().__repr__()
-
-    @property
-    def text(self) -> str:
-        """The model with its numbers, short."""
-        text = super().text
-        return text.partition(", spectrum")[0] + ("" if self.spectrum is None else ", correlated as given")
+    def shown(self) -> dict[str, Any]:
+        """Return its numbers by their names, without a spectrum of white noise."""
+        return {"sigma": self.sigma} if self.spectrum is None else super().shown()
 
     @property
     def largest(self) -> float | None:

@@ -63,8 +63,8 @@ class Spectrum:
         least = np.linalg.eigvalsh(np.moveaxis(power, (0, 1), (2, 3)))[..., 0].min()
         if least < -TOLERANCE * np.abs(power).max():
             raise ValueError(
-                "covariance must be positive semidefinite, since noise has no negative power at any frequency (one that "
-                f"was cut off must fall to 0 smoothly); got a power of {least:.3g}"
+                "covariance must be positive semidefinite: noise has no negative power at any frequency (what was "
+                f"cut off must fall to 0 smoothly); got a power of {least:.3g}"
             )
         return cls._scaled(power)
 
@@ -210,8 +210,8 @@ def _check_psd(psd: np.ndarray) -> None:
     apart = float(np.abs(psd - mirrored).max())
     if apart > TOLERANCE * psd.max():
         raise ValueError(
-            "psd must be the same at frequencies f and -f, with frequency 0 first (numpy.fft.ifftshift moves it there); "
-            f"got a difference of {apart:.3g} with a maximum of {psd.max():.3g}"
+            "psd must be the same at frequencies f and -f, with frequency 0 first (numpy.fft.ifftshift moves it there)"
+            f"; got a difference of {apart:.3g} with a maximum of {psd.max():.3g}"
         )
 
 
@@ -225,8 +225,8 @@ def _check_covariance(covariance: np.ndarray) -> None:
     apart = float(np.abs(covariance - covariance.swapaxes(0, 1)[:, :, *(slice(None, None, -1) for _ in lags)]).max())
     if apart > TOLERANCE * np.abs(covariance).max():
         raise ValueError(
-            "covariance must be symmetric: of channels c and d at a lag what it is of d and c at the opposite lag; got a "
-            f"difference of {apart:.3g}"
+            "covariance must be symmetric: of channels c and d at a lag what it is of d and c at the opposite lag; got "
+            f"a difference of {apart:.3g}"
         )
 
 

@@ -34,7 +34,9 @@ def parse(text: str) -> NoiseModel | str:
         raise ValueError(
             f"must be auto, {', '.join(MODELS)}, or one with numbers such as poisson:gain=2.5,sigma=3; got {text!r}"
         )
-    names = [each for field in fields(MODELS[name]) for each in (SPECTRA if field.name == "spectrum" else (field.name,))]
+    names = [
+        each for field in fields(MODELS[name]) for each in (SPECTRA if field.name == "spectrum" else (field.name,))
+    ]
     given: dict[str, list[Any]] = {}
     for part in rest.split(",") if colon else ():
         key, equals, number = part.rpartition("=")
@@ -52,14 +54,14 @@ def parse(text: str) -> NoiseModel | str:
         if variance.min() < 0:
             raise ValueError(f"must have a variance of at least 0 everywhere; got {variance.min():g}")
         values["sigma"] = np.sqrt(variance) if variance.ndim else math.sqrt(variance)
-    sample = values.pop(SPECTRA[-1], None) if SPECTRA[-1] in names else None
+    sample: Any = values.pop(SPECTRA[-1], None) if SPECTRA[-1] in names else None
     if unknown := [key for key in values if key not in names]:
         raise ValueError(f"{name} has {', '.join(names)}; got {unknown[0]!r}")
     if sample is None:
         return MODELS[name](**values)
     if twice := [key for key in SPECTRA if key in values]:
         raise ValueError(f"must give {twice[0]} or sample, not both; got {text!r}")
-    return Gaussian.measured(sample.pixels, axes=sample.axes, **values)
+    return Gaussian.measured(sample.pixels, values.get("sigma"), axes=sample.axes)
 
 
 def _number_or_map(text: str, key: str) -> Any:

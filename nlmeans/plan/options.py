@@ -202,8 +202,9 @@ class Options:
     ), Option(
         "gaussian (the default), poisson (photon counts: cameras, microscopes), rician (MRI), or auto, which decides. "
         "Numbers are in the units of the pixels, as in gaussian:sigma=5, rician:sigma=4,coils=8 or "
-        "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated. Those of poisson may be files with one "
-        "a pixel (sCMOS: gain=FILE,offset=FILE,variance=FILE), and excess=2 is for EMCCD.",
+        "poisson:gain=2.5,offset=10,sigma=3; without them they are estimated. Noise that is not white: "
+        "gaussian:psd=FILE, gaussian:covariance=FILE, or gaussian:sample=FILE with a picture of pure noise. Poisson's "
+        "may be files with one a pixel (sCMOS: gain=FILE,offset=FILE,variance=FILE), and excess=2 is for EMCCD.",
         parse=_noise, metavar="MODEL", name="noise",
     )]
     quality: Annotated[Quality, Option(

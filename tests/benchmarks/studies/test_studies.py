@@ -10,7 +10,7 @@ from skimage.io import imsave
 
 import nlmeans
 from benchmarks.__main__ import main
-from benchmarks.studies import misjudged, tune, tune_kept, tune_ridge, tune_vanish
+from benchmarks.studies import misjudged, structured, tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -52,6 +52,24 @@ def test_a_sigma_that_is_wrong_costs(tmp_path):
     middle = record["factors"].index(1.0)
     for row in record["results"]:
         assert row["psnr"][middle] > max(row["psnr"][0], row["psnr"][-1]) - 0.1
+
+
+def test_structured_noise(data, monkeypatch):
+    monkeypatch.delenv("NLMEANS_PEERS", raising=False)
+    monkeypatch.setattr(structured, "KINDS", ("line",))
+    monkeypatch.setattr(structured, "SHARED", (0.5,))
+    monkeypatch.setattr(structured, "CALLS", {"the default": {}})
+    record = run(data, "structured", "--side", "40")
+    one, known = (row["psnr"] for row in record["spectra"][:2])
+    assert known > one
+    assert [row["given"] for row in record["channels"]] == ["covariance given", "σ given", "channel by channel"]
+
+
+@pytest.mark.parametrize("kind", structured.KINDS)
+def test_noise_has_the_spectrum_that_is_said(kind):
+    noises = [structured.noise(kind, (64, 48), seed) for seed in range(200)]
+    power = np.mean([np.abs(np.fft.fft2(noise)) ** 2 / noise.size for noise in noises], axis=0)
+    np.testing.assert_allclose(power, structured.spectrum(kind, (64, 48)), rtol=0.45, atol=0.02)
 
 
 def test_tune(data):

@@ -99,7 +99,7 @@ def test_models_are_compared_kept_and_scaled():
     assert repr(model) == f"Gaussian(sigma={model.sigma}, spectrum=<1 channel, 128 x 128 frequencies>)"
     assert replace(model, sigma=7.0).spectrum == model.spectrum
     assert Gaussian(3, psd=spectrum(LINE, (64, 64))).sigma == 3
-    assert model.text == "Gaussian, sigma 2, correlated as given"
+    assert model.text == "Gaussian, sigma 2, spectrum <1 channel, 128 x 128 frequencies>"
 
 
 def test_bands_and_the_wiener_step_are_those_of_the_definition():
@@ -153,7 +153,9 @@ def test_every_way_gives_the_same(method, tmp_path, monkeypatch):
     psd = 225 * spectrum(LINE, (128, 128))
     options = dict(method=method, quality="fast")
     ref = nlmeans.denoise(noisy, noise=Gaussian(psd=psd), **options)
-    chunked = tiled.denoise(da.from_array(noisy, chunks=100), noise=Gaussian(psd=psd), block=100 * 100, **options).compute()
+    chunked = tiled.denoise(
+        da.from_array(noisy, chunks=100), noise=Gaussian(psd=psd), block=100 * 100, **options
+    ).compute()
     np.testing.assert_allclose(chunked, ref, atol=2e-2)
     assert np.square(chunked - ref).mean() < 1e-6
     zarr.create_array("in.zarr", data=noisy, chunks=(64, 64))
@@ -162,7 +164,8 @@ def test_every_way_gives_the_same(method, tmp_path, monkeypatch):
     np.save("in.npy", noisy)
     np.save("psd.npy", psd)
     done = CliRunner().invoke(
-        app, ["denoise", "in.npy", "out.npy", "--noise", "gaussian:psd=psd.npy", "--method", method, "--quality", "fast"]
+        app,
+        ["denoise", "in.npy", "out.npy", "--noise", "gaussian:psd=psd.npy", "--method", method, "--quality", "fast"],
     )
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(np.load("out.npy"), ref)
@@ -232,7 +235,9 @@ def test_spectra_go_with_maps_masks_channels_and_slices():
         assert psnr(result, CLEAN) > psnr(CLEAN + sigma * noise, CLEAN) + 3
     both = np.stack([CLEAN, 255 - CLEAN])[:, :48, :48]
     covariance = np.array([[1, 0.4], [0.4, 1]])[:, :, None, None] * lags(LINE)
-    shared = np.linalg.cholesky(covariance[:, :, 0, 30]) @ np.stack([noise, coloured(LINE, CLEAN.shape, 1)]).reshape(2, -1)
+    shared = np.linalg.cholesky(covariance[:, :, 0, 30]) @ np.stack([noise, coloured(LINE, CLEAN.shape, 1)]).reshape(
+        2, -1
+    )
     shared = shared.reshape(2, *CLEAN.shape)[:, :48, :48]
     for axes, array in (("CYX", both + 20 * shared), ("CZYX", (both + 20 * shared)[:, None].repeat(2, 1))):
         model = Gaussian((20, 20), covariance=covariance)
