@@ -7,7 +7,6 @@ halves of pixels. PSNR is that of all frames, of 8 bits' range; seconds are thos
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import nlmeans
 from ..harness import files
 from ..harness.metrics import clipped_psnr
 from ..harness.pictures import ClipCase
+from ..harness.timing import timed
 from ..peers.films import FILMS
 
 SIGMAS = (10, 20, 40)
@@ -69,12 +69,6 @@ def clips(data: Path, frames: int) -> Iterator[tuple[str, np.ndarray]]:
             yield name, pan(grey(path), step, min(frames, 8), halved)
 
 
-def timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return a call's answer and its seconds."""
-    start = time.perf_counter()
-    return call(), time.perf_counter() - start
-
-
 def methods(noisy: np.ndarray, sigma: float, threads: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the names of all that is measured, and what returns the answer with its seconds."""
     for name, own in OURS.items():
@@ -110,10 +104,10 @@ def main(arguments: list[str] | None = None) -> int:
                 except Exception as error:
                     print(f"{name}: {method}: {error}", flush=True)
                     continue
-                seconds = getattr(reading, "seconds", reading)
                 row = {
                     "clip": name, "frames": len(clean), "sigma": sigma, "method": method,
-                    "psnr": round(clipped_psnr(answer, clean), 3), "seconds": round(float(seconds), 3),
+                    "psnr": round(clipped_psnr(answer, clean), 3),
+                    "seconds": round(reading.seconds, 3), "cpu_seconds": round(reading.cpu_seconds, 3),
                 }  # fmt: skip
                 record.append(row)
                 print(row, flush=True)
