@@ -7,8 +7,9 @@ halves of pixels. PSNR is that of all frames, of 8 bits' range; seconds are thos
 from __future__ import annotations
 
 import argparse
-import time
+import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import numpy as np
 import nlmeans
 
 from ..harness import files
+from ..harness.methods import CannotRun
 from ..harness.metrics import clipped_psnr
 from ..harness.pictures import ClipCase
+from ..harness.timing import timed
 from ..peers.films import FILMS
 
 SIGMAS = (10, 20, 40)
@@ -69,22 +72,18 @@ def clips(data: Path, frames: int) -> Iterator[tuple[str, np.ndarray]]:
             yield name, pan(grey(path), step, min(frames, 8), halved)
 
 
-def timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return a call's answer and its seconds."""
-    start = time.perf_counter()
-    return call(), time.perf_counter() - start
-
-
 def methods(noisy: np.ndarray, sigma: float, threads: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the names of all that is measured, and what returns the answer with its seconds."""
+    """Yield the names of all that is measured, and the calls."""
     for name, own in OURS.items():
         for way, more in WAYS.items():
-            options = {"threads": threads} | own | more
-            yield f"{name}, {way}", lambda o=options: timed(lambda: nlmeans.denoise(noisy, sigma, **o))
+            yield f"{name}, {way}", partial(nlmeans.denoise, noisy, sigma, threads=threads, **own, **more)
     case = ClipCase("clip", "call", (), shape=noisy.shape[1:], frames=len(noisy), sigma=sigma)
     for film in FILMS:
         if film.missing() is None:
-            yield film.name, lambda film=film: film.call(case, noisy, sigma, threads).timed()
+            try:
+                yield film.name, film.call(case, noisy, sigma, threads)
+            except CannotRun as error:
+                print(f"{film.name}: {error}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,15 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
             for method, call in methods(noisy, sigma, options.threads):
                 if method.startswith(tuple(options.without)):
                     continue
-                try:
-                    answer, reading = call()
-                except Exception as error:
-                    print(f"{name}: {method}: {error}", flush=True)
-                    continue
-                seconds = getattr(reading, "seconds", reading)
+                answer, reading = timed(call)
+                psnr = clipped_psnr(answer, clean)
                 row = {
                     "clip": name, "frames": len(clean), "sigma": sigma, "method": method,
-                    "psnr": round(clipped_psnr(answer, clean), 3), "seconds": round(float(seconds), 3),
+                    "psnr": round(psnr, 3) if math.isfinite(psnr) else None,
+                    "seconds": round(reading.seconds, 3), "cpu_seconds": round(reading.cpu_seconds, 3),
                 }  # fmt: skip
                 record.append(row)
                 print(row, flush=True)

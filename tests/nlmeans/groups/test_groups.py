@@ -1,7 +1,7 @@
 """Groups of similar patches: each stage, and the whole step, against the definition in NumPy."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_groups_that_follow_reach_as_far_as_they_say():
     step = Step(*[np.zeros((1, 4, 300, 20), np.float32)] * 2, None, spec)
     for turn in step.tiles():
         ends = sorted((tile[:, 1].min() - 8, tile[:, 1].max() + 8 + 4) for tile in turn)
-        assert all(first[1] <= second[0] for first, second in zip(ends, ends[1:], strict=False))
+        assert all(first[1] <= second[0] for first, second in pairwise(ends))
 
 
 @given(st.integers(1, 40), st.sampled_from([6, 9, 17]), st.booleans(), st.booleans(), DTYPES, st.integers(0, 99))
