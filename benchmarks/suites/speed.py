@@ -18,7 +18,10 @@ CLASSICAL = tuple(name for name in QUALITIES if not name.startswith("learned"))
 BLOCKS = *peers.entering(Plain, "grey"), *peers.entering(Plain, "qualities")
 """Filters of grey pictures that are given σ and choose all else."""
 CLIPS = "nlmeans-fast", "nlmeans-balanced", "ridge-fast", "ridge", *peers.entering(Plain, "clips")
-SMALL_VOLUMES = "nlmeans-fast", "nlmeans-balanced", "ridge", *peers.entering(Plain, "small volumes")
+SMALL_VOLUMES = (
+    "nlmeans-fast", "nlmeans-balanced", "ridge-fast", "ridge", "ridge-best", *peers.entering(Plain, "volumes"),
+    *peers.entering(Plain, "small volumes"),
+)  # fmt: skip
 SCENE = "a frame, which VapourSynth has one thread for, is denoised by itself"
 
 ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}

@@ -53,5 +53,5 @@ class Recipe:
     def reach(self, missing: bool) -> Radii:
         """Return the halo (z, y, x): how far around itself a pixel of the result depends on the image."""
         z, y, x = self.plan.reach_of_all(missing)
-        beyond = self.rules.reach + self.noise.reach
+        beyond = self.rules.reach + self.noise.reach + self.noise.around
         return z, y + beyond, x + beyond

@@ -15,6 +15,8 @@ from .split import Split
 
 SAMPLE = 1 << 16
 """Pixels by which brightness and colours are judged."""
+COLOURS = 3
+"""Channels up to which they are colours. More are a series: its principal axes hold what they share in a few planes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class Scale:
     deviations : ndarray
         Divisors of the channels with noise.
     parting : ndarray
-        An orthonormal basis: luma and colour differences where these carry less signal, else identity.
+        An orthonormal basis: luma and colour differences where these carry less signal, else identity; of more than
+        three channels their principal axes.
     middles : ndarray
         The median of each of these channels.
     span : float
@@ -100,6 +103,9 @@ def _parting(samples: list[np.ndarray], deviations: np.ndarray) -> np.ndarray:
     pixels = pixels[:, np.isfinite(pixels).all(axis=0)]
     if not pixels.size:
         return np.eye(len(samples))
+    if len(samples) > COLOURS:
+        shared = np.cov(pixels, dtype=np.float64, bias=True)
+        return np.linalg.eigh(shared)[1].T[::-1].copy() if np.isfinite(shared).all() else np.eye(len(samples))
     plain, parted = np.eye(len(samples)), colour_basis([1.0] * len(samples))
 
     def cost(basis: np.ndarray) -> float:

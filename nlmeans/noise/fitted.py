@@ -130,6 +130,11 @@ class FittedNoise:
         return self.stabiliser is None
 
     @property
+    def around(self) -> int:
+        """How far around a pixel of the result, along y and x, `restore` reaches."""
+        return 0 if self.stabiliser is None else self.stabiliser.around
+
+    @property
     def grouped(self) -> bool:
         """Whether groups of similar patches take the image as it is, each pixel with a variance of its own."""
         return self.model.grouped
@@ -191,7 +196,7 @@ class FittedNoise:
         if self.turn is not None:
             planes = measured if self.stabiliser is None else self.stabiliser.forward(measured)
             result = self.turn.channels(result, planes)
-        return result if self.stabiliser is None else self.stabiliser.inverse(result)
+        return result if self.stabiliser is None else self.stabiliser.inverse(self.stabiliser.settled(result))
 
     @property
     def known(self) -> bool:

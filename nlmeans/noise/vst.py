@@ -29,6 +29,10 @@ STEP: Final = 0.09  # ... in steps of this
 FAR: Final = 30.0
 BEND: Final = 9.0  # signals up to which the curve is refined
 GROUND: Final = 0.05  # means up to this much above that of noise alone, in units of its deviation, are taken for it
+# Results up to this much above that, in units of the noise, are averaged with their like up to this far around them; of
+# those up to twice as much above, less and less. The way back is steep there.
+DARK: Final = 0.35
+AROUND: Final = 2
 ROUNDS: Final = 1  # more bring the noise nearer to 1, at the cost of a curve that wavers
 MOST_READ: Final = 1e150  # read noise, in units of the gain, whose square is a number
 MOST_OFFSET: Final = 1e70  # the same of an offset, whose root float32 holds
@@ -57,6 +61,12 @@ class Stabiliser:
     name: str
     _forward: tuple[Curve, ...] = field(repr=False)
     _inverse: tuple[Curve, ...] = field(repr=False)
+    _ground: float | None = field(default=None, repr=False)
+
+    @property
+    def around(self) -> int:
+        """How far around a pixel `settled` reaches, along y and x."""
+        return 0 if self._ground is None else AROUND
 
     def forward(self, planes: np.ndarray) -> np.ndarray:
         """Return planes whose noise has a standard deviation of about 1; the dtype stays."""
@@ -65,6 +75,14 @@ class Stabiliser:
     def inverse(self, planes: np.ndarray) -> np.ndarray:
         """Return the signal whose noisy, transformed values have these means; the dtype stays."""
         return _apply(self._inverse, planes)
+
+    def settled(self, planes: np.ndarray) -> np.ndarray:
+        """Return transformed results (C, Z, Y, X) ready for `inverse`: averages, where they are next to noise alone.
+
+        There the inverse leaves its ground with an infinite slope, and makes signal of what noise a filter has left.
+        Pixels are averaged within slices, with those that are as dark; NaN stays, and counts for no one.
+        """
+        return planes if self._ground is None else np.stack([_settled(plane, self._ground) for plane in planes])
 
 
 def anscombe(
@@ -146,7 +164,7 @@ def rician(sigma: float | Sequence[float], coils: int = 1) -> Stabiliser:
     1.0
     """
     curves = [_rician(s, coils) for (s,) in zip(*_together(sigma), strict=True)]
-    return Stabiliser("Rician noise", *_columns(curves))
+    return Stabiliser("Rician noise", *_columns(curves), float(_magnitude_table(coils)[3][0]))
 
 
 def stabilised_variance(signal: np.ndarray, gain: float, offset: float, sigma: float) -> np.ndarray:
@@ -165,6 +183,22 @@ def _apply(curves: tuple[Curve, ...], planes: np.ndarray) -> np.ndarray:
     for channel, plane in enumerate(planes):
         with np.errstate(over="ignore", invalid="ignore"):  # what is NaN or infinite stays so
             result[channel] = curves[channel % len(curves)](plane)
+    return result
+
+
+def _settled(plane: np.ndarray, ground: float) -> np.ndarray:
+    from scipy.ndimage import uniform_filter
+
+    above = plane - plane.dtype.type(ground)
+    share = np.clip(2 - above / DARK, 0, 1)
+    if np.isnan(share.min()):
+        known = np.isfinite(share)
+        share, above = np.where(known, share, 0), np.where(known, above, 0)
+    if not share.any():
+        return plane
+    sides = (1, 2 * AROUND + 1, 2 * AROUND + 1)
+    weight, total = (uniform_filter(part, sides, mode="constant") for part in (share, share * above))
+    result: np.ndarray = plane + share * (total / np.maximum(weight, np.finfo(plane.dtype).tiny) - above)
     return result
 
 

@@ -140,3 +140,43 @@ def test_it_helps_at_low_counts():
 def test_numbers_whose_squares_are_none_are_refused(build, rule):
     with pytest.raises(ValueError, match=rule):
         build()
+
+
+def settled_slowly(plane, ground):
+    """Return what `settled` says of one plane (Y, X)."""
+    result = plane.copy()
+    for y, x in zip(*np.nonzero(np.isfinite(plane)), strict=True):
+        near = plane[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+        near = near[np.isfinite(near)] - ground
+        share = np.clip(2 - near / 0.35, 0, 1)
+        own = np.clip(2 - (plane[y, x] - ground) / 0.35, 0, 1)
+        if own > 0:
+            result[y, x] += own * ((share * near).sum() / share.sum() + ground - plane[y, x])
+    return result
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("coils", [1, 8])
+def test_results_next_to_noise_alone_are_averaged(coils, dtype):
+    rng, stabiliser = np.random.default_rng(0), rician([2, 3], coils)
+    ground = float(rician(2, coils).forward(noise_alone(rng, coils, 10**6)).mean())
+    planes = (ground + rng.uniform(-0.2, 1.2, (2, 3, 9, 11))).astype(dtype)
+    planes[1, 2, 4, 5:7] = np.nan
+    before = planes.copy()
+    comp = stabiliser.settled(planes)
+    ref = np.stack([[settled_slowly(plane.astype(float), ground) for plane in volume] for volume in planes])
+    assert comp.dtype == dtype
+    np.testing.assert_allclose(comp, ref, atol=1e-2)  # the ground is that of a sample
+    np.testing.assert_array_equal(comp[planes > ground + 0.8], planes[planes > ground + 0.8])
+    np.testing.assert_array_equal(planes, before)
+
+
+def noise_alone(rng, coils, count):
+    """Return magnitudes with σ = 2, as planes."""
+    return np.sqrt(np.square(rng.normal(0, 2, (2 * coils, count))).sum(0))[None, None, None]
+
+
+def test_other_noise_is_settled():
+    planes = np.zeros((1, 1, 4, 4))
+    assert anscombe(1, 0, 0).settled(planes) is planes
+    assert (anscombe(1, 0, 0).around, rician(2).around) == (0, 2)
