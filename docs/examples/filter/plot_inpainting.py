@@ -3,8 +3,8 @@ In a loop: seven of ten pixels are missing
 ==========================================
 
 ``nlmeans.Denoiser`` is the same call again and again, as reconstruction by plug and play makes it. Here it fills a
-picture of which three pixels in ten are known: the alternating direction method goes to and fro between the picture
-that agrees with them and the picture that looks denoised.
+picture of which three pixels in ten are known: the alternating direction method takes turns between the picture that
+agrees with them and the picture that looks denoised.
 """
 
 # %%
@@ -25,8 +25,8 @@ known = np.random.default_rng(0).random(truth.shape) < 0.3
 guess = nlmeans.denoise(np.where(known, truth, np.nan), 5.0, patch_radius=1, padding=False)
 
 # %%
-# To and fro
-# ----------
+# Two steps in turn
+# -----------------
 # ``prox(x, tau)`` is a call with σ = √τ, which falls from 30 to 2. The sum ``u`` of what both steps disagreed on makes
 # the method more than taking turns.
 
