@@ -128,9 +128,10 @@ def denoise(
     channel_axis : int, optional
         The axis of colours or other channels. Three channels are taken for colours, red, green and blue in this order,
         and denoised together; any other number, or three of which one has more than four times another's σ, one by one.
-        Channels that share their noise, such as grey stored as colour, are turned so that they do not, and then
-        denoised one by one. A constant channel stays as it is. For three channels that are no colours the order
-        matters, since the network learned from photographs: stack such images along N.
+        Channels that share their noise are turned so that they do not, and then denoised one by one, unless they share
+        little, as in photographs that a camera processed. Equal channels, such as grey stored as colour, are denoised
+        once: the result is that of one of them, bit for bit. A constant channel stays as it is. For three channels that
+        are no colours the order matters, since the network learned from photographs: stack such images along N.
     mask : array_like of bool, optional
         True where a pixel counts, in the image's shape without channels. Others are missing: non-local means fills them
         first, so that they contribute to no other, and no noise is estimated from them.

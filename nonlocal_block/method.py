@@ -29,7 +29,9 @@ from nlmeans.extend import (
     Report,
     Sample,
     known_nearest,
+    method_of,
     part,
+    shares_of,
 )
 
 from . import weights
@@ -44,14 +46,17 @@ UNEQUAL = 4.0
 SHARED = 1.35
 """Mixes of channels are made colours again if their σ differ at most by this factor: where channels share more of their
 noise, each mix is denoised by the grey network, which has more dB then."""
+BESIDE, SHARE = "nlm", 0.5
+"""The method whose result is mixed with that of the networks where noise is not white, which they were not trained on,
+and its share."""
 FEATURES, AROUND = 700, 200
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
 RATE = {1: 5e5, 3: 4e5}
 """Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
 UNTRAINED = Note(
     "correlated",
-    "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: "
-    "method='nlm' measures its power in each frequency",
+    "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: its result "
+    "is mixed with that of method 'nlm', which measures the noise's power in each frequency",
 )
 
 
@@ -67,11 +72,14 @@ class LearnedPlan(Plan):
         The device they run on.
     filling : tuple of 3 int
         The halo where pixels are missing, which averages fill first.
+    beside : str
+        The method whose result is mixed with that of the networks, if any.
     """
 
     weights: tuple[str, ...]
     device: str
     filling: Radii
+    beside: str = ""
 
     def reach(self, missing: bool = False) -> Radii:
         """Return the halo along (z, y, x)."""
@@ -90,6 +98,7 @@ class LearnedPlan(Plan):
         """Return names and values as text, for printing."""
         return [
             ("method", f"learned, {', '.join(self.weights) or 'nothing to do'}"),
+            *([("mixed with", f"{self.beside}, {SHARE:.0%}")] if self.beside else []),
             ("quality", self.quality),
             ("axes", self.axes),
             ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
@@ -183,11 +192,14 @@ class Decision:
         Which channels hold a single value, and stay as they are.
     filling : Filling
         How missing pixels are filled first.
+    beside : Recipe or None
+        What another method decided, whose result is mixed with that of the networks.
     """
 
     groups: tuple[PlaneGroup, ...]
     constant: tuple[bool, ...]
     filling: Filling
+    beside: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -217,14 +229,21 @@ class Learned(Method):
         channels = sorted({len(group.planes) for group in groups})
         margin = max((_loaded(count, place).margin for count in channels), default=0)
         halo: Radii = (0, margin, margin)
-        pixels = math.prod(sample.sides)
+        filled, pixels = filling.reach(halo), math.prod(sample.sides)
+        seconds = TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups)
+        beside = None
+        if groups and (sample.noise.model.processed or sample.noise.bands is not None):
+            beside = method_of(BESIDE).decide(sample, options)
+            halo, filled = (_larger(own, beside.plan.reach(k > 0)) for k, own in enumerate((halo, filled)))
+            seconds += beside.plan.seconds
         plan = sample.plan(
-            LearnedPlan, options, depends=halo, filling=filling.reach(halo), device=str(place),
+            LearnedPlan, options, depends=halo, filling=filled, device=str(place),
             weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
-            seconds=TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups),
+            beside="" if beside is None else BESIDE, seconds=seconds,
         )  # fmt: skip
         plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
-        return sample.recipe(self, plan, Decision(groups, tuple(not _varies(c) for c in sample.measured), filling))
+        constant = tuple(not _varies(channel) for channel in sample.measured)
+        return sample.recipe(self, plan, Decision(groups, constant, filling, beside))
 
     def _groups(self, sample: Sample, filling: Filling) -> tuple[PlaneGroup, ...]:
         """Return the planes that are denoised together; planes without noise are in no group."""
@@ -271,6 +290,20 @@ class Learned(Method):
     def run(
         self, region: Region, recipe: Recipe, *, threads: int | None = None, progress: Progress | None = None
     ) -> Outcome:
+        """Denoise the core by the networks, and perhaps by the method that is mixed with them."""
+        decision, second = recipe.numbers, None
+        if decision.beside is not None:
+            progress, second = shares_of(progress, (1, 1))
+        clean = self._denoised(region, recipe, threads, progress)
+        if decision.beside is not None:
+            other = decision.beside.method.run(region, decision.beside, threads=threads, progress=second).pixels
+            clean += SHARE * np.where(np.isfinite(other), other - clean, 0)
+        for channel, target, constant in zip(region.core.of(region.measured), clean, decision.constant, strict=True):
+            if not decision.groups or constant:  # a transform and its inverse would change it
+                np.copyto(target, channel, where=np.isfinite(channel))
+        return Outcome(clean)
+
+    def _denoised(self, region: Region, recipe: Recipe, threads: int | None, progress: Progress | None) -> np.ndarray:
         """Fill missing pixels by non-local means, and denoise the core by the networks, slice by slice."""
         decision, plan = recipe.numbers, recipe.plan
         place, count = torch.device(plan.device), threads or os.cpu_count() or 1
@@ -298,11 +331,7 @@ class Learned(Method):
         if noise.still is not None:
             clean = np.where(core.of(noise.still), inner, clean)
         clean[np.isnan(inner)] = np.nan
-        clean = region.restored(clean)
-        for channel, target, constant in zip(region.core.of(region.measured), clean, decision.constant, strict=True):
-            if not work or constant:  # a transform and its inverse would change it
-                np.copyto(target, channel, where=np.isfinite(channel))
-        return Outcome(clean)
+        return region.restored(clean)
 
     def scratch(self, sides: Radii) -> int:
         """Return the bytes of a tile's features: torch's, which the trial of a block's memory does not see."""
@@ -312,6 +341,11 @@ class Learned(Method):
     def threads(self, available: int) -> int:
         """Return all available threads, but one in a forked process: OpenMP's do not survive."""
         return 1 if _forked else available
+
+
+def _larger(one: Radii, other: Radii) -> Radii:
+    z, y, x = map(max, one, other)
+    return z, y, x
 
 
 def _varies(plane: np.ndarray) -> bool:

@@ -109,6 +109,32 @@ def test_a_colour_photograph_is_denoised_in_colour(small, monkeypatch):
     assert apart.weights == ("denoiser-grey 01234567",)
 
 
+def test_photographs_are_mixed_with_another_method(small, monkeypatch):
+    from nonlocal_block import method
+
+    image, noise = np.stack([GREY, GREY[::-1], 255 - GREY]), Camera(9.0, 7.0, 5.0)
+    given = dict(noise=noise, channel_axis=0, threads=1)
+    plan = nlmeans.plan(image, method="learned", noise=noise, channel_axis=0)
+    assert plan.halo >= nlmeans.plan(image, noise=noise, channel_axis=0).halo
+    assert "nlm, 50%" in str(plan)
+    steps = []
+    half = nlmeans.denoise(image, method="learned", progress=lambda *step: steps.append(step), **given)
+    assert steps[-1][0] == steps[-1][1]
+    monkeypatch.setattr(method, "SHARE", 1.0)
+    other = nlmeans.denoise(image, method="learned", **given)
+    np.testing.assert_allclose(other, nlmeans.denoise(image, **given), atol=1e-3)
+    assert np.abs(half - other).max() > 1
+    assert "nlm" not in str(nlmeans.plan(image, 10, method="learned", channel_axis=0))
+
+
+def test_photographs_by_regions(small):
+    da = pytest.importorskip("dask.array", reason="dask is not installed: pip install 'nlmeans[scale]'")
+    image, noise = np.tile(GREY, (1, 2)), Camera(9.0, 7.0, 5.0)
+    whole = nlmeans.denoise(image, noise=noise, method="learned", threads=1)
+    lazy = nlmeans.denoise(da.from_array(image, chunks=(150, 120)), noise=noise, method="learned")
+    np.testing.assert_allclose(lazy.compute(), whole, atol=0.01)
+
+
 def test_equal_channels_of_unequal_noise_are_not_one(small):
     found = nlmeans.denoise(np.stack([GREY] * 3), (5, 10, 20), method="learned", channel_axis=0, threads=1)
     assert np.ptp(found, axis=0).max() > 1
