@@ -24,7 +24,7 @@ from ..recipe import Recipe
 from ..region import Outcome, Region
 from ..sample import Sample
 from ..scale import Scale
-from ..split import REACH
+from ..split import REACH, parts_of
 from . import nlm
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
 SPREAD = (11, 24)
 """The first step of noise of a known spectrum: the side of a patch and the size of a group."""
+MILD, WIDE = 2, (11, 64)
+"""The parts up to which noise of a known spectrum is not far from white, and the second step then."""
 PILOT: dict[Quality, Quality] = {"fast": "balanced", "balanced": "best", "best": "best"}
 """Quality of non-local means as pilot of the second step."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
@@ -203,7 +205,9 @@ def _steps(planes: np.ndarray, noise: FittedNoise, options: Options, whole: Radi
         return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse).within(whole)
 
     if noise.power is not None:
-        row = replace(row, first=SPREAD, share=0.0)
+        row, effort = replace(row, first=SPREAD, share=0.0), replace(effort, first=EFFORT["fast"].first)
+        if max(map(parts_of, noise.power)) <= MILD:
+            row = replace(row, second=WIDE)
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
     return RidgeSpec(first, second, row.share, CORRELATED)
