@@ -30,7 +30,7 @@ SHARED, SHARED_SIGMA = (0.0, 0.5, 0.8, 1.0), 15.0
 KINDS = ("white", "pink", "line", "demosaicked")
 CALLS: dict[str, dict[str, Any]] = {
     "the default": {}, '`method="ridge", quality="fast"`': {"method": "ridge", "quality": "fast"},
-    '`method="ridge"`': {"method": "ridge"}, '`method="ridge", quality="best"`': {"method": "ridge", "quality": "best"},
+    '`method="ridge"`': {"method": "ridge"},
 }  # fmt: skip
 BM3D = "BM3D's package"
 

@@ -82,13 +82,18 @@ class Split:
         return np.stack([parts[end - len(own) : end].sum(axis=0) for own, end in zip(self.filters, ends, strict=True)])
 
 
+def parts_of(power: np.ndarray) -> int:
+    """Return into how many parts a plane with noise of this power is split."""
+    low, high = np.clip([power.min(), power.max()], FAINTEST, STRONGEST)
+    return 1 + round(float(np.log2(high / low)) / OCTAVES)
+
+
 def _classes(power: np.ndarray) -> np.ndarray:
     """Return the shares (J, Y, X) that parts have of each frequency, which sum to 1."""
-    levels = np.log2(np.clip(power, FAINTEST, STRONGEST))
-    low, high = float(levels.min()), float(levels.max())
-    count = 1 + round((high - low) / OCTAVES)
+    levels, count = np.log2(np.clip(power, FAINTEST, STRONGEST)), parts_of(power)
     if count == 1:
         return np.ones((1, *power.shape))
+    low, high = float(levels.min()), float(levels.max())
     places = (levels - low) / (high - low) * (count - 1)
     return np.maximum(1 - np.abs(places - np.arange(count)[:, None, None]), 0)
 

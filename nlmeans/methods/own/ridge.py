@@ -26,7 +26,7 @@ from ..recipe import Recipe
 from ..region import Outcome, Region
 from ..sample import Sample
 from ..scale import Scale
-from ..split import FILTER_REACH
+from ..split import FILTER_REACH, parts_of
 from . import nlm
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ CORRELATED = 2.0
 """Factor on the σ of correlated noise."""
 SPREAD = (11, 24)
 """The first step of noise of a known spectrum: the side of a patch and the size of a group."""
+MILD, WIDE = 2, (11, 64)
+"""The parts up to which noise of a known spectrum is not far from white, and the second step then."""
 FRAMES = {"T": (2, 12), "Z": (1, 12)}
 """Search radius of a video or of thick slices along the first axis, and the largest within a frame or a slice."""
 THICKEST = 3.0
@@ -261,7 +263,9 @@ def _steps(
         return GroupSpec(_three(patch), size, _three(stride), (z, y, x), sparse, farthest).within(whole)
 
     if noise.power is not None:
-        row = replace(row, first=SPREAD, share=0.0)
+        row, effort = replace(row, first=SPREAD, share=0.0), replace(effort, first=EFFORT["fast"].first)
+        if max(map(parts_of, noise.power)) <= MILD:
+            row = replace(row, second=WIDE)
     first = step(*row.first, *effort.first, sparse=False)
     second = step(row.second[0], min(row.second[1], effort.most), *effort.second, sparse=True)
     return RidgeSpec(first, second, row.share, CORRELATED)
