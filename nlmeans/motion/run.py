@@ -137,7 +137,8 @@ class _Search:
 
     def __init__(self, planes: np.ndarray, gains: Sequence[float], origin: Radii) -> None:
         self.sides = (planes.shape[1], planes.shape[2], planes.shape[3])
-        self.full, self.half, self.quarter = levels_of(planes, gains, origin)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is clipped
+            self.full, self.half, self.quarter = levels_of(planes, gains, origin)
         self.rule = Rule(candidates(), NOISE, LOUD, CHANCE)
 
     def __call__(self, pair: Pair, found: np.ndarray) -> None:
@@ -179,8 +180,13 @@ def levels_of(planes: np.ndarray, gains: Sequence[float], origin: Radii) -> list
         if k < 2:
             grey, origin = halved(grey, origin), origin_of(origin)
     _fill(frames)
-    each = zip(frames, real, range(3), strict=True)
-    return [Level(size.ravel(), *size.shape[1:], PADDING >> k, CELL >> k, MARGIN >> k, *own) for size, own, k in each]
+    levels = []
+    for k, (size, (down_in, across_in)) in enumerate(zip(frames, real, strict=True)):
+        lines, line = size.shape[1:]
+        levels.append(
+            Level(size.ravel(), lines, line, PADDING >> k, CELL >> k, MARGIN >> k, rows=down_in, columns=across_in)
+        )
+    return levels
 
 
 def _fill(frames: list[np.ndarray]) -> None:
