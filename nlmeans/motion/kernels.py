@@ -7,6 +7,8 @@ lanes are neighbouring pixels.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..simd.jit import inline, kernel, row
 from ..simd.lanes import address, fill, larger, load_from, stopped, store
 
@@ -91,10 +93,27 @@ def coarsest(level, pair, cell, candidates, sums, lane):
 
 
 @row
-def loud(level, sums, rule):
+def root(level, cell):
+    """Return the square root of how many pixels of the image are compared: mirrored ones tell nothing new."""
+    y = level.padding + cell[0] * level.side - level.margin
+    x = level.padding + cell[1] * level.side - level.margin
+    side = level.side + 2 * level.margin
+    rows = min(y + side, level.rows[1]) - max(y, level.rows[0])
+    columns = min(x + side, level.columns[1]) - max(x, level.columns[0])
+    return np.sqrt(max(rows, 1) * max(columns, 1))
+
+
+@row
+def loud(level, cell, sums, rule):
     """Return whether a sum of differences is more than noise brings."""
     side = level.side + 2 * level.margin
-    return sums > rule.quiet * (side * side)
+    return sums > rule.noise * (1 + rule.loud / root(level, cell)) * (side * side)
+
+
+@row
+def better(level, cell, sums, none, rule):
+    """Return whether a sum of differences is less than chance makes of that without a shift."""
+    return sums <= (1 - rule.chance / root(level, cell)) * none
 
 
 @kernel
@@ -108,11 +127,15 @@ def search_pair(quarter, half, full, rule, pair, sums, lane, found, pulse):
             at_half, at_full = difference(half, pair, cell, none, lane), difference(full, pair, cell, none, lane)
             best = none
             at_quarter = difference(quarter, pair, cell, none, lane)
-            if loud(full, at_full, rule) or loud(half, at_half, rule) or loud(quarter, at_quarter, rule):
+            if (
+                loud(full, cell, at_full, rule)
+                or loud(half, cell, at_half, rule)
+                or loud(quarter, cell, at_quarter, rule)
+            ):
                 best = coarsest(quarter, pair, cell, rule.candidates, sums, lane)
                 best, least_half = refined(half, pair, cell, best, lane)
                 best, least_full = refined(full, pair, cell, best, lane)
-                if least_half > rule.half * at_half and least_full > rule.full * at_full:
+                if not (better(half, cell, least_half, at_half, rule) or better(full, cell, least_full, at_full, rule)):
                     best = none
             found[y, x, 0], found[y, x, 1] = best
 

@@ -9,7 +9,8 @@ class Level(NamedTuple):
     """Frames of whole numbers at one size, as floats in a flat array.
 
     They have so many lines of so many pixels, and begin ``padding`` pixels before the first cell. Of a part, ``side``
-    pixels and ``margin`` more around are compared.
+    pixels and ``margin`` more around are compared. The lines and columns in ``rows`` and ``columns`` [first, last) are
+    the image's, the others mirror them.
     """
 
     frames: Any
@@ -18,19 +19,21 @@ class Level(NamedTuple):
     padding: Any
     side: Any
     margin: Any
+    rows: Any
+    columns: Any
 
 
 class Rule(NamedTuple):
-    """Which displacements are tried at a quarter of the size, in this order, and when one counts.
+    """Which displacements are tried at a quarter of the size, in this order, and what noise does.
 
-    It must leave at most this ``half`` or ``full`` share of the sum of differences at one of these sizes, and is sought
-    only where the mean difference is above ``quiet`` at one.
+    Its mean difference is ``noise``. A displacement must leave less than 1 - ``chance`` over the root of the pixels; it
+    is sought where the mean difference is above that of noise by ``loud`` over that root.
     """
 
     candidates: Any
-    half: Any
-    full: Any
-    quiet: Any
+    noise: Any
+    loud: Any
+    chance: Any
 
 
 class Pair(NamedTuple):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from .spec import CELL, FARTHEST, LARGEST, MARGIN, NEAR, NOISE, QUIET, STEP, TILE, candidates, share
+from .spec import CELL, CHANCE, FARTHEST, LARGEST, LOUD, MARGIN, NEAR, NOISE, STEP, TILE, candidates
 
 Place = tuple[int, int]
 """A pixel, or a displacement, along (y, x)."""
@@ -43,17 +44,24 @@ def sought(frames: list[np.ndarray], here: int, there: int, cell: Place) -> Plac
     def best(k: int, shifts: list[Place]) -> Place:
         return min(shifts, key=lambda shift: apart(k, shift))  # the first of equal ones
 
-    pixels = [(CELL + 2 * MARGIN) ** 2 >> 2 * k for k in range(3)]
+    whole = [frame.shape[1] - 2 * MIRRORED for frame in frames], [frame.shape[2] - 2 * MIRRORED for frame in frames]
+
+    def pixels(k: int) -> int:
+        """Return how many pixels of the image are compared at a size: mirrored ones tell nothing new."""
+        ends = [((first * CELL - MARGIN) >> k, ((first + 1) * CELL + MARGIN) >> k) for first in cell]
+        return math.prod(min(last, side[k]) - max(first, 0) for (first, last), side in zip(ends, whole, strict=True))
+
+    sums = [(CELL + 2 * MARGIN) ** 2 >> 2 * k for k in range(3)]
     still = [apart(k, (0, 0)) for k in range(3)]
-    if all(own <= QUIET * NOISE * count for own, count in zip(still, pixels, strict=True)):
+    if all(still[k] <= NOISE * (1 + LOUD / math.sqrt(pixels(k))) * sums[k] for k in range(3)):
         return 0, 0
     shift, left = best(2, [(int(y), int(x)) for y, x in candidates()]), []
     for k in (1, 0):
         y, x = 2 * shift[0], 2 * shift[1]
         steps = [(v, u) for v in (-1, 0, 1) for u in (-1, 0, 1)]
         shift = best(k, [(y, x), *((y + v, x + u) for v, u in steps)])
-        left.append(apart(k, shift) / still[k] / share(pixels[k]))
-    return shift if min(left) <= 1 else (0, 0)
+        left.append(apart(k, shift) <= (1 - CHANCE / math.sqrt(pixels(k))) * still[k])
+    return shift if any(left) else (0, 0)
 
 
 def motion(planes: np.ndarray, gains: Sequence[float], here: int, there: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..pixels.halves import halved, origin_of
 from ..simd.jit import named
 from ..simd.sizes import aligned, lanes
 from .kernels_types import Level, Pair, Rule
-from .spec import CELL, LARGEST, MARGIN, NEAR, NOISE, PADDING, QUIET, STEP, TILE, candidates, cells, first_cell, share
+from .spec import CELL, CHANCE, LARGEST, LOUD, MARGIN, NEAR, NOISE, PADDING, STEP, TILE, candidates, cells, first_cell
 
 search_pair = named("nlmeans.motion.kernels", "search_pair")
 agree_pair = named("nlmeans.motion.kernels", "agree_pair")
@@ -137,9 +137,9 @@ class _Search:
 
     def __init__(self, planes: np.ndarray, gains: Sequence[float], origin: Radii) -> None:
         self.sides = (planes.shape[1], planes.shape[2], planes.shape[3])
-        self.full, self.half, self.quarter = levels_of(planes, gains, origin)
-        compared = (CELL + 2 * MARGIN) ** 2
-        self.rule = Rule(candidates(), share(compared // 4), share(compared), NOISE * QUIET)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is clipped
+            self.full, self.half, self.quarter = levels_of(planes, gains, origin)
+        self.rule = Rule(candidates(), NOISE, LOUD, CHANCE)
 
     def __call__(self, pair: Pair, found: np.ndarray) -> None:
         """Find where the cells of a frame go."""
@@ -162,6 +162,7 @@ def levels_of(planes: np.ndarray, gains: Sequence[float], origin: Radii) -> list
     for plane, gain in zip(planes[1:], gains[1:], strict=True):
         grey[0] += plane * planes.dtype.type(gain / math.sqrt(len(planes)))
     frames: list[np.ndarray] = []
+    real: list[tuple[tuple[int, int], ...]] = []
     (top, left), (rows, columns) = first_cell(origin), cells(origin, (1, planes.shape[2], planes.shape[3]))
     for k in range(3):
         numbers = grey[0] * grey.dtype.type(STEP << k)
@@ -173,12 +174,19 @@ def levels_of(planes: np.ndarray, gains: Sequence[float], origin: Radii) -> list
                 (left, left + columns * CELL, origin[2], numbers.shape[2]),
             )
         )
+        starts = (origin[1] - (top >> k) + (PADDING >> k), origin[2] - (left >> k) + (PADDING >> k))
+        real.append(tuple((start, start + side) for start, side in zip(starts, numbers.shape[1:], strict=True)))
         frames.append(numbers.astype(np.float32, copy=False).take(down, axis=1).take(across, axis=2))
         if k < 2:
             grey, origin = halved(grey, origin), origin_of(origin)
     _fill(frames)
-    each = zip(frames, range(3), strict=True)
-    return [Level(size.ravel(), *size.shape[1:], PADDING >> k, CELL >> k, MARGIN >> k) for size, k in each]
+    levels = []
+    for k, (size, (down_in, across_in)) in enumerate(zip(frames, real, strict=True)):
+        lines, line = size.shape[1:]
+        levels.append(
+            Level(size.ravel(), lines, line, PADDING >> k, CELL >> k, MARGIN >> k, rows=down_in, columns=across_in)
+        )
+    return levels
 
 
 def _fill(frames: list[np.ndarray]) -> None:

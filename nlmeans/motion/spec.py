@@ -28,19 +28,14 @@ STEP = 8
 """What is compared are whole numbers that count so many steps in the noise's standard deviation, at each size."""
 LARGEST = 1 << 15
 """Bound of these numbers: as floats of 32 bits, their differences add up exactly."""
-SIGMAS = 5.0
-"""By how many of its standard deviations a displacement must do better than chance."""
 SPREAD = math.sqrt(math.pi / 2 - 1)
 """Standard deviation of the absolute difference of noise, over its mean."""
+CHANCE = 5 * SPREAD
+"""By how many such deviations of their mean, over the root of the pixels, a displacement must do better than chance."""
 NOISE = STEP * 2 / math.sqrt(math.pi)
 """Mean absolute difference of white noise."""
-QUIET = 1 + 4 * SPREAD / CELL
-"""No displacement is sought where, at no size, the mean difference is more than this times that of noise."""
-
-
-def share(pixels: int) -> float:
-    """Return what a displacement must leave at most of the mean difference of so many pixels."""
-    return 1 - SIGMAS * SPREAD / math.sqrt(pixels)
+LOUD = 4 * SPREAD
+"""By how many the mean difference must be above that of noise, at one size, for a displacement to be sought."""
 
 
 def candidates() -> np.ndarray:

@@ -160,7 +160,8 @@ class AveragingPlan(Plan):
     @property
     def frames(self) -> int:
         """How many frames before and after each one are compared with it."""
-        return max(FRAMES, *(self.spec_of(step, len(self.sigma)).halo[0] for step in self.passes))
+        averages = (self.spec_of(step, len(self.sigma)).halo[0] for step in self.passes)
+        return max(*averages, FRAMES * any(step.wiener for step in self.passes))
 
     @property
     def spec(self) -> PairwiseSpec:

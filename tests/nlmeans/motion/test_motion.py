@@ -52,8 +52,9 @@ def test_a_pan_is_found_where_both_frames_show_it(step):
 
 
 @pytest.mark.parametrize("gain", [0.02, 0.1, 0.13])
-def test_what_is_still_does_not_move_whatever_the_noise(gain):
-    video = pan((0, 0), 4, (150, 150), 10.0)
+@pytest.mark.parametrize("sides", [(150, 150), (131, 163), (12, 14)])
+def test_what_is_still_does_not_move_whatever_the_noise(sides, gain):
+    video = pan((0, 0), 4, sides, 10.0)
     assert not motion_of(video, [gain], 2).shifts.any()
     assert moving(video, [gain]) == 0
     assert moving(pan((0, 4), 4, (150, 150)), [0.1]) > 0.5
