@@ -101,7 +101,7 @@ class BM4D(Filter):
 
     def call(self, case: Any, image: np.ndarray, sigma: float, threads: int) -> Answered:  # type: ignore[override]
         """Return the call."""
-        return Answered(self.function, sigma, {**self.options, "threads": threads}, image, np.float32)
+        return Answered(self.function, sigma, {**self.options, "threads": threads}, image, np.asarray)
 
 
 def cubes(source: np.ndarray, sigma: float, threads: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def cubes(source: np.ndarray, sigma: float, threads: int) -> np.ndarray:
     profile = bm4d.BM4DProfile()
     profile.num_threads = threads
     result: np.ndarray = bm4d.bm4d(source.astype(np.float64) / PEAK, sigma / PEAK, profile) * PEAK
-    return result
+    return result.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Choose the defaults of method "ridge" on training pictures: ``python -m benchmarks tune-ridge --data DIR``.
 
+Volumes are made up (``--kinds volume``), or parts of a T1 brain (``--kinds brain``).
+
 From the table of defaults on, one number is changed at a time, σ known: each is judged by the mean PSNR
 of the result, and has the time that it takes. The result file lists all of them. Test sets (Set12, BSD68,
 Kodak24) are never read.
@@ -20,13 +22,14 @@ import numpy as np
 import nlmeans
 from nlmeans.extend import Method, Options, Outcome, Progress, Recipe, Region, Sample, method_of
 
-from ..harness import files
+from ..harness import files, made_up
 from ..harness.metrics import clipped_psnr
 from ..harness.sets import training_images, with_jpeg
 from .tune import AXES, SIGMAS, noise_ratio, noisy_pictures
 
 QUALITIES = ("fast", "balanced", "best")
-KINDS = ("grey", "colour", "jpeg75", "jpeg90")
+KINDS = ("grey", "colour", "jpeg75", "jpeg90", "volume", "brain")
+VOLUMES = ("volume", "brain")
 GRID: dict[str, tuple[Any, ...]] = {
     "share": (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0),
     "first.patch": (7, 8, 9, 10, 12),
@@ -41,15 +44,31 @@ GRID: dict[str, tuple[Any, ...]] = {
     "correlated": (1.0, 1.4, 1.7, 2.0, 2.4, 3.0),
 }
 """What is tried, by the part of `RidgeSpec` that it changes."""
+VOLUME_GRID: dict[str, tuple[Any, ...]] = {
+    "share": (0.0, 0.2, 0.35, 0.5, 0.65, 0.8),
+    "first.patch": (3, 4, 5),
+    "first.size": (16, 24, 32, 48),
+    "first.stride": (2, 3),
+    "first.search_radius": (3, 4, 5, 7),
+    "second.patch": (3, 4, 5),
+    "second.size": (32, 48, 64, 80, 96),
+    "second.stride": (2, 3),
+    "second.search_radius": (3, 4, 5, 7),
+    "second.sparse": (False, True),
+    "correlated": (1.0, 2.0),
+}
+"""The same for volumes, whose patches are cubes."""
 
 
 def changed(spec: Any, name: str, value: Any) -> Any:
-    """Return the spec with one number changed, for all of y and x where it is of space."""
+    """Return the spec with one number changed, for y and x where it is of space, and z where patches are deep."""
     if "." not in name:
         return replace(spec, **{name: value})
     step, part = name.split(".")
     old = getattr(spec, step)
-    numbers = value if part in ("size", "sparse") else (getattr(old, part)[0], value, value)
+    numbers = value
+    if part not in ("size", "sparse"):
+        numbers = (value if old.patch[0] > 1 else getattr(old, part)[0], value, value)
     return replace(spec, **{step: replace(old, **{part: numbers})})
 
 
@@ -85,7 +104,8 @@ class Case:
 
     def __init__(self, kind: str, clean: list[np.ndarray], sigma: float, quality: str) -> None:
         jpeg = int(kind.removeprefix("jpeg")) if kind.startswith("jpeg") else None
-        axes = AXES["colour" if jpeg else kind]
+        axes = AXES["colour" if jpeg else "volume" if kind in VOLUMES else kind]
+        self.grid = VOLUME_GRID if kind in VOLUMES else GRID
         self.clean, self.noisy = clean, noisy_pictures(clean, axes, sigma)
         if jpeg:
             self.noisy = [with_jpeg(pair, jpeg)[0] for pair in zip(self.noisy, clean, strict=True)]
@@ -102,14 +122,22 @@ class Case:
         results = [nlmeans.denoise(noisy, method=method, **self.options) for noisy in self.noisy]
         seconds = time.perf_counter() - start
         psnr = np.mean([clipped_psnr(result, clean) for result, clean in zip(results, self.clean, strict=True)])
-        pixels = sum(clean[..., 0].size if clean.ndim == 3 else clean.size for clean in self.clean)
+        colour = self.options["axes"].endswith("C")
+        pixels = sum(clean[..., 0].size if colour else clean.size for clean in self.clean)
         return {"value": value, "psnr": round(float(psnr), 3), "seconds": round(seconds / pixels * 1e6, 3)}
 
     def rows(self, names: list[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield the figures of the table as it is, and then of each number that is changed."""
         yield "as it is", [self.row()]
         for name in names:
-            yield name, [self.row(name, value) for value in GRID[name]]
+            yield name, [self.row(name, value) for value in self.grid[name]]
+
+
+def training(data: Path, kind: str, count: int) -> list[np.ndarray]:
+    """Return what a kind is tuned on."""
+    if kind == "volume":
+        return made_up.volumes(count)
+    return training_images(data, {"grey": "grey", "brain": "volume"}.get(kind, "colour"), count)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     record: dict[str, Any] = {"nlmeans": nlmeans.__version__, "images": options.images, "results": []}
     for kind, quality, sigma in product(options.kinds, options.qualities, options.sigmas):
-        clean = training_images(options.data, "grey" if kind == "grey" else "colour", options.images)
+        clean = training(options.data, kind, options.images)
         case = Case(kind, clean, sigma, quality)
         ratio = noise_ratio(case.clean, sigma)
         for name, rows in case.rows(options.numbers):

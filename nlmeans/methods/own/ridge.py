@@ -74,7 +74,7 @@ COLOUR = (
     Row(1.30, 0.50, (9, 24), (7, 112)),
     Row(math.inf, 0.45, (9, 24), (8, 128)),
 )
-VOLUME = (  # tuned on volumes that are made up, and on a T1 brain
+VOLUME = (  # tuned on volumes that are made up, and on a T1 brain (`tune-ridge --kinds volume brain`)
     Row(0.30, 0.35, (4, 32), (4, 64)),
     Row(0.60, 0.50, (4, 32), (4, 80)),
     Row(math.inf, 0.60, (4, 32), (4, 80)),

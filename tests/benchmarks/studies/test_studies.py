@@ -10,6 +10,7 @@ from skimage.io import imsave
 
 import nlmeans
 from benchmarks.__main__ import main
+from benchmarks.harness import made_up
 from benchmarks.studies import misjudged, structured, tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
@@ -165,6 +166,25 @@ def test_tuning_of_ridge_changes_one_number_at_a_time(data):
     assert tune_ridge.changed(spec, "share", 0.3) == replace(spec, share=0.3)
     wider = tune_ridge.changed(spec, "second.search_radius", 5)
     assert wider == replace(spec, second=replace(spec.second, search_radius=(0, 5, 5)))
+
+
+def test_tuning_of_ridge_takes_volumes_that_are_made_up(data):
+    flags = ["--sigmas", "20", "--qualities", "fast", "--images", "1", "--numbers", "share", "second.patch"]
+    _, shares, patches = run(data, "tune-ridge", "--kinds", "volume", *flags)["results"]
+    assert [row["value"] for row in shares["rows"]] == list(tune_ridge.VOLUME_GRID["share"])
+    assert len({row["psnr"] for row in patches["rows"]}) == 3
+    spec = nlmeans.plan(np.zeros((9, 9, 9)), 20, method="ridge", axes="ZYX").ridge
+    deeper = tune_ridge.changed(spec, "first.stride", 2)
+    assert deeper == replace(spec, first=replace(spec.first, stride=(2, 2, 2)))
+
+
+def test_volumes_that_are_made_up_are_the_same_each_time_and_differ():
+    three, again = made_up.volumes(3, side=24), made_up.volumes(3, side=24)
+    for one, same, other in zip(three, again, three[1:] + three[:1], strict=True):
+        assert (one.shape, one.dtype) == ((24, 24, 24), np.float32)
+        assert one.std() > 3
+        assert np.abs(one - other).mean() > 3
+        np.testing.assert_array_equal(one, same)
 
 
 def test_stages_of_ridge_add_up(tmp_path, capsys):

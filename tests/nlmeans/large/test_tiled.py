@@ -58,6 +58,7 @@ CASES = {
     "sure": (GREY, dict(sigma=10, strength="sure", quality="fast")),
     "photons": (PHOTONS, dict(noise=PoissonGaussian(gain=1.0))),
     "magnitudes": (np.abs(GREY), dict(noise=Rician(10))),
+    "dark magnitudes": (np.abs(GREY - GREY.mean()), dict(noise=Rician(10))),
     "auto": (GREY, dict(noise="auto", quality="fast")),
     "ridge": (GREY, dict(sigma=10, method="ridge", quality="fast")),
     "ridge, photons": (PHOTONS, dict(noise=PoissonGaussian(gain=1.0), method="ridge")),

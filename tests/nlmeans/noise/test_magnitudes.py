@@ -39,10 +39,10 @@ def test_black_next_to_an_edge_is_black(monkeypatch):
 def test_a_piece_is_as_the_whole(method, holes):
     noisy = NOISY.copy()
     if holes:
-        noisy[40:43, 60:62] = np.nan
+        noisy[40:43, 78:80] = np.nan
     options = Options.check(noisy, noise=Rician(12), quality="fast")
     recipe = method_of(method).decide(Sample.of(noisy[None, None], options, 0), options)
-    tile, sides = Tile((0, 1), (35, 52), (60, 71)), (1, *noisy.shape)
+    tile, sides = Tile((0, 1), (35, 52), (70, 90)), (1, *noisy.shape)
     around = tile.grown(recipe.reach(holes), sides)
     part = around.of(noisy[None, None])
     known = np.isfinite(part) if holes else None
