@@ -28,7 +28,7 @@ class Spectral(Filter):
 
     def call(self, case: Any, image: np.ndarray, sigma: float, threads: int) -> Answered:  # type: ignore[override]
         """Return the call."""
-        return Answered(self.function, sigma, self.options | {"threads": threads}, image, np.asarray)
+        return Answered(self.function, sigma, {**self.options, "threads": threads}, image, np.asarray)
 
 
 def block_matching(source: np.ndarray, sigma: float, psd: np.ndarray, threads: int) -> np.ndarray:

@@ -88,7 +88,8 @@ def combine_shared(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate a group as `combine` does, where the covariance of its patches' noise, summed over pixels, is a matrix.
 
-    The weights are those of the least expected error among all whose columns sum to 1.
+    The weights are those of the least expected error among all whose columns sum to 1. What they leave is judged as
+    if the patches were independent: it says how much an estimate counts, and more than that gained nothing.
     """
     pixels, count = noisy.shape
     mean, one = noisy.mean(1, keepdims=True), np.ones((count, 1))
@@ -101,7 +102,7 @@ def combine_shared(
     inverse = np.linalg.inv(matrix + load * noise)
     theta = np.eye(count) - inverse @ noise
     weights = theta + inverse @ one @ (1 - theta.sum(0, keepdims=True)) / inverse.sum()
-    return mean + (noisy - mean) @ weights, weights, np.einsum("ik,ij,jk->k", weights, noise, weights) / pixels
+    return mean + (noisy - mean) @ weights, weights, np.square(weights).T @ noise.diagonal() / pixels
 
 
 def covariance(group: list[Radii], lags: np.ndarray, spec: GroupSpec) -> np.ndarray:

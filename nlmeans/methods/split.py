@@ -18,7 +18,9 @@ FILTER_REACH = 24
 """How far filters reach: as far as they are needed for noise in lines."""
 FAINTEST, STRONGEST = 2.0**-5.6, 2.0**5
 """Powers, in units of the mean one, beyond which frequencies are not told apart."""
-OCTAVES = 3.5
+QUIET = 0.2
+"""Share of the frequencies that are not told apart in any case: few of them are no part of their own."""
+OCTAVES = 3.0
 """Octaves of power of one part."""
 LEAST = 1 / 16
 """Least standard deviation of the noise in a part: filters of a finite reach let some through."""
@@ -84,17 +86,22 @@ class Split:
 
 def parts_of(power: np.ndarray) -> int:
     """Return into how many parts a plane with noise of this power is split."""
-    low, high = np.clip([power.min(), power.max()], FAINTEST, STRONGEST)
-    return 1 + round(float(np.log2(high / low)) / OCTAVES)
+    low, high = _range(power)
+    return 1 + round((high - low) / OCTAVES)
+
+
+def _range(power: np.ndarray) -> tuple[float, float]:
+    """Return the logarithms of the powers between which frequencies are told apart."""
+    low, high = np.log2(np.clip([np.quantile(power, QUIET), power.max()], FAINTEST, STRONGEST))
+    return float(low), float(high)
 
 
 def _classes(power: np.ndarray) -> np.ndarray:
     """Return the shares (J, Y, X) that parts have of each frequency, which sum to 1."""
-    levels, count = np.log2(np.clip(power, FAINTEST, STRONGEST)), parts_of(power)
+    (low, high), count = _range(power), parts_of(power)
     if count == 1:
         return np.ones((1, *power.shape))
-    low, high = float(levels.min()), float(levels.max())
-    places = (levels - low) / (high - low) * (count - 1)
+    places = np.clip((np.log2(np.maximum(power, FAINTEST)) - low) / (high - low), 0, 1) * (count - 1)
     return np.maximum(1 - np.abs(places - np.arange(count)[:, None, None]), 0)
 
 

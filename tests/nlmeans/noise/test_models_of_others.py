@@ -147,7 +147,7 @@ def test_models_are_written_as_they_are_read():
         ("speckle", "must be auto, gaussian, poisson, rician, camera, or"),
         ("gaussian:5", "must give each of its numbers once, as sigma=2.5; got 'gaussian:5'"),
         ("gaussian:sigma=5,sigma=6", "once"),
-        ("gaussian:gain=5", "gaussian has sigma; got 'gain'"),
+        ("gaussian:gain=5", "gaussian has sigma, psd, covariance, sample; got 'gain'"),
         ("gaussian:sigma=five", "must be a model with numbers for sigma; got 'five'"),
         ("gaussian:sigma=inf", "must be finite; got 'inf'"),
         ("gaussian:sigma=-1", "at least 0"),
