@@ -79,7 +79,7 @@ class Moving:
         reach = (FRAMES if deep > 1 else 0, side - 1, side - 1)
 
         def run(frame: int, part: Tile, threads: int) -> np.ndarray:
-            others = mirror(frame - reach[0], frame + reach[0] + 1, noisy.shape[1])
+            others = mirror(frame - reach[0], frame + reach[0] + 1, noisy.shape[1]).tolist()
             laid = self._laying(frame, others, part.grown(reach, noisy.shape[1:]))
             return wiener(
                 laid(noisy), laid(pilot), laid(noise) if isinstance(noise, np.ndarray) else noise,
