@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, shares_of
+from .._workspace import zeros
 from ..pairwise import Radii
 from ..pairwise.tiles import Tile, available_cpus, pulse, run_tasks, whole
 from ..simd.jit import named
@@ -39,7 +40,7 @@ class Padded:
         channels, depth, height, width = shape
         self.line = width + lanes(dtype)
         self.slice = height * self.line
-        self.flat = np.zeros(channels * depth * self.slice + lanes(dtype), dtype)
+        self.flat = zeros((channels * depth * self.slice + lanes(dtype),), dtype)
         self.planes = self.flat[: channels * depth * self.slice].reshape(channels, depth, height, self.line)
         self.planes = self.planes[..., :width]
         if planes is not None:

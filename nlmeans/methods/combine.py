@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._progress import Progress, shares_of
+from .._workspace import empty
 from ..groups.run import group_step
 from ..groups.spec import RidgeSpec
 from ..noise.colour import mix
@@ -105,8 +106,12 @@ def combine(
     dtype = np.float64 if max(span, scale.span) > SPAN else np.float32
 
     def parted(source: np.ndarray) -> np.ndarray:
-        numbers = zip(noisy, scale.middles, scale.deviations, strict=True)
-        scaled = [((source[c] - middle) * (1 / deviation)).astype(dtype) for c, middle, deviation in numbers]
+        scaled = empty((len(noisy), *source.shape[1:]), dtype)
+        exact = empty(source.shape[1:], np.float64)
+        for target, c, middle, deviation in zip(scaled, noisy, scale.middles, scale.deviations, strict=True):
+            np.subtract(source[c], middle, out=exact)
+            exact *= 1 / deviation
+            target[...] = exact
         return mix(scale.parting, scaled)
 
     features, pilot, variance = parted(filled), parted(guess), None
@@ -132,7 +137,9 @@ def combine(
     )  # fmt: skip
     del features, pilot
 
-    result = core.of(averages).copy()
+    averages = core.of(averages)
+    result = empty(averages.shape, averages.dtype)
+    result[...] = averages
     numbers = zip(noisy, mix(scale.parting.T, second), scale.middles, scale.deviations, strict=True)
     for c, plane, middle, deviation in numbers:
         np.multiply(plane, deviation, out=result[c], dtype=result.dtype, casting="same_kind")

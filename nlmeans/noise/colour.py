@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._workspace import zeros
+
 
 def colour_basis(sigma: Sequence[float]) -> np.ndarray:
     """Return what brings channels to units of σ and parts them: luma, red against blue, green against both."""
@@ -21,7 +23,7 @@ def mix(matrix: np.ndarray, planes: Any, reuse: bool = False) -> np.ndarray:
         planes *= planes.dtype.type(matrix[0, 0])
         scaled: np.ndarray = planes
         return scaled
-    out = np.zeros((len(matrix), *planes[0].shape), planes[0].dtype)
+    out = zeros((len(matrix), *planes[0].shape), planes[0].dtype)
     for target, row in zip(out, matrix, strict=True):
         factors = [(c, target.dtype.type(factor)) for c, factor in enumerate(row) if factor]  # a dead channel is NaN
         for k, (c, factor) in enumerate(factors):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._progress import Progress, part
+from .._workspace import empty, zeros
 from ..simd.jit import named
 from ..simd.sizes import lanes
 from .domain import DomainSums, covers
@@ -291,7 +292,7 @@ def pairwise_average(
     >>> np.allclose(pairwise_average(steps, steps, spec), naive.pairwise_average(steps, steps, steps, spec), atol=1e-6)
     True
     """
-    out = np.empty_like(values) if out is None else out
+    out = empty(values.shape, values.dtype) if out is None else out
     given, spec, sides = spec, _capped(spec, values.shape[1:]), values.shape[1:]
     threads, asked = threads or available_cpus(), region or whole(sides)
     uneven = Uneven.of(features, values, spec, variance) if missing or variance is not None else None
@@ -301,7 +302,7 @@ def pairwise_average(
         features = values if same else np.where(uneven.known[:1] > 0, features, 0)
     patchwise = spec.aggregation == "patch"
     if patchwise and shares is None:
-        shares = np.zeros((2, *sides), values.dtype)  # beyond the region they are read, to no effect
+        shares = zeros((2, *sides), values.dtype)  # beyond the region they are read, to no effect
     # The normaliser of a patch counts all patches like it, also those whose middle is missing.
     every = replace(uneven, valid=np.ones_like(uneven.valid)) if uneven is not None and patchwise else uneven
     first = part(progress, 0, 2) if patchwise else progress

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path, PurePosixPath
 from queue import Empty, SimpleQueue
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._progress import Cancelled, Progress, compiling
+from .._workspace import empty
 from .spec import Radii
 
 TICK = 0.1
@@ -63,7 +65,12 @@ class Tile(NamedTuple):
 
     def of(self, planes: np.ndarray) -> np.ndarray:
         """Return the tile of planes (..., Z, Y, X), C-contiguous."""
-        return np.ascontiguousarray(planes[..., slice(*self.z), slice(*self.y), slice(*self.x)])
+        part = planes[..., slice(*self.z), slice(*self.y), slice(*self.x)]
+        if part.flags.c_contiguous:
+            return part
+        copy = empty(part.shape, part.dtype)
+        copy[...] = part
+        return copy
 
     def cut(self, lengths: Radii) -> list[Tile]:
         """Cut it into tiles of these sides, smaller at the ends."""
@@ -228,7 +235,7 @@ def run_tasks(
         if quick:
             run()
         else:
-            pool += (threading.Thread(target=run, name=f"nlmeans-{k}") for k in range(busy))
+            pool += (threading.Thread(target=copy_context().run, args=(run,), name=f"nlmeans-{k}") for k in range(busy))
             for thread in pool:
                 thread.start()
         while busy:

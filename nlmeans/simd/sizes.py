@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .._workspace import empty
+
 BYTES = 64
 MANTISSA = {np.dtype(np.float32): 23, np.dtype(np.float64): 52}
 EXP2_ERROR = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 4e-15}
@@ -21,7 +23,7 @@ def lanes(dtype: Any) -> int:
 
 def aligned(vectors: int, dtype: Any) -> np.ndarray:
     """Return an uninitialised flat array of ``vectors`` vectors that starts on a vector's boundary."""
-    raw = np.empty((vectors + 1) * BYTES, np.uint8)
+    raw = empty(((vectors + 1) * BYTES,), np.uint8)
     start = -raw.ctypes.data % BYTES
     return raw[start : start + vectors * BYTES].view(dtype)
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .._progress import Progress
+from .._workspace import empty
 from ..pairwise import Radii
 from ..pairwise.layout import Buffers
 from ..pairwise.tiles import Tile, available_cpus, mirror, run_tasks, whole
@@ -155,7 +156,7 @@ def wiener(
     """
     noisy, pilot = (np.ascontiguousarray(planes, noisy.dtype) for planes in (noisy, pilot))  # kernels copy vectors
     noise = np.ascontiguousarray(noise, noisy.dtype) if isinstance(noise, np.ndarray) else noise
-    out = np.empty_like(noisy)
+    out = empty(noisy.shape, noisy.dtype)
     tiles = (region or whole(noisy.shape[1:])).cut(tile)
     powers = np.ones((len(noisy), kernels.SIDE, kernels.SIDE)) if bands is None else bands
     channels = [_Channel(x, p, noise, n, origin, y) for x, p, n, y in zip(noisy, pilot, powers, out, strict=True)]
