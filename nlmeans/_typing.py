@@ -19,6 +19,8 @@ Radius: TypeAlias = int | Sequence[int]
 """A half-width for all axes of space, or one each."""
 Window: TypeAlias = Radius | Literal["image"]
 """That of a search window, which may be the whole image."""
+Strength: TypeAlias = float | Literal["sure", "j-invariant"]
+"""h/σ, or how it is chosen for an image."""
 
 
 class Shaped(Protocol):

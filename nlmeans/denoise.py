@@ -12,7 +12,21 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from ._progress import Progress
-    from ._typing import Alone, Array, Companion, DType, Event, Full, ImageLike, ImageT, Radius, Rows, Sigma, Window
+    from ._typing import (
+        Alone,
+        Array,
+        Companion,
+        DType,
+        Event,
+        Full,
+        ImageLike,
+        ImageT,
+        Radius,
+        Rows,
+        Sigma,
+        Strength,
+        Window,
+    )
     from .methods.method import AnyMethod
     from .noise.model import NoiseModel
     from .pairwise.spec import Aggregation, Centre
@@ -77,7 +91,7 @@ def denoise(
     fill: bool | None = None,
     guide: Companion | None = None,
     guide_sigma: float | None = None,
-    strength: float | Literal["sure"] | None = None,
+    strength: Strength | None = None,
     patch_radius: Radius | None = None,
     search_radius: Window | None = None,
     spacing: Sequence[float] | None = None,
@@ -153,10 +167,11 @@ def denoise(
         images.
     guide_sigma : float, default 0
         Standard deviation of the guide's own noise.
-    strength : float or "sure", optional
+    strength : float, "sure" or "j-invariant", optional
         h/σ of the first pass: larger values smooth more; that of a second pass changes in proportion. Rule of thumb:
         0.4 to 0.8; by default `plan` chooses it from the noise. "sure" chooses it for this image by Stein's unbiased
-        risk estimate, for which the noise must be Gaussian, unclipped, and its σ right.
+        risk estimate, for which the noise must be Gaussian, unclipped, and its σ right; "j-invariant" by how well
+        hidden pixels are predicted from the others, for noise of any kind that pixels do not share.
     patch_radius, search_radius : int or sequence of int, optional
         Half-widths in pixels of the patches that are compared and of the window that is averaged, for all spatial
         axes or one each, in all passes. By default `plan` chooses them. A search radius beyond the image is capped to

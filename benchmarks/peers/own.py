@@ -128,6 +128,7 @@ NETWORK: dict[str, Any] = {
 TORCH: dict[str, Any] = {"package": "torch", "module": "torch", "dtype": "float32"}
 ESTIMATED = "σ is not told, but estimated"
 SURE = "the strength is chosen for each picture by Stein's unbiased risk estimate"
+HIDDEN = "the strength is chosen for each picture by how well hidden pixels are predicted"
 RIDGE = {"method": "ridge"}
 PREVIEW, FAST, BALANCED, BEST = ({"quality": quality} for quality in ("preview", "fast", "balanced", "best"))
 
@@ -146,6 +147,8 @@ METHODS: tuple[Plain, ...] = (
     Learned("learned-estimated", **NETWORK, estimated=True, note=ESTIMATED),
     Classical("nlmeans-fast-sure", **OURS, options={**FAST, "strength": "sure"}, note=SURE),
     Classical("nlmeans-balanced-sure", **OURS, options={**BALANCED, "strength": "sure"}, note=SURE),
+    Classical("nlmeans-fast-j-invariant", **OURS, options={**FAST, "strength": "j-invariant"}, note=HIDDEN),
+    Classical("nlmeans-balanced-j-invariant", **OURS, options={**BALANCED, "strength": "j-invariant"}, note=HIDDEN),
     DnCNN("dncnn", **TORCH, note="17 layers of 64 channels, random weights: time only"),
 )
 

@@ -26,7 +26,7 @@ from .charts import Point, curves, front, pareto
 TITLE = "Which denoiser for my picture?"
 MIDDLE = 25.0
 """The noise level that charts show."""
-VARIANTS = ("-estimated", "-sure")
+VARIANTS = ("-estimated", "-sure", "-j-invariant")
 """Ends of names of methods that are given less or choose more: they stand in the table alone."""
 NOT_IN_CHARTS = ("noisy", "gaussian-blur", "median-filter")
 FORMS = {"astronaut": "colour", "Kodak24": "colour", "phantom": "volume", "small-phantom": "small volume"}

@@ -21,7 +21,8 @@ CAMERAS, MICROSCOPES, CLEAN = SETS = ("PolyU", "FMD", "Kodak24")
 SIDE = 256
 """Of photographs the middle is taken."""
 SIGMAS, JPEGS = (5, 10, 20), (75, 90, 95)
-BLIND = ("noisy", *QUALITIES[:-1], *peers.entering(Plain, "quality"))
+TUNED = ("nlmeans-fast-j-invariant", "nlmeans-balanced-j-invariant")
+BLIND = ("noisy", *QUALITIES[:-1], *TUNED, *peers.entering(Plain, "quality"))
 """All but the learned method's average over eight positions, which knows no more of the noise than one."""
 PHOTOGRAPHS = (*BLIND, *peers.entering(Plain, "photographs"))
 BEFORE = "72b509c724ddef93027c7f4bdd11eaa21875dd9f"

@@ -15,6 +15,8 @@ from .._axes import Layout
 T = TypeVar("T")
 WHOLE = sys.maxsize
 """The search radius of any whole image."""
+TUNED = ("sure", "j-invariant")
+"""The strengths that are chosen for an image by itself."""
 STRONGEST = 1e6
 """The greatest ratio of h to σ, and its inverse the least: beyond, numbers only overflow."""
 
@@ -135,12 +137,13 @@ def several(value: Any, count: int = 1) -> list[Any]:
 
 
 def strength(value: Any) -> Any:
-    """Return the decay h/σ, or "sure"."""
-    if isinstance(value, str) and value == "sure":
+    """Return the decay h/σ, or the name of a way to choose it."""
+    if isinstance(value, str) and value in TUNED:
         return value
     number = real(value, "strength") if not isinstance(value, str) else None
     if number is None:
-        raise TypeError(f"strength must be a number, or 'sure' to have it chosen; got {short(value)}")
+        names = " or ".join(map(repr, TUNED))
+        raise TypeError(f"strength must be a number, or {names} to have it chosen; got {short(value)}")
     if not 1 / STRONGEST <= number <= STRONGEST:
         raise ValueError(f"strength is h/σ and must be {1 / STRONGEST:g} to {STRONGEST:g}; got {number:g}")
     return number

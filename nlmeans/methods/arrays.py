@@ -45,7 +45,7 @@ def denoise(image: Any, method: Method, given: Mapping[str, Any], *, maps: bool 
         notify = stoppable(shown, cancel)
         for k, source in enumerate(sources):
             running, tuning = part(notify, k, len(sources)), None
-            if options.strength == "sure":
+            if isinstance(options.strength, str):  # it is chosen first
                 tuning, running = shares_of(running, (1, 2))
             sample = Sample.of(source, options, k)
             recipe = scales.decide(method, sample, options, tuning)

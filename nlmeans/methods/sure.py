@@ -16,23 +16,16 @@ from .._notes import Note
 from .._progress import Progress, shares_of
 from ..noise.estimate import estimate_planes
 from ..noise.fitted import FittedNoise
-from ..pairwise.tiles import Tile, whole
 from ..plan.averaging import AveragingPlan
 from .average import average
+from .search import MOST, lowest, places, search
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
 """Multiples of the plan's own strengths that are tried."""
 SHARE = 1 / 20
 """Share of the rows on which the closed form is evaluated."""
-STEP = 2.0**0.5
-"""The other qualities are tried at the plan's own strengths and at these steps from them, until the risk rises."""
-MOST = 6
-BLOCK, PIXELS = 48, 1 / 24
-"""For the other qualities: side of the square parts, and their share of the image."""
 CLIPPED = 0.002
 """Share of pixels at an extreme beyond which noise is taken as clipped."""
-FEWEST = 4
-"""Least number of these parts: of one alone the risk scatters more than strengths differ."""
 FAR = 1.1
 """Ratio of given and estimated σ beyond which the estimated one is believed, and a note says so."""
 COLOURED = Note("sure-coloured", "strength 'sure' is for white noise: the table's was taken")
@@ -89,12 +82,12 @@ def tuned(
     if _plain(planes, plan, noise):
         factors, risks = FACTORS, _closed(planes, plan, noise, true, threads, progress)
     else:
-        factors, risks = _search(_monte_carlo(planes, plan, noise, true, guide, threads, progress))
+        factors, risks = search(_monte_carlo(planes, plan, noise, true, guide, threads, progress))
     far = _far_off(noise, shown)
     notes = plan.notes + far
     if any(np.mean((channel == np.nanmin(channel)) | (channel == np.nanmax(channel))) > CLIPPED for channel in planes):
         notes = (*notes, CLIPS)
-    factor, risk = _lowest(factors, risks)
+    factor, risk = lowest(factors, risks)
     if shown.min() < 1:
         factor = min(factor, 1.0)
     if risk <= 0:
@@ -180,7 +173,7 @@ def _monte_carlo(
     progress: Progress | None,
 ) -> Callable[[float], float]:
     parts = [
-        (place.of(planes), noise.within(place), None if guide is None else place.of(guide)) for place in _places(planes)
+        (place.of(planes), noise.within(place), None if guide is None else place.of(guide)) for place in places(planes)
     ]
 
     tries = iter(shares_of(progress, [1] * MOST))
@@ -217,47 +210,3 @@ def _risk(
     error = np.square(result - noisy) - power + 2 * power * follows
     known = np.isfinite(error)
     return float(error.sum(where=known, dtype=np.float64)), max(int(known.sum()), 1)
-
-
-def _search(risk: Callable[[float], float]) -> tuple[tuple[float, ...], list[float]]:
-    """Walk from 1 in steps towards the lower risk; return the factors tried and their risks, in order."""
-    risks = {k: risk(STEP**k) for k in (-1, 0, 1)}
-    while len(risks) < MOST:
-        best = min(risks, key=lambda k: risks[k])
-        outward = best - 1 if best == min(risks) else best + 1
-        if outward in risks:
-            break
-        risks[outward] = risk(STEP**outward)
-    order = sorted(risks)
-    return tuple(STEP**k for k in order), [risks[k] for k in order]
-
-
-def _places(planes: np.ndarray) -> list[Tile]:
-    """Return evenly spread parts of the image, or all of a small one."""
-    _, depth, height, width = planes.shape
-    deep = min(depth, BLOCK // 5)
-    cells = min(BLOCK, height) * min(BLOCK, width) * deep
-    wanted = max(round(PIXELS * planes[0].size / cells), FEWEST)
-    if planes[0].size <= 4 * cells:
-        return [whole(planes.shape[1:])]
-    down = max(round(math.sqrt(wanted * height / width)), 1)
-    across = max(round(wanted / down), 1)
-    middle = ((depth - deep) // 2, (depth - deep) // 2 + deep)
-
-    def starts(side: int, count: int) -> list[tuple[int, int]]:
-        block = min(BLOCK, side)
-        return [(start, start + block) for start in ((2 * k + 1) * (side - block) // (2 * count) for k in range(count))]
-
-    return [Tile(middle, y, x) for y in starts(height, down) for x in starts(width, across)]
-
-
-def _lowest(factors: tuple[float, ...], risks: list[float]) -> tuple[float, float]:
-    """Return where a parabola through the lowest risk and its neighbours is lowest, and the risk there."""
-    k = int(np.argmin(risks))
-    if k in (0, len(risks) - 1):
-        return factors[k], risks[k]
-    left, middle, right = risks[k - 1 : k + 2]
-    bend = left - 2 * middle + right
-    shift = 0.5 * (left - right) / bend if bend > 0 else 0.0
-    step = math.log(factors[k + 1] / factors[k])
-    return factors[k] * math.exp(shift * step), middle - 0.25 * (left - right) * shift

@@ -17,17 +17,16 @@ from .defaults import Quality
 
 if TYPE_CHECKING:
     from .._progress import Progress
-    from .._typing import Array, Companion, Event, Radius, Window
+    from .._typing import Array, Companion, Event, Radius, Strength, Window
     from ..methods.method import AnyMethod
     from ..noise.fitted import FittedNoise
     from ..noise.model import NoiseModel
 
-    class Tuning(TypedDict, total=False):
-        """What may be asked of a method, by the names of the arguments."""
+    class Details(TypedDict, total=False):
+        """What may be asked of a method, by the names of the arguments, but for the quality."""
 
-        quality: Quality | None
         guide_sigma: float | None
-        strength: float | Literal["sure"] | None
+        strength: Strength | None
         patch_radius: Radius | None
         search_radius: Window | None
         spacing: Sequence[float] | None
@@ -39,13 +38,18 @@ if TYPE_CHECKING:
         padding: bool | None
         outliers: Literal["keep", "fill"] | None
 
+    class Tuning(Details, total=False):
+        """The same with the quality."""
+
+        quality: Quality | None
+
     class MethodTuning(Tuning, total=False):
         """The same with the method."""
 
         method: AnyMethod | None
 
-    class PlanArguments(Tuning, total=False):
-        """What `plan` takes, but for the method."""
+    class Nature(TypedDict, total=False):
+        """What an image is."""
 
         noise: NoiseModel | Literal["auto"] | None
         axes: str | None
@@ -54,16 +58,26 @@ if TYPE_CHECKING:
         guide: Companion | None
         nodata: float | None
 
+    class PlanArguments(Nature, Tuning, total=False):
+        """What `plan` takes, but for the method."""
+
     class MapArguments(PlanArguments, MethodTuning, total=False):
         """What `weight_map` takes."""
 
-    class Arguments(MapArguments, total=False):
-        """What `denoise` takes, but for what decides over the type of its result."""
+    class Work(TypedDict, total=False):
+        """How the work is done."""
 
         fill: bool | None
         threads: int | None
         progress: bool | Progress | None
         cancel: Event | None
+
+    class Kept(Nature, Details, Work, total=False):
+        """What a `Denoiser` keeps, but for method, quality and the type of its result."""
+
+    class Arguments(MapArguments, Work, total=False):
+        """What `denoise` takes, but for what decides over the type of its result."""
+
         out: Array | None
 
 
@@ -199,9 +213,10 @@ class Options:
     )]
     strength: Annotated[float | str | None, Option(
         "h/sigma: larger smooths more. Chosen from the noise by default; with sure for this very picture, by Stein's "
-        "estimate of the error.",
-        lambda value, *_: _checks.strength(value), _numbers(float, "a number, or sure", "sure"), "NUMBER|sure",
-        special=True,
+        "estimate of the error; with j-invariant by how well hidden pixels are predicted from the others.",
+        lambda value, *_: _checks.strength(value),
+        _numbers(float, f"a number, {' or '.join(_checks.TUNED)}", *_checks.TUNED),
+        "|".join(("NUMBER", *_checks.TUNED)), special=True,
     )]
     patch_radius: Annotated[tuple[int, ...] | None, Option(
         "Half-width in pixels of the patches compared: one, or one for each of Z (or T), Y, X. Chosen from the noise "

@@ -213,7 +213,7 @@ def filtering(draw: Draw, image: np.ndarray) -> dict[str, Any]:
             ),
             "guide": lambda: draw.option(np.asarray(image), np.zeros(sides, "f4"), draw.rng.normal(100, 9, sides)),
             "guide_sigma": lambda: draw.option(0, 5.0),
-            "strength": lambda: draw.option(0.5, 0.8, 3, 1e-5, 1e5, "sure"),
+            "strength": lambda: draw.option(0.5, 0.8, 3, 1e-5, 1e5, "sure", "j-invariant"),
             "patch_radius": lambda: draw.option(0, 1, 2, (1, 1), [0, 1, 1], 30),
             "search_radius": lambda: draw.option(0, 1, 2, 3, (2, 1), (1, 2, 2), "image", 10**6),
             "spacing": lambda: draw.option((1, 1), (3, 1, 1), [1e-3, 1], (1e12, 1, 1)),

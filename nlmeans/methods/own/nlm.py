@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import get_args
 
 from ..._notes import Note
@@ -21,6 +22,9 @@ from ..sample import Sample
 # Tuned with what `nlmeans.noise.camera` is tuned on.
 PROCESSED: dict[Quality, float] = {"preview": 0.7, "fast": 0.4, "balanced": 0.75, "best": 0.7}
 """Part of the σ of processed noise that each quality averages by: averages take detail that looks like it."""
+
+TUNERS = {"sure": "..sure", "j-invariant": "..blind"}
+"""The modules that choose a strength, by its names."""
 
 FINEST = Note("finest", "the map of the noise that is left knows of the finest scale alone: there is more of it")
 
@@ -43,9 +47,8 @@ class NonLocalMeans(Method):
         if sample.noise.model.processed:
             sample = replace(sample, noise=sample.noise.weaker(PROCESSED[options.quality]))
         plan = averaging(sample.judged, options, sample.noise, sample.sides, notes=sample.notes, peak=sample.peak)
-        if options.strength == "sure":
-            from ..sure import tuned
-
+        if isinstance(options.strength, str):
+            tuned = import_module(TUNERS[options.strength], __package__).tuned
             plan = tuned(sample.planes, plan, sample.noise, sample.guide, progress=progress)
         return sample.recipe(self, plan)
 
