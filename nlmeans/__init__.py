@@ -14,6 +14,7 @@ a trained network) and ``strength``, where the default is too weak or too strong
 To begin with
     denoise : remove noise; its docstring is the reference
     plan : what `denoise` would do, without doing it
+    Denoiser : the same call again and again, for loops
     explore : choose by looking, in a Jupyter notebook
     estimate_sigma, estimate_noise : how strong the noise is
     weight_map : which pixels one pixel is averaged with

@@ -13,6 +13,7 @@ from ._progress import Cancelled as Cancelled
 from ._version import __version__ as __version__
 from .denoise import denoise as denoise
 from .denoise import plan as plan
+from .denoiser import Denoiser as Denoiser
 from .methods.weights import weight_map as weight_map
 from .noise import estimate_noise as estimate_noise
 from .noise import estimate_sigma as estimate_sigma

@@ -5,6 +5,7 @@ from . import denoiser as denoiser
 from . import denoising as denoising
 from . import functional as functional
 from . import layouts as layouts
+from . import loop as loop
 from . import nlm as nlm
 from . import weights as weights
 from .block import NonLocalBlock1d as NonLocalBlock1d
@@ -18,5 +19,6 @@ from .denoising import denoise as denoise
 from .functional import explain as explain
 from .functional import pairwise_attention as pairwise_attention
 from .functional import pairwise_map as pairwise_map
+from .loop import Denoiser as Denoiser
 from .method import LearnedReport as LearnedReport
 from .nlm import NonLocalMeans2d as NonLocalMeans2d

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = [  # of nlmeans, from the ground: a room imports from those below its own floor
-    {"_axes", "_defaults", "_notes", "_progress", "_typing", "_version", "show"},
+    {"_axes", "_defaults", "_notes", "_progress", "_typing", "_version", "_workspace", "show"},
     {"_checks", "datasets", "simd"},
     {"_companions", "_containers", "convert", "pairwise"},
     {"formats", "groups", "pixels", "wiener"},
@@ -20,7 +20,7 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"methods"},
     {"extend", "large"},
     {"denoise", "tiled"},
-    {"compat", "notebook", "raw"},
+    {"compat", "denoiser", "notebook", "raw"},
     {"nlmeans"},
     {"cli", "napari"},
     {"__main__"},
@@ -32,7 +32,7 @@ STOREYS = [  # of nonlocal_block
     {"block", "denoiser", "nlm"},
     {"_planes", "classifier"},
     {"method"},
-    {"denoising"},
+    {"denoising", "loop"},
     {"nonlocal_block"},
     {"maps", "train"},
 ]

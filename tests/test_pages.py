@@ -29,7 +29,22 @@ PASSIVE = {"", "text", "toml", "yaml", "json", "powershell"}
 INSTALLS = re.compile(r"(python\S* -m venv|\S*pip\d? install|\S*python\S* -m pip)\b")
 MODULE = re.compile(r"(?:\S*/)?python\S* -m ((?:benchmarks|nonlocal_block)\S*)")
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-OPTIONAL = ("torch", "dask", "zarr", "xarray", "astropy", "cv2", "dipy", "bm3d", "SimpleITK", "napari", "ipywidgets")
+OPTIONAL = (
+    "torch",
+    "dask",
+    "zarr",
+    "xarray",
+    "astropy",
+    "cv2",
+    "dipy",
+    "bm3d",
+    "SimpleITK",
+    "napari",
+    "ipywidgets",
+    "scico",
+    "deepinv",
+    "cil",
+)
 
 
 def absent(code):
