@@ -11,7 +11,8 @@ from nlmeans.plan.defaults import DEFAULTS_VERSION
 
 PAGES = sorted((ROOT / "docs/reference/api").glob("*.rst"))
 DOORS = [
-    "nlmeans", "nlmeans.compat.opencv", "nlmeans.compat.skimage", "nlmeans.compat.skimage_backend",
+    "nlmeans", "nlmeans.compat.ants", "nlmeans.compat.opencv", "nlmeans.compat.skimage",
+    "nlmeans.compat.skimage_backend",
     "nlmeans.compat.xarray", "nlmeans.convert", "nlmeans.datasets", "nlmeans.extend", "nlmeans.io", "nlmeans.large",
     "nlmeans.noise", "nlmeans.pairwise", "nlmeans.raw", "nlmeans.tiled", "nonlocal_block",
 ]  # fmt: skip

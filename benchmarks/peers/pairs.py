@@ -31,6 +31,7 @@ GREY, COLOUR = PictureCase("grey", "call", ()), PictureCase("colour", "call", ()
 SMALL = replace(GREY, shape=(128, 128))
 VOLUME = replace(GREY, source="phantom", shape=(64, 64, 64), sigma=15.0)
 FEWER = replace(VOLUME, shape=(48, 48, 48))
+SMALLER = replace(VOLUME, shape=(32, 32, 32))
 
 Call = Callable[[], Any]
 Make = Callable[[Picture, int, Path], tuple[Call, Call]]
@@ -193,6 +194,19 @@ def dipy(method: str) -> Make:
     return make
 
 
+def ants(picture: Picture, threads: int, folder: Path) -> tuple[Call, Call]:
+    """Return ANTs' call on an image that is made beforehand, and ours on the array."""
+    import ants as theirs
+
+    from nlmeans.compat import ants as ours
+
+    source, noisy = theirs.from_numpy(picture.noisy), picture.noisy
+    return (
+        lambda: theirs.denoise_image(source, noise_model="Gaussian").numpy(),
+        lambda: ours.denoise_image(noisy, noise_model="Gaussian"),
+    )
+
+
 def bm3d(picture: Picture, threads: int, folder: Path) -> tuple[Call, Call]:
     """Return BM3D's call, for pictures from 0 to 1, and that of groups of patches."""
     import bm3d as theirs
@@ -250,6 +264,7 @@ FFMPEG: dict[str, Any] = {
     "library": "FFmpeg", "module": "ffmpeg", "package": "imageio-ffmpeg", "case": GREY, "make": program, "apart": 1.0,
     "before": "ffmpeg -vf nlmeans", "after": "nlmeans denoise",
 }  # fmt: skip
+ANTS: dict[str, Any] = {"library": "ANTs", "module": "ants", "package": "antspyx", "case": SMALLER, "slow": True}
 MEANS = "denoise_nl_means(…{})"
 FAST: dict[str, Any] = {"patch_size": PATCH, "patch_distance": WINDOW // 2}
 NEW_DIPY = "nlmeans.denoise(…, axes='ZYX')"
@@ -294,6 +309,7 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair("dipy-blockwise", before="nlmeans(…, method='blockwise')", after=NEW_DIPY, make=dipy("blockwise"), **DIPY),
     Pair("dipy-classic", before="nlmeans(…, method='classic')", after=NEW_DIPY, make=dipy("classic"), **DIPY),
+    Pair("ants", before="denoise_image(…, noise_model='Gaussian')", after="the same", make=ants, **ANTS),
     Pair("ffmpeg-picture", **FFMPEG),
     Pair("ffmpeg-frames", **FFMPEG, frames=STACK, several=f", {STACK} frames", slow=True),
     Pair(

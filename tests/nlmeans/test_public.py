@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = [
     "nlmeans", "nlmeans.extend", "nlmeans.large", "nlmeans.pairwise", "nlmeans.groups", "nlmeans.wiener",
     "nlmeans.noise", "nlmeans.tiled", "nlmeans.io", "nlmeans.convert", "nlmeans.datasets", "nlmeans.raw",
-    "nlmeans.compat.skimage", "nlmeans.compat.opencv", "nonlocal_block",
+    "nlmeans.compat.skimage", "nlmeans.compat.opencv", "nlmeans.compat.ants", "nonlocal_block",
 ]  # fmt: skip
 WITHOUT_EXAMPLE = {
     "DenoisingError": "a fault of this library, which no call is known to raise",
