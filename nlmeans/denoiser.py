@@ -26,8 +26,8 @@ NOT_KEPT = ("sigma", "out")
 class Denoiser:
     """`denoise` with a method and options that are chosen once, for loops over images of one shape.
 
-    The result is that of `denoise`, bit for bit. The memory of a call is kept for the next one, and compiled kernels
-    are kept anyway, so that a call costs no time but the work. It may be called from any number of threads at once.
+    The result is that of `denoise`, bit for bit. The memory of a call is kept for the next one, as compiled kernels are
+    anyway. It may be called from any number of threads at once.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class Denoiser(nn.Module):
     >>> x = torch.rand(2, 1, 32, 32)
     >>> nonlocal_block.Denoiser("ridge", "fast")(x, 0.3).shape
     torch.Size([2, 1, 32, 32])
-    >>> x.requires_grad_()
+    >>> x = x.requires_grad_()
     >>> nonlocal_block.Denoiser("learned", differentiable=True)(x, 0.3).sum().backward()
     >>> x.grad.shape
     torch.Size([2, 1, 32, 32])
@@ -134,7 +134,7 @@ class Denoiser(nn.Module):
             )
         given = x.float() if x.dtype == torch.bfloat16 else x  # which NumPy has not
         pixels = given.detach().cpu().numpy()
-        results = [self.denoiser(image, float(level)) for image, level in zip(pixels, levels, strict=True)]
+        results = [self.denoiser(image, float(level)) for image, level in zip(pixels, levels.detach(), strict=True)]
         return torch.from_numpy(np.stack(results)).to(x)
 
     def prox(self, x: Tensor, tau: float) -> Tensor:
@@ -146,7 +146,7 @@ class Denoiser(nn.Module):
         """Return one image's average, by the radii and the strength that a plan for it has."""
         image: Any = x[0].detach().to("cpu", torch.promote_types(x.dtype, torch.float32)).numpy()
         given = {name: value for name, value in self.options.items() if name != "threads"}
-        plan = nlmeans.plan(image, float(sigma), method="nlm", quality=self.quality, axes="CYX", **given)
+        plan = nlmeans.plan(image, float(sigma.detach()), method="nlm", quality=self.quality, axes="CYX", **given)
         y, x_ = plan.patch_radius
         layer = NonLocalMeans2d((y, x_), plan.search_radius, plan.strength, plan.centre, plan.bias)
         result: Tensor = layer.to(x)(x, sigma.flatten())
@@ -157,10 +157,10 @@ class Denoiser(nn.Module):
         channels = x.shape[1]
         if str(channels) not in self.networks:
             return torch.cat([self._network(x[:, c : c + 1], sigma) for c in range(channels)], 1)
-        level = float(sigma)
+        level = float(sigma.detach())
         if level == 0:
             return x
-        network = self.networks[str(channels)]
+        network: Any = self.networks[str(channels)]
         plane = x[0].detach().to("cpu", torch.promote_types(x.dtype, torch.float32)).numpy()
         scale = Scale.of(*extremes(plane, [level] * channels), level)
         scaled = ((x - scale.middle) / scale.span).clamp(-HELD, HELD).add(0.5).float()

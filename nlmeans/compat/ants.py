@@ -87,7 +87,7 @@ def denoise_image(
     if _checks.integer(shrink_factor, "shrink_factor") < 1:
         raise ValueError(f"shrink_factor must be at least 1; got {shrink_factor}")
     model = MODELS[_checks.choice(noise_model, "noise_model", tuple(MODELS))]
-    result = denoise(
+    result: Any = denoise(
         pixels, noise=model(), axes=axes, patch_radius=_radii(p, "p", axes), search_radius=_radii(r, "r", axes),
         mask=None if mask is None else _pixels(mask, "mask") != 0, fill=False, progress=bool(v),
     )  # fmt: skip

@@ -219,6 +219,7 @@ KNOWN = RNG.random(BIG.shape) > 0.1
         dict(search_radius="image"),
         dict(strength="sure"),
         dict(quality="fast", strength="sure"),
+        dict(quality="fast", strength="j-invariant"),
     ],
     ids=lambda options: " ".join(f"{k}={v if isinstance(v, str) else ''}" for k, v in options.items()) or "plain",
 )
@@ -246,10 +247,11 @@ def test_cancel_during_an_estimate_is_seen_before_the_work(monkeypatch):
     assert seen == []
 
 
-@pytest.mark.parametrize("quality", ["fast", "balanced"])
-def test_progress_of_sure_is_one_bar_to_its_end(quality):
+@pytest.mark.parametrize(("strength", "quality"), [("sure", "fast"), ("sure", "balanced"), ("j-invariant", "fast")])
+def test_progress_of_a_search_is_one_bar_to_its_end(strength, quality):
     seen = []
-    nlmeans.denoise(BIG[:96, :96], 10, strength="sure", quality=quality, threads=1, progress=lambda *a: seen.append(a))
+    given = dict(strength=strength, quality=quality, threads=1, progress=lambda *a: seen.append(a))
+    nlmeans.denoise(BIG[:96, :96], 10, **given)
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
     assert len({total for _, total in seen}) == 1

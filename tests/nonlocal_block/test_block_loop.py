@@ -90,4 +90,4 @@ def test_bad_images_and_noise_state_rule_and_value():
         layer(torch.ones(6, 7), 1.0)
     with pytest.raises(ValueError, match="sigma must be at least 0 and finite, in the units of x; got -1"):
         layer(torch.ones(1, 1, 6, 7), -1)
-    assert repr(Denoiser("ridge", "fast")) == "Denoiser('ridge', 'fast', differentiable=False)"
+    assert "'ridge', 'fast', differentiable=False" in repr(Denoiser("ridge", "fast"))

@@ -56,6 +56,7 @@ CASES = {
     "map": (GREY, dict(sigma=np.linspace(5, 20, GREY.size).reshape(GREY.shape))),
     "guide": (GREY, dict(sigma=10, guide=np.roll(GREY, 1), guide_sigma=10.0)),
     "sure": (GREY, dict(sigma=10, strength="sure", quality="fast")),
+    "j-invariant": (GREY, dict(sigma=10, strength="j-invariant", quality="fast")),
     "photons": (PHOTONS, dict(noise=PoissonGaussian(gain=1.0))),
     "magnitudes": (np.abs(GREY), dict(noise=Rician(10))),
     "dark magnitudes": (np.abs(GREY - GREY.mean()), dict(noise=Rician(10))),
