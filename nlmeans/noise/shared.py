@@ -21,6 +21,8 @@ SCALES = (1, 2)
 """Sides of the squares whose means are compared: noise that is not shared must be so at none of them."""
 LEAST = 0.1
 """Correlation from which noise counts as shared: below, little is gained."""
+MOST = 0.85
+"""The greatest but 1: colours of next to no noise would be all that patches are compared by."""
 FLATTEST = 0.25
 """Share of the parts from whose flattest a coarse scale is judged."""
 FEWEST = 500
@@ -164,6 +166,7 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     chance = LEAST + 3 / np.sqrt(most)
     opposite = np.where(alike < opposite, opposite, 0.0)  # the diagonal is alike
     shared = np.maximum(alike, opposite)
+    shared = np.where((shared > 1 - NONE) | np.eye(count, dtype=bool), shared, np.minimum(shared, MOST))
     return np.where((shared >= chance) | (shared > 1 - NONE), np.where(opposite > 0, -shared, shared), 0.0)
 
 
