@@ -296,7 +296,8 @@ class Learned(Method):
             progress, second = shares_of(progress, (1, 1))
         clean = self._denoised(region, recipe, threads, progress)
         if decision.beside is not None:
-            other = decision.beside.method.run(region, decision.beside, threads=threads, progress=second).pixels
+            alike = replace(region, noise=decision.beside.noise)  # it may have made it weaker
+            other = decision.beside.method.run(alike, decision.beside, threads=threads, progress=second).pixels
             clean += SHARE * np.where(np.isfinite(other), other - clean, 0)
         for channel, target, constant in zip(region.core.of(region.measured), clean, decision.constant, strict=True):
             if not decision.groups or constant:  # a transform and its inverse would change it

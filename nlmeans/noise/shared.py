@@ -17,10 +17,14 @@ CROP = (16, 64)
 """Rows and columns of the parts that are compared, ..."""
 CROPS = 16
 """... and how many there are."""
-SCALES = (1, 2, 4)
+SCALES = (1, 2)
 """Sides of the squares whose means are compared: noise that is not shared must be so at none of them."""
-LEAST = 0.3
+LEAST = 0.1
 """Correlation from which noise counts as shared: below, little is gained."""
+MOST = 0.85
+"""The greatest but 1: colours of next to no noise would be all that patches are compared by."""
+FLATTEST = 0.25
+"""Share of the parts from whose flattest a coarse scale is judged."""
 FEWEST = 500
 """Differences from which a coarse scale is believed."""
 NONE = 1e-6
@@ -132,24 +136,26 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     """Return the correlation of the noise of channels (C, Z, Y, X) with each other.
 
     What differences of channels hold, texture included, is an upper bound of the noise that they do not share, at every
-    scale; so the least of what follows from the scales errs towards independent noise. Sums of channels say so of noise
-    with opposite signs. ``sigma`` is believed as an upper bound of each channel's own.
+    scale, and a near one where they are flat; so the least of what follows from the scales errs towards independent
+    noise. Sums of channels say so of noise with opposite signs. ``sigma`` is believed as an upper bound of each
+    channel's own.
     """
     count, most = len(planes), 0
     alike, opposite = np.ones((2, count, count))
     pairs = ~np.eye(count, dtype=bool)
     parts = _parts(planes) / np.reshape(sigma, (-1, 1, 1, 1))
     for side in SCALES:
-        details = _details(parts, side)
+        details, part = _details(parts, side)
         if details.shape[1] < max(min(FEWEST, most), 1):
             continue
         most = max(most, details.shape[1])
         own = np.minimum([_variance(detail) for detail in details], 1.0)
+        starts = None if side == 1 else np.flatnonzero(np.diff(part, prepend=-1))
         for i in range(count):
             for j in range(i):
                 scale = 2 * float(np.sqrt(own[i] * own[j]))
                 for matrix, sign in ((alike, 1), (opposite, -1)):
-                    apart = _variance(details[i] - sign * details[j])
+                    apart = _flattest(details[i] - sign * details[j], starts)
                     same = scale == 0 and np.array_equal(parts[i], sign * parts[j])
                     shared = (own[i] + own[j] - apart) / scale if scale > 0 else float(same)
                     matrix[i, j] = matrix[j, i] = min(matrix[i, j], max(shared, 0.0))
@@ -160,6 +166,7 @@ def correlation(planes: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
     chance = LEAST + 3 / np.sqrt(most)
     opposite = np.where(alike < opposite, opposite, 0.0)  # the diagonal is alike
     shared = np.maximum(alike, opposite)
+    shared = np.where((shared > 1 - NONE) | np.eye(count, dtype=bool), shared, np.minimum(shared, MOST))
     return np.where((shared >= chance) | (shared > 1 - NONE), np.where(opposite > 0, -shared, shared), 0.0)
 
 
@@ -200,18 +207,32 @@ def _parts(planes: np.ndarray) -> np.ndarray:
     return np.stack(parts, axis=1).astype(np.float64)
 
 
-def _details(parts: np.ndarray, side: int) -> np.ndarray:
-    """Return differences along both axes of means of squares, in units in which white noise has its own variance."""
+def _details(parts: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences along both axes of means of squares, and the number of the part that each is of.
+
+    White noise has its own variance in them.
+    """
     count, number, rows, columns = parts.shape
     rows, columns = rows // side, columns // side
     if rows < 2 or columns < 2:
-        return np.empty((count, 0))
+        return np.empty((count, 0)), np.empty(0, int)
     means = parts
     if side > 1:
         cut = parts[..., : rows * side, : columns * side].reshape(count, number, rows, side, columns, side)
         means = cut.mean(axis=(3, 5)) * side
     details = np.diff(np.diff(means, axis=2), axis=3).reshape(count, -1) / 2
-    return details[:, np.isfinite(details).all(axis=0)]
+    known = np.isfinite(details).all(axis=0)
+    return details[:, known], np.repeat(np.arange(number), (rows - 1) * (columns - 1))[known]
+
+
+def _flattest(details: np.ndarray, starts: np.ndarray | None) -> float:
+    """Return the variance of noise in details, or in the flattest quarter of the parts that start there.
+
+    Means of squares hold more texture than pixels do, and few parts are without.
+    """
+    if starts is None:
+        return _variance(details)
+    return float(np.quantile([_variance(part) for part in np.split(details, starts[1:])], FLATTEST))
 
 
 def _variance(details: np.ndarray) -> float:

@@ -79,7 +79,7 @@ def test_photons_stored_in_colour_are_the_grey_ones(method):
 def test_noise_that_channels_share_is_measured():
     rng = np.random.default_rng(0)
     colours = np.tile(np.stack([CLEAN, CLEAN[::-1], 200 - CLEAN])[:, None], (3, 3))
-    for share in (0.0, 0.8, 1.0):
+    for share in (0.0, 0.25, 0.8, 1.0):
         common, own = rng.normal(0, 10, (1, *colours.shape[1:])), rng.normal(0, 10, colours.shape)
         image = colours + np.sqrt(share) * common + np.sqrt(1 - share) * own
         found = correlation(image, (10.0, 10.0, 10.0))[np.triu_indices(3, 1)]
