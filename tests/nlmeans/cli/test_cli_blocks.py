@@ -129,7 +129,7 @@ def test_an_interrupted_run_says_how_to_go_on(kind):
     code = (
         "from functools import partial\nfrom nlmeans.large import run\nfrom nlmeans.large.blocks import Sizes\n"
         "run.denoise = partial(run.denoise, sizes=Sizes((100 * 100, 1)))\n"
-        "import sys\nsys.argv = ['nlmeans', 'denoise', 'large.zarr', 'clean.zarr', '--quality', 'best']\n"
+        "import sys\nsys.argv = ['nlmeans', 'denoise', 'large.zarr', 'clean.zarr']\n"
         "from nlmeans.cli import main\nmain()"
     )
     manifest = Path("clean.zarr.part.manifest")
@@ -142,7 +142,7 @@ def test_an_interrupted_run_says_how_to_go_on(kind):
     assert process.returncode in (130, 128 + kind)
     assert "large.zarr: the same command goes on from where it stopped" in told
     assert not Path("clean.zarr").exists()
-    done = nl("denoise", "large.zarr", "clean.zarr", "--quality", "best")
+    done = nl("denoise", "large.zarr", "clean.zarr")
     assert done.exit_code == 0, done.stderr
     assert "going on: " in done.stderr
     assert Path("clean.zarr").exists()

@@ -77,28 +77,19 @@ def test_several_workers(cluster):
     assert report.threads == 2
 
 
-def test_a_worker_that_is_killed_spoils_nothing(started):
-    (_, worker, _), address = started
-
-    def progress(done, total):
-        if done == 5:
-            worker.kill()
-
-    denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
-    assert worker.wait(10) != 0
-    np.testing.assert_allclose(zarr.open("clean.zarr")["0"][...], ref(), atol=2e-3)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what is left of a connection
-def test_a_scheduler_that_goes_away_is_an_error_and_gone_on_from(started):
-    (scheduler, *_), address = started
+def test_a_worker_that_is_killed_spoils_nothing_and_without_a_scheduler_the_run_is_gone_on_with(started):
+    (scheduler, worker, _), address = started
 
-    def progress(done, total):
-        if done == 5:
-            scheduler.kill()
+    def killing(process):
+        return lambda done, total: process.kill() if done == 5 else None
+
+    denoise("noisy.npy", "one.zarr", 10, quality="best", scheduler=address, progress=killing(worker))
+    assert worker.wait(10) != 0
+    np.testing.assert_allclose(zarr.open("one.zarr")["0"][...], ref(), atol=2e-3)
 
     with pytest.raises(large.Unfinished, match=r"the scheduler at .* went away; \d+ of 49 blocks are done"):
-        denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=progress)
+        denoise("noisy.npy", "clean.zarr", 10, quality="best", scheduler=address, progress=killing(scheduler))
     seen = []
     denoise("noisy.npy", "clean.zarr", 10, quality="best", progress=lambda done, _: seen.append(done))
     assert len(seen) < 49

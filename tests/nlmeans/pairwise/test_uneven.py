@@ -52,13 +52,13 @@ def test_average_equals_naive(job, aggregation, seed, share, uneven):
 @pytest.mark.parametrize("aggregation", ["pixel", "patch"])
 def test_tiles_equal_naive(aggregation):
     rng = np.random.default_rng(0)
-    values = punched(rng.normal(0, 1, (2, 3, 41, 90)), rng, 0.2)
-    variance = rng.uniform(0.5, 2, (1, 3, 41, 90))
+    values = punched(rng.normal(0, 1, (2, 3, 25, 50)), rng, 0.2)
+    variance = rng.uniform(0.5, 2, (1, 3, 25, 50))
     spec = PairwiseSpec((1, 1, 2), (1, 3, 4), 0.1, 5.0, aggregation=aggregation)
     ref = ORACLES[aggregation](values, values, spec, variance)
     for threads in (1, 3):
         comp = pairwise_average(
-            values, values, spec, variance=variance, missing=True, threads=threads, tile=(16, 20, 40)
+            values, values, spec, variance=variance, missing=True, threads=threads, tile=(16, 12, 24)
         )
         assert_averages_equal(ref, comp, np.float64)
 
