@@ -11,7 +11,7 @@ from ..pairwise.spec import VANISH, Aggregation
 Quality = Literal["preview", "fast", "balanced", "best"]
 """How much time is spent on an image."""
 
-DEFAULTS_VERSION = 7
+DEFAULTS_VERSION = 6
 """Raised whenever a default changes, since changed defaults change results."""
 
 
