@@ -14,7 +14,7 @@ import nlmeans
 from nlmeans.extend import real
 
 from . import _checks
-from ._planes import HELD, SMALLEST, Scale, averaged, extremes
+from ._planes import HELD, SMALLEST, Evening, Scale, averaged, extremes
 from .denoiser import NAMES, load_denoiser
 from .method import TURNS, Learned
 from .nlm import NonLocalMeans2d
@@ -162,7 +162,7 @@ class Denoiser(nn.Module):
             return x
         network: Any = self.networks[str(channels)]
         plane = x[0].detach().to("cpu", torch.promote_types(x.dtype, torch.float32)).numpy()
-        scale = Scale.of(*extremes(plane, [level] * channels), level)
+        scale = Scale.of(*extremes(plane, Evening.of([level] * channels)), level)
         scaled = ((x - scale.middle) / scale.span).clamp(-HELD, HELD).add(0.5).float()
         noise = (sigma / scale.span).float()
         change = averaged(network, scaled, noise.clamp(min=SMALLEST).expand(1, 1, *x.shape[2:]), TURNS[self.quality])

@@ -135,7 +135,7 @@ class Step:
         self.table = None if shared is None else (self.pixels * _table(shared, spec.search_radius)).astype(dtype)
         self.rule = match.Rule(spec.search_radius, self.ends, self.noisy.slice, self.noisy.line, compared, far)
         self.spare: list[Any] = []
-        self.shifts = shifts or self._still
+        self.shifts = shifts
 
     def tiles(self) -> list[list[np.ndarray]]:
         """Return the places (n, 3) of the patches that gather groups, tile by tile, in up to eight turns.
@@ -173,13 +173,11 @@ class Step:
         positions = np.empty((len(references), self.spec.size), np.intp)
         counts = np.empty(len(references), np.intp)
         with self._scratch() as (window, _):
-            shifts = self.shifts(references)
+            shifts = np.zeros((len(references), 2 * self.spec.search_radius[0] + 1, 2), np.intp)
+            if self.shifts is not None:
+                shifts[...] = self.shifts(references)
             match_tile(self.guide.flat, references, shifts, self.rule, window, positions, counts, pulse())
         return positions, counts
-
-    def _still(self, references: np.ndarray) -> np.ndarray:
-        """Return that windows lie around the patches themselves."""
-        return np.zeros((len(references), 2 * self.spec.search_radius[0] + 1, 2), np.intp)
 
     def estimate(self, positions: np.ndarray, counts: np.ndarray) -> None:
         """Add the estimates of groups to the sums."""
