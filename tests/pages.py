@@ -74,6 +74,8 @@ def arrays():
         "video": rng.normal(100, 10, (4, 30, 30)).astype(np.float32),
         "sigma_map": np.linspace(8, 12, 50) * np.ones((40, 1)),
         "counts": 2.0 * rng.poisson(np.linspace(5, 100, 128) * np.ones((128, 1))),
+        "dark": rng.normal(100, 10, (40, 50)),
+        "psd": np.ones((40, 50)),
         "depth": np.where(rng.random((64, 64)) < 0.05, 0, rng.normal(800, 8, (64, 64))),
         "mri": np.hypot(rng.normal(50, 5, (64, 64)) * (np.arange(64) > 30), rng.normal(0, 5, (64, 64))),
     }
@@ -152,6 +154,7 @@ MAKERS = {
     ".nii": _bytes(lambda seeds: seeds.nifti(seeds.VOLUME.T)),
     ".dng": _bytes(lambda seeds: seeds.dng(seeds.DEEP)),
     ".tif": _bytes(lambda seeds: seeds.tiff(seeds.DEEP)),
+    "psd.npy": lambda path: np.save(path, arrays()["psd"]),
     ".npy": lambda path: np.save(path, arrays()["volume"]),
     ".png": _pillow,
     ".jpg": _pillow,
@@ -188,7 +191,7 @@ def run(line):
     assert program.removeprefix(".venv/bin/") == "nlmeans", f"{line!r} calls another program: say why it is not run"
     command = typer.main.get_command(app).commands[words[0]]
     inputs, outputs = files_of(command, words[1:])
-    for name in inputs:
+    for name in (*inputs, *re.findall(r"(?:sample|psd|covariance)=([^,\s]+)", line)):
         make(name)
     for name in outputs:
         shutil.rmtree(name) if Path(name).is_dir() else Path(name).unlink(missing_ok=True)

@@ -176,7 +176,7 @@ def test_a_failure_shows_in_the_exit_code(monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["--only", "nothing"], "no case is named 'nothing'"),
-        (["--methods", "bm4d"], "no method is named 'bm4d'"),
+        (["--methods", "bm5d"], "no method is named 'bm5d'"),
         (["--threads", "0"], "at least 1"),
         (["--threads", "100000"], "at most"),
         (["--threads", "two"], "whole number"),

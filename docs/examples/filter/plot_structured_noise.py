@@ -63,6 +63,23 @@ plt.show()
 # and nlm leaves fewer streaks in the sky.
 
 # %%
+# What was taken away, and a profile
+# ----------------------------------
+# The residual should look like the noise, lines and all, and show little of the picture.
+
+clean, row = results["ridge, dark frame"], 100
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=(1, 2), layout="constrained")
+left.imshow(noisy - clean, cmap="gray", vmin=-60, vmax=60)
+left.set(title="residual", xticks=[], yticks=[])
+right.plot(noisy[row], color="0.7", label="before")
+right.plot(clean[row], color="C0", label="ridge, dark frame")
+right.plot(truth[row], "--", color="black", linewidth=1, label="without noise")
+right.set(title=f"profile along row {row}", xlabel="x in pixels", ylabel="grey levels")
+right.margins(x=0)
+right.legend()
+plt.show()
+
+# %%
 # Where the noise has its power
 # -----------------------------
 # Nearly all of it lies at the lowest frequencies along x, at all frequencies along y; elsewhere the picture is almost
