@@ -160,6 +160,7 @@ MAKERS = {
     ".jpg": _pillow,
     ".mp4": _av,
     ".mov": _av,
+    ".mkv": _av,
     ".exr": _exr,
     ".nxs": _hdf5,
     ".h5": _hdf5,
