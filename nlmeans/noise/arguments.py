@@ -71,6 +71,7 @@ def each(model: NoiseModel, images: int, channels: int) -> tuple[NoiseModel, ...
         For numbers that are as many as neither images nor channels, or as both.
     """
     apart = {}
+    model.check_channels(channels)
     if model.processed:  # its numbers are of the mean of channels
         channels = 1
     for name, value in [(field.name, getattr(model, field.name)) for field in fields(model)]:

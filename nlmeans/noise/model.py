@@ -149,6 +149,9 @@ class NoiseModel:
     def check(self, planes: np.ndarray) -> None:
         """Refuse an image that cannot have this noise."""
 
+    def check_channels(self, count: int) -> None:
+        """Refuse an image of so many channels, where the model is of others."""
+
     def stabiliser(self) -> Stabiliser:
         """Return what makes the noise Gaussian with σ = 1, and back."""
         raise NotImplementedError(f"{type(self).__name__} must have a stabiliser")
@@ -170,6 +173,7 @@ class NoiseModel:
         self, planes: np.ndarray, known: np.ndarray | None = None, saturation: tuple[float, float] | None = None
     ) -> FittedNoise:
         """Return the noise of an image: by the model's numbers, or by what the pixels that are ``known`` show."""
+        self.check_channels(len(planes))
         self.check(planes)
         if not self.complete:
             return self.fit(Evidence.of(planes, known, saturation))

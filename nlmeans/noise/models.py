@@ -177,10 +177,10 @@ class Gaussian(NoiseModel):
         """Return the model with the root of a map's mean square, one a channel, in its place."""
         return replace(self, sigma=root_mean_square(self.sigma)) if self.maps else self
 
-    def check(self, planes: np.ndarray) -> None:
+    def check_channels(self, count: int) -> None:
         """Refuse an image that has other channels than the covariance."""
         if self.spectrum is not None:
-            self.spectrum.check(len(planes))
+            self.spectrum.check(count)
 
     def given(self, planes: np.ndarray) -> FittedNoise:
         """Return noise that needs no stabiliser."""

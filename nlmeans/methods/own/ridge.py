@@ -59,7 +59,8 @@ class Effort:
     most: int
 
 
-# Tuned on training pictures only (`python -m benchmarks tune-ridge`; every measurement is in benchmarks/results).
+# Tuned on training pictures only (`python -m benchmarks tune-ridge`; for GREY and COLOUR every measurement is in
+# benchmarks/results, VOLUME was chosen by a part of that search).
 GREY = (
     Row(0.20, 0.60, (7, 16), (7, 64)),
     Row(0.45, 0.55, (8, 16), (7, 80)),

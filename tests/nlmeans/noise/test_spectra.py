@@ -76,6 +76,8 @@ def test_a_sample_and_channels_that_cannot_be_right_are_refused():
             Gaussian.measured(sample)
     with pytest.raises(ValueError, match="of 1 channel or of the image's 3; got one of 2"):
         nlmeans.denoise(np.zeros((20, 20, 3)), noise=Gaussian(3, covariance=np.eye(2)), channel_axis=-1)
+    with pytest.raises(ValueError, match="of the image's 1; got one of 3"):
+        nlmeans.denoise(np.zeros((20, 20)), noise=Gaussian(covariance=np.eye(3)))
 
 
 def test_a_spectrum_a_covariance_and_a_sample_say_the_same():
