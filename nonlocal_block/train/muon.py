@@ -28,8 +28,8 @@ class Muon(torch.optim.Optimizer):
 
     Notes
     -----
-    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial in bfloat16, which three
-    matrix products a round compute: no decomposition is needed.
+    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial: no decomposition is needed,
+    and only two products are larger than the number of rows.
 
     References
     ----------
@@ -64,14 +64,20 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
-    """Return matrices (N, rows, columns) with about the same singular vectors, and singular values near 1."""
+    """Return matrices (N, rows, columns) with about the same singular vectors, and singular values near 1.
+
+    The polynomial is odd, so that all rounds together are one small symmetric matrix, a polynomial of X·Xᵀ, times X.
+    """
     a, b, c = QUINTIC
-    x = matrices.bfloat16()
+    x = matrices.float()
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    square = x @ x.mT
+    whole = identity = torch.eye(x.shape[1], device=x.device)
     for _ in range(ROUNDS):
-        square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        change = a * identity + b * square + c * square @ square
+        whole, square = change @ whole, change @ square @ change
+    x = whole @ x
     return x.mT if tall else x
