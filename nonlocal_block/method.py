@@ -46,7 +46,7 @@ UNEQUAL = 4.0
 SHARED = 1.35
 """Mixes of channels are made colours again if their σ differ at most by this factor: where channels share more of their
 noise, each mix is denoised by the grey network, which has more dB then."""
-BESIDE, SHARE = "nlm", 0.5
+BESIDE, SHARE = "ridge", 0.7
 """The method whose result is mixed with that of the networks where noise is not white, which they were not trained on,
 and its share."""
 FEATURES, AROUND = 700, 200
@@ -56,7 +56,7 @@ RATE = {1: 5e5, 3: 4e5}
 UNTRAINED = Note(
     "correlated",
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: its result "
-    "is mixed with that of method 'nlm', which measures the noise's power in each frequency",
+    "is mixed with that of method 'ridge', which measures the noise's power in each frequency",
 )
 
 

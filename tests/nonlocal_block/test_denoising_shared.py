@@ -115,16 +115,16 @@ def test_photographs_are_mixed_with_another_method(small, monkeypatch):
     image, noise = np.stack([GREY, GREY[::-1], 255 - GREY]), Camera(9.0, 7.0, 5.0)
     given = dict(noise=noise, channel_axis=0, threads=1)
     plan = nlmeans.plan(image, method="learned", noise=noise, channel_axis=0)
-    assert plan.halo >= nlmeans.plan(image, noise=noise, channel_axis=0).halo
-    assert "nlm, 50%" in str(plan)
+    assert plan.halo >= nlmeans.plan(image, method="ridge", noise=noise, channel_axis=0).halo
+    assert "ridge, 70%" in str(plan)
     steps = []
-    half = nlmeans.denoise(image, method="learned", progress=lambda *step: steps.append(step), **given)
+    mixed = nlmeans.denoise(image, method="learned", progress=lambda *step: steps.append(step), **given)
     assert steps[-1][0] == steps[-1][1]
     monkeypatch.setattr(method, "SHARE", 1.0)
     other = nlmeans.denoise(image, method="learned", **given)
-    np.testing.assert_allclose(other, nlmeans.denoise(image, **given), atol=1e-3)
-    assert np.abs(half - other).max() > 1
-    assert "nlm" not in str(nlmeans.plan(image, 10, method="learned", channel_axis=0))
+    np.testing.assert_allclose(other, nlmeans.denoise(image, method="ridge", **given), atol=1e-3)
+    assert np.abs(mixed - other).max() > 1
+    assert "ridge" not in str(nlmeans.plan(image, 10, method="learned", channel_axis=0))
 
 
 def test_photographs_by_regions(small):
