@@ -1,10 +1,10 @@
-"""Volumes beside BM4D, DIPY, ANTs and scikit-image: ``python -m benchmarks volumes --data DIR --brain FILE --out FILE``.
+"""Volumes beside BM4D, DIPY, ANTs, scikit-image: ``python -m benchmarks volumes --data DIR --brain FILE --out FILE``.
 
 Gaussian noise on the phantom and on brains; Rician noise on the phantom with nothing around it, σ given and not told;
 a diffusion series that is made up. Each method has one thread, but for ANTs' drop-in, which takes those that there are;
-the tables have seconds of the processor. A method first denoises the middle of a volume, which must come
-out finite and whole; a timed answer must gain some dB, too, else there is a reason and no figures. BM4D and ANTs run in
-the interpreter that ``NLMEANS_PEERS`` names.
+the tables have seconds of the processor. A method first denoises the middle of a volume, which must come out finite and
+whole; a timed answer must gain some dB, too, else there is a reason and no figures. BM4D and ANTs run in the
+interpreter that ``NLMEANS_PEERS`` names.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from nlmeans.noise import Gaussian, Rician
 from .. import peers
 from ..harness import environment, files
 from ..harness.magnetic import diffusion, magnitudes, on_black
+from ..harness.methods import Denoiser
 from ..harness.metrics import psnr
 from ..harness.phantom import phantom
 from ..harness.pictures import PictureCase
@@ -39,7 +41,7 @@ SIGMA, SERIES_SIGMAS = 12.75, (10.0, 20.0)
 SIDE, BLACK_SIDES, SERIES_SIDES = 64, (40, 64), (12, 28, 28)
 MIDDLE = 24
 """Most voxels along each side of what is denoised first."""
-GAIN = 3.0
+GAIN = 1.0
 """What the PSNR of a timed answer must have gained, in dB."""
 OURS: dict[str, dict[str, Any]] = {
     '`quality="balanced"`, the default': {}, '`quality="best"`': {"quality": "best"},
@@ -101,7 +103,7 @@ class Scene:
             return {
                 '`method="ridge", axes="ZYXC"`': partial(ours, axes="ZYXC", method="ridge"),
                 'each volume by itself, `axes="ZYXN"`': partial(ours, axes="ZYXN", method="ridge"),
-                MPPCA: partial(mppca, *theirs),
+                **dipy(MPPCA, mppca, *theirs),
             }
         calls: Calls = {name: partial(ours, axes="ZYX", spacing=self.spacing, **given) for name, given in OURS.items()}
         kind = "Rician" if self.rician else "Gaussian"
@@ -110,10 +112,15 @@ class Scene:
             calls |= others({ANTS: ants(self.rician)}, noisy, self.sigma)
         if self.table == "volumes":
             calls |= others({BM4D: AWAY["bm4d"], SKIMAGE: peers.methods(Plain)["skimage-nlm"]}, noisy, self.sigma)
-        return calls | {DIPY: partial(dipy_means, *theirs)}
+        return calls | dipy(DIPY, dipy_means, *theirs)
 
 
-def others(methods: Mapping[str, Plain], noisy: np.ndarray, sigma: float) -> Calls:
+def dipy(name: str, function: Callable[..., Any], *given: Any) -> Calls:
+    """Return a call of DIPY's, where it is installed."""
+    return {name: partial(function, *given)} if find_spec("dipy") else {}
+
+
+def others(methods: Mapping[str, Denoiser], noisy: np.ndarray, sigma: float) -> Calls:
     """Return the calls of methods of the suites."""
     case = PictureCase("volume", "call", (), source="phantom", shape=noisy.shape, sigma=sigma)
     return {name: method.call(case, noisy, sigma, 1) for name, method in methods.items() if method.missing() is None}
