@@ -2,8 +2,7 @@
 
 Pictures of Set12 get noise that is white, pink (its amplitude falls as 1/f), in lines (white noise under a triangle of
 31 pixels along x) or demosaicked (every second pixel is the mean of its neighbours). Methods are given the spectrum, or
-σ alone, and each has one thread; BM3D's package runs in the interpreter that ``NLMEANS_PEERS`` names. Then a colour
-picture gets noise that its channels share.
+σ alone, and each has one thread; BM3D's package runs in the interpreter that ``NLMEANS_PEERS`` names.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage.data import astronaut
 
 import nlmeans
 from nlmeans import io
@@ -26,7 +24,6 @@ from ..harness.timing import timed
 from ..peers.spectra import Given, bm3d_of
 
 SIGMA = 25.0
-SHARED, SHARED_SIGMA = (0.0, 0.5, 0.8, 1.0), 15.0
 KINDS = ("white", "pink", "line", "demosaicked")
 CALLS: dict[str, dict[str, Any]] = {
     "the default": {}, '`method="ridge", quality="fast"`': {"method": "ridge", "quality": "fast"},
@@ -95,26 +92,6 @@ def measure(kind: str, pictures: list[np.ndarray], peer: bool) -> list[dict[str,
     ]  # fmt: skip
 
 
-def channels(side: int | None) -> list[dict[str, Any]]:
-    """Return dB by how much of their noise the channels of a colour picture share."""
-    clean = astronaut()[:side, 128 : None if side is None else 128 + side].astype(np.float64)
-    white = np.random.default_rng(0).normal(size=(4, *clean.shape[:2]))
-    rows = []
-    for shared in SHARED:
-        own = np.moveaxis(np.sqrt(shared) * white[3] + np.sqrt(1 - shared) * white[:3], 0, -1)
-        noisy = clean + SHARED_SIGMA * own
-        model = Gaussian(covariance=SHARED_SIGMA**2 * (shared + (1 - shared) * np.eye(3)))
-        results = {
-            "covariance given": nlmeans.denoise(noisy, noise=model, channel_axis=-1, method="ridge"),
-            "σ given": nlmeans.denoise(noisy, SHARED_SIGMA, channel_axis=-1, method="ridge"),
-            "channel by channel": np.stack(
-                [nlmeans.denoise(noisy[..., k], SHARED_SIGMA, method="ridge") for k in range(3)], -1
-            ),
-        }
-        rows += [{"shared": shared, "given": how, "psnr": round(psnr(y, clean), 3)} for how, y in results.items()]
-    return rows
-
-
 def rows(published: Published) -> list[Row]:
     """Return dB and the time of each method, by the kind of noise."""
     table: dict[tuple[str, bool], Row] = {}
@@ -128,19 +105,7 @@ def rows(published: Published) -> list[Row]:
     return list(table.values())
 
 
-def shared_rows(published: Published) -> list[Row]:
-    """Return dB of ridge by what channels share."""
-    table: dict[str, Row] = {}
-    for row in published.study("structured")["channels"]:
-        table.setdefault(row["given"], {"ridge, correlation": row["given"]})[f"{row['shared']:g}"] = (
-            f"{row['psnr']:.2f}"
-        )
-    return list(table.values())
-
-
-TABLES: dict[str, Table] = {
-    "structured": lambda published: named(rows(published)), "shared": lambda published: named(shared_rows(published))
-}  # fmt: skip
+TABLES: dict[str, Table] = {"structured": lambda published: named(rows(published))}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -160,14 +125,11 @@ def main(arguments: list[str] | None = None) -> int:
         "nlmeans": nlmeans.__version__, "sigma": SIGMA, "pictures": [path.name for path in paths],
         "sides": [picture.shape for picture in pictures],
         "bm3d": None if reason else bm3d_of(np.ones((8, 8))).version(),
-        "spectra": [], "channels": [],
+        "spectra": [],
     }  # fmt: skip
     for kind in KINDS:
         record["spectra"] += measure(kind, pictures, reason is None)
         for row in record["spectra"][-len(CALLS) * 2 - 1 :]:
             print(*row.values(), flush=True)
-    record["channels"] = channels(options.side)
-    for row in record["channels"]:
-        print(*row.values(), flush=True)
     write_json(options.out, record)
     return 0

@@ -62,7 +62,7 @@ def average(
     for k, step in enumerate(plan.passes):
         mapping, averaging, shrinking = stages[3 * k : 3 * k + 3]
         features = (planes if guide is None else guide) if k == 0 else result
-        spec = plan.spec_of(step, len(features))
+        spec = plan.spec_of(step, len(features), 1.0 if features is guide else noisy_of(noise.sigma))
         factors = gains_of(noise.sigma if features is not guide else noise.channels, len(features))
         if maps and step is plan.passes[-1]:
             averaged = _maps(planes, features, spec, factors, noise, missing, threads, mapping, moving)
@@ -125,6 +125,11 @@ def gains_of(sigma: Sequence[float], channels: int) -> list[float]:
     least = min((s for s in sigma if s > 0), default=1.0)
     gains = [1 / (s or least) for s in sigma]
     return gains if channels == len(gains) else [min(gains)] * channels
+
+
+def noisy_of(sigma: Sequence[float]) -> float:
+    """Return the share of channels that have noise: of those alone a part of each distance is noise's."""
+    return sum(s > 0 for s in sigma) / len(sigma) or 1.0
 
 
 def _restore(target: np.ndarray, source: np.ndarray, where: np.ndarray | None) -> None:

@@ -17,7 +17,7 @@ from .._progress import Progress, shares_of
 from ..noise.estimate import estimate_planes
 from ..noise.fitted import FittedNoise
 from ..plan.averaging import AveragingPlan
-from .average import average
+from .average import average, noisy_of
 from .search import MOST, lowest, places, search
 
 FACTORS = tuple(2.0 ** (k / 4) for k in range(-5, 6))
@@ -155,8 +155,9 @@ def _closed(
 
     sigma = np.asarray(noise.sigma)
     gains = 1 / np.where(sigma > 0, sigma, sigma[sigma > 0].min())
+    spec = plan.spec_of(plan.passes[0], len(planes), noisy_of(noise.sigma))
     relative = pairwise_risk(
-        planes, plan.spec, FACTORS, gains=gains.tolist(), share=SHARE, variance=np.square(true).tolist(),
+        planes, spec, FACTORS, gains=gains.tolist(), share=SHARE, variance=np.square(true).tolist(),
         threads=threads, progress=progress,
     )  # fmt: skip
     risks: list[float] = (relative * sigma**2).mean(axis=1).tolist()

@@ -15,7 +15,7 @@ from ..pairwise.weights import pixel_weights
 from ..plan.averaging import AveragingPlan
 from ..plan.options import Options
 from . import registry
-from .average import average, gains_of, motion_in
+from .average import average, gains_of, motion_in, noisy_of
 from .sample import Sample
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _weights(sample: Sample, plan: AveragingPlan, place: tuple[int, int, int]) -
         features = average(planes, replace(plan, passes=tuple(before)), noise, guide)[0]
     gains = np.asarray(gains_of(noise.sigma if features is not guide else noise.channels, len(features)))
     scaled, valid = np.nan_to_num(features * gains.reshape(-1, 1, 1, 1)), np.isfinite(planes).all(axis=0)
-    variance, spec = None if noise.variance is None else noise.variance[0], plan.spec_of(last, len(features))
+    variance = None if noise.variance is None else noise.variance[0]
+    spec = plan.spec_of(last, len(features), 1.0 if features is guide else noisy_of(noise.sigma))
     if not plan.motion:
         return pixel_weights(scaled, spec, place, valid=valid, variance=variance)
     length, (frame, *_) = planes.shape[1], place

@@ -168,10 +168,10 @@ class AveragingPlan(Plan):
         """The core's spec for the first pass."""
         return self.spec_of(self.passes[0], len(self.sigma))
 
-    def spec_of(self, step: Pass, channels: int) -> PairwiseSpec:
-        """Return the core's spec for a pass over features in units of σ."""
+    def spec_of(self, step: Pass, channels: int, noisy: float = 1.0) -> PairwiseSpec:
+        """Return the core's spec for a pass over features in units of σ, of which a share is ``noisy``."""
         noise = 0.0 if not self.bias else self.guide_noise**2 if step.guided else 1.0
-        return _spec(step, channels, Layout(self.axes), self.centre, noise)
+        return _spec(step, channels, Layout(self.axes), self.centre, noise * noisy)
 
     def times(self, factor: float) -> Self:
         """Return the plan with every strength multiplied."""
@@ -240,7 +240,7 @@ class AveragingPlan(Plan):
 
 @lru_cache(maxsize=64)
 def _spec(step: Pass, channels: int, layout: Layout, centre: Centre, noise: float) -> PairwiseSpec:
-    """Return the core's spec for a pass over features whose noise has this variance."""
+    """Return the core's spec for a pass over features whose noise has this variance, the mean over their channels."""
     spec = PairwiseSpec(
         layout.radii(step.patch_radius),
         layout.radii(step.search_radius),

@@ -227,6 +227,16 @@ def test_what_channels_share_costs_nothing():
     assert psnr(together, clean) > psnr(alone, clean)
 
 
+@pytest.mark.parametrize("quality", ["fast", "balanced"])
+def test_noise_that_all_channels_share_costs_nothing(quality):
+    clean = data.astronaut()[:96, 160:256].astype(np.float64)
+    noisy = clean + 15 * np.random.default_rng(0).normal(size=(96, 96, 1))
+    model = Gaussian(covariance=np.full((3, 3), 225.0))
+    together = nlmeans.denoise(noisy, noise=model, channel_axis=-1, quality=quality)
+    alone = np.stack([nlmeans.denoise(noisy[..., k], 15, quality=quality) for k in range(3)], -1)
+    assert psnr(together, clean) > psnr(alone, clean) - 0.2
+
+
 def test_spectra_go_with_maps_masks_channels_and_slices():
     noise = coloured(LINE, CLEAN.shape)
     sigma = np.linspace(5, 30, CLEAN.shape[1]) * np.ones(CLEAN.shape)
