@@ -35,7 +35,7 @@ def shown(tmp_path, name):
 
 def test_volumes(tmp_path, monkeypatch):
     monkeypatch.delenv("NLMEANS_PEERS", raising=False)
-    monkeypatch.setattr(volumes, "BLACK_SIDES", (16,))
+    monkeypatch.setattr(volumes, "BLACK_SIDES", (20,))
     monkeypatch.setattr(volumes, "SERIES_SIDES", (6, 12, 12))
     monkeypatch.setattr(volumes, "SERIES_SIGMAS", (20.0,))
     monkeypatch.setattr(volumes, "SIDE", 16)
@@ -45,7 +45,7 @@ def test_volumes(tmp_path, monkeypatch):
     assert {row["status"] for row in results} == {"measured"}
     (first, *_), (rician, *_), (series, *_) = (shown(tmp_path, name) for name in ("volumes", "rician", "series"))
     assert first == ["one thread", "phantom 16³"]
-    assert rician == ["one thread", "16³, σ given", "16³, σ not told"]
+    assert rician == ["one thread", "20³, σ given", "20³, σ not told"]
     assert series == ["one thread", "Gaussian, σ = 20", "Rician, σ = 20"]
     told, untold = (row["psnr"] for row in results if row["table"] == "rician" and row["method"] == "the default")
     assert abs(told - untold) < 1

@@ -122,7 +122,7 @@ def test_maps_count_the_squares_of_what_is_left(centre, missing, monkeypatch):
     options = dict(quality="fast", patch_radius=1, search_radius=3, strength=1.5, bias=False, centre=centre)
     plan = nlmeans.plan(image, 1, **options)
     spec = dataclasses.replace(plan.spec, vanish=2.0**-6, soft=True, lowest=2.0**-4)
-    monkeypatch.setattr(type(plan), "spec_of", lambda self, step, channels: spec)
+    monkeypatch.setattr(type(plan), "spec_of", lambda self, step, channels, noisy=1.0: spec)
     planes = image.astype(np.float32)[None, None]
     effective = average(planes, plan, FittedNoise(Gaussian(1.0), (1.0,), (1.0,)), maps=True)[1][0][0]
     for place in [(5, 7), (15, 20), (29, 39), (8, 16), (9, 15)]:
