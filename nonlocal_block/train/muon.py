@@ -28,8 +28,8 @@ class Muon(torch.optim.Optimizer):
 
     Notes
     -----
-    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial: no decomposition is needed,
-    and only two products are larger than the number of rows.
+    The momentum's matrix U·S·Vᵀ is replaced by about U·Vᵀ, with five rounds of a polynomial: no decomposition is
+    needed, and only two products are larger than the number of rows.
 
     References
     ----------
