@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import nlmeans
-from nlmeans.extend import flag
 
 from .method import Learned, LearnedReport
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
         Companion,
         DType,
         Event,
+        Full,
         ImageLike,
         ImageT,
         NoiseModel,
@@ -50,7 +50,7 @@ def denoise(
 ) -> ImageT: ...
 @overload
 def denoise(
-    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Literal[True], **options: Unpack[Given]
+    image: ImageT, sigma: Sigma = None, *, dtype: None = None, full_output: Full, **options: Unpack[Given]
 ) -> tuple[ImageT, LearnedReport]: ...
 @overload
 def denoise(
@@ -67,7 +67,7 @@ def denoise(
     sigma: Sigma = None,
     *,
     dtype: DType = None,
-    full_output: Literal[True],
+    full_output: Full,
     **options: Unpack[Given],
 ) -> tuple[Array, LearnedReport]: ...
 @overload
@@ -76,7 +76,7 @@ def denoise(
 ) -> ImageT: ...
 @overload
 def denoise(
-    image: ImageT, sigma: Sigma = None, *, dtype: DType, full_output: Literal[True], **options: Unpack[Given]
+    image: ImageT, sigma: Sigma = None, *, dtype: DType, full_output: Full, **options: Unpack[Given]
 ) -> tuple[ImageT, LearnedReport]: ...
 @overload
 def denoise(
@@ -84,7 +84,7 @@ def denoise(
     sigma: Sigma = None,
     *,
     dtype: DType = None,
-    full_output: bool | None,
+    full_output: bool | Full | None,
     **options: Unpack[Given],
 ) -> ImageT | Array | tuple[ImageT | Array, LearnedReport]: ...
 def denoise(
@@ -105,7 +105,7 @@ def denoise(
     progress: bool | Progress | None = None,
     cancel: Event | None = None,
     dtype: DType = None,
-    full_output: bool | None = None,
+    full_output: bool | Literal["maps"] | None = None,
 ) -> ImageLike | tuple[ImageLike, LearnedReport]:
     """Remove noise from an image by a trained network with a non-local stage at its heart (`NonLocalDenoiser`).
 
@@ -151,8 +151,9 @@ def denoise(
         Once it is set, the work stops within a second or two, the time of a layer, and raises `nlmeans.Cancelled`.
     dtype : data-type, optional
         Type of the result: the image's by default, or float32 or float64.
-    full_output : bool, optional
-        Return a `LearnedReport` too.
+    full_output : bool or "maps", optional
+        Return a `LearnedReport` too; with "maps" it holds a map of how far the result may be off (`nlmeans.Maps`), which
+        takes as long again.
 
     Returns
     -------
@@ -195,6 +196,6 @@ def denoise(
     result: Any = nlmeans.denoise(
         anything, sigma, method=Learned("cpu" if device is None else device), noise=noise, quality=quality, axes=axes,
         channel_axis=channel_axis, mask=mask, fill=fill, nodata=nodata, padding=padding, outliers=outliers,
-        threads=threads, progress=progress, cancel=cancel, dtype=dtype, full_output=flag(full_output, "full_output"),
+        threads=threads, progress=progress, cancel=cancel, dtype=dtype, full_output=full_output,
     )  # fmt: skip
     return result

@@ -68,6 +68,7 @@ def images(noisy: NDArray[np.float32], folder: Path, stop: Event) -> tuple[NDArr
     clean: NDArray[np.float32] = nlmeans.denoise(noisy, 10, quality="best", cancel=stop, progress=lambda done, of: None)
     clean, report = nlmeans.denoise(noisy, full_output="maps", search_radius=3, noise="auto")
     assert report.maps is not None
+    assert report.maps.effective is not None
     much: float = float(report.maps.effective.mean()) + report.seconds
     wide: NDArray[Any] = nlmeans.denoise(noisy, much, dtype="float64", **convert.from_opencv(10, sigma=10))
     masked: np.ma.MaskedArray[Any, Any] = nlmeans.denoise(np.ma.masked_less(noisy, 0), method=Mean)

@@ -113,7 +113,11 @@ def denoise(
     ] = None,
     noise_map: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the standard deviation of the noise that is left in each pixel."),
+        typer.Option(
+            metavar="FILE",
+            help="Write the standard deviation of the error in each pixel of the result: noise that is left, and detail "
+            "that is lost. Of processed photographs, by --method nlm, of the noise that is left alone.",
+        ),
     ] = None,
     half_maps: Annotated[
         bool,

@@ -1,4 +1,4 @@
-"""What is written beside a denoised picture: what was taken away, and the noise that is left."""
+"""What is written beside a denoised picture: what was taken away, and how far the result may be off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 
 from .. import formats
 from ..formats.residual import difference, difference_type
-from ..methods.registry import method_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,6 @@ class Sidecars:
         typer.BadParameter
             Naming the flag.
         """
-        if self.noise_map is not None and "maps" not in method_of(method).options:
-            raise typer.BadParameter(f"is for --method nlm; got {method}", param_hint="--noise-map")
         given = {"--residual": self.residual, "--noise-map": self.noise_map}
         places = {flag: path.resolve() for flag, path in given.items() if path is not None}
         taken = [path.resolve() for path in (*inputs, *(target for _, target in tasks))]
@@ -59,12 +56,30 @@ class Sidecars:
                 formats.check(path, _like(picture, black), overwrite=overwrite)
 
     def write(self, picture: formats.Picture, result: np.ndarray, report: Any, overwrite: bool) -> None:
-        """Write what was asked for."""
+        """Write what was asked for.
+
+        Raises
+        ------
+        ValueError
+            Where there is no map, before anything is written.
+        """
+        left = None if self.noise_map is None else _map(report)
         if self.residual is not None:
             formats.write(self.residual, _like(picture, difference(picture.pixels, result)), overwrite=overwrite)
-        if self.noise_map is not None:
-            left = np.asarray(report.maps.residual, _real(result.dtype))
-            formats.write(self.noise_map, _like(picture, left), overwrite=overwrite)
+        if self.noise_map is not None and left is not None:
+            kind = _real(result.dtype)
+            formats.write(self.noise_map, _like(picture, np.asarray(left, kind)), overwrite=overwrite)
+
+
+def _map(report: Any) -> np.ndarray:
+    """Return the map of the error; of processed photographs that of the noise that is left, as a note says."""
+    for one in () if report.maps is None else (report.maps.error, report.maps.residual):
+        if one is not None:
+            return one
+    raise ValueError(
+        "--noise-map: the error of processed photographs is not known, and --method nlm alone has a map of the noise "
+        "that is left: take that, or give --sigma"
+    )
 
 
 def _real(dtype: np.dtype) -> np.dtype:

@@ -57,7 +57,7 @@ def remaining(
     mixed = KEPT * region.planes + (1 - KEPT) * averages
     results = []
     for stage in shares_of(progress, (1, 1)):
-        noisy = mixed + math.sqrt(1 - KEPT**2) * _fresh(mixed.shape, noise, rng).astype(mixed.dtype)
+        noisy = mixed + math.sqrt(1 - KEPT**2) * fresh(mixed.shape, noise, rng).astype(mixed.dtype)
         results.append(_channels(average(noisy, plan, noise, region.guide, threads=threads, progress=stage)[0], region))
     power = np.nan_to_num(np.square(results[0] - results[1]) / (2 * (1 - KEPT**2)))
     size = (1, *WINDOW)
@@ -73,10 +73,10 @@ def _channels(result: np.ndarray, region: Region) -> np.ndarray:
     return noise.turn.channels(result, planes if noise.stabiliser is None else noise.stabiliser.forward(planes))
 
 
-def _fresh(shape: tuple[int, ...], noise: FittedNoise, rng: np.random.Generator) -> np.ndarray:
-    """Return noise like that of planes of this shape."""
+def fresh(shape: tuple[int, ...], noise: FittedNoise, rng: np.random.Generator, *, signs: bool = False) -> np.ndarray:
+    """Return noise like that of planes of this shape, normal, or where it is white of one size and random ``signs``."""
     sigma = np.asarray(noise.sigma).reshape(-1, 1, 1, 1)
-    fresh = rng.normal(size=shape)
+    fresh = rng.choice((-1.0, 1.0), shape) if signs else rng.normal(size=shape)
     if noise.bands is not None:
         noisy = [k for k, own in enumerate(noise.sigma) if own > 0]
         for k, power in zip(noisy, noise.bands, strict=True):

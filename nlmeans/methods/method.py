@@ -32,7 +32,8 @@ class Method(ABC):
         Its name in ``method=``.
     options : frozenset of str
         Options of `nlmeans.denoise` that it honours besides those of all methods (noise, axes, which pixels count,
-        quality, threads and the like). Others are refused. "maps" stands for ``full_output="maps"``.
+        quality, threads and the like). Others are refused. "maps" stands for weights: it makes
+        maps of its own with ``full_output="maps"``, and has a `weight_map`.
     qualities : tuple of str
         The qualities that it has; "preview" has to be named.
     whole : str or None

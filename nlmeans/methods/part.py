@@ -12,11 +12,13 @@ import numpy as np
 from .. import _checks, _companions
 from .._axes import Layout
 from .._notes import Note
-from .._progress import Progress
+from .._progress import Progress, shares_of
 from ..pairwise.spec import Radii
 from ..pairwise.tiles import Tile, whole
 from ..pixels.missing import Measured
+from ..plan.report import Maps
 from . import scales
+from .error import errorless, maps_of
 from .recipe import Recipe
 from .region import Outcome, Region
 
@@ -89,8 +91,8 @@ class Result:
     missing, unfilled, kept : int
         Numbers of pixels of the core: missing in a channel; of these, without a valid neighbour, so that they kept
         their value; and outside the picture (padding, no data), left as they are.
-    maps : tuple of ndarray, or None
-        As of `Outcome`.
+    maps : Maps or None
+        Planes (C, Z, Y, X), if they were asked for.
     """
 
     pixels: np.ndarray
@@ -98,7 +100,7 @@ class Result:
     missing: int = 0
     unfilled: int = 0
     kept: int = 0
-    maps: tuple[np.ndarray, np.ndarray] | None = None
+    maps: Maps | None = None
 
 
 def denoised(
@@ -126,7 +128,7 @@ def denoised(
     keep : bool, default False
         Leave missing pixels as they are.
     maps : bool, default False
-        Of a whole image: return maps of how much was averaged.
+        Of a whole image: return maps of how much was averaged, and of the error.
     threads, progress
         As for `Method.run`.
     dtype : numpy.dtype, optional
@@ -154,7 +156,7 @@ def denoised(
     if quiet and not lost:
         if progress is not None:
             progress(1, 1)
-        return Result(stored.astype(dtype), plan, kept=kept)
+        return Result(stored.astype(dtype), plan, kept=kept, maps=errorless(measured.planes) if maps else None)
     wide = core.grown((0, noise.around, noise.around), source.shape[1:])
     holes = missing if measured.complete or wide == core else _missing(wide.of(measured.planes))
     region = Region(
@@ -163,9 +165,16 @@ def denoised(
         core=wide, origin=pixels.origin, sides=pixels.sides or whole(source.shape[1:]).sides,
         missing=holes is not None, complete=pixels.core is None, maps=maps,
     )  # fmt: skip
-    run = scales.run if planes is None else recipe.method.run
+    run, probing = scales.run if planes is None else recipe.method.run, None
+    if maps:
+        progress, probing = shares_of(progress, (3, 1) if "maps" in recipe.method.options else (1, 1))
     outcome = run(region, recipe, threads=threads, progress=progress)
     averages, plan = _averages(outcome, recipe.method.name, wide.of(source)), outcome.plan or plan
+    mapped = None
+    if maps:
+        limits = _checks.saturation(source.dtype)
+        mapped, notes = maps_of(region, averages, outcome.maps, recipe, limits, threads, probing)
+        plan = replace(plan, notes=(*plan.notes, *notes))
     if wide != core:
         averages = core.moved(wide.origin).of(averages)
     unfilled, unchanged = None, None
@@ -187,7 +196,9 @@ def denoised(
         result[unchanged] = stored[unchanged]
     if unfilled is not None and stays is not None:
         unfilled &= ~stays
-    return Result(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, outcome.maps)
+    if mapped is not None and dtype.kind != "f":
+        mapped = mapped.rounded()
+    return Result(result, plan, lost, 0 if unfilled is None else _count(unfilled), kept, mapped)
 
 
 def _averages(outcome: Outcome, method: str, source: np.ndarray) -> np.ndarray:

@@ -310,7 +310,7 @@ def _in_child(image):
     ("image", "options", "error", "words"),
     [
         (noisy(), dict(sigma=-1), ValueError, "must be at least 0"),
-        (noisy(), dict(full_output="maps"), TypeError, "full_output must be True or False; got 'maps'"),
+        (noisy(), dict(full_output="map"), ValueError, "full_output must be True, False or 'maps'; got 'map'"),
         (noisy(), dict(device="meta"), ValueError, "device must be 'auto' or one that is there; got 'meta'"),
         (noisy(), dict(device=1.5), ValueError, "device must be 'auto' or one that is there; got 1.5"),
         (noisy(), dict(sigma=5, noise=Gaussian(5)), ValueError, "not both"),

@@ -1,5 +1,7 @@
 """What is written beside a result, and what two halves of one measurement say of their noise."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 import nlmeans
 from nlmeans import formats
 from nlmeans.cli import app
-from nlmeans.noise import sigma_of_halves
+from nlmeans.noise import Camera, sigma_of_halves
 
 RNG = np.random.default_rng(0)
 CLEAN = 1000 + 300 * np.sin(np.linspace(0, 20, 80))[:, None] * np.cos(np.linspace(0, 15, 90))
@@ -84,15 +86,29 @@ def test_where_white_is_0_or_data_are_missing():
     assert rest.pixels[10:].std() > 10
 
 
-def test_the_noise_map_is_that_of_the_report():
+@pytest.mark.parametrize("method", ["nlm", "ridge"])
+def test_the_noise_map_is_that_of_the_report(method):
     write("in.tif", noisy().astype("f4"), spacing=(0.5, 0.25), unit="µm")
-    nl("denoise", "in.tif", "out.tif", "--noise-map", "left.tif", "--residual", "rest.tif")
-    _, report = nlmeans.denoise(formats.read("in.tif").pixels, axes="YX", full_output="maps", spacing=(0.5, 0.25))
+    nl("denoise", "in.tif", "out.tif", "--noise-map", "left.tif", "--residual", "rest.tif", "--method", method)
+    image, options = formats.read("in.tif").pixels, dict(method=method, full_output="maps", spacing=(0.5, 0.25))
+    _, report = nlmeans.denoise(image, axes="YX", **options)
     left = formats.read("left.tif")
-    np.testing.assert_allclose(left.pixels, report.maps.residual, rtol=1e-4)
+    np.testing.assert_allclose(left.pixels, report.maps.error, rtol=1e-4)
     assert (left.spacing, left.pixels.dtype) == ((0.5, 0.25), np.float32)
     assert 0 < left.pixels.mean() < report.plan.sigma[0]
     assert formats.read("rest.tif").pixels.shape == CLEAN.shape
+
+
+def test_where_the_error_is_not_known():
+    write("in.tif", noisy().astype("f4"))
+    given = ("--noise", "camera:full=20,half=10,quarter=5", "--noise-map", "left.tif", "--residual", "rest.tif")
+    done = nl("denoise", "in.tif", "out.tif", *given, "--method", "ridge", "--quality", "fast", code=1)
+    assert "the error of processed photographs is not known" in " ".join(done.stderr.split())
+    assert not any(Path(name).exists() for name in ("out.tif", "left.tif", "rest.tif"))
+    nl("denoise", "in.tif", "out.tif", *given, "--quality", "fast")
+    options = dict(noise=Camera(20, 10, 5), quality="fast", full_output="maps")
+    left = nlmeans.denoise(formats.read("in.tif").pixels, **options)[1].maps.residual
+    np.testing.assert_allclose(formats.read("left.tif").pixels, left, rtol=1e-4)
 
 
 def test_affines_are_kept_beside():
@@ -116,7 +132,6 @@ def test_affines_are_kept_beside():
         (["--residual", "in.tif"], 2, "must be a file of its own: in.tif"),
         (["--residual", "out.tif"], 2, "must be a file of its own: out.tif"),
         (["--residual", "a.tif", "--noise-map", "a.tif"], 2, "must be a file of its own: a.tif"),
-        (["--noise-map", "a.tif", "--method", "ridge"], 2, "is for --method nlm; got ridge"),
         (["--noise-map", "a.tif", "--max-memory", "8G"], 2, "in.tif is done block by block"),
         (
             ["--residual", "a.png", "--max-memory", "8G"],

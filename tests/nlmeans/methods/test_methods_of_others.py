@@ -119,8 +119,6 @@ def test_blocks_of_files(tmp_path):
 def test_what_it_does_not_have_is_refused():
     with pytest.raises(TypeError, match="method 'median' has no option patch_radius, wiener"):
         nlmeans.denoise(NOISY, 10, method="median", patch_radius=2, wiener=True)
-    with pytest.raises(ValueError, match="full_output='maps' is for method='nlm'; for 'median'"):
-        nlmeans.denoise(NOISY, 10, method="median", full_output="maps")
     with pytest.raises(ValueError, match="'nlm', 'ridge', 'function', 'median', 'whole'; got 'bm3d'"):
         nlmeans.denoise(NOISY, 10, method="bm3d")
     for given in ("function", np.sqrt, 3):

@@ -346,8 +346,6 @@ def test_options_about_averaging_are_refused(given, message):
 
 
 def test_what_is_for_non_local_means_alone():
-    with pytest.raises(ValueError, match="for method='nlm'; for 'ridge' it must be True or False"):
-        run(NOISY, full_output="maps")
     with pytest.raises(ValueError, match="method 'nlm'; got 'ridge'"):
         nlmeans.weight_map(NOISY, (3, 4), 15, method="ridge")
 
