@@ -154,17 +154,20 @@ def denoised(
     if quiet and not lost:
         if progress is not None:
             progress(1, 1)
-        return Result(stored.astype(dtype), plan, kept=kept)
-    wide = core.grown((0, noise.around, noise.around), source.shape[1:])
-    holes = missing if measured.complete or wide == core else _missing(wide.of(measured.planes))
-    region = Region(
-        measured.planes if planes is None else planes, measured.planes, noise,
-        guide=None if pixels.guide is None else np.ascontiguousarray(pixels.guide, measured.planes.dtype),
-        core=wide, origin=pixels.origin, sides=pixels.sides or whole(source.shape[1:]).sides,
-        missing=holes is not None, complete=pixels.core is None, maps=maps,
-    )  # fmt: skip
-    run = scales.run if planes is None else recipe.method.run
-    outcome = run(region, recipe, threads=threads, progress=progress)
+        if recipe.rules.stripes is None:
+            return Result(stored.astype(dtype), plan, kept=kept)
+        wide, outcome = core, Outcome(core.of(measured.planes).copy())
+    else:
+        wide = core.grown((0, noise.around, noise.around), source.shape[1:])
+        holes = missing if measured.complete or wide == core else _missing(wide.of(measured.planes))
+        region = Region(
+            measured.planes if planes is None else planes, measured.planes, noise,
+            guide=None if pixels.guide is None else np.ascontiguousarray(pixels.guide, measured.planes.dtype),
+            core=wide, origin=pixels.origin, sides=pixels.sides or whole(source.shape[1:]).sides,
+            missing=holes is not None, complete=pixels.core is None, maps=maps,
+        )  # fmt: skip
+        run = scales.run if planes is None else recipe.method.run
+        outcome = run(region, recipe, threads=threads, progress=progress)
     averages, plan = _averages(outcome, recipe.method.name, wide.of(source)), outcome.plan or plan
     if wide != core:
         averages = core.moved(wide.origin).of(averages)
