@@ -104,6 +104,7 @@ def denoise(
     nodata: float | None = None,
     padding: bool | None = None,
     outliers: Literal["keep", "fill"] | None = None,
+    stripes: Literal["auto", "x", "y"] | None = None,
     threads: int | None = None,
     progress: bool | Progress | None = None,
     cancel: Event | None = None,
@@ -204,6 +205,12 @@ def denoise(
         What to do with single pixels that differ from all around them by more than 10 σ (hot and dead pixels, salt
         and pepper): "fill" treats them as missing. By default, and with "keep", they stay about as they are, and do
         not count where the noise is estimated; a note says how many there are.
+    stripes : {"auto", "x", "y"}, optional
+        Remove stripes first: what whole lines that run along this axis are too bright by, "x" for rows and "y" for
+        columns, as sensors that are read by lines or columns, line scanners and sinograms have them. "auto" removes
+        those that the image shows, in rows, columns or both. Where no lines differ in all their parts alike, nothing
+        changes. An offset is one of a whole line, in each channel; all slices or frames have the same if they show it,
+        else each has its own. Offsets have mean 0.
     threads : int, optional
         How many threads to use; by default as many as this process may use CPUs. The result does not depend on it.
         (Where the noise is estimated, NumPy's BLAS has threads of its own.)

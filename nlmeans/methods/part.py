@@ -156,22 +156,25 @@ def denoised(
     if quiet and not lost:
         if progress is not None:
             progress(1, 1)
-        return Result(stored.astype(dtype), plan, kept=kept, maps=errorless(measured.planes) if maps else None)
-    wide = core.grown((0, noise.around, noise.around), source.shape[1:])
-    holes = missing if measured.complete or wide == core else _missing(wide.of(measured.planes))
-    region = Region(
-        measured.planes if planes is None else planes, measured.planes, noise,
-        guide=None if pixels.guide is None else np.ascontiguousarray(pixels.guide, measured.planes.dtype),
-        core=wide, origin=pixels.origin, sides=pixels.sides or whole(source.shape[1:]).sides,
-        missing=holes is not None, complete=pixels.core is None, maps=maps,
-    )  # fmt: skip
-    run, probing = scales.run if planes is None else recipe.method.run, None
-    if maps:
-        progress, probing = shares_of(progress, (3, 1) if "maps" in recipe.method.options else (1, 1))
-    outcome = run(region, recipe, threads=threads, progress=progress)
+        mapped = errorless(measured.planes) if maps else None
+        if recipe.rules.stripes is None:
+            return Result(stored.astype(dtype), plan, kept=kept, maps=mapped)
+        wide, outcome = core, Outcome(core.of(measured.planes).copy())
+    else:
+        wide = core.grown((0, noise.around, noise.around), source.shape[1:])
+        holes = missing if measured.complete or wide == core else _missing(wide.of(measured.planes))
+        region = Region(
+            measured.planes if planes is None else planes, measured.planes, noise,
+            guide=None if pixels.guide is None else np.ascontiguousarray(pixels.guide, measured.planes.dtype),
+            core=wide, origin=pixels.origin, sides=pixels.sides or whole(source.shape[1:]).sides,
+            missing=holes is not None, complete=pixels.core is None, maps=maps,
+        )  # fmt: skip
+        run, mapped, probing = scales.run if planes is None else recipe.method.run, None, None
+        if maps:
+            progress, probing = shares_of(progress, (3, 1) if "maps" in recipe.method.options else (1, 1))
+        outcome = run(region, recipe, threads=threads, progress=progress)
     averages, plan = _averages(outcome, recipe.method.name, wide.of(source)), outcome.plan or plan
-    mapped = None
-    if maps:
+    if maps and mapped is None:
         limits = _checks.saturation(source.dtype)
         mapped, notes = maps_of(region, averages, outcome.maps, recipe, limits, threads, probing)
         plan = replace(plan, notes=(*plan.notes, *notes))

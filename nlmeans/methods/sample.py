@@ -20,6 +20,7 @@ from ..plan.options import Options, check_together
 from ..plan.plan import Plan
 from . import scales
 from .recipe import Recipe
+from .striped import Look, stripes_of
 
 if TYPE_CHECKING:
     from .._notes import Note
@@ -62,6 +63,8 @@ class Sample:
         Notes on the pixels; the noise has its own.
     peak : float or None
         White, where the dtype defines it.
+    stripes : str
+        Which stripes are removed, in a line of text; empty where none are to be.
 
     Examples
     --------
@@ -85,12 +88,16 @@ class Sample:
     guide: np.ndarray | None
     notes: tuple[Note, ...]
     peak: float | None
+    stripes: str = ""
 
     @classmethod
-    def of(cls, source: np.ndarray, options: Options, index: int, sides: Radii | None = None) -> Sample:
+    def of(
+        cls, source: np.ndarray, options: Options, index: int, sides: Radii | None = None, look: Look | None = None
+    ) -> Sample:
         """Judge the ``index``-th of separate images: which of its pixels count, and its noise.
 
-        ``source`` (C, Z, Y, X) are the pixels as they are stored; if they are crops, ``sides`` are those of the image.
+        ``source`` (C, Z, Y, X) are the pixels as they are stored; if they are crops, ``sides`` are those of the image,
+        and ``look`` returns other tiles of it.
         """
         known = None if options.known is None else options.known[index]
         limits, tiles = _checks.saturation(source.dtype), crops(source.shape[1:], len(source))
@@ -103,7 +110,11 @@ class Sample:
             visible(source), None if known is None else visible(known), options.nodata, options.padding,
             sides or source.shape[1:],
         )  # fmt: skip
-        measured, stays, complete = rules.measure(source, known)
+        places = None if sides is None or sides == source.shape[1:] else crops(sides, len(source))
+        if options.stripes is not None:
+            look = look or _in_memory(source, known)
+            rules = replace(rules, stripes=stripes_of(rules, look, len(source), options.stripes))
+        measured, stays, complete = rules.measure(source, known, places=places)
         judged = visible(measured)
         noise = options.fitted_noise(judged, index, limits)
         if options.outliers == "fill" and noise.outliers is None:
@@ -113,7 +124,7 @@ class Sample:
         if noise.outliers is not None:
             rules = replace(rules, outliers=noise.outliers, fills=options.outliers == "fill")
             if rules.fills:
-                measured, _, complete = rules.measure(source, known)
+                measured, _, complete = rules.measure(source, known, places=places)
                 judged = visible(measured)
         maps = noise.model.maps
         noise = noise.model.seen(noise, judged)
@@ -133,6 +144,7 @@ class Sample:
             guide=None if options.guide is None else np.ascontiguousarray(options.guide[index], planes.dtype),
             notes=(*rules.notes, *_striped(judged, options, noise)),
             peak=limits[1] if limits is not None and limits[0] == 0 else None,
+            stripes="" if options.stripes is None else "none" if rules.stripes is None else rules.stripes.text,
         )  # fmt: skip
 
     @property
@@ -168,10 +180,17 @@ class Sample:
 
     def recipe(self, method: Method, plan: Plan, numbers: Any = None) -> Recipe:
         """Return a method's decision; ``numbers`` are data that only the method knows."""
+        if self.stripes:
+            plan = replace(plan, stripes=self.stripes)
         noise = self.noise
         if noise.variance is not None or noise.model.maps:  # regions bring their own
             noise = replace(noise, model=noise.model.even(), variance=None, still=None)
         return Recipe(method, noise, self.rules, plan, numbers)
+
+
+def _in_memory(source: np.ndarray, known: np.ndarray | None) -> Look:
+    """Return what looks at tiles of an image."""
+    return lambda wanted: [(tile.of(source), None if known is None else tile.of(known)) for tile in wanted]
 
 
 def _loses(planes: np.ndarray, measured: np.ndarray) -> bool:
@@ -180,8 +199,8 @@ def _loses(planes: np.ndarray, measured: np.ndarray) -> bool:
 
 
 def _striped(planes: np.ndarray, options: Options, noise: FittedNoise) -> tuple[Note, ...]:
-    """Return a note on stripes, if the noise has any."""
-    if not options.fits_noise or not noise.plain:
+    """Return a note on stripes, if the noise has any that are not looked for."""
+    if not options.fits_noise or not noise.plain or options.stripes is not None:
         return ()
     from ..noise.stripes import stripes_in
 
@@ -275,7 +294,13 @@ def recipe_of(
     models = models_of(model, image, PLANES, *ends, layout)
     guide = _companions.guide(_like(stacked(parts.guide), image), image, PLANES)
     options = Options.parsed(layout, None if known is None else known[None], models, guide, **others)
-    return scales.decide(method, Sample.of(image, options, 0, parts.sides), options), known is not None
+
+    def look(wanted: Sequence[Tile]) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        images = parts.image(index, wanted)
+        masks = [None] * len(images) if parts.mask is None else [mask[0] for mask in parts.mask(index, wanted)]
+        return [(one, _companions.known(one, mask, PLANES)) for one, mask in zip(images, masks, strict=True)]
+
+    return scales.decide(method, Sample.of(image, options, 0, parts.sides, look), options), known is not None
 
 
 def evidence_of(parts: Parts, count: int, nodata: float | None = None) -> Evidence:

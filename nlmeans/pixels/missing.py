@@ -8,15 +8,19 @@ averaged with the others, and padding. They contribute to no one either, and sta
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from .. import _checks
 from .._notes import Note
 from ..pairwise.spec import Radii
+from ..pairwise.tiles import Tile, whole
 from .outliers import Outliers
 from .padding import SIDE, Padding, padding_of
+from .stripes import Stripes
 
 FAR = 2.0**20
 """Beyond so many times the spread of the others, a value swallows their noise in sums of float32."""
@@ -70,6 +74,8 @@ class Rules:
         Whether float32 would not do: for an offset far beyond what varies, and at the ends of its range.
     sides : tuple of 3 int
         The image's (Z, Y, X).
+    stripes : Stripes or None
+        What is taken off whole rows or columns.
     """
 
     nodata: float | None = None
@@ -81,6 +87,7 @@ class Rules:
     fills: bool = False
     wide: bool = False
     sides: Radii = (0, 0, 0)
+    stripes: Stripes | None = field(default=None, compare=False)
 
     @classmethod
     def of(
@@ -133,12 +140,21 @@ class Rules:
             notes.append(Note("outliers", f"{self.outliers.text}: {advice}"))
         return tuple(notes)
 
-    def measure(self, source: np.ndarray, known: np.ndarray | None, origin: Radii = (0, 0, 0)) -> Measured:
+    def measure(
+        self,
+        source: np.ndarray,
+        known: np.ndarray | None,
+        origin: Radii = (0, 0, 0),
+        places: Sequence[Tile] | None = None,
+    ) -> Measured:
         """Return planes (C, Z, Y, X) in numbers that can be averaged.
 
-        ``known`` (C, Z, Y, X) is False where a pixel is missing, ``origin`` where the planes begin in the image.
+        ``known`` (C, Z, Y, X) is False where a pixel is missing, ``origin`` where the planes begin in the image; if
+        they are tiles of it on top of each other, ``places`` are these.
         """
         planes, stays = as_float(source, self.wide), self._void(source, known)
+        if self.stripes is not None:
+            planes = self._unstriped(source, planes, places or [whole(source.shape[1:]).moved([-o for o in origin])])
         for one in self.padding:
             if (area := one.area(source, origin, self.sides)).any():
                 stays = np.broadcast_to(area, source.shape) if stays is None else stays | area
@@ -151,6 +167,12 @@ class Rules:
         if counts is None or counts.all():
             return Measured(planes, stays, complete=True)
         return Measured(np.where(counts, planes, planes.dtype.type(np.nan)), stays)
+
+    def _unstriped(self, source: np.ndarray, planes: np.ndarray, places: Sequence[Tile]) -> np.ndarray:
+        """Return planes without stripes, which clipped pixels do not show."""
+        assert self.stripes is not None
+        result, limits = self.stripes.removed(planes, places), _checks.saturation(source.dtype)
+        return result if limits is None else np.where(np.isin(source, limits), planes, result)
 
     def _void(self, source: np.ndarray, known: np.ndarray | None) -> np.ndarray | None:
         """Return which values are no data or beyond the bounds; None if none is."""

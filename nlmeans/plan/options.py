@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         motion: bool | None
         padding: bool | None
         outliers: Literal["keep", "fill"] | None
+        stripes: Literal["auto", "x", "y"] | None
 
     class Tuning(Details, total=False):
         """The same with the quality."""
@@ -249,6 +250,10 @@ class Options:
     )]
     outliers: Annotated[Literal["keep", "fill"] | None, Option(
         "Single pixels that stand out from all around them: keep them, or fill them as missing ones."
+    )]
+    stripes: Annotated[Literal["auto", "x", "y"] | None, Option(
+        "Remove what whole lines are too bright by, before all else: of lines along x (rows), along y (columns), or "
+        "auto, of those that show it. None are removed where the picture shows none."
     )]
     known: Annotated[np.ndarray | None, Option(
         "A picture of the same shape: only pixels where it is not 0 count.", metavar="FILE", file=True, name="mask"

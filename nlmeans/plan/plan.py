@@ -32,6 +32,8 @@ class Plan:
         The quality that the defaults are for.
     noise : str
         The noise model with its numbers.
+    stripes : str
+        Which stripes are removed, in a line of text; empty where none are to be.
     sigma : tuple of float
         Standard deviation of the noise, one for each channel: in the image's units, or 1 after a transform.
     plain : bool
@@ -71,6 +73,7 @@ class Plan:
     estimated: bool
     seconds: float
     notes: tuple[Note, ...] = ()
+    stripes: str = ""
     method: str = ""
     details: tuple[tuple[str, str], ...] = ()
     depends: Radii = (0, 0, 0)
@@ -127,6 +130,8 @@ class Plan:
         if not self.plain:
             rows.append(("noise", self.noise))
         rows.append(("sigma", f"{listed(self.sigma)} ({'estimated' if self.estimated else 'given'})"))
+        if self.stripes:
+            rows.append(("stripes", self.stripes))
         if self.coarser is not None:
             each = ["; ".join(listed(plan.sigma) for plan in self.scales[1:])]
             rows.append(("coarser scales", f"{len(self.scales) - 1}, of sigma {each[0]}"))

@@ -44,6 +44,7 @@ PLAIN = {
     "nodata": None,
     "padding": None,
     "outliers": None,
+    "stripes": None,
     "threads": None,
     "dtype": None,
 }
