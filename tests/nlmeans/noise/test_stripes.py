@@ -59,7 +59,7 @@ def offsets_slowly(plane):
             table[k, x] = sum(plane[y, x] for y in range(first, first + side)) / side
     half = width // 2
     table -= np.median([row[x + half] - row[x] for row in table for x in range(width - half)]) / half * np.arange(width)
-    total, power, before, alikes = np.zeros(width), 0.0, None, []
+    total, power, before, alike_at = np.zeros(width), 0.0, None, []
     for around in (5, 9, 17, 33, 65):
         if before is not None and 2 * around > width:
             break
@@ -70,10 +70,10 @@ def offsets_slowly(plane):
                 apart[k, x] = row[x] - np.median(mirror[x : x + around])
         found = mean_slowly(apart)
         alike, real, bound = shared_slowly([part[4:-4] for part in parts_slowly(apart)])
-        alikes.append(alike)
+        alike_at.append(alike)
         if around == 5:
             continue
-        if before is None and alikes[0] <= 0.25 and alikes[1] <= 0.4:
+        if before is None and alike_at[0] <= 0.25 and alike_at[1] <= 0.4:
             return None
         real = max(real, 0)
         if before is not None:
