@@ -45,7 +45,10 @@ UNKNOWN = Note(
     "error-unknown",
     "the error of processed photographs is not known: of the maps there is that of the noise that is left alone",
 )
-TOO_SURE = Note("error-sigma", "the map of the error is what is usual: the image shows less noise than sigma says")
+LOW = Note(
+    "error-low", "the map of the error is too low, by about a fifth: the spectrum of the noise is estimated, not given"
+)
+TOO_SURE = Note("error-sigma", "the map of the error is what is usual: the image shows less noise than its model says")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,8 @@ def maps_of(
     if recipe.coarser is not None or region.noise.model.processed:
         return None if own is None else Maps(*own), (UNKNOWN,)
     errors, notes = error(region, result, recipe, limits, threads, progress)
+    if region.noise.bands is not None and region.noise.power is None:
+        notes = (*notes, LOW)
     return Maps(error=errors) if own is None else Maps(*own, errors), notes
 
 
