@@ -55,5 +55,5 @@ ax.legend(ncols=3)
 plt.show()
 
 # %%
-# The map is smooth: it says how large errors are around a pixel, not which of two neighbours is off. Errors have heavier
-# tails than noise: more of them are large than a normal distribution has. The map needs the true sigma.
+# The map is smooth: it says how large errors are around a pixel, not which of two neighbours is off. Errors have
+# heavier tails than noise: more of them are large than a normal distribution has. The map needs the true sigma.
