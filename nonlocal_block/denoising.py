@@ -152,8 +152,8 @@ def denoise(
     dtype : data-type, optional
         Type of the result: the image's by default, or float32 or float64.
     full_output : bool or "maps", optional
-        Return a `LearnedReport` too; with "maps" it holds a map of how far the result may be off (`nlmeans.Maps`), which
-        takes as long again.
+        Return a `LearnedReport` too; with "maps" it holds a map of how far the result may be off (`nlmeans.Maps`),
+        which takes as long again.
 
     Returns
     -------

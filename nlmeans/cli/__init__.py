@@ -115,8 +115,8 @@ def denoise(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write the standard deviation of the error in each pixel of the result: noise that is left, and detail "
-            "that is lost. Of processed photographs, by --method nlm, of the noise that is left alone.",
+            help="Write the standard deviation of the error in each pixel of the result: noise that is left, and "
+            "detail that is lost. Of processed photographs, by --method nlm, of the noise that is left alone.",
         ),
     ] = None,
     half_maps: Annotated[

@@ -33,9 +33,9 @@ FACTOR, FAINT = 0.79, 1e-3
 """What both are multiplied by, and what is added to them: below, nothing can be told apart."""
 SPREAD = 0.3
 """How far off the factor is, relatively: what is believed where an image is too small to show it."""
-TAILS = 0.065
+PART, TAILS = 1.03, 0.085
 """Errors have heavier tails than normal noise, the more so the smaller they are beside it. The map is their root mean
-square, times this power of the mean square in units of σ: intervals of 68 % and of 95 % hold within a few points."""
+square, times this part, times this power of the mean square in units of σ, so that intervals hold (see `Maps`)."""
 LEAST = 0.25
 """Least estimate, in units of what is expected."""
 NEAR = 3.0
@@ -45,7 +45,10 @@ UNKNOWN = Note(
     "error-unknown",
     "the error of processed photographs is not known: of the maps there is that of the noise that is left alone",
 )
-TOO_SURE = Note("error-sigma", "the map of the error is what is usual: the image shows less noise than sigma says")
+LOW = Note(
+    "error-low", "the map of the error is too low, by about a fifth: the spectrum of the noise is estimated, not given"
+)
+TOO_SURE = Note("error-sigma", "the map of the error is what is usual: the image shows less noise than its model says")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +100,11 @@ def maps_of(
     The others are as of `error`.
     """
     if recipe.coarser is not None or region.noise.model.processed:
-        return None if own is None else Maps(*own, None), (UNKNOWN,)
+        return None if own is None else Maps(*own), (UNKNOWN,)
     errors, notes = error(region, result, recipe, limits, threads, progress)
-    return Maps(*(own or (None, None)), errors), notes
+    if region.noise.bands is not None and region.noise.power is None:
+        notes = (*notes, LOW)
+    return Maps(error=errors) if own is None else Maps(*own, errors), notes
 
 
 def error(
@@ -163,7 +168,7 @@ def error(
     factor, notes = scaled(estimate[whole], expected[whole])
     squares = factor * expected
     mean = float(squares[noisy].mean()) if noisy.any() else 1.0
-    errors = min(mean, 1) ** TAILS * np.sqrt(scale * squares) * curve.slope(first)
+    errors = PART * min(mean, 1) ** TAILS * np.sqrt(scale * squares) * curve.slope(first)
     return np.where(noisy, errors, np.where(known, 0.0, np.nan)).astype(result.dtype), notes
 
 

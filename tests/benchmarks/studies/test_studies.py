@@ -11,7 +11,7 @@ from skimage.io import imsave
 import nlmeans
 from benchmarks.__main__ import main
 from benchmarks.harness import made_up
-from benchmarks.studies import misjudged, structured, tune, tune_kept, tune_ridge, tune_vanish
+from benchmarks.studies import errors, misjudged, structured, tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -43,6 +43,14 @@ def test_sure(data):
     rows = run(data, "sure", "--every", "2")["results"]
     assert [row["pictures"] for row in rows] == [1] * 6
     assert all(row["gap_db"] < 1.5 for row in rows)
+
+
+def test_errors_are_within_their_map(data, monkeypatch):
+    for name, value in {"METHODS": (("nlm", "fast"),), "SIGMAS": (10,), "FIRST": 0, "STEP": 1}.items():
+        monkeypatch.setattr(errors, name, value)
+    rows = run(data, "errors", "--sets", "Train400", "CBSD400_train")["results"]
+    assert [row["pictures"] for row in rows] == [2, 2, 1, 1]
+    assert all(50 < row["within"] < 95 and 85 < row["within_196"] <= 100 for row in rows)
 
 
 def test_a_sigma_that_is_wrong_costs(tmp_path):
