@@ -33,9 +33,10 @@ FACTOR, FAINT = 0.79, 1e-3
 """What both are multiplied by, and what is added to them: below, nothing can be told apart."""
 SPREAD = 0.3
 """How far off the factor is, relatively: what is believed where an image is too small to show it."""
-PART, TAILS = 1.03, 0.085
+PART, COLOURED, TAILS = 1.03, 1.06, 0.085
 """Errors have heavier tails than normal noise, the more so the smaller they are beside it. The map is their root mean
-square, times this part, times this power of the mean square in units of σ, so that intervals hold (see `Maps`)."""
+square, times this part, times the second where there are several channels, times this power of the mean square in units
+of σ, so that intervals hold (see `Maps`)."""
 LEAST = 0.25
 """Least estimate, in units of what is expected."""
 NEAR = 3.0
@@ -168,7 +169,8 @@ def error(
     factor, notes = scaled(estimate[whole], expected[whole])
     squares = factor * expected
     mean = float(squares[noisy].mean()) if noisy.any() else 1.0
-    errors = PART * min(mean, 1) ** TAILS * np.sqrt(scale * squares) * curve.slope(first)
+    part = PART * (COLOURED if len(result) > 1 else 1)
+    errors = part * min(mean, 1) ** TAILS * np.sqrt(scale * squares) * curve.slope(first)
     return np.where(noisy, errors, np.where(known, 0.0, np.nan)).astype(result.dtype), notes
 
 
