@@ -65,15 +65,23 @@ def summary(each: list[tuple[float, float, float]], **what: Any) -> dict[str, An
 
 
 def rows(published: Published) -> list[Row]:
-    """Return how many pixels are within the map."""
+    """Return how many pixels are within the map, by pictures and method: from one noise to another."""
+    cases: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in published.study("errors")["results"]:
+        cases.setdefault((row["set"], row["method"], row["quality"]), []).append(row)
+
+    def between(each: list[dict[str, Any]], name: str, form: str) -> str:
+        values = [row[name] for row in each]
+        return f"{min(values):{form}} to {max(values):{form}}"
+
     return [
         {
-            "pictures": row["set"], "method": f'`"{row["method"]}"`, `"{row["quality"]}"`', "noise": row["noise"],
-            "within the map": f"{row['within']:.1f} ± {row['within_spread']:.1f} %",
-            "within 1.96 times": f"{row['within_196']:.1f} ± {row['within_196_spread']:.1f} %",
-            "map over error": f"{row['map_over_error']:.2f} ± {row['map_over_error_spread']:.2f}",
+            "pictures": name, "method": f'`"{method}"`, `"{quality}"`',
+            "within the map": f"{between(each, 'within', '.0f')} %",
+            "within 1.96 times": f"{between(each, 'within_196', '.0f')} %",
+            "map over error": between(each, "map_over_error", ".2f"),
         }
-        for row in published.study("errors")["results"]
+        for (name, method, quality), each in cases.items()
     ]  # fmt: skip
 
 

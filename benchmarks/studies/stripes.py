@@ -33,6 +33,11 @@ SIGMAS, STRENGTHS = (10.0, 25.0), (0.0, 0.2, 0.5, 1.0, 2.0)
 WIDTH = 17
 CALLS: dict[str, dict[str, Any]] = {"fast": {"quality": "fast"}}
 PEERS = {"bm3dornl": streaks()}
+NAMES = {
+    "fast, no removal": "as they are", "fast, auto removal": '`stripes="auto"`',
+    "fast, plain removal": "a plain subtraction",
+}  # fmt: skip
+"""What tables call the methods."""
 
 
 def offsets(kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -108,7 +113,7 @@ def rows(published: Published) -> list[Row]:
     table: dict[str, Row] = {}
     for row in published.study("stripes")["cases"]:
         case = f"{row['stripes']}, {row['strength']:g} σ, σ = {row['sigma']:.3g}"
-        table.setdefault(case, {"stripes": case})[row["method"]] = f"{row['psnr']:.2f}"
+        table.setdefault(case, {"PSNR in dB": case})[NAMES.get(row["method"], row["method"])] = f"{row['psnr']:.2f}"
     return list(table.values())
 
 

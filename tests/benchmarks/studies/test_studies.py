@@ -11,7 +11,7 @@ from skimage.io import imsave
 import nlmeans
 from benchmarks.__main__ import main
 from benchmarks.harness import made_up
-from benchmarks.studies import errors, misjudged, structured, tune, tune_kept, tune_ridge, tune_vanish
+from benchmarks.studies import errors, misjudged, stripes, structured, tune, tune_kept, tune_ridge, tune_vanish
 
 Y, X = np.mgrid[:64, :72]
 GREY = (120 + 60 * np.sin(X / 6.0) + 50 * (Y > 30)).astype(np.uint8)
@@ -70,6 +70,17 @@ def test_structured_noise(data, monkeypatch):
     record = run(data, "structured", "--side", "40")
     one, known = (row["psnr"] for row in record["spectra"][:2])
     assert known > one
+
+
+def test_stripes(data, monkeypatch):
+    monkeypatch.delenv("NLMEANS_PEERS", raising=False)
+    monkeypatch.setattr(stripes, "SIGMAS", (10.0,))
+    monkeypatch.setattr(stripes, "STRENGTHS", (0.0, 2.0))
+    found = {(row["stripes"], row["strength"], row["method"]): row["psnr"] for row in run(data, "stripes")["cases"]}
+    for kind in ("white", "sinogram", "camera"):
+        strength = 2.0 if kind == "white" else 1.0
+        assert found[kind, strength, "fast, auto removal"] > found[kind, strength, "fast, no removal"] + 1
+    assert found["white", 0.0, "fast, auto removal"] == found["white", 0.0, "fast, no removal"]
 
 
 @pytest.mark.parametrize("kind", structured.KINDS)
