@@ -22,12 +22,13 @@ noisy = picture + np.random.default_rng(0).normal(0, sigma, picture.shape)
 clean, report = nlmeans.denoise(noisy, sigma=sigma, method="ridge", quality="fast", full_output="maps")
 error = report.maps.error
 
-fig, axes = plt.subplots(1, 4, figsize=(11, 3.1), layout="constrained")
+residual = 128 + noisy - clean
+fig, axes = plt.subplots(1, 5, figsize=(12, 2.9), layout="constrained")
 for ax, title, values, most in zip(
     axes,
-    ("noisy", "result", "its error, which nobody knows", "the map"),
-    (noisy, clean, abs(clean - picture), error),
-    (255, 255, 2 * sigma, 2 * sigma),
+    ("noisy", "result", "residual", "error, which nobody knows", "the map"),
+    (noisy, clean, residual, abs(clean - picture), error),
+    (255, 255, 255, 2 * sigma, 2 * sigma),
     strict=True,
 ):
     ax.imshow(values, cmap="gray" if most == 255 else "magma", vmin=0, vmax=most)

@@ -43,15 +43,17 @@ def psnr(image):
 
 
 results = {"before": noisy, "stripes=None": kept, "stripes='auto'": clean}
-fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
-for ax, (name, image) in zip(axes, results.items(), strict=True):
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.4), layout="constrained")
+for ax, (name, image) in zip(axes, results.items(), strict=False):
     ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     ax.set(xticks=[], yticks=[], title=name, xlabel=f"{psnr(image):.1f} dB")
+axes[3].imshow(noisy - clean, cmap="gray", vmin=-40, vmax=40)
+axes[3].set(xticks=[], yticks=[], title="residual of the last")
 plt.show()
 
 # %%
-# What was taken off the columns
-# ------------------------------
+# What was taken off the columns: a profile
+# -----------------------------------------
 # Slow changes from column to column are left: they could be the picture's own.
 
 removed = (noisy - nlmeans.denoise(noisy, 0, stripes="auto")).mean(axis=0)
