@@ -210,7 +210,8 @@ def denoise(
         columns, as sensors that are read by lines or columns, line scanners and sinograms have them. "auto" removes
         those that the image shows, in rows, columns or both. Where no lines differ in all their parts alike, nothing
         changes. An offset is one of a whole line, in each channel; all slices or frames have the same if they show it,
-        else each has its own. Offsets have mean 0.
+        else each has its own. Offsets have mean 0. What a picture has alike along whole lines, such as a grating or a
+        bar code, looks the same: not for such pictures.
     threads : int, optional
         How many threads to use; by default as many as this process may use CPUs. The result does not depend on it.
         (Where the noise is estimated, NumPy's BLAS has threads of its own.)

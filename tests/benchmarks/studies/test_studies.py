@@ -76,6 +76,8 @@ def test_stripes(data, monkeypatch):
     monkeypatch.delenv("NLMEANS_PEERS", raising=False)
     monkeypatch.setattr(stripes, "SIGMAS", (10.0,))
     monkeypatch.setattr(stripes, "STRENGTHS", (0.0, 2.0))
+    slanted = (120 + 60 * np.sin(X / 6.0 + Y / 9.0)).astype(np.uint8)  # what is alike along columns would be stripes
+    imsave(data / "CBSD400_train/1.jpg", np.stack([slanted] * 3, axis=-1), check_contrast=False)
     found = {(row["stripes"], row["strength"], row["method"]): row["psnr"] for row in run(data, "stripes")["cases"]}
     for kind in ("white", "sinogram", "camera"):
         strength = 2.0 if kind == "white" else 1.0
