@@ -44,7 +44,7 @@ class Maps:
     follow the noise, and how much the result varies there.
 
     Errors have heavier tails than normal noise. So that the intervals result ± error and result ± 1.96 · error hold for
-    about 68 % and 95 % of the pixels of many images, ``error`` is 3 to 15 % less than their root mean square.
+    about 68 % and 95 % of the pixels of many images, ``error`` is up to 15 % less than their root mean square.
 
     The estimate is as good as σ is: with one that is 3 % too large, the mean squared error is taken to be 0.06 σ² less.
     Of a small image it scatters: of 64 × 64 pixels by 0.02 σ².
