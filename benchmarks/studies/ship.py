@@ -27,13 +27,9 @@ MOVED = 0.005
 NOTES = {
     "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
     "authors offer for non-commercial research and education; no picture is contained in the weights.",
+    "pictures": "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001",
     "noise": "white, Gaussian, not clipped, sigma from 0 to 75 of 255",
 }
-PICTURES = "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001"
-COLOURS = (
-    "; at the end at half their size, since they were JPEG files, beside 62 photographs and HDR pictures of free "
-    "licences and the 91 of T91 (J. Yang et al., IEEE TIP 2010) at half size"
-)
 
 Figures = dict[str, dict[str, float]]
 """PSNR by set and σ, then by picture."""
@@ -96,7 +92,6 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return 0
     chosen = rounded if small else figures
-    pictures = PICTURES + (COLOURS if network.channels == 3 else "")
-    notes = {**NOTES, "pictures": pictures, "earlier": earlier, "test_means": means(chosen), "test": chosen}
+    notes = {**NOTES, "earlier": earlier, "test_means": means(chosen), "test": chosen}
     print(weights.ship(NAMES[network.channels], options.file, kind, half=small, notes=notes))
     return 0
