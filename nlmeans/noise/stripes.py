@@ -89,6 +89,7 @@ def offsets_of(table: np.ndarray) -> np.ndarray | None:
     is averaged over the pieces of the line, but for those far off, and counts as far as the parts agree. If the parts
     of all lines do not, single lines may.
     """
+    table = _there(table)
     judged = _judged(table)
     if np.count_nonzero(judged) < LEAST:
         return None
@@ -115,6 +116,7 @@ def offsets_of(table: np.ndarray) -> np.ndarray | None:
 
 def spread_of(table: np.ndarray) -> float:
     """Return the standard deviation of what lines are too bright by; 0 where that is content."""
+    table = _there(table)
     judged = _judged(table)
     judged[:BORDER] = judged[-BORDER:] = False
     if np.count_nonzero(judged) < LEAST:
@@ -148,9 +150,17 @@ def _alike(table: np.ndarray, judged: np.ndarray, inner: np.ndarray) -> bool:
     return any(_shared(_parts(_apart(table, width, judged))[:, inner]).alike > least for width, least in ALIKE)
 
 
+def _there(table: np.ndarray) -> np.ndarray:
+    """Return a table without the pieces that all lines miss, as beside the picture in its padding."""
+    there: np.ndarray = table[np.isfinite(table).any(axis=1)]
+    return there
+
+
 def _judged(table: np.ndarray) -> np.ndarray:
     """Return which lines have pieces enough in each part."""
     known = np.isfinite(table)
+    if len(known) < PARTS:
+        return np.zeros(table.shape[1], bool)
     parts = np.array_split(known, PARTS)
     judged: np.ndarray = np.logical_and.reduce([2 * part.sum(axis=0) > len(part) for part in parts])
     return judged

@@ -241,3 +241,15 @@ def test_crops_of_a_large_image_are_without_the_stripes_of_the_whole(monkeypatch
 def test_wrong_values_are_refused():
     with pytest.raises(ValueError, match="stripes must be 'auto', 'x' or 'y'; got 'z'"):
         nlmeans.denoise(TRUTH, 5, stripes="z")
+
+
+@pytest.mark.parametrize("side", [160, 400])
+def test_padding_hides_no_stripes(side):
+    rng = np.random.default_rng(0)
+    picture = rng.normal(100, 10, (128, 128)) + rng.normal(0, 10, 128)
+    padded = np.zeros((side, side))
+    padded[:128, :128] = picture
+    clean = nlmeans.denoise(padded, 10, padding=True, quality="fast", stripes="auto", threads=1)
+    assert clean[:128, :128].mean(axis=0).std() < 3
+    assert (clean[128:] == 0).all()
+    assert (clean[:, 128:] == 0).all()
