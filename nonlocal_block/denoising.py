@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         """What `denoise` takes, but for what decides over the type of its result."""
 
         noise: NoiseModel | Literal["auto"] | None
-        quality: Literal["balanced", "best"] | None
+        quality: Literal["fast", "balanced", "best"] | None
         axes: str | None
         channel_axis: int | None
         mask: Companion | None
@@ -92,7 +92,7 @@ def denoise(
     sigma: Sigma = None,
     *,
     noise: NoiseModel | Literal["auto"] | None = None,
-    quality: Literal["balanced", "best"] | None = None,
+    quality: Literal["fast", "balanced", "best"] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     mask: Companion | None = None,
@@ -120,8 +120,8 @@ def denoise(
         from the image by default.
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; what is not Gaussian is made so by a transform.
-    quality : {"balanced", "best"}, optional
-        "balanced" by default. "best" averages over the eight turned and mirrored positions of the image: 0.05 to
+    quality : {"fast", "balanced", "best"}, optional
+        "balanced" by default. "fast" is a smaller network in a fifth of the time. "best" averages over the eight turned and mirrored positions of the image: 0.05 to
         0.08 dB better, in eight times the time.
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.

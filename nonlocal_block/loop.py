@@ -115,7 +115,10 @@ class Denoiser(nn.Module):
             raise ValueError(f"strength must be a number where differentiable=True; got {options['strength']!r}")
         if name == Learned.name:
             self.networks.update(
-                {str(channels): load_denoiser(channels)[0].requires_grad_(False) for channels in NAMES}
+                {
+                    str(channels): load_denoiser(channels, fast=quality == "fast")[0].requires_grad_(False)
+                    for channels in NAMES
+                }
             )
 
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:

@@ -37,10 +37,10 @@ from nlmeans.extend import (
 from . import weights
 from ._device import chosen_device
 from ._planes import TILE, Evening, Scale, denoised, extremes, loudest
-from .denoiser import NAMES, NonLocalDenoiser, load_denoiser
+from .denoiser import NonLocalDenoiser, checkpoint, load_denoiser
 
-TURNS = {"balanced": 1, "best": 8}
-"""Number of turned and mirrored positions of the image whose results are averaged."""
+TURNS = {"fast": 1, "balanced": 1, "best": 8}
+"""Qualities: number of turned and mirrored positions of the image whose results are averaged."""
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
 SHARED = 1.35
@@ -51,8 +51,9 @@ BESIDE, SHARE = "ridge", 0.7
 and its share."""
 FEATURES, AROUND = 700, 200
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
-RATE = {1: 5e5, 3: 4e5}
-"""Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone."""
+RATE, FASTER = {1: 5e5, 3: 4e5}, 5
+"""Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone; and
+how many times as many the small networks do."""
 UNTRAINED = Note(
     "correlated",
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: its result "
@@ -225,12 +226,13 @@ class Learned(Method):
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
         """Choose which planes go together, and their grey scales."""
         place, filling = chosen_device(self.device), Filling.of(sample, options)
-        groups = self._groups(sample, filling)
+        groups, fast = self._groups(sample, filling), options.quality == "fast"
         channels = sorted({len(group.planes) for group in groups})
-        margin = max((_loaded(count, place).margin for count in channels), default=0)
+        margin = max((_loaded(count, place, fast).margin for count in channels), default=0)
         halo: Radii = (0, margin, margin)
         filled, pixels = filling.reach(halo), math.prod(sample.sides)
         seconds = TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups)
+        seconds /= FASTER if fast else 1
         beside = None
         if groups and (sample.noise.model.processed or sample.noise.bands is not None):
             beside = method_of(BESIDE).decide(sample, options)
@@ -238,7 +240,7 @@ class Learned(Method):
             seconds += beside.plan.seconds
         plan = sample.plan(
             LearnedPlan, options, depends=halo, filling=filled, device=str(place),
-            weights=tuple(f"{NAMES[count]} {weights.digest(NAMES[count])[:8]}" for count in channels),
+            weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in (checkpoint(n, fast) for n in channels)),
             beside="" if beside is None else BESIDE, seconds=seconds,
         )  # fmt: skip
         plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
@@ -323,7 +325,7 @@ class Learned(Method):
                 if scale is None:
                     continue
                 clean[chosen, z - core.z[0]] = denoised(
-                    _loaded(len(chosen), place), visible[chosen, z], group.evening,
+                    _loaded(len(chosen), place, plan.quality == "fast"), visible[chosen, z], group.evening,
                     None if noise.variance is None else noise.variance[0, z], scale, place,
                     part(progress, k, len(work)), TURNS[plan.quality], inner=(core.y, core.x), origin=first[1:],
                     tile=self.tile,
@@ -354,10 +356,10 @@ def _varies(plane: np.ndarray) -> bool:
     return bool(np.fmax.reduce(plane, axis=None) > np.fmin.reduce(plane, axis=None))
 
 
-@lru_cache(maxsize=4)
-def _loaded(channels: int, device: torch.device) -> NonLocalDenoiser:
+@lru_cache(maxsize=8)
+def _loaded(channels: int, device: torch.device, fast: bool) -> NonLocalDenoiser:
     """Return the package's network on a device."""
-    return load_denoiser(channels)[0].to(device)
+    return load_denoiser(channels, fast=fast)[0].to(device)
 
 
 _lock = threading.RLock()  # a progress function may denoise, too

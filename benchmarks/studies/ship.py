@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from nonlocal_block import NonLocalDenoiser
 
 SETS = {1: ("Set12", "BSD68"), 3: ("Kodak24",)}
-NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 MOVED = 0.005
 NOTES = {
     "licence": "BSD-3-Clause, as nlmeans. The training pictures are from the Berkeley Segmentation Dataset, which its "
     "authors offer for non-commercial research and education; no picture is contained in the weights.",
-    "pictures": "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001",
     "noise": "white, Gaussian, not clipped, sigma from 0 to 75 of 255",
 }
+PICTURES = "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001"
+COLOURS = (
+    "; at half their size, as pictures that were JPEG files, beside 62 photographs and HDR pictures of free licences and "
+    "the 91 of T91 (J. Yang et al., IEEE TIP 2010)"
+)
 
 Figures = dict[str, dict[str, float]]
 """PSNR by set and σ, then by picture."""
@@ -76,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="measure only")
     options = parser.parse_args(arguments)
     from nonlocal_block import NonLocalDenoiser, weights
+    from nonlocal_block.denoiser import FAST, checkpoint
 
     kind = NonLocalDenoiser.__name__
     given, state, _ = weights.load(options.file, kind)
@@ -92,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return 0
     chosen = rounded if small else figures
-    notes = {**NOTES, "earlier": earlier, "test_means": means(chosen), "test": chosen}
-    print(weights.ship(NAMES[network.channels], options.file, kind, half=small, notes=notes))
+    notes = {**NOTES, "pictures": PICTURES + (COLOURS if network.channels == 3 else ""), "earlier": earlier, "test_means": means(chosen), "test": chosen}
+    name = checkpoint(network.channels, fast=given.get("widths") == list(FAST["widths"]))
+    print(weights.ship(name, options.file, kind, half=small, notes=notes))
     return 0

@@ -114,6 +114,7 @@ def denoiser(
     weights: Annotated[
         Literal["learned", "raw", "none"], typer.Option(help="Weights of the non-local stage's averages.")
     ] = "learned",
+    fast: Annotated[bool, typer.Option("--fast", help='Train the small network of quality "fast".')] = False,
     start: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Begin with the network of an earlier run, not at random.")
     ] = None,
@@ -139,6 +140,7 @@ def denoiser(
             epochs=epochs,
             seed=seed,
             weights=weights,
+            fast=fast,
             start=start,
             precision=precision,
             device=device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from .. import _checks
 from .. import weights as files
 from .._device import chosen_device, half_precision
-from ..denoiser import MULTIPLE, NonLocalDenoiser, Weights
+from ..denoiser import FAST, MULTIPLE, NonLocalDenoiser, Weights
 from .folder import Row
 from .loop import Setting, Watcher, fingerprint, train
 from .muon import Muon
@@ -221,6 +222,7 @@ def train_denoiser(
     epochs: int = 40,
     seed: int = 0,
     weights: Weights = "learned",
+    fast: bool = False,
     recipe: Recipe | None = None,
     start: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -248,6 +250,8 @@ def train_denoiser(
         Seed of all random numbers.
     weights : {"learned", "raw", "none"}
         As for `NonLocalDenoiser`.
+    fast : bool, default False
+        Train the small network of quality "fast".
     recipe : Recipe, optional
         The training recipe.
     start : path, optional
@@ -277,7 +281,7 @@ def train_denoiser(
     place, chosen = chosen_device(device), recipe or Recipe()
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     channels = 3 if colour else 1
-    network: dict[str, Any] = {"weights": weights}
+    network: dict[str, Any] = {"weights": weights, **(FAST if fast else {})}
     parameters, trained = (None, None) if start is None else _parameters(start, network)
     task = DenoiserTask(
         pictures(Path(data), channels), channels=channels, recipe=chosen, seed=seed, device=place, half=half,
@@ -351,7 +355,8 @@ def averaging(decay: float) -> Callable[[Any, Any, Any], None]:
 def _parameters(path: str | os.PathLike[str], expected: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the parameters of a checkpoint, and the notes of its training."""
     arguments, state, notes = files.load(path, "NonLocalDenoiser")
-    if {**arguments, "channels": 0} != {**expected, "channels": 0}:
+    given, wanted = ({**known, "channels": 0} for known in (arguments, json.loads(json.dumps(dict(expected)))))
+    if given != wanted:
         raise ValueError(f"{path} must hold a network made with {dict(expected)}; got {arguments}")
     return {name: tensor.float() for name, tensor in state.items()}, notes
 

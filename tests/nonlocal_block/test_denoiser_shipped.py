@@ -168,7 +168,7 @@ def test_a_tile_is_stopped_between_layers(monkeypatch):
     event = threading.Event()
     with pytest.raises(nlmeans.Cancelled):
         nlmeans.denoise(image, 10, method="learned", progress=lambda *_: event.set(), cancel=event, threads=1)
-    network = method._loaded(1, torch.device("cpu"))
+    network = method._loaded(1, torch.device("cpu"), False)
     assert not any(layer._forward_pre_hooks for layer in network.modules())
 
 

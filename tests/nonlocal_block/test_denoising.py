@@ -147,7 +147,7 @@ def test_the_network_is_told_the_map(monkeypatch):
             told.append(sigma)
             return x
 
-    monkeypatch.setattr(method, "_loaded", lambda channels, device: Network())
+    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: Network())
     image, ramp = noisy(), np.linspace(2, 18, 52) * np.ones((40, 1))
     np.testing.assert_array_equal(call(image, ramp), image)
     largest = float(np.sqrt(np.quantile(ramp.astype(np.float32) ** 2, 0.99)))
@@ -276,7 +276,7 @@ def test_correlated_noise_is_named_once(monkeypatch):
 
 
 def test_the_callers_torch_is_left_as_it_was(monkeypatch):
-    monkeypatch.setattr(method, "_loaded", lambda channels, device: method.load_denoiser(channels)[0].to(device))
+    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: method.load_denoiser(channels)[0].to(device))
     image = noisy()
     torch.manual_seed(0)
     expected = torch.rand(1)
