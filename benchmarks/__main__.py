@@ -80,6 +80,9 @@ def add_suite(command: argparse.ArgumentParser, suites: Sequence[Suite], every: 
         if any(suite.pairs for suite in suites):
             some += "; for real also any folder of pairs, or one that holds some"
         command.add_argument("--data", type=Path, metavar="DIR", help=some)
+        command.add_argument(
+            "--untimed", action="store_true", help="leave out times, since the machine does other work besides"
+        )
     if every != QUICK and any(suite.beside for suite in suites):
         some = f"commit, or folder of a checkout, that our methods are measured beside; {NO_BUILD} for no other build"
         before = [suite.before[:SHORT] for suite in suites if suite.before]
@@ -119,6 +122,7 @@ def run_suites(options: argparse.Namespace) -> int:
         out=options.out or (QUICK_FOLDER if options.every == QUICK else None),
         resume=options.resume,
         against=getattr(options, "against", ""),
+        untimed=getattr(options, "untimed", False),
     )
     if request.resume and request.out is None and request.partial:
         raise Usage("--resume needs --out: a part of a suite is written nowhere else")

@@ -28,13 +28,27 @@ class Published:
         return [path for version, path in sorted(versions.items(), reverse=True) if version <= own]
 
     def latest(self, suite: str) -> list[schema.Record]:
-        """Return the results of a suite: those of the machine that was measured last."""
+        """Return the results of a suite, with times: those of the machine that was measured last."""
         for place in self.places:
-            results = [result for result in schema.results(place, f"*/{suite}*.json") if result["suite"] == suite]
+            results = [result for result in self._of(suite, place) if not result.get("untimed")]
             if results:
-                results.sort(key=lambda result: str(result["date"]))
                 return [result for result in results if result["machine"]["cpu"] == results[-1]["machine"]["cpu"]]
         return []
+
+    def lasting(self, suite: str) -> dict[str, dict[str, schema.Record]]:
+        """Return measures that no machine changes, by case and method: each as the last version that has it found it."""
+        measures: dict[str, dict[str, schema.Record]] = {}
+        for result in (result for place in reversed(self.places) for result in self._of(suite, place)):
+            for case in result["cases"]:
+                found = {each["name"]: each["measures"] for each in case["methods"] if each["status"] == "measured"}
+                measures.setdefault(case["name"], {}).update(found)
+        return measures
+
+    @staticmethod
+    def _of(suite: str, place: Path) -> list[schema.Record]:
+        """Return a version's results of a suite, in the order of time."""
+        results = [result for result in schema.results(place, f"*/{suite}*.json") if result["suite"] == suite]
+        return sorted(results, key=lambda result: str(result["date"]))
 
     def cases(self, suite: str) -> dict[tuple[str, int], dict[str, schema.Record]]:
         """Return the measured methods of a suite's cases, by the case's name and threads, then by their own names."""

@@ -58,6 +58,8 @@ class Request:
     against : str
         The commit, or folder, of the earlier build that our methods are measured beside, `NO_BUILD` for none; if empty,
         the suite's where sets are measured in full.
+    untimed : bool
+        Whether the times of cases of pictures are left out, since the machine does other work besides.
     """
 
     only: tuple[str, ...] = ()
@@ -70,11 +72,12 @@ class Request:
     out: Path | None = None
     resume: bool = False
     against: str = ""
+    untimed: bool = False
 
     @property
     def partial(self) -> bool:
         """Whether something else is asked for than all that a suite has."""
-        other = self.only or self.methods or self.sigmas or self.threads or self.quick
+        other = self.only or self.methods or self.sigmas or self.threads or self.quick or self.untimed
         return bool(other or self.data or self.repeat)
 
 
@@ -215,6 +218,8 @@ def run(part: Work, request: Request) -> schema.Record:
             if path and isinstance(case, QualityCase) and case.jpeg is None and case.sigma in (shown, None):
                 keep = folder_keeper(path.parent / "pictures" / case.name)
             for record in run_case(case, methods, todo, repeat, keep):
+                if request.untimed and isinstance(case, QualityCase):
+                    without_times(record)
                 stamp = {"date": now(), "commit": result["git"]["commit"]}
                 keep_record({**record, "measured": stamp})
         result["complete"] = True
@@ -228,6 +233,13 @@ def run(part: Work, request: Request) -> schema.Record:
     return result
 
 
+def without_times(record: schema.Record) -> None:
+    """Take a case's times from its record."""
+    for method in record["methods"]:
+        method.pop("first_call_s", None)
+        method["measures"].pop("seconds", None)
+
+
 def now() -> str:
     """Return the date and time as it stands in result files."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -238,6 +250,7 @@ def blank(part: Work, request: Request, counts: Sequence[int]) -> schema.Record:
     return {
         "schema": schema.VERSION, "suite": part.suite.name, "version": environment.own_version(), "complete": False,
         "quick": request.quick, "date": now(), "threads": list(counts), **environment.describe(), "cases": [],
+        **({"untimed": True} if request.untimed else {}),
     }  # fmt: skip
 
 

@@ -145,8 +145,9 @@ RESULT: Record = {
             "git": _object({"commit": MAYBE_TEXT, "dirty": MAYBE_FLAG}),
             "cases": {"type": "array", "items": CASE},
             "fits": {"type": "array", "items": FIT},
+            "untimed": {"const": True},
         },
-        optional=("fits",),
+        optional=("fits", "untimed"),
     ),
 }
 """JSON schema of a result file."""

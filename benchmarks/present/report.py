@@ -106,23 +106,34 @@ def measured(case: schema.Record) -> list[schema.Record]:
     return [method for method in case["methods"] if method["status"] == "measured" and "psnr" in method["measures"]]
 
 
+def _charted(case: schema.Record) -> list[schema.Record]:
+    """Return the methods that have a place in a chart: with a time, and under a name of their own."""
+    return [
+        method
+        for method in measured(case)
+        if "seconds" in method["measures"]
+        and method["name"] not in NOT_IN_CHARTS
+        and not method["name"].endswith(VARIANTS)
+    ]
+
+
 def groups(cases: Sequence[schema.Record]) -> dict[str, list[Point]]:
     """Return dB and seconds at the noise level nearest to `MIDDLE`, by kind of picture: means over sets."""
     by_kind: dict[str, list[schema.Record]] = {}
-    plain = [case for case in cases if case["parameters"].get("known") and measured(case)]
+    plain = [case for case in cases if case["parameters"].get("known") and _charted(case)]
     for kind in dict.fromkeys(map(form, plain)):
         levels = {case["parameters"]["sigma"] for case in plain if form(case) == kind}
         level = min(levels, key=lambda sigma: abs(sigma - MIDDLE))
         by_kind[kind] = [c for c in plain if form(c) == kind and c["parameters"]["sigma"] == level]
     charts = {}
     for kind, members in by_kind.items():
-        names = set.intersection(*({method["name"] for method in measured(case)} for case in members))
+        names = set.intersection(*({method["name"] for method in _charted(case)} for case in members))
         points = []
-        for method in measured(members[0]):
+        for method in _charted(members[0]):
             name = method["name"]
-            if name in NOT_IN_CHARTS or name not in names or name.endswith(VARIANTS):
+            if name not in names:
                 continue
-            same = [m["measures"] for case in members for m in measured(case) if m["name"] == name]
+            same = [m["measures"] for case in members for m in _charted(case) if m["name"] == name]
             seconds = float(np.mean([measures["seconds"]["median"] for measures in same]))
             points.append(Point(name, seconds, float(np.mean([mean(m["psnr"]) for m in same])), method["own"]))
         sets = ", ".join(dict.fromkeys(case["parameters"]["source"] for case in members))

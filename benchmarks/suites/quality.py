@@ -49,11 +49,11 @@ SUITE = Suite("quality", __doc__, quality, peers.methods(Plain), place=1, rounds
 
 def standard_sets(published: Published) -> list[str]:
     """Return the mean PSNR of every method on the standard sets."""
-    by_case = {name: methods for (name, _), methods in published.cases("quality").items()}
+    by_case = published.lasting("quality")
 
     def cell(method: str, source: str) -> str:
         values = [by_case.get(f"{source}-{sigma}", {}).get(method) for sigma in SIGMAS]
-        return " / ".join("–" if value is None else f"{mean(value['measures']['psnr']):.2f}" for value in values)
+        return " / ".join("–" if value is None else f"{mean(value['psnr']):.2f}" for value in values)
 
     measured = {name for methods in by_case.values() for name in methods}
     rows = [

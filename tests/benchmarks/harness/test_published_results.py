@@ -42,3 +42,25 @@ def test_each_suite_and_study_is_read_from_the_last_version_that_has_it(results)
 def test_this_version_finds_results():
     assert any(sorted(place.glob("*/speed.json")) for place in Published().places)
     assert Published().study("sure")
+
+
+def test_decibels_are_of_the_last_version_that_has_a_method_and_times_of_the_last_that_was_timed(tmp_path, monkeypatch):
+    def result(date, untimed, **decibels):
+        methods = [{"name": name, "status": "measured", "measures": {"psnr": own}} for name, own in decibels.items()]
+        methods.append({"name": "absent", "status": "skipped", "measures": {}})
+        case = {"name": "Set12-25", "threads": 1, "methods": methods}
+        marked = {"untimed": True} if untimed else {}
+        return {"suite": "quality", "date": date, "machine": {"cpu": "one"}, "cases": [case], **marked}
+
+    found = {
+        "0.1.0": [result("1", False, old=1, both=1)],
+        "0.2.0": [result("3", True, both=3), result("2", True, both=2, new=2)],
+    }
+    monkeypatch.setattr(environment, "own_version", lambda: "0.2.0")
+    monkeypatch.setattr(schema, "results", lambda place, pattern: found[place.name])
+    for version in found:
+        (tmp_path / version).mkdir()
+    results = Published(tmp_path)
+    measures = results.lasting("quality")["Set12-25"]
+    assert {name: each["psnr"] for name, each in measures.items()} == {"old": 1, "both": 3, "new": 2}
+    assert results.latest("quality") == found["0.1.0"]
