@@ -31,7 +31,7 @@ NOTES = {
 BERKELEY = "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001"
 PICTURES = {
     1: BERKELEY,
-    3: f"{BERKELEY}; as they are, and at half their size, at which colours are as sharp as luma; 62 photographs and HDR "
+    3: f"{BERKELEY}; as they are, and at half their size, where colours are as sharp as luma; 62 photographs and HDR "
     "pictures of free licences; and, at half their size, the 91 of T91 (J. Yang et al., IEEE TIP 2010)",
 }
 """What `nonlocal_block.train` learns from, by channels."""
