@@ -21,12 +21,8 @@ LEAST = 1e-4
 """Least σ, a fortieth of a grey level in 255: with less noise nothing is averaged."""
 NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
 """The package's checkpoints, by channels."""
-SMALL = "-fast"
-"""What their names end in for small networks."""
-FAST: dict[str, Any] = {
-    "widths": (24, 48, 64), "blocks": (1, 1, 1), "last": 1, "more": 4, "search_radius": 3
-}  # fmt: skip
-"""Arguments of a network that takes a fifth of the time."""
+FAST: dict[str, Any] = {"widths": [24, 48, 64], "blocks": [1, 1, 1], "last": 1, "more": 4, "search_radius": 3}
+"""Arguments of the small network of quality "fast", as checkpoints hold them."""
 MULTIPLE = 8
 """Sides are multiples of this, since the network halves them three times."""
 
@@ -272,7 +268,7 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
 
 def checkpoint(channels: int, fast: bool) -> str:
     """Return the name of one of the package's checkpoints."""
-    return NAMES[channels] + SMALL * fast
+    return f"{NAMES[channels]}-fast" if fast else NAMES[channels]
 
 
 def load_denoiser(
@@ -287,7 +283,7 @@ def load_denoiser(
     path : path, optional
         A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
     fast : bool, default False
-        The package's small network, which takes a fifth of the time; not with a path.
+        The package's small network, that of quality "fast". For its own checkpoints only: a file says its sizes.
 
     Returns
     -------
@@ -313,7 +309,7 @@ def load_denoiser(
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
     if fast and path is not None:
-        raise ValueError(f"fast is for the package's own checkpoints: leave it out beside a path; got {path}")
+        raise ValueError(f"fast must be left out with a path, whose file says how large its network is; got {path}")
     name, own = checkpoint(channels, fast), NonLocalDenoiser.__name__
     arguments, state, notes = weights.shipped(name, own) if path is None else weights.load(path, own)
     network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)

@@ -114,12 +114,9 @@ class Denoiser(nn.Module):
         if isinstance(options.get("strength"), str):
             raise ValueError(f"strength must be a number where differentiable=True; got {options['strength']!r}")
         if name == Learned.name:
-            self.networks.update(
-                {
-                    str(channels): load_denoiser(channels, fast=quality == "fast")[0].requires_grad_(False)
-                    for channels in NAMES
-                }
-            )
+            for channels in NAMES:
+                network, _ = load_denoiser(channels, fast=quality == "fast")
+                self.networks[str(channels)] = network.requires_grad_(False)
 
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Return x without noise of the standard deviation ``sigma``, see the class."""

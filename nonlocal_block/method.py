@@ -51,7 +51,7 @@ BESIDE, SHARE = "ridge", 0.7
 and its share."""
 FEATURES, AROUND = 700, 200
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
-RATE, FASTER = {1: 5e5, 3: 4e5}, 5
+RATE, FASTER = {1: 5e5, 3: 4e5}, 4
 """Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone; and
 how many times as many the small networks do."""
 UNTRAINED = Note(

@@ -14,7 +14,7 @@ WORDS = {
     "vapoursynth-wnnm": "VapourSynth's WNNM, one pass", "ispc-nlm": "nlm_ispc", "ffmpeg-nlm": "FFmpeg's nlmeans",
     "ffmpeg-bm3d": "FFmpeg's bm3d, first step", "gmic-denoise": "G'MIC's denoise",
     "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
-    "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`',
-    "learned-best": '`method="learned", quality="best"`',
+    "ridge-best": '`method="ridge", quality="best"`', "learned-fast": '`method="learned", quality="fast"`',
+    "learned": '`method="learned"`', "learned-best": '`method="learned", quality="best"`',
 }  # fmt: skip
 """In the order of rows."""

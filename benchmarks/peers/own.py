@@ -25,7 +25,7 @@ class Learned(Plain):
     Attributes
     ----------
     quality : str
-        "balanced" or "best".
+        "fast", "balanced" or "best".
     estimated : bool
         Whether σ is kept from it though it is known.
     """
@@ -36,8 +36,9 @@ class Learned(Plain):
     def edition(self, case: Any) -> str:
         """Return the version, and which weights are loaded: other weights are another method."""
         from nonlocal_block import weights
+        from nonlocal_block.denoiser import checkpoint
 
-        digest = weights.digest("denoiser-colour" if case.colour else "denoiser-grey")
+        digest = weights.digest(checkpoint(3 if case.colour else 1, self.quality == "fast"))
         return f"{self.version()}, weights {digest[:8]}"
 
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
@@ -141,6 +142,7 @@ METHODS: tuple[Plain, ...] = (
     Classical("ridge-fast", **OURS, options={**RIDGE, **FAST}),
     Classical("ridge", **OURS, options={**RIDGE, **BALANCED}, note="the default of this method"),
     Classical("ridge-best", **OURS, options={**RIDGE, **BEST}),
+    Learned("learned-fast", **NETWORK, quality="fast", note="a small network"),
     Learned("learned", **NETWORK),
     Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
     Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),
@@ -154,6 +156,8 @@ METHODS: tuple[Plain, ...] = (
 
 QUALITIES = (
     "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best",
-    "learned", "learned-best",
+    "learned-fast", "learned", "learned-best",
 )  # fmt: skip
 """Our methods at each of their qualities."""
+UNTRAINED = tuple(name for name in QUALITIES if not name.startswith("learned"))
+"""Those of them that hold no network."""

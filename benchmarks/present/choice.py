@@ -12,7 +12,7 @@ from .report import HIDDEN
 
 OWN = (
     "nlmeans-preview", "nlmeans-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best",
-    "learned", "learned-best",
+    "learned-fast", "learned", "learned-best",
 )  # fmt: skip
 DEFAULT = "nlmeans-balanced"
 PICTURES = {

@@ -28,11 +28,13 @@ NOTES = {
     "authors offer for non-commercial research and education; no picture is contained in the weights.",
     "noise": "white, Gaussian, not clipped, sigma from 0 to 75 of 255",
 }
-PICTURES = "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001"
-COLOURS = (
-    "; at half their size, as pictures that were JPEG files, beside 62 photographs and HDR pictures of free licences and "
-    "the 91 of T91 (J. Yang et al., IEEE TIP 2010)"
-)
+BERKELEY = "400 pictures of BSDS500 (CBSD400), none of them in BSD68; D. Martin et al., ICCV 2001"
+PICTURES = {
+    1: BERKELEY,
+    3: f"{BERKELEY}; as they are, and at half their size, where colours are as sharp as luma; 62 photographs and HDR "
+    "pictures of free licences; and, at half their size, the 91 of T91 (J. Yang et al., IEEE TIP 2010)",
+}
+"""What `nonlocal_block.train` learns from, by channels."""
 
 Figures = dict[str, dict[str, float]]
 """PSNR by set and σ, then by picture."""
@@ -96,7 +98,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.dry_run:
         return 0
     chosen = rounded if small else figures
-    notes = {**NOTES, "pictures": PICTURES + (COLOURS if network.channels == 3 else ""), "earlier": earlier, "test_means": means(chosen), "test": chosen}
-    name = checkpoint(network.channels, fast=given.get("widths") == list(FAST["widths"]))
+    notes = {
+        **NOTES, "pictures": PICTURES[network.channels], "earlier": earlier, "test_means": means(chosen),
+        "test": chosen,
+    }  # fmt: skip
+    name = checkpoint(network.channels, fast=FAST.items() <= given.items())
     print(weights.ship(name, options.file, kind, half=small, notes=notes))
     return 0

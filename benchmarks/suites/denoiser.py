@@ -34,7 +34,7 @@ class PlainCase(PictureCase):
         return {name: value for name, value in super().parameters().items() if name not in foreign}
 
 
-OURS = ("learned", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best")
+OURS = ("learned", "learned-fast", "nlmeans-balanced", "nlmeans-best", "ridge-fast", "ridge", "ridge-best")
 LEARNED: dict[str, Any] = {"methods": ("learned",), "each_thread_count": False, "rounds": 3}
 COMBINING: dict[str, Any] = {"methods": ("ridge",), "each_thread_count": False, "rounds": 3}
 ONCE: dict[str, Any] = {"each_thread_count": False, "rounds": 1}
@@ -60,19 +60,22 @@ SUITE = Suite("denoiser", __doc__, fixed(CASES), peers.methods(Plain), place=4, 
 def one_picture(published: Published) -> list[str]:
     """Return what denoising one picture takes, learned, classical and by others."""
     words = {
-        "learned": "`nonlocal_block.denoise`", "dncnn": "DnCNN's architecture, 17 layers of 64",
-        "bm3d": "BM3D's package",
+        "learned": "`nonlocal_block.denoise`", "learned-fast": '`nonlocal_block.denoise`, `quality="fast"`',
+        "dncnn": "DnCNN's architecture, 17 layers of 64", "bm3d": "BM3D's package",
         "nlmeans-balanced": "`nlmeans.denoise`", "nlmeans-best": '`nlmeans.denoise`, `quality="best"`',
     }  # fmt: skip
     cases = published.cases("denoiser").items()
     by_threads = {threads: methods for (name, threads), methods in cases if name == "grey-512"}
     rows = []
+    measured = by_threads[max(by_threads)]
     for name, text in words.items():
+        if name not in measured:
+            continue
         cells = [
             ms(methods[name]) if name == "learned" else against(methods["learned"], methods, name)
             for methods in by_threads.values()
         ]
-        dB = f"{mean(by_threads[max(by_threads)][name]['measures']['psnr']):.2f} dB" if name != "dncnn" else "–"
+        dB = f"{mean(measured[name]['measures']['psnr']):.2f} dB" if name != "dncnn" else "–"
         rows.append([text, *cells, dB])
     counts = (f"{count} thread{'s' * (count > 1)}" for count in by_threads)
     return table(["`camera`, 512², σ = 25", *counts, "PSNR"], rows)
@@ -82,12 +85,15 @@ def groups(published: Published) -> list[str]:
     """Return what groups of patches take, and how many times that BM3D's package takes."""
     words = {
         "ridge-fast": '`method="ridge", quality="fast"`', "ridge": '`method="ridge"`',
-        "ridge-best": '`method="ridge", quality="best"`', "learned": '`method="learned"`', "bm3d": "BM3D's package",
+        "ridge-best": '`method="ridge", quality="best"`', "learned-fast": '`method="learned", quality="fast"`',
+        "learned": '`method="learned"`', "bm3d": "BM3D's package",
     }  # fmt: skip
     places = [(kind, threads) for threads in (1, 2) for kind in ("grey", "colour")]
     cases = published.cases("denoiser")
     rows = []
     for name, text in words.items():
+        if not all(name in cases[f"{kind}-512", threads] for kind, threads in places):
+            continue
         cells = []
         for kind, threads in places:
             method = cases[f"{kind}-512", threads][name]

@@ -11,7 +11,7 @@ from ..harness.sets import PHANTOMS, SAMPLES, SIGMAS, QualityCase
 from ..harness.suite import Suite
 from ..harness.timing import mean
 from ..harness.words import WORDS
-from ..peers.own import QUALITIES
+from ..peers.own import QUALITIES, UNTRAINED
 from ..peers.plain import Plain
 
 SETS = ("Set12", "BSD68", "Kodak24")
@@ -19,7 +19,7 @@ VARIANTS = ("nlmeans-balanced-estimated", "learned-estimated", "nlmeans-fast-sur
 KNOWN = ("noisy", *QUALITIES, *VARIANTS, *peers.entering(Plain, "quality"))
 GREY = ("camera", "brick", "Set12", "BSD68")
 """Where filters of grey pictures take part, too."""
-VOLUMES = ("noisy", *QUALITIES[:-2], *peers.entering(Plain, "volumes"))
+VOLUMES = ("noisy", *UNTRAINED, *peers.entering(Plain, "volumes"))
 SMALL_VOLUMES = (*VOLUMES, *peers.entering(Plain, "small volumes"))
 """Where methods take part that take minutes on others."""
 

@@ -10,12 +10,11 @@ from ..harness.pictures import ClipCase, PictureCase
 from ..harness.published import Published, Table, against, ms, table
 from ..harness.suite import Suite, fixed
 from ..peers.equal import Equal
-from ..peers.own import QUALITIES
+from ..peers.own import UNTRAINED
 from ..peers.plain import Plain
 
 EVERYONE = ("nlmeans-float32", "nlmeans-uint8", *peers.entering(Equal, "pictures"))
 GREY = (*EVERYONE, *peers.entering(Equal, "grey"))
-CLASSICAL = tuple(name for name in QUALITIES if not name.startswith("learned"))
 BLOCKS = *peers.entering(Plain, "grey"), *peers.entering(Plain, "qualities")
 """Filters of grey pictures that are given σ and choose all else."""
 CLIPS = "nlmeans-fast", "nlmeans-balanced", "ridge-fast", "ridge", *peers.entering(Plain, "clips")
@@ -43,7 +42,7 @@ CASES: tuple[PictureCase, ...] = (
         source="astronaut", shape=(4000, 6000), note="σ is given, all else is chosen", gain_db=2.0, reference=False,
     ),
     PictureCase(
-        "qualities", "call", (*CLASSICAL, *BLOCKS), each_thread_count=False, own_threads=1, reference=False,
+        "qualities", "call", (*UNTRAINED, *BLOCKS), each_thread_count=False, own_threads=1, reference=False,
         note="σ is given, all else is chosen; one thread, since VapourSynth's filters have one for a frame",
     ),
     ClipCase(
@@ -91,7 +90,7 @@ CASES: tuple[PictureCase, ...] = (
 SUITE = Suite(
     "speed", __doc__, fixed(CASES),
     peers.methods(Equal)
-    | {name: peers.methods(Plain)[name] for name in ("nlmeans-preview-uint8", *CLASSICAL, *BLOCKS, *SMALL_VOLUMES)},
+    | {name: peers.methods(Plain)[name] for name in ("nlmeans-preview-uint8", *UNTRAINED, *BLOCKS, *SMALL_VOLUMES)},
     place=3, rounds=7, beside=True,
 )  # fmt: skip
 

@@ -22,8 +22,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 def pictures(data: Path, channels: int) -> list[Tensor]:
     """Return the training pictures, uint8 of shape (channels, H, W).
 
-    In colour, those of `FOLDER` and those that were JPEG at half their size: JPEG stores colours so, and from the
-    pictures as they are a network learns to blur them.
+    In colour, those of `COLOURS`, of which those that were JPEG are halved, and those of `FOLDER` at both sizes. JPEG
+    stores colours at half the size: from pictures as they are a network learns to blur them, from the others alone less
+    of what there is in a picture.
 
     Raises
     ------
@@ -38,6 +39,7 @@ def pictures(data: Path, channels: int) -> list[Tensor]:
     others = _folder(data / COLOURS, channels)
     return [
         *(halved(picture) if name.startswith(FROM_JPEG) else picture for name, picture in others.items()),
+        *whole.values(),
         *map(halved, whole.values()),
     ]
 

@@ -50,6 +50,46 @@ def test_it_is_better_than_the_best_classical_one_but_where_there_is_little_nois
     assert estimated > learned - 0.15  # one picture; the mean over BSD68 is in the benchmarks' results
 
 
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_the_small_network_comes_between_the_classical_and_the_large_one(picture, sigma):
+    clean, axis = picture
+    image = noisy(clean, sigma)
+    large, (small, report) = (
+        nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1, quality=quality, full_output=more)
+        for quality, more in (("balanced", False), ("fast", True))
+    )
+    name = f"denoiser-{'grey' if axis is None else 'colour'}-fast"
+    assert report.weights == (f"{name} {weights.digest(name)[:8]}",)
+    assert psnr(large, clean) > psnr(small, clean) > psnr(large, clean) - 0.7
+    name = "nlm" if axis else "ridge"
+    classical = nlmeans.denoise(image, sigma, channel_axis=axis, method=name, quality="fast")
+    assert psnr(small, clean) > psnr(classical, clean)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_small_network_multiplies_a_fifth_as_often(channels):
+    def products(network):
+        """Return the multiplications of its layers, and those of the stage's pairs."""
+        count = 0
+
+        def add(layer, given, made):
+            nonlocal count
+            sites = given[0] if isinstance(layer, torch.nn.ConvTranspose2d) else made
+            count += layer.weight.numel() * sites.shape[-1] * sites.shape[-2]
+
+        hooks = [layer.register_forward_hook(add) for layer in network.modules() if hasattr(layer, "kernel_size")]
+        with torch.inference_mode():
+            network(torch.rand(1, channels, 64, 64), 0.1)
+        for hook in hooks:
+            hook.remove()
+        stage = network.stage
+        terms = stage.embed.weight.shape[0] + network.phases + network.more
+        return count + 32 * 32 * (2 * stage.search_radius + 1) ** 2 * terms
+
+    small, large = (nonlocal_block.load_denoiser(channels, fast=fast)[0] for fast in (True, False))
+    assert products(small) <= products(large) / 5
+
+
 def test_nearly_nothing_changes_where_there_is_nearly_no_noise(picture):
     clean, axis = picture
     for sigma in (1e-7, 1e-4, 0.01, 0.1, 1.0):
@@ -133,11 +173,12 @@ def test_without_the_extra_one_line_names_it(tmp_path, missing, words):
     assert os.listdir(tmp_path) == ["a.png"]
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize(("channels", "folder"), [(1, "Set12"), (3, "Kodak24")])
-def test_the_figures_that_it_is_shipped_with(shared, channels, folder):
+def test_the_figures_that_it_is_shipped_with(shared, channels, folder, fast):
     from benchmarks.harness.sets import standard
 
-    network, notes = nonlocal_block.load_denoiser(channels)
+    network, notes = nonlocal_block.load_denoiser(channels, fast=fast)
     figures = notes["test"][f"{folder} σ=25"]
     for name, image, clean in list(standard(shared / folder, 25))[:3]:
         planes = torch.from_numpy(np.atleast_3d(image).transpose(2, 0, 1).copy())[None]

@@ -23,7 +23,7 @@ from nonlocal_block._planes import Evening, Scale, extremes  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    return networks.install(monkeypatch)
+    networks.install(monkeypatch)
 
 
 def call(image, sigma=10.0, **options):
@@ -276,7 +276,7 @@ def test_correlated_noise_is_named_once(monkeypatch):
 
 
 def test_the_callers_torch_is_left_as_it_was(monkeypatch):
-    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: method.load_denoiser(channels)[0].to(device))
+    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: method.load_denoiser(channels)[0])
     image = noisy()
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -336,5 +336,22 @@ def test_the_best_quality_is_the_mean_over_positions_in_tiles_too():
     assert np.abs(tiled - best).max() < 0.01
     _, report = denoise(image, 10.0, quality="best", full_output=True)
     assert "best" in str(report)
-    with pytest.raises(ValueError, match="quality of method 'learned' must be 'balanced' or 'best'; got 'fast'"):
-        denoise(image, 10.0, quality="fast")
+    with pytest.raises(
+        ValueError, match="quality of method 'learned' must be 'fast', 'balanced' or 'best'; got 'good'"
+    ):
+        denoise(image, 10.0, quality="good")
+
+
+def test_the_fast_quality_is_a_network_of_its_own():
+    image = noisy()
+    plain, fast = (call(image, quality=quality) for quality in ("balanced", "fast"))
+    assert np.abs(plain - fast).max() > 1
+    np.testing.assert_array_equal(call(np.stack([image] * 3), channel_axis=0, quality="fast"), np.stack([fast] * 3))
+    colour = np.stack([image, image[::-1], image[:, ::-1]])
+    _, report = call(colour, channel_axis=0, quality="fast", full_output=True)
+    assert report.weights == ("denoiser-colour-fast 01234567",)
+    plans = {quality: nlmeans.plan(image, 10.0, method="learned", quality=quality) for quality in ("fast", "balanced")}
+    assert plans["fast"].weights == ("denoiser-grey-fast 01234567",)
+    assert "learned, denoiser-grey-fast 01234567" in str(plans["fast"])
+    assert plans["fast"].seconds < plans["balanced"].seconds / 2
+    assert plans["fast"].halo != plans["balanced"].halo

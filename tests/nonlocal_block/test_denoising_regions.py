@@ -29,6 +29,7 @@ CASES = {
     "grey": (GREY, dict(sigma=10.0)),
     "blind": (GREY, {}),
     "best": (GREY, dict(sigma=10.0, quality="best")),
+    "fast": (GREY, dict(sigma=10.0, quality="fast")),
     "whole numbers": (GREY.clip(0, 255).astype(np.uint8), dict(sigma=10.0)),
     "colours": (COLOUR, dict(sigma=10.0, channel_axis=0)),
     "grey as colours": (np.stack([GREY] * 3), dict(sigma=10.0, channel_axis=0)),
@@ -45,7 +46,7 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    return networks.install(monkeypatch)
+    networks.install(monkeypatch)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -73,12 +74,15 @@ def test_blocks_of_a_file_and_the_command_line(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.load(tmp_path / "clean.npy"), whole, atol=0.01)
     assert done.weights == report.weights
     assert done.plan == report.plan
+    large.denoise(tmp_path / "noisy.zarr", tmp_path / "fast.npy", 10, method="learned", quality="fast")
+    fast = nlmeans.denoise(GREY, 10, method="learned", quality="fast")
+    np.testing.assert_allclose(np.load(tmp_path / "fast.npy"), fast, atol=0.01)
     command = [sys.executable, "-m", "nlmeans", "denoise", "noisy.zarr", "out.zarr"]
     flags = ["--method", "learned", "--sigma", "10"]
     run = subprocess.run([*command, *flags], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "sigma 10" in run.stdout
-    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: method.load_denoiser(channels)[0].to(device))
+    monkeypatch.setattr(method, "_loaded", lambda channels, device, fast: method.load_denoiser(channels)[0])
     shipped = nlmeans.denoise(GREY, 10, method="learned")  # the command has no small network
     written = pytest.importorskip("zarr").open(str(tmp_path / "out.zarr"), mode="r")[...]
     np.testing.assert_allclose(written, shipped, atol=0.01)

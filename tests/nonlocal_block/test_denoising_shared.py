@@ -24,7 +24,7 @@ HOLES = np.random.default_rng(1).random(GREY.shape) > 0.05
 
 @pytest.fixture
 def small(monkeypatch):
-    return networks.install(monkeypatch)
+    networks.install(monkeypatch)
 
 
 def photograph():

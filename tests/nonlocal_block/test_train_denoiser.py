@@ -13,7 +13,7 @@ from PIL import Image  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from nonlocal_block import weights  # noqa: E402
-from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
+from nonlocal_block.denoiser import FAST, NonLocalDenoiser  # noqa: E402
 from nonlocal_block.train import __main__ as command  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 from nonlocal_block.train import noise as noises  # noqa: E402
@@ -111,6 +111,22 @@ def test_from_earlier_weights(tmp_path, data):
         train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", seed=5, resume=True)
     with pytest.raises(ValueError, match=r"must hold a network made with {'weights': 'raw'}; got {.*'learned'}"):
         train_denoiser(tmp_path / "third", data, weights="raw", start=path, **options)
+
+
+def test_the_small_network_has_a_recipe_of_its_own_and_goes_from_grey_to_colour(tmp_path, data, monkeypatch):
+    for channels in (1, 3):
+        monkeypatch.setitem(denoiser.QUICK, channels, SMALL)
+    options, path = dict(epochs=1, fast=True, precision="float32"), tmp_path / "grey" / "denoiser.safetensors"
+    train_denoiser(tmp_path / "grey", data, **options)
+    given, grey, notes = weights.load(path, "NonLocalDenoiser")
+    assert given == {"channels": 1, "weights": "learned", **FAST}
+    assert notes["recipe"]["steps"] == SMALL.steps
+    colour = train_denoiser(tmp_path / "colour", data, colour=True, start=path, **options)
+    assert colour.channels == 3
+    inner = colour.middle[0].first.weight - grey["middle.0.first.weight"]
+    assert 0 < inner.abs().max() < 0.01  # a few steps on from there
+    with pytest.raises(ValueError, match=r"a network made with {'weights': 'learned'}; got .*'widths'"):
+        train_denoiser(tmp_path / "large", data, epochs=1, recipe=SMALL, start=path)
 
 
 def test_a_run_from_earlier_weights_is_resumed_whatever_order_their_file_is_read_in(tmp_path, data, monkeypatch):
@@ -256,16 +272,19 @@ def test_a_part_of_the_crops_shares_its_noise_and_half_of_that_is_grey():
     torch.testing.assert_close(own, noise)
 
 
-def test_colours_come_at_half_size_after_those_that_are_sharp(tmp_path, data):
+def test_colours_come_in_both_sizes_after_those_that_are_sharp(tmp_path, data):
     grey, colour = (learned_from.pictures(data, channels) for channels in (1, 3))
     assert {tuple(picture.shape) for picture in grey} == {(1, 72, 76)}
-    assert {tuple(picture.shape) for picture in colour} == {(3, 36, 38)}
+    assert [tuple(picture.shape) for picture in colour] == [(3, 72, 76)] * 12 + [(3, 36, 38)] * 12
+    for whole, half in zip(colour[:12], colour[12:], strict=True):
+        corners = [whole[:, a::2, b::2].float() for a in (0, 1) for b in (0, 1)]
+        assert (sum(corners) / 4 - half).abs().max() <= 0.5
     sharp = np.random.default_rng(0).integers(0, 256, (50, 600, 3), np.uint8)
     (tmp_path / "Colour_train").mkdir()
     shutil.copytree(data / "CBSD400_train", tmp_path / "CBSD400_train")
     Image.fromarray(sharp).save(tmp_path / "Colour_train" / "a.png")
     more = learned_from.pictures(tmp_path, 3)
-    assert len(more) == 13
+    assert len(more) == 25
     assert torch.equal(more[0], torch.from_numpy(sharp.transpose(2, 0, 1)))
     assert all(torch.equal(a, b) for a, b in zip(more[1:], colour, strict=True))
     assert len(learned_from.pictures(tmp_path, 1)) == 12
