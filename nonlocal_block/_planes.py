@@ -15,7 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from nlmeans.extend import TICK, Progress
 
-from .denoiser import MULTIPLE, NonLocalDenoiser, to_multiple
+from .denoiser import MULTIPLE, to_multiple
+from .ensemble import Network
 from .functional import full_precision
 
 TILE = 1024
@@ -97,7 +98,7 @@ class Evening:
 
 
 def denoised(
-    network: NonLocalDenoiser,
+    network: Network,
     plane: np.ndarray,
     evening: Evening,
     relief: np.ndarray | None,
@@ -114,7 +115,7 @@ def denoised(
 
     Parameters
     ----------
-    network : NonLocalDenoiser
+    network : Network
         The network for these channels, on ``device``.
     plane : ndarray, shape (channels, Y, X)
         Floating-point numbers on any scale.
@@ -160,7 +161,7 @@ def denoised(
 
 
 @contextmanager
-def _notifying(network: NonLocalDenoiser, alive: Callable[[], object] | None) -> Iterator[None]:
+def _notifying(network: Network, alive: Callable[[], object] | None) -> Iterator[None]:
     """Call ``alive`` a few times a second before layers: it may stop the work, and a tile may take seconds."""
     if alive is None:
         yield
@@ -182,7 +183,7 @@ def _notifying(network: NonLocalDenoiser, alive: Callable[[], object] | None) ->
             handle.remove()
 
 
-def averaged(network: NonLocalDenoiser, x: torch.Tensor, sigma: torch.Tensor, turns: int) -> torch.Tensor:
+def averaged(network: Network, x: torch.Tensor, sigma: torch.Tensor, turns: int) -> torch.Tensor:
     """Return the network's results, averaged over so many of the eight turned and mirrored positions of the images.
 
     The network's errors differ between positions (R. Timofte et al., CVPR 2016, arXiv:1511.02228). Sides are padded to

@@ -283,7 +283,7 @@ def load_denoiser(
     path : path, optional
         A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
     fast : bool, default False
-        The package's small network, that of quality "fast". For its own checkpoints only: a file says its sizes.
+        The package's small network for grey images, that of quality "fast". A file says its sizes itself.
 
     Returns
     -------
@@ -308,6 +308,8 @@ def load_denoiser(
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
+    if fast and channels != 1:
+        raise ValueError(f"channels must be 1 where fast: colours go through the grey network; got {channels}")
     if fast and path is not None:
         raise ValueError(f"fast must be left out with a path, whose file says how large its network is; got {path}")
     name, own = checkpoint(channels, fast), NonLocalDenoiser.__name__

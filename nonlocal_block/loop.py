@@ -15,8 +15,8 @@ from nlmeans.extend import real
 
 from . import _checks
 from ._planes import HELD, SMALLEST, Evening, Scale, averaged, extremes
-from .denoiser import NAMES, load_denoiser
-from .method import TURNS, Learned
+from .ensemble import CHOICES
+from .method import Learned
 from .nlm import NonLocalMeans2d
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 GRADIENTS = {
     "nlm": (("preview", "fast"), {"strength", "patch_radius", "search_radius", "bias", "centre", "threads"}),
-    Learned.name: (tuple(TURNS), {"threads"}),
+    Learned.name: (tuple(CHOICES), {"threads"}),
 }
 """Methods that have gradients, with the qualities and the options that have them too."""
 
@@ -114,9 +114,8 @@ class Denoiser(nn.Module):
         if isinstance(options.get("strength"), str):
             raise ValueError(f"strength must be a number where differentiable=True; got {options['strength']!r}")
         if name == Learned.name:
-            for channels in NAMES:
-                network, _ = load_denoiser(channels, fast=quality == "fast")
-                self.networks[str(channels)] = network.requires_grad_(False)
+            for channels, choice in CHOICES[self.quality].items():
+                self.networks[str(channels)] = choice.load().requires_grad_(False)
 
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Return x without noise of the standard deviation ``sigma``, see the class."""
@@ -165,7 +164,7 @@ class Denoiser(nn.Module):
         scale = Scale.of(*extremes(plane, Evening.of([level] * channels)), level)
         scaled = ((x - scale.middle) / scale.span).clamp(-HELD, HELD).add(0.5).float()
         noise = (sigma / scale.span).float()
-        change = averaged(network, scaled, noise.clamp(min=SMALLEST).expand(1, 1, *x.shape[2:]), TURNS[self.quality])
+        change = averaged(network, scaled, noise.clamp(min=SMALLEST).expand(1, 1, *x.shape[2:]), CHOICES[self.quality][channels].turns)
         share = scale.span * (noise / SMALLEST).clamp(max=1).square()
         return x + (share * (change - scaled)).to(x.dtype)
 

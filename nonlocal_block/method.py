@@ -37,10 +37,8 @@ from nlmeans.extend import (
 from . import weights
 from ._device import chosen_device
 from ._planes import TILE, Evening, Scale, denoised, extremes, loudest
-from .denoiser import NonLocalDenoiser, checkpoint, load_denoiser
+from .ensemble import CHOICES, Choice, Network
 
-TURNS = {"fast": 1, "balanced": 1, "best": 8}
-"""Qualities: number of turned and mirrored positions of the image whose results are averaged."""
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
 SHARED = 1.35
@@ -219,20 +217,20 @@ class Learned(Method):
     tile: int = TILE
 
     name: ClassVar[str] = "learned"
-    qualities: ClassVar[tuple[str, ...]] = tuple(TURNS)
+    qualities: ClassVar[tuple[str, ...]] = tuple(CHOICES)
     plan: ClassVar[type[Plan]] = LearnedPlan
     report: ClassVar[type[Report]] = LearnedReport
 
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
         """Choose which planes go together, and their grey scales."""
         place, filling = chosen_device(self.device), Filling.of(sample, options)
-        groups, fast = self._groups(sample, filling), options.quality == "fast"
+        groups = self._groups(sample, filling)
         channels = sorted({len(group.planes) for group in groups})
-        margin = max((_loaded(count, place, fast).margin for count in channels), default=0)
+        margin = max((_loaded(count, place, options.quality).margin for count in channels), default=0)
         halo: Radii = (0, margin, margin)
         filled, pixels = filling.reach(halo), math.prod(sample.sides)
-        seconds = TURNS[options.quality] * sum(pixels / RATE[len(group.planes)] for group in groups)
-        seconds /= FASTER if fast else 1
+        seconds = pixels * sum(_seconds(CHOICES[options.quality][len(group.planes)]) for group in groups)
+        names = dict.fromkeys(name for count in channels for name in CHOICES[options.quality][count].names)
         beside = None
         if groups and (sample.noise.model.processed or sample.noise.bands is not None):
             beside = method_of(BESIDE).decide(sample, options)
@@ -240,7 +238,7 @@ class Learned(Method):
             seconds += beside.plan.seconds
         plan = sample.plan(
             LearnedPlan, options, depends=halo, filling=filled, device=str(place),
-            weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in (checkpoint(n, fast) for n in channels)),
+            weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in names),
             beside="" if beside is None else BESIDE, seconds=seconds,
         )  # fmt: skip
         plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
@@ -325,9 +323,9 @@ class Learned(Method):
                 if scale is None:
                     continue
                 clean[chosen, z - core.z[0]] = denoised(
-                    _loaded(len(chosen), place, plan.quality == "fast"), visible[chosen, z], group.evening,
+                    _loaded(len(chosen), place, plan.quality), visible[chosen, z], group.evening,
                     None if noise.variance is None else noise.variance[0, z], scale, place,
-                    part(progress, k, len(work)), TURNS[plan.quality], inner=(core.y, core.x), origin=first[1:],
+                    part(progress, k, len(work)), CHOICES[plan.quality][len(chosen)].turns, inner=(core.y, core.x), origin=first[1:],
                     tile=self.tile,
                 )  # fmt: skip
         inner = core.of(filled)
@@ -346,6 +344,12 @@ class Learned(Method):
         return 1 if _forked else available
 
 
+def _seconds(choice: Choice) -> float:
+    """Return what a pixel is expected to take."""
+    once = choice.whole / RATE[choice.channels] + choice.mixed * 3 / RATE[1]
+    return choice.turns * once / (FASTER if choice.fast else 1)
+
+
 def _larger(one: Radii, other: Radii) -> Radii:
     z, y, x = map(max, one, other)
     return z, y, x
@@ -357,9 +361,9 @@ def _varies(plane: np.ndarray) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _loaded(channels: int, device: torch.device, fast: bool) -> NonLocalDenoiser:
-    """Return the package's network on a device."""
-    return load_denoiser(channels, fast=fast)[0].to(device)
+def _loaded(channels: int, device: torch.device, quality: str) -> Network:
+    """Return the package's networks for so many planes as one, on a device."""
+    return CHOICES[quality][channels].load().to(device)
 
 
 _lock = threading.RLock()  # a progress function may denoise, too
