@@ -120,7 +120,7 @@ class Twice(NonLocalDenoiser):
             nn.ModuleList([first, nn.Conv2d(first.in_channels, first.out_channels, 3, padding=1, bias=False)])
             for first in (self.join, self.head)
         )
-        nn.init.zeros_(self.heads[1].weight)
+        nn.init.zeros_(self.heads[1].get_parameter("weight"))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
@@ -145,8 +145,8 @@ class _Task(DenoiserTask):
         clean, noisy, sigma = super().drawn(count)
         if isinstance(self.network, Piloted):
             noisy = with_pilots(noisy, sigma, self.network.pilot)
-        inner = (..., *[slice(AROUND, -AROUND)] * 2)
-        return clean[inner], noisy[inner], sigma
+        inner = slice(AROUND, -AROUND)
+        return clean[:, :, inner, inner], noisy[:, :, inner, inner], sigma
 
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
         return super().evaluate(last, pause) if last else {}

@@ -128,16 +128,16 @@ def evaluate(network: NonLocalDenoiser, data: Path, similar: tuple[str, ...], pl
 
 
 def milliseconds(networks: Mapping[str, NonLocalDenoiser], side: int = SIDE) -> dict[str, float]:
-    """Return each network's least time for a grey picture, in turns."""
+    """Return the least processor time that each network takes for a grey picture, in turns."""
     import torch
 
     noisy = 0.5 + 0.1 * torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(0))
     least = dict.fromkeys(networks, float("inf"))
     for name in list(networks) * (1 + ROUNDS):
-        start = time.perf_counter()
+        start = time.process_time()
         with torch.inference_mode():
             networks[name](noisy, 0.1)
-        least[name] = min(least[name], 1e3 * (time.perf_counter() - start))
+        least[name] = min(least[name], 1e3 * (time.process_time() - start))
     return {name: round(each, 1) for name, each in least.items()}
 
 
@@ -153,6 +153,7 @@ def summary(done: dict[tuple[str, int], Figures], gained: Mapping[str, tuple[str
             name: [round(a - b, 4) for a, b in zip(means[own][name], means[other][name], strict=True)] for name in names
         }
         for label, (own, other) in gained.items()
+        if own in means and other in means
     }
     rounded = {v: {name: [round(x, 4) for x in each] for name, each in sets.items()} for v, sets in means.items()}
     return {"psnr": rounded, "gain": gains}
@@ -195,6 +196,7 @@ def main(arguments: list[str] | None = None, similar: tuple[str, ...] = SIMILAR)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds CBSD400_train, BSD68 and Set12")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings, each in a folder of its own")
     parser.add_argument("--fast", action="store_true", help="the small network, and more variants")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="leave out all but these (default: all)")
     parser.add_argument("--only", default="*", help="train those of this name alone, such as 'raw-*', write nothing")
     parser.add_argument("--epochs", type=int, help="of each training (default: 3, with --fast 2 short ones)")
     parser.add_argument("--threads", type=int, default=1, help="of torch; two programs of one thread beat one of two")
@@ -204,7 +206,10 @@ def main(arguments: list[str] | None = None, similar: tuple[str, ...] = SIMILAR)
         parser.error(f"--epochs and --threads must be at least 1; got {options.epochs} and {options.threads}")
     plan = (fast if options.fast else large)(options.data)
     epochs = options.epochs or plan.epochs
-    runs = {f"{variant}-{seed}": (variant, seed) for seed in SEEDS for variant in plan.trainings}
+    variants = options.variants or list(plan.trainings)
+    if unknown := set(variants) - set(plan.trainings):
+        parser.error(f"there is no variant {', '.join(sorted(unknown))}; there are {', '.join(plan.trainings)}")
+    runs = {f"{variant}-{seed}": (variant, seed) for seed in SEEDS for variant in variants}
     wanted = {name: run for name, run in runs.items() if fnmatchcase(name, options.only)}
     if not wanted:
         parser.error(f"no training is named {options.only!r}; there are {', '.join(runs)}")

@@ -113,6 +113,10 @@ def test_the_ablation_of_the_small_network_trains_all_that_is_tried(data, tmp_pa
         *(f"held back σ={sigma}" for sigma in (15, 25, 50)), "self-similar σ=25"
     ]  # fmt: skip
     assert "| pilot nlm at equal time |" in capsys.readouterr().out
+    assert ablation.main([*arguments, "--variants", "plain", "stage twice"], ("Set12 02.png",)) == 0
+    assert list(json.loads(out.read_text(encoding="utf-8"))["gain"]) == ["stage twice"]
+    with pytest.raises(SystemExit):
+        ablation.main([*arguments, "--variants", "plain", "none"])
 
 
 @pytest.mark.parametrize("pilot", [None, "nlm", "ridge"])
