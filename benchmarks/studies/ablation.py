@@ -173,13 +173,14 @@ def gains(published: Published, study: str = "ablation") -> list[Row]:
     """Return the gains, seed by seed."""
     found = published.study(study)
     took = found.get("milliseconds", {})
+    own = [(f"(dB of {name})", name, found["psnr"][name], ".2f") for name in took if name not in found["gain"]]
     return [
         {
-            "gain of": what,
-            **({"512², 1 thread": f"{took[what]:.0f} ms" if what in took else ""} if took else {}),
-            **{name: ", ".join(f"{gain:+.2f}" for gain in each) for name, each in sets.items()},
+            "gain of": label,
+            **({"512², 1 thread": f"{took[name]:.0f} ms" if name in took else ""} if took else {}),
+            **{held: ", ".join(f"{x:{form}}" for x in each) for held, each in sets.items()},
         }
-        for what, sets in found["gain"].items()
+        for label, name, sets, form in [*own, *((name, name, sets, "+.2f") for name, sets in found["gain"].items())]
     ]
 
 

@@ -12,6 +12,7 @@ from PIL import Image  # noqa: E402
 from benchmarks import peers  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.harness import tried  # noqa: E402
+from benchmarks.harness.published import Published  # noqa: E402
 from benchmarks.harness.runner import run_case  # noqa: E402
 from benchmarks.peers.own import dncnn  # noqa: E402
 from benchmarks.peers.plain import Plain  # noqa: E402
@@ -100,7 +101,8 @@ def test_the_ablation_of_the_small_network_trains_all_that_is_tried(data, tmp_pa
         "half the steps": tried.Trial(narrow, length=0.5, part=0.5),
     }  # fmt: skip
     monkeypatch.setattr(tried, "TRIALS", trials)
-    out = tmp_path / "ablation-fast.json"
+    (tmp_path / "0.1.0").mkdir()
+    out = tmp_path / "0.1.0" / "ablation-fast.json"
     arguments = ["--fast", "--data", str(data), "--runs", str(tmp_path / "runs"), "--out", str(out)]
     assert ablation.main(arguments, ("Set12 02.png",)) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
@@ -113,6 +115,11 @@ def test_the_ablation_of_the_small_network_trains_all_that_is_tried(data, tmp_pa
         *(f"held back σ={sigma}" for sigma in (15, 25, 50)), "self-similar σ=25"
     ]  # fmt: skip
     assert "| pilot nlm at equal time |" in capsys.readouterr().out
+    first, *others = ablation.gains(Published(tmp_path), "ablation-fast")
+    assert first["gain of"] == "(dB of plain)"
+    assert first["512², 1 thread"] == f"{found['milliseconds']['plain']:.0f} ms"
+    assert [row["gain of"] for row in others] == list(found["gain"])
+    assert others[-1]["512², 1 thread"] == ""
     assert ablation.main([*arguments, "--variants", "plain", "stage twice"], ("Set12 02.png",)) == 0
     assert list(json.loads(out.read_text(encoding="utf-8"))["gain"]) == ["stage twice"]
     with pytest.raises(SystemExit):
