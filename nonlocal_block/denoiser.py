@@ -214,18 +214,25 @@ class NonLocalDenoiser(nn.Module):
         """Denoise images of sides that can be halved three times; ``level`` is the map of σ."""
         noisy = F.pixel_unshuffle(x, 2)
         sigma = F.avg_pool2d(level, 2)
-        one = self.encode[0](self.stem(torch.cat([noisy, sigma], 1)))
+        return self._joined(self._features(torch.cat([noisy, sigma], 1)), noisy, noisy, sigma)
+
+    def _features(self, seen: Tensor) -> Tensor:
+        """Return the features at half the size, from what the network sees."""
+        one = self.encode[0](self.stem(seen))
         two = self.encode[1](self.down[0](one))
         three = self.middle(self.down[1](two))
         two = self.decode[1](two + self.up[1](three))
-        one = self.decode[0](one + self.up[0](two))
+        features: Tensor = self.decode[0](one + self.up[0](two))
+        return features
 
-        change, more = self.propose(one).split([self.phases, self.more], 1)
-        proposal = noisy + change
+    def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
+        """Return the result: phases that change from ``start``, and non-local averages of the noisy ones."""
+        change, more = self.propose(features).split([self.phases, self.more], 1)
+        proposal = start + change
         average = self.stage(torch.cat([noisy, more], 1), torch.cat([proposal, more], 1), sigma)
         mean, mean_of_more = average.split([self.phases, self.more], 1)
-        one = one + self.join(torch.cat([mean - proposal, change, mean_of_more], 1))
-        return F.pixel_shuffle(proposal + self.head(self.last(one)), 2)
+        features = features + self.join(torch.cat([mean - proposal, change, mean_of_more], 1))
+        return F.pixel_shuffle(proposal + self.head(self.last(features)), 2)
 
 
 def to_multiple(x: Tensor) -> Tensor:

@@ -28,6 +28,8 @@ WEIGHTS = "denoiser.safetensors"
 HELD_SIDE = 480
 """Longest side of what is evaluated of a picture that is held back."""
 CHECKED = (15, 25, 50)
+BETWEEN = ("encode", "down", "middle", "up", "decode", "last")
+"""Parts of the network whose filters go from features to features."""
 HELD = 8
 """Number of pictures held back to evaluate a run."""
 
@@ -113,6 +115,8 @@ class DenoiserTask:
         Length of the run.
     start : mapping of Tensor, optional
         Parameters to begin with.
+    kind : callable, optional
+        What makes the network of the number of channels and its options, if not `NonLocalDenoiser`.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class DenoiserTask:
         network: Mapping[str, Any],
         epochs: int,
         start: Mapping[str, Tensor] | None = None,
+        kind: Callable[..., NonLocalDenoiser] = NonLocalDenoiser,
     ) -> None:
         pictures = [picture for picture in pictures if min(picture.shape[1:]) >= recipe.side]
         if len(pictures) <= HELD:
@@ -140,7 +145,7 @@ class DenoiserTask:
         self.pictures = list(pictures[HELD:])
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            self.network = NonLocalDenoiser(channels, **network).to(device)
+            self.network = kind(channels, **network).to(device)
         if start is not None:
             shapes = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
             self.network.load_state_dict({k: v for k, v in start.items() if v.shape == shapes.get(k)}, strict=False)
@@ -164,20 +169,12 @@ class DenoiserTask:
         for optimizer, peak in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        clean = crops(self.pictures, len(samples), self.recipe.side)
-        sigma = self.recipe.sigma / 255 * torch.rand(len(clean), 1, 1, 1) ** self.recipe.skew
-        noise = torch.randn(clean.shape)
-        if clean.shape[1] == 3:
-            clean, noise = sharing(clean, noise, self.recipe.shared)
-        noise = smooth(noise, self.recipe.smooth)
-        clean = clean.to(self.device)
-        noisy = clean + (sigma * noise).to(self.device)
+        clean, noisy, sigma = self.drawn(len(samples))
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            result = self.network(noisy, sigma[:, 0, 0, 0].to(self.device))
-        errors = (result.float() - clean).abs().mean((1, 2, 3))
-        even = self.recipe.even / 255
-        loss = (errors * (even / (sigma[:, 0, 0, 0].to(errors) + even)).sqrt()).mean()
+            result = self.network(noisy, sigma)
+        errors = result.float() - clean
+        loss = self.loss(errors, sigma)
         for optimizer, _ in self.optimizers:
             optimizer.zero_grad()
         loss.backward()
@@ -185,7 +182,23 @@ class DenoiserTask:
         for optimizer, _ in self.optimizers:
             optimizer.step()
         self.average.update_parameters(self.network)
-        return {"error": errors.detach().sum()}
+        return {"error": errors.detach().abs().mean((1, 2, 3)).sum()}
+
+    def drawn(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return clean crops, noisy ones, and the σ of each."""
+        clean = crops(self.pictures, count, self.recipe.side)
+        sigma = self.recipe.sigma / 255 * torch.rand(count, 1, 1, 1) ** self.recipe.skew
+        noise = torch.randn(clean.shape)
+        if clean.shape[1] == 3:
+            clean, noise = sharing(clean, noise, self.recipe.shared)
+        noise = smooth(noise, self.recipe.smooth)
+        clean = clean.to(self.device)
+        return clean, clean + (sigma * noise).to(self.device), sigma[:, 0, 0, 0].to(self.device)
+
+    def loss(self, errors: Tensor, sigma: Tensor) -> Tensor:
+        """Return what is made small, of every crop's errors and σ."""
+        even = self.recipe.even / 255
+        return (errors.abs().mean((1, 2, 3)) * (even / (sigma.to(errors) + even)).sqrt()).mean()
 
     @torch.inference_mode()
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
@@ -368,6 +381,4 @@ def _parameters(path: str | os.PathLike[str], expected: Mapping[str, Any]) -> tu
 
 def _inner(network: NonLocalDenoiser) -> list[Tensor]:
     """Return the filters between features; those at the ends and of the stage learn by AdamW."""
-    ends = (network.stem, network.propose, network.stage, network.join, network.head)
-    apart = {id(p) for part in ends for p in part.parameters()}
-    return [p for p in network.parameters() if p.ndim == 4 and id(p) not in apart]
+    return [p for name, p in network.named_parameters() if name.partition(".")[0] in BETWEEN and p.ndim == 4]

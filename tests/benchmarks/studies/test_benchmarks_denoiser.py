@@ -11,11 +11,14 @@ from PIL import Image  # noqa: E402
 
 from benchmarks import peers  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
+from benchmarks.harness import tried  # noqa: E402
+from benchmarks.harness.published import Published  # noqa: E402
 from benchmarks.harness.runner import run_case  # noqa: E402
 from benchmarks.peers.own import dncnn  # noqa: E402
 from benchmarks.peers.plain import Plain  # noqa: E402
 from benchmarks.studies import ablation  # noqa: E402
 from benchmarks.suites.denoiser import CASES  # noqa: E402
+from nlmeans import denoise  # noqa: E402
 from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
 
@@ -84,6 +87,69 @@ def test_the_ablation_trains_what_is_missing_and_says_what_is_gained(data, tmp_p
     assert "| learned over raw |" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         ablation.main([*arguments, "--only", "nothing"])
+
+
+def test_the_ablation_of_the_small_network_trains_all_that_is_tried(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tried, "RECIPE", denoiser.Recipe(steps=1, batch=1, side=32, filters=0.1))
+    monkeypatch.setattr(tried, "AROUND", 4)
+    monkeypatch.setattr(ablation, "SIDE", 16)
+    narrow = {"widths": (8, 8, 8)}
+    trials = {
+        "plain": tried.Trial(narrow),
+        "pilot nlm": tried.Trial(narrow, pilot="nlm"), "as slow as pilot nlm": tried.Trial({"widths": (9, 8, 8)}),
+        "stage twice": tried.Trial(narrow, twice=True), "loss in dB": tried.Trial(narrow, decibels=True),
+        "half the steps": tried.Trial(narrow, length=0.5, part=0.5),
+    }  # fmt: skip
+    monkeypatch.setattr(tried, "TRIALS", trials)
+    (tmp_path / "0.1.0").mkdir()
+    out = tmp_path / "0.1.0" / "ablation-fast.json"
+    arguments = ["--fast", "--data", str(data), "--runs", str(tmp_path / "runs"), "--out", str(out)]
+    assert ablation.main(arguments, ("Set12 02.png",)) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert list(found["psnr"]) == list(found["milliseconds"]) == list(trials)
+    assert list(found["gain"]) == [*list(trials)[1:], "pilot nlm at equal time"]
+    for name, each in found["gain"]["pilot nlm at equal time"].items():
+        own, other = (found["psnr"][variant][name] for variant in ("pilot nlm", "as slow as pilot nlm"))
+        assert each == pytest.approx(np.subtract(own, other), abs=2e-4)
+    assert list(each for each in found["psnr"]["plain"]) == [
+        *(f"held back σ={sigma}" for sigma in (15, 25, 50)), "self-similar σ=25"
+    ]  # fmt: skip
+    assert "| pilot nlm at equal time |" in capsys.readouterr().out
+    first, *others = ablation.gains(Published(tmp_path), "ablation-fast")
+    assert first["gain of"] == "(dB of plain)"
+    assert first["512², 1 thread"] == f"{found['milliseconds']['plain']:.0f} ms"
+    assert [row["gain of"] for row in others] == list(found["gain"])
+    assert others[-1]["512², 1 thread"] == ""
+    assert ablation.main([*arguments, "--variants", "plain", "stage twice"], ("Set12 02.png",)) == 0
+    assert list(json.loads(out.read_text(encoding="utf-8"))["gain"]) == ["stage twice"]
+    with pytest.raises(SystemExit):
+        ablation.main([*arguments, "--variants", "plain", "none"])
+
+
+@pytest.mark.parametrize("pilot", [None, "nlm", "ridge"])
+def test_a_network_starts_from_its_pilot(pilot):
+    network = tried.Trial({"widths": (8, 8, 8)}, pilot=pilot).made()
+    x = torch.rand(1, 1, 21, 26, generator=torch.manual_seed(0))
+    with torch.no_grad():
+        result = network(x, 0.1)
+    start = (
+        x[0, 0] if pilot is None else denoise(x[0, 0].numpy(), sigma=0.1, method=pilot, quality=tried.QUALITY[pilot])
+    )
+    np.testing.assert_allclose(result[0, 0], start, atol=1e-6)
+
+
+def test_a_second_stage_takes_its_weights_from_the_first_result():
+    network = tried.Trial({"widths": (8, 8, 8)}, twice=True).made()
+    x = torch.rand(1, 1, 16, 16, generator=torch.manual_seed(0))
+    network.heads[0].weight.data.normal_(0, 0.1)
+    network.heads[1].weight.data.normal_(0, 0.1)
+    guides = []
+    for stage in network.stages:
+        stage.register_forward_hook(lambda _, given, result: guides.append(given[1][:, :4]))
+    network(x, 0.1)
+    noisy = torch.nn.functional.pixel_unshuffle(x, 2)
+    torch.testing.assert_close(guides[0], noisy)
+    assert (guides[1] - noisy).abs().max() > 1e-3
 
 
 def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatch, capsys):
