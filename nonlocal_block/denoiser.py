@@ -274,7 +274,11 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
 
 
 def checkpoint(channels: int, fast: bool) -> str:
-    """Return the name of one of the package's checkpoints."""
+    """Return the name of one of the package's checkpoints; ValueError if it has none."""
+    if fast and channels != 1:
+        raise ValueError(
+            f"channels must be 1 where fast: colours go through the grey network as three mixes; got {channels}"
+        )
     return f"{NAMES[channels]}-fast" if fast else NAMES[channels]
 
 
@@ -315,8 +319,6 @@ def load_denoiser(
     """
     if channels not in NAMES:
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    if fast and channels != 1:
-        raise ValueError(f"channels must be 1 where fast: colours go through the grey network; got {channels}")
     if fast and path is not None:
         raise ValueError(f"fast must be left out with a path, whose file says how large its network is; got {path}")
     name, own = checkpoint(channels, fast), NonLocalDenoiser.__name__

@@ -112,9 +112,11 @@ class Choice:
 
     def load(self) -> Network:
         """Return the package's networks as one."""
-        whole = [load_denoiser(self.channels, fast=self.fast)[0]] if self.whole else []
-        mixed = [Mixes(load_denoiser(1, fast=self.fast)[0])] if self.mixed else []
-        networks = [*whole, *mixed]
+        networks: list[NonLocalDenoiser | Mixes] = []
+        if self.whole:
+            networks.append(load_denoiser(self.channels, fast=self.fast)[0])
+        if self.mixed:
+            networks.append(Mixes(load_denoiser(1, fast=self.fast)[0]))
         return networks[0] if len(networks) == 1 else Mean(*networks)
 
 
@@ -123,4 +125,4 @@ CHOICES = {
     "balanced": {1: Choice(1), 3: Choice(3)},
     "best": {1: Choice(1, turns=8), 3: Choice(3, mixed=True, turns=2)},
 }
-"""By quality and the number of planes. Where colours are seen in two ways, two positions have more dB than eight of one."""
+"""By quality and the number of planes. Colours seen in two ways have more dB than in eight positions."""

@@ -164,7 +164,9 @@ class Denoiser(nn.Module):
         scale = Scale.of(*extremes(plane, Evening.of([level] * channels)), level)
         scaled = ((x - scale.middle) / scale.span).clamp(-HELD, HELD).add(0.5).float()
         noise = (sigma / scale.span).float()
-        change = averaged(network, scaled, noise.clamp(min=SMALLEST).expand(1, 1, *x.shape[2:]), CHOICES[self.quality][channels].turns)
+        change = averaged(
+            network, scaled, noise.clamp(min=SMALLEST).expand(1, 1, *x.shape[2:]), CHOICES[self.quality][channels].turns
+        )
         share = scale.span * (noise / SMALLEST).clamp(max=1).square()
         return x + (share * (change - scaled)).to(x.dtype)
 

@@ -325,8 +325,8 @@ class Learned(Method):
                 clean[chosen, z - core.z[0]] = denoised(
                     _loaded(len(chosen), place, plan.quality), visible[chosen, z], group.evening,
                     None if noise.variance is None else noise.variance[0, z], scale, place,
-                    part(progress, k, len(work)), CHOICES[plan.quality][len(chosen)].turns, inner=(core.y, core.x), origin=first[1:],
-                    tile=self.tile,
+                    part(progress, k, len(work)), CHOICES[plan.quality][len(chosen)].turns, inner=(core.y, core.x),
+                    origin=first[1:], tile=self.tile,
                 )  # fmt: skip
         inner = core.of(filled)
         if noise.still is not None:

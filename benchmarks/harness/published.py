@@ -36,7 +36,7 @@ class Published:
         return []
 
     def lasting(self, suite: str) -> dict[str, dict[str, schema.Record]]:
-        """Return measures that no machine changes, by case and method: each as the last version that has it found it."""
+        """Return measures that no machine changes, by case and method: each as its last version has it."""
         measures: dict[str, dict[str, schema.Record]] = {}
         for result in (result for place in reversed(self.places) for result in self._of(suite, place)):
             for case in result["cases"]:

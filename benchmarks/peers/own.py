@@ -36,10 +36,10 @@ class Learned(Plain):
     def edition(self, case: Any) -> str:
         """Return the version, and which weights are loaded: other weights are another method."""
         from nonlocal_block import weights
-        from nonlocal_block.denoiser import checkpoint
+        from nonlocal_block.ensemble import CHOICES
 
-        digest = weights.digest(checkpoint(3 if case.colour else 1, self.quality == "fast"))
-        return f"{self.version()}, weights {digest[:8]}"
+        names = CHOICES[self.quality][3 if case.colour else 1].names
+        return f"{self.version()}, weights {', '.join(weights.digest(name)[:8] for name in names)}"
 
     def call(self, case: Any, image: np.ndarray, sigma: float | None, threads: int) -> Call:
         """Return what a user writes."""
@@ -144,7 +144,12 @@ METHODS: tuple[Plain, ...] = (
     Classical("ridge-best", **OURS, options={**RIDGE, **BEST}),
     Learned("learned-fast", **NETWORK, quality="fast", note="a small network"),
     Learned("learned", **NETWORK),
-    Learned("learned-best", **NETWORK, quality="best", note="on average over eight positions of the picture"),
+    Learned(
+        "learned-best",
+        **NETWORK,
+        quality="best",
+        note="on average over positions of the picture, in colour over two networks",
+    ),
     Classical("nlmeans-balanced-estimated", **OURS, options=BALANCED, estimated=True, note=ESTIMATED),
     Learned("learned-estimated", **NETWORK, estimated=True, note=ESTIMATED),
     Classical("nlmeans-fast-sure", **OURS, options={**FAST, "strength": "sure"}, note=SURE),

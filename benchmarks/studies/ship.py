@@ -86,6 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
     kind = NonLocalDenoiser.__name__
     given, state, _ = weights.load(options.file, kind)
     earlier = [weights.load(path, kind)[2] for path in options.after]
+    try:
+        name = checkpoint(given["channels"], fast=FAST.items() <= given.items())
+    except ValueError as error:
+        parser.error(str(error))
     network = weights.assembled(NonLocalDenoiser, given, state, options.file)
     figures = measure(network, options.data)
     network.load_state_dict({name: tensor.half().float() for name, tensor in state.items()})
@@ -102,6 +106,5 @@ def main(arguments: list[str] | None = None) -> int:
         **NOTES, "pictures": PICTURES[network.channels], "earlier": earlier, "test_means": means(chosen),
         "test": chosen,
     }  # fmt: skip
-    name = checkpoint(network.channels, fast=FAST.items() <= given.items())
     print(weights.ship(name, options.file, kind, half=small, notes=notes))
     return 0
