@@ -35,14 +35,17 @@ class Published:
                 return [result for result in results if result["machine"]["cpu"] == results[-1]["machine"]["cpu"]]
         return []
 
-    def lasting(self, suite: str) -> dict[str, dict[str, schema.Record]]:
-        """Return measures that no machine changes, by case and method: each as its last version has it."""
-        measures: dict[str, dict[str, schema.Record]] = {}
+    def lasting(self, suite: str) -> dict[str, schema.Record]:
+        """Return the cases by name, for figures that no machine changes: each method as its last version has it."""
+        cases: dict[str, schema.Record] = {}
+        methods: dict[str, dict[str, schema.Record]] = {}
         for result in (result for place in reversed(self.places) for result in self._of(suite, place)):
             for case in result["cases"]:
-                found = {each["name"]: each["measures"] for each in case["methods"] if each["status"] == "measured"}
-                measures.setdefault(case["name"], {}).update(found)
-        return measures
+                found = {method["name"]: method for method in case["methods"] if method["status"] == "measured"}
+                known = methods.setdefault(case["name"], {})
+                known.update(found)
+                cases[case["name"]] = {**case, "methods": list(known.values())}
+        return cases
 
     @staticmethod
     def _of(suite: str, place: Path) -> list[schema.Record]:

@@ -49,7 +49,10 @@ SUITE = Suite("quality", __doc__, quality, peers.methods(Plain), place=1, rounds
 
 def standard_sets(published: Published) -> list[str]:
     """Return the mean PSNR of every method on the standard sets."""
-    by_case = published.lasting("quality")
+    by_case = {
+        name: {method["name"]: method["measures"] for method in case["methods"]}
+        for name, case in published.lasting("quality").items()
+    }
 
     def cell(method: str, source: str) -> str:
         values = [by_case.get(f"{source}-{sigma}", {}).get(method) for sigma in SIGMAS]

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import peers
 from ..harness import overview
+from ..harness.beside import MARK
 from ..harness.pairs import PairsCase, holding
 from ..harness.published import Published, Table
 from ..harness.schema import Record
@@ -70,10 +71,19 @@ SUITE = Suite(
 )  # fmt: skip
 
 
+def in_order(case: Record) -> Record:
+    """Return a case with its methods as the suite has them, whenever each was measured."""
+    ranks = {name: rank for rank, name in enumerate(PHOTOGRAPHS)}
+
+    def place(method: Record) -> int:
+        return ranks.get(method["name"].partition(MARK)[0], len(ranks))
+
+    return {**case, "methods": sorted(case["methods"], key=place)}
+
+
 def published(published: Published, source: str) -> list[str]:
     """Return the table of a set as it was committed."""
-    cases = [case for result in published.latest("real") for case in result["cases"]]
-    cases = [case for case in cases if case["parameters"]["source"] == source]
+    cases = [in_order(case) for case in published.lasting("real").values() if case["parameters"]["source"] == source]
     if source == CLEAN:
         return overview.compressed(cases, NAMES)
     return (overview.photographs if source == CAMERAS else overview.each)(cases[0], NAMES)

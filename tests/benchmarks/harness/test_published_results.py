@@ -61,6 +61,6 @@ def test_decibels_are_of_the_last_version_that_has_a_method_and_times_of_the_las
     for version in found:
         (tmp_path / version).mkdir()
     results = Published(tmp_path)
-    measures = results.lasting("quality")["Set12-25"]
-    assert {name: each["psnr"] for name, each in measures.items()} == {"old": 1, "both": 3, "new": 2}
+    methods = results.lasting("quality")["Set12-25"]["methods"]
+    assert {method["name"]: method["measures"]["psnr"] for method in methods} == {"old": 1, "both": 3, "new": 2}
     assert results.latest("quality") == found["0.1.0"]
