@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     given, state, _ = weights.load(options.file, kind)
     earlier = [weights.load(path, kind)[2] for path in options.after]
     try:
-        name = checkpoint(given["channels"], fast=FAST.items() <= given.items())
+        target = checkpoint(given["channels"], fast=FAST.items() <= given.items())
     except ValueError as error:
         parser.error(str(error))
     network = weights.assembled(NonLocalDenoiser, given, state, options.file)
@@ -106,5 +106,5 @@ def main(arguments: list[str] | None = None) -> int:
         **NOTES, "pictures": PICTURES[network.channels], "earlier": earlier, "test_means": means(chosen),
         "test": chosen,
     }  # fmt: skip
-    print(weights.ship(name, options.file, kind, half=small, notes=notes))
+    print(weights.ship(target, options.file, kind, half=small, notes=notes))
     return 0
