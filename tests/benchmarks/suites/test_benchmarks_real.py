@@ -132,8 +132,9 @@ def test_at_a_glance_all_is_there_and_what_could_not_be_measured_too():
 
 def test_the_tables_of_pages_are_those_of_committed_results():
     class Committed:
-        def latest(self, suite):
-            return [{"cases": [case([NOISY, NOW]), case([NOISY, NOW], source="Kodak24", jpeg=75, sigma=5.0)]}]
+        def lasting(self, suite):
+            cases = case([NOW, NOISY]), case([NOISY, NOW], source="Kodak24", jpeg=75, sigma=5.0)
+            return {each["parameters"]["source"]: each for each in cases}
 
     assert suite.TABLES["real"](Committed())[-1].startswith('| `method="ridge"` | 32.30 |')
     assert suite.TABLES["real-jpeg"](Committed())[-1] == '| `method="ridge"` | +1.30, 1 worse |'
