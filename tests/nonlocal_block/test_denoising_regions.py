@@ -32,6 +32,8 @@ CASES = {
     "fast": (GREY, dict(sigma=10.0, quality="fast")),
     "whole numbers": (GREY.clip(0, 255).astype(np.uint8), dict(sigma=10.0)),
     "colours": (COLOUR, dict(sigma=10.0, channel_axis=0)),
+    "colours, fast": (COLOUR, dict(sigma=10.0, channel_axis=0, quality="fast")),
+    "colours, best": (COLOUR, dict(sigma=10.0, channel_axis=0, quality="best")),
     "grey as colours": (np.stack([GREY] * 3), dict(sigma=10.0, channel_axis=0)),
     "a constant channel": (np.stack([GREY, np.full_like(GREY, 7)]), dict(sigma=10.0, channel_axis=0)),
     "a map": (GREY, dict(sigma=MAP)),
