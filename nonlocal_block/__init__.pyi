@@ -14,7 +14,6 @@ from .block import NonLocalBlock3d as NonLocalBlock3d
 from .classifier import NonLocalClassifier as NonLocalClassifier
 from .classifier import load_classifier as load_classifier
 from .denoiser import NonLocalDenoiser as NonLocalDenoiser
-from .denoiser import load_denoiser as load_denoiser
 from .denoising import denoise as denoise
 from .functional import explain as explain
 from .functional import pairwise_attention as pairwise_attention
@@ -22,3 +21,5 @@ from .functional import pairwise_map as pairwise_map
 from .loop import Denoiser as Denoiser
 from .method import LearnedReport as LearnedReport
 from .nlm import NonLocalMeans2d as NonLocalMeans2d
+from .trained import ColourDenoiser as ColourDenoiser
+from .trained import load_denoiser as load_denoiser

@@ -16,8 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from nlmeans.extend import TICK, Progress
 
 from .denoiser import MULTIPLE, to_multiple
-from .ensemble import Network
 from .functional import full_precision
+from .trained import Network
 
 TILE = 1024
 """Side of a tile: with smaller ones more is computed twice."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import _checks, weights
+from . import _checks
 from .backends._patches import mirrored
 from .functional import autocast, full_precision, pairwise_attention
 
@@ -19,8 +18,6 @@ Weights = Literal["learned", "raw", "none"]
 WEIGHTS = ("learned", "raw", "none")
 LEAST = 1e-4
 """Least σ, a fortieth of a grey level in 255: with less noise nothing is averaged."""
-NAMES = {1: "denoiser-grey", 3: "denoiser-colour"}
-"""The package's checkpoints, by channels."""
 FAST: dict[str, Any] = {"widths": [24, 48, 64], "blocks": [1, 1, 1], "last": 1, "more": 4, "search_radius": 3}
 """Arguments of the small network of quality "fast", as checkpoints hold them."""
 MULTIPLE = 8
@@ -123,6 +120,9 @@ class NonLocalDenoiser(nn.Module):
         h/σ of the stage at the start.
     weights : {"learned", "raw", "none"}, default "learned"
         The weights of the stage's averages, see `NonLocalStage`; the last two are for comparison.
+    guides : int, default 0
+        Number of pictures without noise that the network sees besides, and compares in the stage, as the mean of the
+        colours whose differences it denoises.
 
     Attributes
     ----------
@@ -138,7 +138,8 @@ class NonLocalDenoiser(nn.Module):
     -----
     ``forward(x, sigma)`` takes x of shape (B, channels, H, W), in which 0 to 1 span black to white, and the standard
     deviation of its noise in these units: a number, one an image (B,), or a map (B or 1, 1, H, W). It returns the shape
-    of x, without clipping. Images may have any sides; the network sees them mirrored to multiples of 8.
+    of x, without clipping. Images may have any sides; the network sees them mirrored to multiples of 8. With guides it
+    is ``forward(x, sigma, guide)``, guide of shape (B, guides, H, W).
 
     An untrained network returns x. The default one has 905,330 parameters and takes 136,000 multiplications a pixel,
     besides the stage's 225 pairs for every four pixels.
@@ -169,9 +170,10 @@ class NonLocalDenoiser(nn.Module):
         search_radius: int = 7,
         strength: float = 0.5,
         weights: Weights = "learned",
+        guides: int = 0,
     ) -> None:
         super().__init__()
-        self.channels = _checks.count(channels, "channels")
+        self.channels, self.guides = _checks.count(channels, "channels"), _checks.count(guides, "guides", 0)
         self.phases, self.more = 4 * channels, _checks.count(more, "more", 0)
         half, quarter, eighth = _checks.counts(widths, "widths", 3, 1)
         outer, inner, deepest = _checks.counts(blocks, "blocks", 3, 0)
@@ -179,7 +181,7 @@ class NonLocalDenoiser(nn.Module):
         # Every 3×3 convolution adds one pixel of its own grid; the stage adds its window and a patch.
         reach = 5 + 4 * outer + 8 * inner + 8 * deepest + 2 * last + _checks.count(search_radius, "search_radius", 0)
         self.margin = -(-2 * reach // MULTIPLE) * MULTIPLE + MULTIPLE
-        self.stem = _conv(self.phases + 1, half)
+        self.stem = _conv(self.phases + 4 * guides + 1, half)
         self.encode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2, bias=False) for a, b in ((half, quarter), (quarter, eighth)))
         self.middle = _chain(eighth, deepest)
@@ -188,7 +190,7 @@ class NonLocalDenoiser(nn.Module):
         )
         self.decode = nn.ModuleList([_chain(half, outer), _chain(quarter, inner)])
         self.propose = _conv(half, self.phases + more)
-        self.stage = NonLocalStage(self.phases, more, 1, search_radius, strength, weights)
+        self.stage = NonLocalStage(self.phases, more + 4 * guides, 1, search_radius, strength, weights)
         self.join = _conv(2 * self.phases + more, half)
         self.last = _chain(half, last)
         self.head = _conv(half, self.phases)
@@ -197,9 +199,10 @@ class NonLocalDenoiser(nn.Module):
             self.head.weight.zero_()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+    def forward(self, x: Tensor, sigma: float | Tensor, guide: Tensor | None = None) -> Tensor:
         """Return x without noise, see the class."""
         x = _checks.image(x, self.channels, 2)
+        _guide(guide, self.guides, x)
         own = self.stem.weight.dtype
         if x.dtype != own and not autocast(x.device):
             raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
@@ -207,14 +210,14 @@ class NonLocalDenoiser(nn.Module):
         level = _level(sigma, x)
         if len(x) == 0:  # of which torch's pixel_unshuffle makes no phases; every parameter gets its gradient
             return x + 0 * sum(parameter.sum() for parameter in self.parameters())
-        clean = self._whole(to_multiple(x), to_multiple(level))
+        clean = self._whole(to_multiple(x), to_multiple(level), None if guide is None else to_multiple(guide))
         return clean[:, :, :height, :width]
 
-    def _whole(self, x: Tensor, level: Tensor) -> Tensor:
+    def _whole(self, x: Tensor, level: Tensor, guide: Tensor | None) -> Tensor:
         """Denoise images of sides that can be halved three times; ``level`` is the map of σ."""
-        noisy = F.pixel_unshuffle(x, 2)
-        sigma = F.avg_pool2d(level, 2)
-        return self._joined(self._features(torch.cat([noisy, sigma], 1)), noisy, noisy, sigma)
+        noisy, sigma = F.pixel_unshuffle(x, 2), F.avg_pool2d(level, 2)
+        known = noisy[:, :0] if guide is None else F.pixel_unshuffle(guide, 2)
+        return self._joined(self._features(torch.cat([noisy, known, sigma], 1)), noisy, noisy, known, sigma)
 
     def _features(self, seen: Tensor) -> Tensor:
         """Return the features at half the size, from what the network sees."""
@@ -225,11 +228,14 @@ class NonLocalDenoiser(nn.Module):
         features: Tensor = self.decode[0](one + self.up[0](two))
         return features
 
-    def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-        """Return the result: phases that change from ``start``, and non-local averages of the noisy ones."""
+    def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, known: Tensor, sigma: Tensor) -> Tensor:
+        """Return the result: phases that change from ``start``, and non-local averages of the noisy ones.
+
+        Patches of ``known`` are compared besides.
+        """
         change, more = self.propose(features).split([self.phases, self.more], 1)
         proposal = start + change
-        average = self.stage(torch.cat([noisy, more], 1), torch.cat([proposal, more], 1), sigma)
+        average = self.stage(torch.cat([noisy, more], 1), torch.cat([proposal, more, known], 1), sigma)
         mean, mean_of_more = average.split([self.phases, self.more], 1)
         features = features + self.join(torch.cat([mean - proposal, change, mean_of_more], 1))
         return F.pixel_shuffle(proposal + self.head(self.last(features)), 2)
@@ -273,57 +279,11 @@ def _level(sigma: Any, x: Tensor) -> Tensor:
     return _checks.deviation(sigma, x).expand(shape)
 
 
-def checkpoint(channels: int, fast: bool) -> str:
-    """Return the name of one of the package's checkpoints; ValueError if it has none."""
-    if fast and channels != 1:
-        raise ValueError(
-            f"channels must be 1 where fast: colours go through the grey network as three mixes; got {channels}"
-        )
-    return f"{NAMES[channels]}-fast" if fast else NAMES[channels]
-
-
-def load_denoiser(
-    channels: int = 1, path: str | os.PathLike[str] | None = None, *, fast: bool = False
-) -> tuple[NonLocalDenoiser, dict[str, Any]]:
-    """Return a trained network, ready to use as ``denoiser(x, sigma)``, and the notes of its checkpoint.
-
-    Parameters
-    ----------
-    channels : {1, 3}
-        For grey images, or for colour.
-    path : path, optional
-        A checkpoint of `nonlocal_block.train denoiser`; by default the package's own.
-    fast : bool, default False
-        The package's small network for grey images, that of quality "fast". A file says its sizes itself.
-
-    Returns
-    -------
-    network : NonLocalDenoiser
-        On the CPU, in evaluation mode.
-    notes : dict
-        What was saved with it: training recipe, figures, data and licence.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If the checkpoint is missing, corrupt, changed, of a newer format, or of another network.
-
-    Examples
-    --------
-    >>> import torch
-    >>> network, notes = load_denoiser()
-    >>> noisy = 0.4 + 0.1 * torch.randn(1, 1, 32, 32, generator=torch.manual_seed(0))
-    >>> with torch.no_grad():
-    ...     bool(network(noisy, 0.1).std() < 0.03)
-    True
-    """
-    if channels not in NAMES:
-        raise ValueError(f"channels must be 1 or 3; got {channels!r}")
-    if fast and path is not None:
-        raise ValueError(f"fast must be left out with a path, whose file says how large its network is; got {path}")
-    name, own = checkpoint(channels, fast), NonLocalDenoiser.__name__
-    arguments, state, notes = weights.shipped(name, own) if path is None else weights.load(path, own)
-    network = weights.assembled(NonLocalDenoiser, arguments, state, path or name)
-    if network.channels != channels:
-        raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}")
-    return network, notes
+def _guide(guide: Tensor | None, channels: int, x: Tensor) -> None:
+    """Check what a network sees besides x."""
+    found = "none" if guide is None else tuple(guide.shape)
+    if (0 if guide is None else guide.shape[1]) != channels:
+        raise ValueError(f"guide must be of {channels} channels, as the network was made for; got {found}")
+    expected = (len(x), channels, *x.shape[2:])
+    if guide is not None and tuple(guide.shape) != expected:
+        raise ValueError(f"guide must be as large as x, {expected}; got {found}")

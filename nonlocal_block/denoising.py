@@ -121,18 +121,19 @@ def denoise(
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; what is not Gaussian is made so by a transform.
     quality : {"fast", "balanced", "best"}, optional
-        "balanced" by default. "fast" is a small network, in about a fifth of the time, and half of it in colour. "best"
-        averages over the eight turned and mirrored positions of a grey image, 0.05 to 0.08 dB better in eight times the
-        time, and in colour over two networks and two positions, in six times the time.
+        "balanced" by default. "fast" is a small network, in about a fifth of the time, and two fifths in colour. "best"
+        averages over the eight turned and mirrored positions of the image, 0.05 to 0.08 dB better in eight times the
+        time.
     axes : str, optional
         The array's axes, as for `nlmeans.denoise`.
     channel_axis : int, optional
         The axis of colours or other channels. Three channels are taken for colours, red, green and blue in this order,
-        and denoised together; any other number, or three of which one has more than four times another's σ, one by one.
-        Channels that share their noise are turned so that they do not, and then denoised one by one, unless they share
-        little, as in photographs that a camera processed. Equal channels, such as grey stored as colour, are denoised
-        once: the result is that of one of them, bit for bit. A constant channel stays as it is. For three channels that
-        are no colours the order matters, since the network learned from photographs: stack such images along N.
+        and denoised together: their mean, and guided by it two differences. Any other number, or three of which one has
+        more than four times another's σ, are denoised one by one. Channels that share their noise are turned so that
+        they do not, and then denoised one by one, unless they share little, as in photographs that a camera processed.
+        Equal channels, such as grey stored as colour, are denoised once: the result is that of one of them, bit for
+        bit. A constant channel stays as it is. For three channels that are no colours the order matters a little, since
+        the networks learned from photographs: stack such images along N.
     mask : array_like of bool, optional
         True where a pixel counts, in the image's shape without channels. Others are missing: non-local means fills them
         first, so that they contribute to no other, and no noise is estimated from them.

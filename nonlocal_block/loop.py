@@ -15,9 +15,9 @@ from nlmeans.extend import real
 
 from . import _checks
 from ._planes import HELD, SMALLEST, Evening, Scale, averaged, extremes
-from .ensemble import CHOICES
 from .method import Learned
 from .nlm import NonLocalMeans2d
+from .trained import CHOICES
 
 if TYPE_CHECKING:
     from nlmeans.extend import Method, Quality

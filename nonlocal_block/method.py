@@ -37,7 +37,7 @@ from nlmeans.extend import (
 from . import weights
 from ._device import chosen_device
 from ._planes import TILE, Evening, Scale, denoised, extremes, loudest
-from .ensemble import CHOICES, Choice, Network
+from .trained import CHOICES, Choice, Network
 
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
@@ -47,11 +47,11 @@ noise, each mix is denoised by the grey network, which has more dB then."""
 BESIDE, SHARE = "ridge", 0.7
 """The method whose result is mixed with that of the networks where noise is not white, which they were not trained on,
 and its share."""
-FEATURES, AROUND = 700, 200
+FEATURES, AROUND = 700, 330
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
-RATE, FASTER = {1: 5e5, 3: 4e5}, 4
-"""Pixels a second and thread, by the network's channels, on a processor of 2022: for the expected seconds alone; and
-how many times as many the small networks do."""
+RATE, FASTER = 5e5, 4
+"""Pixels a second and thread of the large network, on a processor of 2022: for the expected seconds alone; and how many
+times as many the small ones do."""
 UNTRAINED = Note(
     "correlated",
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: its result "
@@ -346,8 +346,8 @@ class Learned(Method):
 
 def _seconds(choice: Choice) -> float:
     """Return what a pixel is expected to take."""
-    once = choice.whole / RATE[choice.channels] + choice.mixed * 3 / RATE[1]
-    return choice.turns * once / (FASTER if choice.fast else 1)
+    once = 1 / FASTER if choice.fast else 1.0
+    return choice.turns * (once + (2 / FASTER if choice.channels == 3 else 0)) / RATE
 
 
 def _larger(one: Radii, other: Radii) -> Radii:

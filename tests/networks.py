@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 
-from nonlocal_block import ensemble, method
+from nonlocal_block import method, trained
 from nonlocal_block.denoiser import NonLocalDenoiser
+
+shipped = trained._network
 
 
 def noisy(shape=(40, 52), seed=0):
@@ -15,10 +17,12 @@ def noisy(shape=(40, 52), seed=0):
     return (picture + rng.normal(0, 10, shape)).astype(np.float32)
 
 
-def lively(channels, fast=False):
+def lively(channels, fast=False, guides=0):
     """Return a small network that changes what it sees; the one in place of a fast network sees less far."""
-    torch.manual_seed(channels)
-    net = NonLocalDenoiser(channels, widths=(16, 16, 16), blocks=(1, 1, 1 - fast), last=1, search_radius=2)
+    torch.manual_seed(channels + 10 * guides)
+    net = NonLocalDenoiser(
+        channels, widths=(16, 16, 16), blocks=(1, 1, 1 - fast), last=1, search_radius=2, guides=guides
+    )
     with torch.no_grad():
         for parameter in net.parameters():
             if parameter.ndim == 4 and not parameter.any():
@@ -28,7 +32,12 @@ def lively(channels, fast=False):
 
 def install(monkeypatch):
     """Put small networks in place of those that are shipped."""
-    nets = {(channels, fast): lively(channels, fast) for channels in (1, 3) for fast in (False, True)}
-    monkeypatch.setattr(ensemble, "load_denoiser", lambda channels, *, fast: (nets[channels, fast], {}))
-    monkeypatch.setattr(method, "_loaded", lambda channels, _, quality: ensemble.CHOICES[quality][channels].load())
+    nets = {name: lively(1, *kind) for kind, name in trained.CHECKPOINTS.items()}
+    monkeypatch.setattr(trained, "_network", lambda name: (nets[name], {}))
+    monkeypatch.setattr(method, "_loaded", lambda channels, _, quality: trained.CHOICES[quality][channels].load())
     monkeypatch.setattr(method.weights, "digest", lambda name: "0123456789")
+
+
+def uninstall(monkeypatch):
+    """Put those that are shipped back."""
+    monkeypatch.setattr(trained, "_network", shipped)

@@ -30,7 +30,7 @@ STOREYS = [  # of nonlocal_block
     {"_checks", "backends"},
     {"functional", "layouts"},
     {"block", "denoiser", "nlm"},
-    {"classifier", "ensemble"},
+    {"classifier", "trained"},
     {"_planes"},
     {"method"},
     {"denoising", "loop"},

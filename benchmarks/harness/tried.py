@@ -16,10 +16,10 @@ from torch.nn import functional as F
 import nlmeans
 from nonlocal_block import NonLocalDenoiser
 from nonlocal_block.denoiser import FAST, LEAST, NonLocalStage, to_multiple
-from nonlocal_block.train.denoiser import HELD, DenoiserTask, Recipe
 from nonlocal_block.train.folder import Row
 from nonlocal_block.train.loop import train
 from nonlocal_block.train.pictures import pictures
+from nonlocal_block.train.tasks import HELD, DenoiserTask, Recipe
 
 Pilot = Literal["nlm", "ridge"]
 
@@ -69,13 +69,12 @@ class Trial:
     def trained(self, folder: Path, data: Path, *, epochs: int, seed: int) -> tuple[NonLocalDenoiser, Row]:
         """Train, or go on with the run in a folder; return the network and the last epoch's figures."""
         known = pictures(data, 1)
-        recipe = replace(RECIPE, side=RECIPE.side + 2 * AROUND, smooth=self.smooth)
+        recipe = replace(RECIPE, side=RECIPE.side + 2 * AROUND, smooth=self.smooth, decibels=self.decibels)
         epochs = max(1, round(self.length * epochs))
         task = _Task(
             known[: HELD + math.ceil(self.part * (len(known) - HELD))], channels=1, recipe=recipe, seed=seed,
             device=torch.device("cpu"), half=False, network={}, epochs=epochs, kind=self.made,
         )  # fmt: skip
-        task.decibels = self.decibels
         task.settings = {**task.settings, "trial": repr(self)}
         resume = (folder / "checkpoint.pt").exists()
         history = train(task, folder, epochs=epochs, seed=seed, resume=resume)
@@ -95,19 +94,21 @@ class Piloted(NonLocalDenoiser):
         self.stem = nn.Conv2d(2 * self.phases + 1, self.stem.out_channels, 3, padding=1, bias=False)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
-        """Return x without noise of one σ an image."""
+    def forward(self, x: Tensor, sigma: float | Tensor, guide: Tensor | None = None) -> Tensor:
+        """Return x without noise of one σ an image; its pilots are made if they are not given."""
         levels = torch.as_tensor(sigma, dtype=x.dtype).expand(len(x))
-        if x.shape[1] == 1:
-            x = with_pilots(x, levels, self.pilot)
+        if guide is None:
+            x, guide = (x if x.shape[1] == 2 else with_pilots(x, levels, self.pilot)).split(1, 1)
         height, width = x.shape[2:]
         level = levels[:, None, None, None].expand(-1, 1, height, width)
-        return self._whole(to_multiple(x), to_multiple(level))[:, :, :height, :width]
+        return self._whole(to_multiple(x), to_multiple(level), to_multiple(guide))[:, :, :height, :width]
 
-    def _whole(self, x: Tensor, level: Tensor) -> Tensor:
-        both, sigma = F.pixel_unshuffle(x, 2), F.avg_pool2d(level, 2)
-        noisy, pilots = both.split(self.phases, 1)
-        return self._joined(self._features(torch.cat([both, sigma], 1)), noisy, pilots, sigma)
+    def _whole(self, x: Tensor, level: Tensor, guide: Tensor | None) -> Tensor:
+        if guide is None:
+            raise ValueError("guide must be a classical result; got none")
+        noisy, pilots, sigma = F.pixel_unshuffle(x, 2), F.pixel_unshuffle(guide, 2), F.avg_pool2d(level, 2)
+        features = self._features(torch.cat([noisy, pilots, sigma], 1))
+        return self._joined(features, noisy, pilots, noisy[:, :0], sigma)
 
 
 class Twice(NonLocalDenoiser):
@@ -123,7 +124,7 @@ class Twice(NonLocalDenoiser):
         nn.init.zeros_(self.heads[1].get_parameter("weight"))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
+    def _joined(self, features: Tensor, noisy: Tensor, start: Tensor, known: Tensor, sigma: Tensor) -> Tensor:
         change, more = self.propose(features).split([self.phases, self.more], 1)
         proposal = start + change
         half = len(self.last) // 2
@@ -139,8 +140,6 @@ class Twice(NonLocalDenoiser):
 class _Task(DenoiserTask):
     """Crops whose pilots saw what is around them: all networks learn from the same."""
 
-    decibels = False
-
     def drawn(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         clean, noisy, sigma = super().drawn(count)
         if isinstance(self.network, Piloted):
@@ -150,11 +149,6 @@ class _Task(DenoiserTask):
 
     def evaluate(self, last: bool, pause: Callable[[], None]) -> Row:
         return super().evaluate(last, pause) if last else {}
-
-    def loss(self, errors: Tensor, sigma: Tensor) -> Tensor:
-        if not self.decibels:
-            return super().loss(errors, sigma)
-        return 0.01 * (errors.square().mean((1, 2, 3)) + 255**-2).log().mean()
 
 
 def with_pilots(x: Tensor, levels: Tensor, pilot: Pilot) -> Tensor:

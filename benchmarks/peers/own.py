@@ -36,7 +36,7 @@ class Learned(Plain):
     def edition(self, case: Any) -> str:
         """Return the version, and which weights are loaded: other weights are another method."""
         from nonlocal_block import weights
-        from nonlocal_block.ensemble import CHOICES
+        from nonlocal_block.trained import CHOICES
 
         names = CHOICES[self.quality][3 if case.colour else 1].names
         return f"{self.version()}, weights {', '.join(weights.digest(name)[:8] for name in names)}"

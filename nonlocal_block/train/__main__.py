@@ -108,7 +108,9 @@ def denoiser(
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder that holds CBSD400_train, and perhaps Colour_train.")
     ],
-    colour: Annotated[bool, typer.Option("--colour", help="Train on colours, not on luma.")] = False,
+    colour: Annotated[
+        bool, typer.Option("--colour", help="Train the small network for differences of colours.")
+    ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 40,
     seed: Seed = 0,
     weights: Annotated[

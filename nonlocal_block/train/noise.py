@@ -11,23 +11,6 @@ WIDTHS = 0.3, 1.2
 REACH = 4
 
 
-def sharing(clean: Tensor, noise: Tensor, part: float) -> tuple[Tensor, Tensor]:
-    """Return colour pictures and noise of which a part shares its noise between channels, or is grey besides.
-
-    The correlation of two channels lies evenly between 0 and 1, or is 1.
-    """
-    count = len(clean)
-    common, whole, grey = (torch.rand(count, 1, 1, 1) < odds for odds in (part, 0.3, 0.5))
-    correlation = torch.where(whole, 1.0, torch.rand(count, 1, 1, 1)) * common
-    return torch.where(common & grey, clean[:, 1:2].expand_as(clean), clean), shared(noise, correlation)
-
-
-def shared(noise: Tensor, correlation: Tensor) -> Tensor:
-    """Return independent noise of three channels as one whose channels correlate; each one's variance stays."""
-    mean = noise.mean(1, keepdim=True)
-    return (1 - correlation).sqrt() * (noise - mean) + (1 + 2 * correlation).sqrt() * mean
-
-
 def smooth(noise: Tensor, part: float) -> Tensor:
     """Return noise (B, C, H, W) that is correlated in space for a part of the images; each one's variance stays.
 

@@ -18,13 +18,13 @@ PUBLIC = {
         *("convert", "datasets", "extend", "groups", "io", "large", "noise", "pairwise", "pairwise.naive", "show"),
         *("show.page", "tiled", "compat.*"),
     ),
-    "nonlocal_block": ("denoiser", "ensemble", "weights", "train.classifier", "train.denoiser"),
+    "nonlocal_block": ("denoiser", "weights", "train.classifier", "train.denoiser", "trained"),
 }
 """What the benchmarks may import from besides the packages themselves."""
 INSIDE = {
     ("studies/ridge_stages.py", f"nlmeans.{name}")
     for name in ("groups.kernels", "simd.blocks", "simd.jit", "simd.lanes", "simd.sizes")
-} | {("harness/tried.py", f"nonlocal_block.train.{name}") for name in ("folder", "loop", "pictures")}
+} | {("harness/tried.py", f"nonlocal_block.train.{name}") for name in ("folder", "loop", "pictures", "tasks")}
 """What is imported and is not public: the study of how long the parts of a kernel take must open it, and
 what the ablation tries trains in its own ways."""
 

@@ -107,6 +107,35 @@ def test_a_map_of_sigma_counts_where_it_is():
     assert not torch.allclose(net(x, 0.05), net(x, 0.3), atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(8, 16), (13, 9)])
+def test_a_guide_is_seen_and_compared(shape):
+    net = lively(guides=2)
+    x, guide = torch.rand(2, 1, *shape), torch.rand(2, 2, *shape)
+    found = net(x, 0.2, guide)
+    assert found.shape == x.shape
+    apart = torch.cat([net(x[k : k + 1], 0.2, guide[k : k + 1]) for k in range(2)])
+    torch.testing.assert_close(found, apart)
+    assert not torch.allclose(net(x, 0.2, guide.flip(1)), found, atol=1e-3)
+    seen = {}
+    net.stage.register_forward_pre_hook(lambda _, given: seen.update(guide=given[1]))
+    net(x, 0.2, guide)
+    below, right = -shape[0] % 8, -shape[1] % 8
+    if not (below or right):
+        assert torch.equal(seen["guide"][:, -8:], F.pixel_unshuffle(guide, 2))
+    assert seen["guide"].shape[1] == 4 + net.more + 8
+
+
+@pytest.mark.parametrize(
+    ("guides", "guide", "found"), [(0, torch.rand(1, 1, 8, 8), r"\(1, 1, 8, 8\)"), (1, None, "none")]
+)
+def test_guides_are_as_many_as_the_network_was_made_for(guides, guide, found):
+    with pytest.raises(ValueError, match=f"guide must be of {guides} channels, .*; got {found}"):
+        lively(guides=guides)(torch.rand(1, 1, 8, 8), 0.1, guide)
+    if guides:
+        with pytest.raises(ValueError, match=r"guide must be as large as x, \(1, 1, 8, 8\); got \(1, 1, 8, 9\)"):
+            lively(guides=1)(torch.rand(1, 1, 8, 8), 0.1, torch.rand(1, 1, 8, 9))
+
+
 @pytest.mark.parametrize(
     ("x", "sigma", "words"),
     [
@@ -144,6 +173,7 @@ def test_whole_numbers_are_refused():
         (dict(last=-1), "last must be at least 0; got -1"),
         (dict(more=-1), "more must be at least 0; got -1"),
         (dict(search_radius=-1), "search_radius must be at least 0; got -1"),
+        (dict(guides=-1), "guides must be at least 0; got -1"),
         (dict(strength=0.0), "strength must be above 0; got 0"),
         (dict(weights="best"), "weights must be one of"),
     ],

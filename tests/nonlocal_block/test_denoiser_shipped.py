@@ -31,6 +31,12 @@ def psnr(image, clean):
     return 10 * np.log10(255**2 / np.mean((np.clip(image, 0, 255).astype(np.float64) - clean) ** 2))
 
 
+def named(grey, axis):
+    """Return the checkpoints that a report names for a picture."""
+    names = (grey,) if axis is None else (grey, "denoiser-differences")
+    return tuple(f"{name} {weights.digest(name)[:8]}" for name in names)
+
+
 @pytest.fixture(scope="module", params=["grey", "colour"])
 def picture(request):
     """Return a photograph that no network was trained on, and where its channels are."""
@@ -58,8 +64,7 @@ def test_the_small_network_comes_between_the_classical_and_the_large_one(picture
         nonlocal_block.denoise(image, sigma, channel_axis=axis, threads=1, quality=quality, full_output=more)
         for quality, more in (("balanced", False), ("fast", True))
     )
-    name = "denoiser-grey-fast"
-    assert report.weights == (f"{name} {weights.digest(name)[:8]}",)
+    assert report.weights == named("denoiser-grey-fast", axis)
     assert psnr(large, clean) > psnr(small, clean) > psnr(large, clean) - 0.7
     name = "nlm" if axis else "ridge"
     classical = nlmeans.denoise(image, sigma, channel_axis=axis, method=name, quality="fast")
@@ -133,8 +138,7 @@ def test_it_is_a_method_of_the_classical_call(picture):
     expected = nonlocal_block.denoise(image, 25, channel_axis=axis, threads=1)
     found, report = nlmeans.denoise(image, 25, channel_axis=axis, threads=1, method="learned", full_output=True)
     np.testing.assert_array_equal(found, expected)
-    name = "denoiser-grey" if axis is None else "denoiser-colour"
-    assert report.weights == (f"{name} {weights.digest(name)[:8]}",)
+    assert report.weights == named("denoiser-grey", axis)
     with pytest.raises(TypeError, match="method 'learned' has no option patch_radius"):
         nlmeans.denoise(image, 25, channel_axis=axis, method="learned", patch_radius=2)
 

@@ -17,7 +17,7 @@ from nlmeans.noise import Gaussian, PoissonGaussian, Rician  # noqa: E402
 from nlmeans.noise.fitted import FittedNoise  # noqa: E402
 from nlmeans.noise.models import CORRELATED  # noqa: E402
 from nlmeans.plan.options import Options  # noqa: E402
-from nonlocal_block import denoise, load_denoiser, method  # noqa: E402
+from nonlocal_block import denoise, method  # noqa: E402
 from nonlocal_block._planes import Evening, Scale, extremes  # noqa: E402
 
 
@@ -110,7 +110,9 @@ def test_channels_of_very_unequal_noise_are_denoised_one_by_one():
     for plane, sigma, ours in zip(image, (10.0, 2.0, 10.0), found, strict=True):
         np.testing.assert_array_equal(ours, call(plane, sigma))
     assert report.weights == ("denoiser-grey 01234567",)
-    assert call(image, channel_axis=0, full_output=True)[1].weights == ("denoiser-colour 01234567",)
+    assert call(image, channel_axis=0, full_output=True)[1].weights == (
+        "denoiser-grey 01234567", "denoiser-differences 01234567",
+    )  # fmt: skip
 
 
 def test_channels_without_noise_stay_as_they_are():
@@ -276,7 +278,7 @@ def test_correlated_noise_is_named_once(monkeypatch):
 
 
 def test_the_callers_torch_is_left_as_it_was(monkeypatch):
-    monkeypatch.setattr(method, "_loaded", lambda channels, device, quality: load_denoiser(channels)[0])
+    networks.uninstall(monkeypatch)
     image = noisy()
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -349,7 +351,7 @@ def test_the_fast_quality_is_a_network_of_its_own():
     np.testing.assert_array_equal(call(np.stack([image] * 3), channel_axis=0, quality="fast"), np.stack([fast] * 3))
     colour = np.stack([image, image[::-1], image[:, ::-1]])
     _, report = call(colour, channel_axis=0, quality="fast", full_output=True)
-    assert report.weights == ("denoiser-grey-fast 01234567",)
+    assert report.weights == ("denoiser-grey-fast 01234567", "denoiser-differences 01234567")
     plans = {quality: nlmeans.plan(image, 10.0, method="learned", quality=quality) for quality in ("fast", "balanced")}
     assert plans["fast"].weights == ("denoiser-grey-fast 01234567",)
     assert "learned, denoiser-grey-fast 01234567" in str(plans["fast"])

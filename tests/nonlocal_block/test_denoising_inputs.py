@@ -65,7 +65,7 @@ def test_colours_with_noise_of_their_own_go_together():
     rng = np.random.default_rng(3)
     image = np.stack([CLEAN, 255 - CLEAN, CLEAN / 2 + 60]) + rng.normal(0, 10, (3, *CLEAN.shape))
     report = call(image, channel_axis=0, full_output=True)[1]
-    assert [name.split()[0] for name in report.weights] == ["denoiser-colour"]
+    assert [name.split()[0] for name in report.weights] == ["denoiser-grey", "denoiser-differences"]
 
 
 @pytest.mark.parametrize("noise", [Gaussian(10.0), PoissonGaussian(0.5, 0, 3.0), None])

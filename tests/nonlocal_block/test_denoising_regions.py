@@ -17,7 +17,6 @@ from networks import noisy  # noqa: E402
 import nlmeans  # noqa: E402
 from nlmeans import large, tiled  # noqa: E402
 from nlmeans.noise import PoissonGaussian, Rician  # noqa: E402
-from nonlocal_block import load_denoiser, method  # noqa: E402
 from nonlocal_block.method import Learned  # noqa: E402
 
 SHAPE = (150, 190)
@@ -84,7 +83,7 @@ def test_blocks_of_a_file_and_the_command_line(tmp_path, monkeypatch):
     run = subprocess.run([*command, *flags], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "sigma 10" in run.stdout
-    monkeypatch.setattr(method, "_loaded", lambda channels, device, quality: load_denoiser(channels)[0])
+    networks.uninstall(monkeypatch)
     shipped = nlmeans.denoise(GREY, 10, method="learned")  # the command has no small network
     written = pytest.importorskip("zarr").open(str(tmp_path / "out.zarr"), mode="r")[...]
     np.testing.assert_allclose(written, shipped, atol=0.01)

@@ -98,7 +98,7 @@ def test_a_colour_photograph_is_denoised_in_colour(small, monkeypatch):
     image = np.stack([GREY, GREY[::-1], 255 - GREY])
     noise = Camera(9.0, 7.0, 5.0)
     found, report = nlmeans.denoise(image, noise=noise, method="learned", channel_axis=0, threads=1, full_output=True)
-    assert report.weights == ("denoiser-colour 01234567",)
+    assert report.weights == ("denoiser-grey 01234567", "denoiser-differences 01234567")
     assert np.abs(found - image).max() > 1
     beside = np.stack([*image, np.full_like(GREY, 255)])
     alpha = nlmeans.denoise(beside, noise=Camera(6.75, 5.25, 3.75), method="learned", channel_axis=0, threads=1)

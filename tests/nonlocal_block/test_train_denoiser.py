@@ -15,12 +15,12 @@ from typer.testing import CliRunner  # noqa: E402
 from nonlocal_block import weights  # noqa: E402
 from nonlocal_block.denoiser import FAST, NonLocalDenoiser  # noqa: E402
 from nonlocal_block.train import __main__ as command  # noqa: E402
-from nonlocal_block.train import denoiser  # noqa: E402
-from nonlocal_block.train import noise as noises  # noqa: E402
+from nonlocal_block.train import denoiser, tasks  # noqa: E402
 from nonlocal_block.train import pictures as learned_from  # noqa: E402
 from nonlocal_block.train.denoiser import Recipe, train_denoiser  # noqa: E402
 from nonlocal_block.train.loop import Watcher  # noqa: E402
 from nonlocal_block.train.muon import Muon, orthogonalised  # noqa: E402
+from nonlocal_block.trained import ColourDenoiser, load_denoiser  # noqa: E402
 
 SMALL = Recipe(steps=4, batch=2, side=32)
 
@@ -71,11 +71,11 @@ def test_resumed_bit_for_bit(tmp_path, data, colour):
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
 
     arguments, state, notes = weights.load(tmp_path / "parts" / "denoiser.safetensors", "NonLocalDenoiser")
-    assert arguments == {"channels": 3 if colour else 1, "weights": "learned"}
+    assert arguments == {"channels": 1, "weights": "learned", **({**FAST, "guides": 1} if colour else {})}
     loaded = NonLocalDenoiser(**arguments)
     loaded.load_state_dict(state)
-    x = torch.rand(1, arguments["channels"], 16, 16)
-    assert torch.equal(loaded.eval()(x, 0.1), whole(x, 0.1))
+    x = torch.rand(1, 1, 16, 16), 0.1, *[torch.rand(1, 1, 16, 16)] * colour
+    assert torch.equal(loaded.eval()(*x), whole(*x))
     assert (notes["seed"], notes["recipe"]["steps"], notes["figures"]["epoch"]) == (0, 4, 2)
 
 
@@ -109,24 +109,72 @@ def test_from_earlier_weights(tmp_path, data):
     assert all(torch.equal(tensor, state[name]) for name, tensor in second.state_dict().items())
     with pytest.raises(ValueError, match=r"with start='\w+', not None"):
         train_denoiser(tmp_path / "second", data, epochs=1, recipe=still, precision="float32", seed=5, resume=True)
-    with pytest.raises(ValueError, match=r"must hold a network made with {'weights': 'raw'}; got {.*'learned'}"):
+    with pytest.raises(
+        ValueError, match=r"must hold a network made with {'channels': 1, 'weights': 'raw'}; got {.*'learned'}"
+    ):
         train_denoiser(tmp_path / "third", data, weights="raw", start=path, **options)
 
 
-def test_the_small_network_has_a_recipe_of_its_own_and_goes_from_grey_to_colour(tmp_path, data, monkeypatch):
-    for channels in (1, 3):
-        monkeypatch.setitem(denoiser.QUICK, channels, SMALL)
+def test_the_small_network_has_a_recipe_of_its_own(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(denoiser, "QUICK", SMALL)
     options, path = dict(epochs=1, fast=True, precision="float32"), tmp_path / "grey" / "denoiser.safetensors"
     train_denoiser(tmp_path / "grey", data, **options)
     given, grey, notes = weights.load(path, "NonLocalDenoiser")
     assert given == {"channels": 1, "weights": "learned", **FAST}
     assert notes["recipe"]["steps"] == SMALL.steps
-    colour = train_denoiser(tmp_path / "colour", data, colour=True, start=path, **options)
-    assert colour.channels == 3
+    colour = train_denoiser(tmp_path / "colour", data, colour=True, start=path, recipe=SMALL, epochs=1)
     inner = colour.middle[0].first.weight - grey["middle.0.first.weight"]
-    assert 0 < inner.abs().max() < 0.01  # a few steps on from there
-    with pytest.raises(ValueError, match=r"a network made with {'weights': 'learned'}; got .*'widths'"):
-        train_denoiser(tmp_path / "large", data, epochs=1, recipe=SMALL, start=path)
+    assert 0 < inner.abs().max() < 0.02  # a few steps on from there
+    for many in (dict(), dict(colour=True)):
+        other = tmp_path / "colour" / "denoiser.safetensors"
+        with pytest.raises(
+            ValueError, match=r"a network made with {'channels': 1, 'weights': 'learned'.*; got .*'widths'"
+        ):
+            train_denoiser(tmp_path / "large", data, epochs=1, recipe=SMALL, start=other, **many)
+
+
+def test_differences_begin_as_the_small_grey_network_and_learn_to_look_at_their_guide(tmp_path, data):
+    options, x, guide = dict(epochs=1, precision="float32", colour=True), torch.rand(2, 1, 16, 24), None
+    still = Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0)
+    start = train_denoiser(tmp_path / "start", data, recipe=still, **options)
+    guide = torch.rand_like(x)
+    small = load_denoiser(fast=True)[0]
+    torch.testing.assert_close(start(x, 0.1, guide), small(x, 0.1))
+    learned = train_denoiser(tmp_path / "learned", data, recipe=SMALL, **options)
+    assert not torch.equal(learned(x, 0.1, guide), learned(x, 0.1, guide.flip(2)))
+    arguments, state, _ = weights.load(tmp_path / "learned" / "denoiser.safetensors", "NonLocalDenoiser")
+    assert arguments == {"channels": 1, "weights": "learned", **FAST, "guides": 1}
+    assert all(torch.equal(tensor, state[name]) for name, tensor in learned.state_dict().items())
+    with pytest.raises(ValueError, match="must be for images of 1 channels; got 1 and 1 guides"):
+        load_denoiser(path=tmp_path / "learned" / "denoiser.safetensors")
+
+
+def test_differences_learn_from_the_colours(data):
+    tensors = learned_from.pictures(data, 3)
+    task = tasks.ColoursTask(
+        tensors, means=[load_denoiser()[0]], channels=3, recipe=SMALL, seed=0, device=torch.device("cpu"), half=False,
+        network=FAST, epochs=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    clean, noisy, sigma = task.drawn(2)
+    assert clean.shape == noisy.shape == (2, 3, 32, 32)
+    expected = ColourDenoiser(load_denoiser()[0], task.network)(noisy, sigma)
+    torch.testing.assert_close(task.applied(task.network, noisy, sigma), expected)
+    assert [name for name, p in task.network.named_parameters() if not p.requires_grad] == []
+    assert not any(p.requires_grad for p in task.means[0].parameters())
+
+
+@pytest.mark.parametrize("decibels", [False, True])
+def test_what_is_made_small(data, decibels):
+    recipe = Recipe(steps=1, batch=1, side=32, even=5.0, decibels=decibels)
+    task = tasks.DenoiserTask(
+        learned_from.pictures(data, 1), channels=1, recipe=recipe, seed=0, device=torch.device("cpu"), half=False,
+        network={"widths": (8, 8, 8)}, epochs=1,
+    )  # fmt: skip
+    errors, sigma = torch.randn(2, 1, 6, 7), torch.tensor([10 / 255, 40 / 255])
+    each = [np.abs(one).mean() * (5 / (5 + level)) ** 0.5 for one, level in zip(errors.numpy(), (10, 40), strict=True)]
+    logs = [0.01 * np.log((one**2).mean() + 255**-2) for one in errors.numpy()]
+    assert float(task.loss(errors, sigma)) == pytest.approx(np.mean(logs if decibels else each), rel=1e-5)
 
 
 def test_a_run_from_earlier_weights_is_resumed_whatever_order_their_file_is_read_in(tmp_path, data, monkeypatch):
@@ -143,18 +191,6 @@ def test_a_run_from_earlier_weights_is_resumed_whatever_order_their_file_is_read
     monkeypatch.setattr(denoiser.files, "load", reversed_load)
     again = train_denoiser(tmp_path / "second", data, resume=True, **options).state_dict()
     assert all(torch.equal(tensor, once[name]) for name, tensor in again.items())
-
-
-def test_colour_may_begin_with_a_grey_network(tmp_path, data):
-    options = dict(epochs=1, recipe=Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0), precision="float32")
-    grey = train_denoiser(tmp_path / "grey", data, **options)
-    path = tmp_path / "grey" / "denoiser.safetensors"
-    anew = train_denoiser(tmp_path / "anew", data, colour=True, seed=1, **options).state_dict()
-    colour = train_denoiser(tmp_path / "colour", data, colour=True, seed=1, start=path, **options).state_dict()
-    for name, tensor in grey.state_dict().items():
-        expected = tensor if tensor.shape == anew[name].shape else anew[name]
-        assert torch.equal(colour[name], expected), name
-    assert not torch.equal(anew["middle.0.first.weight"], colour["middle.0.first.weight"])
 
 
 @pytest.mark.parametrize(
@@ -179,7 +215,7 @@ def test_bad_arguments(tmp_path, data, arguments, words):
         (dict(side=-3), "side must be at least 1; got -3"),
         (dict(warm_up=1.0), "warm_up must be at least 0 and below 1; got 1.0"),
         (dict(sigma=0.0), "sigma must be above 0; got 0"),
-        (dict(shared=1.5), "shared must be at least 0 and below 1; got 1.5"),
+        (dict(smooth=1.5), "smooth must be at least 0 and below 1; got 1.5"),
     ],
 )
 def test_bad_recipes(change, words):
@@ -241,37 +277,6 @@ def test_noise_of_every_level_and_turned_crops():
     assert len(learned_from.crops([picture], 2000, 5).flatten(1).unique(dim=0)) == 8 * 16
 
 
-@pytest.mark.parametrize("correlation", [0.0, 0.25, 0.9, 1.0])
-def test_shared_noise_has_the_covariance_asked_for(correlation):
-    torch.manual_seed(0)
-    noise = torch.randn(2, 3, 200, 200)
-    found = noises.shared(noise, torch.tensor([0.0, correlation]).reshape(2, 1, 1, 1))
-    torch.testing.assert_close(found[0], noise[0])
-    wanted = torch.full((3, 3), correlation).fill_diagonal_(1.0)
-    torch.testing.assert_close(torch.cov(found[1].flatten(1)), wanted, rtol=0, atol=0.03)
-    if correlation == 1:
-        assert torch.equal(found[1, 0], found[1, 2])
-
-
-def test_a_part_of_the_crops_shares_its_noise_and_half_of_that_is_grey():
-    torch.manual_seed(0)
-    clean, noise = torch.rand(1000, 3, 4, 4), torch.randn(1000, 3, 4, 4)
-    pictures, found = noises.sharing(clean, noise, 0.4)
-    grey = (pictures == pictures[:, :1]).flatten(1).all(1)
-    common = (found - noise).flatten(1).abs().amax(1) > 1e-3
-    whole = (found - found[:, :1]).flatten(1).abs().amax(1) < 1e-6
-    assert 0.36 < common.float().mean() < 0.44
-    assert 0.16 < grey.float().mean() < 0.24
-    assert 0.09 < whole.float().mean() < 0.15
-    assert not (~common & (grey | whole)).any()
-    assert torch.equal(pictures[grey], clean[grey][:, 1:2].expand(-1, 3, -1, -1))
-    assert torch.equal(pictures[~grey], clean[~grey])
-    assert found.std((0, 2, 3)).sub(1).abs().max() < 0.03
-    same, own = noises.sharing(clean, noise, 0.0)
-    assert torch.equal(same, clean)
-    torch.testing.assert_close(own, noise)
-
-
 def test_colours_come_in_both_sizes_after_those_that_are_sharp(tmp_path, data):
     grey, colour = (learned_from.pictures(data, channels) for channels in (1, 3))
     assert {tuple(picture.shape) for picture in grey} == {(1, 72, 76)}
@@ -294,16 +299,16 @@ def test_what_is_smaller_than_a_crop_is_left_out_and_the_first_others_are_held_b
     sizes = [(20, 600), (32, 600), *[(32, 40)] * 10, (40, 31)]
     tensors = [torch.full((3, *size), k, dtype=torch.uint8) for k, size in enumerate(sizes)]
     options = dict(channels=3, seed=0, device=torch.device("cpu"), half=False, network={"widths": (8, 8, 8)}, epochs=1)
-    task = denoiser.DenoiserTask(tensors, recipe=SMALL, **options)
+    task = tasks.DenoiserTask(tensors, recipe=SMALL, **options)
     assert [int(picture[0, 0, 0]) for picture in task.held] == list(range(1, 9))
-    assert task.held[0].shape == (3, 32, denoiser.HELD_SIDE)
+    assert task.held[0].shape == (3, 32, tasks.HELD_SIDE)
     assert [int(picture[0, 0, 0]) for picture in task.pictures] == [9, 10, 11]
     with pytest.raises(ValueError, match="8 pictures are held back, and more with sides of at least 32"):
-        denoiser.DenoiserTask(tensors[:9], recipe=SMALL, **options)
+        tasks.DenoiserTask(tensors[:9], recipe=SMALL, **options)
 
 
 def test_rates():
-    rates = [denoiser.risen_and_fallen(k / 100, 0.1) for k in range(101)]
+    rates = [tasks.risen_and_fallen(k / 100, 0.1) for k in range(101)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[10] == pytest.approx(1)
     assert rates[-1] == pytest.approx(0.01)

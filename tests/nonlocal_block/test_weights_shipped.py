@@ -176,7 +176,7 @@ def test_unknown_names(folder):
 def test_every_shipped_file_is_whole_and_says_how_it_was_made():
     names = json.loads((weights.FOLDER / weights.INDEX).read_text(encoding="utf-8"))["files"]
     assert set(names) == {
-        "classifier", "denoiser-colour", "denoiser-grey", "denoiser-grey-fast",
+        "classifier", "denoiser-differences", "denoiser-grey", "denoiser-grey-fast",
     }  # fmt: skip
     assert sum(entry["bytes"] for entry in names.values()) < 8e6
     for name in names:
