@@ -49,7 +49,7 @@ BESIDE, SHARE = "ridge", 0.7
 and its share."""
 FEATURES, AROUND = 700, 330
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
-RATE, FASTER = 5e5, 4
+RATE, FASTER = 5e5, 5
 """Pixels a second and thread of the large network, on a processor of 2022: for the expected seconds alone; and how many
 times as many the small ones do."""
 UNTRAINED = Note(
