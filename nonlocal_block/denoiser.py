@@ -201,13 +201,9 @@ class NonLocalDenoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: float | Tensor, guide: Tensor | None = None) -> Tensor:
         """Return x without noise, see the class."""
-        x = _checks.image(x, self.channels, 2)
+        x, level = checked(x, sigma, self.channels, self.stem.weight.dtype)
         _guide(guide, self.guides, x)
-        own = self.stem.weight.dtype
-        if x.dtype != own and not autocast(x.device):
-            raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
         height, width = x.shape[2:]
-        level = _level(sigma, x)
         if len(x) == 0:  # of which torch's pixel_unshuffle makes no phases; every parameter gets its gradient
             return x + 0 * sum(parameter.sum() for parameter in self.parameters())
         clean = self._whole(to_multiple(x), to_multiple(level), None if guide is None else to_multiple(guide))
@@ -266,6 +262,14 @@ def _conv(before: int, after: int) -> nn.Conv2d:
 
 def _chain(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(_Residual(channels) for _ in range(count)))
+
+
+def checked(x: Tensor, sigma: float | Tensor, channels: int, own: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return images of a network whose numbers are of type ``own``, and the map (B, 1, H, W) of their σ."""
+    x = _checks.image(x, channels, 2)
+    if x.dtype != own and not autocast(x.device):
+        raise TypeError(f"x must be of {own}, as the network is, with 0 to 1 from black to white; got {x.dtype}")
+    return x, _level(sigma, x)
 
 
 def _level(sigma: Any, x: Tensor) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
-from . import _checks, weights
-from .denoiser import NonLocalDenoiser
+from . import weights
+from .denoiser import NonLocalDenoiser, checked
+from .functional import full_precision
 
 CHECKPOINTS = {(False, 0): "denoiser-grey", (True, 0): "denoiser-grey-fast", (True, 1): "denoiser-differences"}
 """The package's checkpoints of networks for one channel, by whether they are small, and guides."""
@@ -64,11 +66,14 @@ class ColourDenoiser(nn.Module):
 
     def forward(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """Return the colours without noise, see the class."""
-        x = _checks.image(x, 3, 2)
-        mean, *differences = torch.einsum("kc,bcyx->bkyx", self.forth, x).split(1, 1)
-        mean = self.network(mean, sigma / 3**0.5)
-        clean = [self.differences(one + GREY, sigma, mean) - GREY for one in differences]
-        return torch.einsum("ck,bkyx->bcyx", self.back, torch.cat([mean, *clean], 1))
+        x, level = checked(x, sigma, self.channels, self.forth.dtype)
+        with full_precision(x.device):  # in 16 bits, colours would be rounded to a grey level
+            mean, *differences = torch.einsum("kc,bcyx->bkyx", self.forth, x.to(self.forth.dtype)).split(1, 1)
+        mean = self.network(mean, level / 3**0.5)
+        clean = [self.differences(one + GREY, level, mean) - GREY for one in differences]
+        with full_precision(x.device):
+            planes = torch.cat([mean, *clean], 1).to(self.back.dtype)
+            return torch.einsum("ck,bkyx->bcyx", self.back, planes).to(x.dtype)
 
 
 Network = NonLocalDenoiser | ColourDenoiser
@@ -100,8 +105,7 @@ class Choice:
 
     def load(self) -> Network:
         """Return the package's networks as one."""
-        own, *others = (_network(name)[0] for name in self.names)
-        return ColourDenoiser(own, *others) if others else own
+        return _joined([_network(name)[0] for name in self.names])
 
 
 CHOICES = {
@@ -166,8 +170,8 @@ def load_denoiser(
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3; got {channels!r}")
     if path is None:
-        choice = Choice(channels, fast)
-        return choice.load().eval(), _network(choice.names[-1])[1]
+        parts = [_network(name) for name in Choice(channels, fast).names]
+        return _joined([part for part, _ in parts]), parts[-1][1]
     if fast:
         raise ValueError(f"fast must be left out with a path, whose file says how large its network is; got {path}")
     network, notes = _assembled(weights.load(path, NonLocalDenoiser.__name__), path)
@@ -175,6 +179,12 @@ def load_denoiser(
         guided = f" and {network.guides} guides" if network.guides else ""
         raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}{guided}")
     return network, notes
+
+
+def _joined(networks: Sequence[NonLocalDenoiser]) -> Network:
+    """Return a network, or one for colours of the two that it takes."""
+    own, *others = networks
+    return ColourDenoiser(own, *others).eval() if others else own
 
 
 def _network(name: str) -> tuple[NonLocalDenoiser, dict[str, Any]]:

@@ -30,8 +30,6 @@ PER_DECIBEL = 0.01
 """Makes gradients of logarithms about as long as those of mean absolute errors."""
 HELD = 8
 """Number of pictures held back to evaluate a run."""
-PHASES = 4
-"""Channels that a guide has at half its size."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +183,7 @@ class DenoiserTask:
         """Return clean crops, noisy ones, and the σ of each."""
         clean = crops(self.pictures, count, self.recipe.side)
         sigma = self.recipe.sigma / 255 * torch.rand(count, 1, 1, 1) ** self.recipe.skew
-        noise = torch.randn(clean.shape)
-        noise = smooth(noise, self.recipe.smooth)
+        noise = smooth(torch.randn(clean.shape), self.recipe.smooth)
         clean = clean.to(self.device)
         return clean, clean + (sigma * noise).to(self.device), sigma[:, 0, 0, 0].to(self.device)
 
@@ -262,11 +259,11 @@ def blind(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the parameters of a grey network as those of one with a guide, which it does not look at yet."""
     stem, embed = state["stem.weight"], state["stage.embed.weight"]
     phases = stem.shape[1] - 1
-    unseen = stem.new_zeros(len(stem), PHASES, *stem.shape[2:])
+    unseen = stem.new_zeros(len(stem), phases, *stem.shape[2:])
     return {
         **state,
         "stem.weight": torch.cat([stem[:, :phases], unseen, stem[:, phases:]], 1),
-        "stage.embed.weight": torch.cat([embed, embed.new_zeros(len(embed), PHASES, *embed.shape[2:])], 1),
+        "stage.embed.weight": torch.cat([embed, embed.new_zeros(len(embed), phases, *embed.shape[2:])], 1),
     }
 
 

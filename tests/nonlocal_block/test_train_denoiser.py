@@ -134,7 +134,7 @@ def test_the_small_network_has_a_recipe_of_its_own(tmp_path, data, monkeypatch):
 
 
 def test_differences_begin_as_the_small_grey_network_and_learn_to_look_at_their_guide(tmp_path, data):
-    options, x, guide = dict(epochs=1, precision="float32", colour=True), torch.rand(2, 1, 16, 24), None
+    options, x = dict(epochs=1, precision="float32", colour=True), torch.rand(2, 1, 16, 24)
     still = Recipe(steps=1, batch=1, side=32, filters=0.0, others=0.0)
     start = train_denoiser(tmp_path / "start", data, recipe=still, **options)
     guide = torch.rand_like(x)

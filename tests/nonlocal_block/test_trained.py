@@ -10,6 +10,8 @@ import networks  # noqa: E402
 
 import nlmeans  # noqa: E402
 from nonlocal_block._planes import averaged  # noqa: E402
+from nonlocal_block.denoiser import NonLocalDenoiser  # noqa: E402
+from nonlocal_block.method import Learned  # noqa: E402
 from nonlocal_block.trained import CHOICES, ColourDenoiser, load_denoiser  # noqa: E402
 
 
@@ -75,13 +77,11 @@ def test_qualities_of_colours(monkeypatch, colours):
 
 
 @pytest.mark.parametrize("quality", ["fast", "best"])
-def test_tiles_and_positions_of_colours_agree(monkeypatch, quality):
+def test_tiles_of_colours_agree(monkeypatch, quality):
     networks.install(monkeypatch)
     image = np.stack([networks.noisy((90, 140), seed) for seed in range(3)])
     options = dict(quality=quality, channel_axis=0)
     whole = nlmeans.denoise(image, 10, method="learned", **options)
-    from nonlocal_block.method import Learned
-
     tiled = nlmeans.denoise(image, 10, method=Learned(tile=64), **options)
     np.testing.assert_allclose(tiled, whole, atol=0.01)
 
@@ -124,6 +124,25 @@ def test_what_is_not_there_to_load(arguments, words):
         load_denoiser(**arguments)
 
 
-def test_colours_that_are_none_are_refused():
-    with pytest.raises(ValueError, match=r"x must have the shape \(B, 3, H, W\); got shape \(1, 1, 8, 8\)"):
-        load_denoiser(3)[0](torch.rand(1, 1, 8, 8), 0.1)
+@pytest.mark.parametrize(
+    ("x", "sigma", "error", "words"),
+    [
+        (torch.rand(1, 1, 8, 8), 0.1, ValueError, r"x must have the shape \(B, 3, H, W\); got shape \(1, 1, 8, 8\)"),
+        (torch.rand(1, 3, 8, 8).double(), 0.1, TypeError, "x must be of torch.float32, as the network is, .*float64"),
+        (torch.rand(1, 3, 8, 8), -0.3, ValueError, "sigma must be at least 0 and finite, in the units of x; got -0.3"),
+    ],
+)
+def test_what_colours_may_not_be(mixed, x, sigma, error, words):
+    with pytest.raises(error, match=words):
+        mixed(x, sigma)
+
+
+def test_colours_are_not_rounded_where_convolutions_are(mixed):
+    x = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(6))
+    still = ColourDenoiser(NonLocalDenoiser(), NonLocalDenoiser(guides=1))  # untrained, they return what they see
+    with torch.autocast("cpu", torch.bfloat16):
+        found, changed = still(x, 0.1), mixed(x, 0.1)
+    assert found.dtype == changed.dtype == torch.float32
+    torch.testing.assert_close(found, x)
+    assert mixed.double()(x.double(), 0.1).dtype == torch.float64
+    assert mixed(x[:0].double(), 0.1).shape == (0, 3, 16, 24)
