@@ -19,7 +19,7 @@ from .functional import explain as explain
 from .functional import pairwise_attention as pairwise_attention
 from .functional import pairwise_map as pairwise_map
 from .loop import Denoiser as Denoiser
-from .method import LearnedReport as LearnedReport
 from .nlm import NonLocalMeans2d as NonLocalMeans2d
+from .plan import LearnedReport as LearnedReport
 from .trained import ColourDenoiser as ColourDenoiser
 from .trained import load_denoiser as load_denoiser

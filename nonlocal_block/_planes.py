@@ -17,6 +17,7 @@ from nlmeans.extend import TICK, Progress
 
 from .denoiser import MULTIPLE, to_multiple
 from .functional import full_precision
+from .mixer import Mixer
 from .trained import Network
 
 TILE = 1024
@@ -110,6 +111,7 @@ def denoised(
     inner: tuple[tuple[int, int], tuple[int, int]],
     origin: Sequence[int],
     tile: int = TILE,
+    second: tuple[Mixer, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return a part of a plane without noise.
 
@@ -137,22 +139,35 @@ def denoised(
         Place of the plane's first pixel in the image, where the network's grid begins.
     tile : int
         Side of a tile.
+    second : pair of Mixer and ndarray, optional
+        What mixes the network's result with another one, of the shape of the plane: as far around the part as it looks,
+        NaN where there is none.
     """
-    middle, span = scale.middle, scale.span
+
+    def scaled(planes: np.ndarray) -> torch.Tensor:
+        grey = np.clip((evening.evened(planes) - scale.middle) / span, -HELD, HELD) + 0.5
+        return torch.from_numpy(grey.astype(np.float32))[None].to(device)
+
+    span = scale.span
     (top, bottom), (left, right) = inner
     clean = np.empty((len(plane), bottom - top, right - left), plane.dtype)
-    places = list(tiles(inner, origin, network.margin, tile))
+    margin = network.margin + (0 if second is None else Mixer.margin)
+    places = list(tiles(inner, origin, margin, tile))
     for k, (place, outer, part) in enumerate(places):
-        scaled = np.clip((evening.evened(plane[:, *outer]) - middle) / span, -HELD, HELD) + 0.5
-        x = torch.from_numpy(scaled.astype(np.float32))[None].to(device)
-        noise = np.full(scaled.shape[1:], evening.sigma / span)
+        x = scaled(plane[:, *outer])
+        noise = np.full(x.shape[2:], evening.sigma / span)
         if relief is not None:
             noise *= np.sqrt(relief[outer])
         share = span * np.minimum(noise[part] / SMALLEST, 1) ** 2
         deviation = torch.from_numpy(np.maximum(noise, SMALLEST).astype(np.float32))[None, None].to(device)
         alive = None if progress is None else partial(progress, k, len(places))
         with torch.inference_mode(), full_precision(device), _notifying(network, alive):
-            change = (averaged(network, x, deviation, turns) - x)[0].cpu().numpy()
+            result = averaged(network, x, deviation, turns)
+            if second is not None:
+                mixer, planes = second
+                other = scaled(planes[:, *outer])
+                result = mixer(x, deviation, result, torch.where(other.isfinite(), other, result))
+            change = (result - x)[0].cpu().numpy()
         into = slice(place[0].start - top, place[0].stop - top), slice(place[1].start - left, place[1].stop - left)
         clean[:, *into] = plane[:, *place] + evening.restored(share * change[:, *part])
         if progress is not None:

@@ -71,8 +71,9 @@ class Denoiser(nn.Module):
 
     With ``differentiable``, "nlm" computes in floating point by `pairwise_attention`, with the radii and the strength
     that `nlmeans.plan` says: weights end at 2⁻³² there, not at 2⁻¹² as in `nlmeans.denoise`, so that flat regions
-    become a little smoother. The gradient leaves aside that the plan itself depends on the image, and for "learned"
-    that the grey scale does. That method runs on the device of x.
+    become a little smoother. "learned" is the networks alone, without what `nlmeans.denoise` mixes in of "ridge" in the
+    qualities "balanced" and "best", and runs on the device of x. The gradient leaves aside that the plan itself depends
+    on the image, and for "learned" that the grey scale does.
 
     Examples
     --------

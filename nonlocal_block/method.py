@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -23,11 +23,13 @@ from nlmeans.extend import (
     Outcome,
     Plan,
     Progress,
+    Quality,
     Radii,
     Recipe,
     Region,
     Report,
     Sample,
+    Tile,
     known_nearest,
     method_of,
     part,
@@ -37,7 +39,9 @@ from nlmeans.extend import (
 from . import weights
 from ._device import chosen_device
 from ._planes import TILE, Evening, Scale, denoised, extremes, loudest
-from .trained import CHOICES, Choice, Network
+from .mixer import Mixer
+from .plan import LearnedPlan, LearnedReport
+from .trained import CHOICES, MIXER, Choice, Network, load_mixer
 
 UNEQUAL = 4.0
 """Colours are denoised together if their σ differ at most by this factor: the network takes one σ."""
@@ -45,9 +49,13 @@ SHARED = 1.35
 """Mixes of channels are made colours again if their σ differ at most by this factor: where channels share more of their
 noise, each mix is denoised by the grey network, which has more dB then."""
 BESIDE, SHARE = "ridge", 0.7
-"""The method whose result is mixed with that of the networks where noise is not white, which they were not trained on,
-and its share."""
-FEATURES, AROUND = 700, 330
+"""The method whose result is mixed with that of the networks, and its share where noise is not white, which they were
+not trained on. Of white noise, `Mixer` chooses it at each pixel."""
+PILOT: Quality = "fast"
+"""The quality of its result for `Mixer`."""
+BEFORE = (1, 4)
+"""Relative durations of that and of the networks."""
+FEATURES, AROUND = 700, 360
 """Bytes that a network's features take for each pixel of a tile, measured, and pixels that a tile has around it."""
 RATE, FASTER = 5e5, 5
 """Pixels a second and thread of the large network, on a processor of 2022: for the expected seconds alone; and how many
@@ -57,103 +65,6 @@ UNTRAINED = Note(
     "the noise is spatially correlated (JPEG, demosaicking), which the learned method was not trained on: its result "
     "is mixed with that of method 'ridge', which measures the noise's power in each frequency",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnedPlan(Plan):
-    """The plan of method "learned".
-
-    Attributes
-    ----------
-    weights : tuple of str
-        The networks, with the beginning of the SHA-256 of their checkpoints.
-    device : str
-        The device they run on.
-    filling : tuple of 3 int
-        The halo where pixels are missing, which averages fill first.
-    beside : str
-        The method whose result is mixed with that of the networks, if any.
-    """
-
-    weights: tuple[str, ...]
-    device: str
-    filling: Radii
-    beside: str = ""
-
-    def reach(self, missing: bool = False) -> Radii:
-        """Return the halo along (z, y, x)."""
-        return self.filling if missing else self.depends
-
-    def network_halo(self, missing: bool) -> Radii:
-        """Return the halo of the networks alone.
-
-        In holes they get the nearest pixels repeated, which lie at most as far again.
-        """
-        _, y, x = self.depends
-        farther = math.ceil(math.hypot(y, x)) if missing else 0
-        return 0, y + farther, x + farther
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Return names and values as text, for printing."""
-        return [
-            ("method", f"learned, {', '.join(self.weights) or 'nothing to do'}"),
-            *([("mixed with", f"{self.beside}, {SHARE:.0%}")] if self.beside else []),
-            ("quality", self.quality),
-            ("axes", self.axes),
-            ("noise", f"{self.noise}{' (estimated)' if self.estimated else ''}"),
-            *[("note", note) for note in self.notes],
-            ("device", self.device),
-            ("expected", f"{self.seconds:.2g} s on one thread"),
-        ]
-
-
-@dataclass(frozen=True)
-class LearnedReport(Report):
-    """The report of the learned denoiser, with its networks and their device.
-
-    Examples
-    --------
-    >>> import numpy as np, nonlocal_block
-    >>> noisy = np.random.default_rng(0).normal(100, 10, (32, 32))
-    >>> clean, report = nonlocal_block.denoise(noisy, sigma=10, full_output=True)
-    >>> report.device, report.weights[0].split()[0]
-    ('cpu', 'denoiser-grey')
-    """
-
-    @property
-    def images(self) -> tuple[Plan, ...]:
-        """The plan of each image, with its noise."""
-        return self.plans
-
-    @property
-    def axes(self) -> str:
-        """The names of the image's axes."""
-        return self.plan.axes
-
-    @property
-    def quality(self) -> str:
-        """The quality of the plan."""
-        return self.plan.quality
-
-    @property
-    def noise(self) -> str:
-        """The noise model with its numbers, of the first of several images."""
-        return self.plan.noise
-
-    @property
-    def estimated(self) -> bool:
-        """Whether the noise of the first image was estimated from it."""
-        return self.plan.estimated
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The networks, with the beginning of the SHA-256 of their checkpoints."""
-        return tuple(dict.fromkeys(name for plan in self.plans for name in getattr(plan, "weights", ())))
-
-    @property
-    def device(self) -> str:
-        """The device they ran on."""
-        return str(getattr(self.plan, "device", "cpu"))
 
 
 @dataclass(frozen=True)
@@ -168,11 +79,14 @@ class PlaneGroup:
         What gives them noise of one σ.
     scales : tuple of Scale or None
         The network's grey scale for each slice, or one for all. None where a slice has no noise.
+    second : Recipe or None
+        What another method decided for these planes, whose result `Mixer` mixes with that of the network.
     """
 
     planes: tuple[int, ...]
     evening: Evening
     scales: tuple[Scale | None, ...]
+    second: Recipe | None = None
 
     def scale(self, z: int) -> Scale | None:
         """Return the scale of a slice of the image."""
@@ -192,7 +106,7 @@ class Decision:
     filling : Filling
         How missing pixels are filled first.
     beside : Recipe or None
-        What another method decided, whose result is mixed with that of the networks.
+        What another method decided for the image, whose result has a share in that of the networks.
     """
 
     groups: tuple[PlaneGroup, ...]
@@ -203,7 +117,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Learned(Method):
-    """A trained network with a non-local stage at its heart (`NonLocalDenoiser`).
+    """A trained network with a non-local stage at its heart (`NonLocalDenoiser`), mixed with method "ridge" (`Mixer`).
 
     Parameters
     ----------
@@ -224,28 +138,34 @@ class Learned(Method):
     def decide(self, sample: Sample, options: Options, progress: Progress | None = None) -> Recipe:
         """Choose which planes go together, and their grey scales."""
         place, filling = chosen_device(self.device), Filling.of(sample, options)
-        groups = self._groups(sample, filling)
+        groups = self._groups(sample, filling, options)
         channels = sorted({len(group.planes) for group in groups})
         margin = max((_loaded(count, place, options.quality).margin for count in channels), default=0)
-        halo: Radii = (0, margin, margin)
+        around = Mixer.margin if any(group.second for group in groups) else 0
+        halo: Radii = (0, margin + around, margin + around)
         filled, pixels = filling.reach(halo), math.prod(sample.sides)
         seconds = pixels * sum(_seconds(CHOICES[options.quality][len(group.planes)]) for group in groups)
         names = dict.fromkeys(name for count in channels for name in CHOICES[options.quality][count].names)
-        beside = None
-        if groups and (sample.noise.model.processed or sample.noise.bands is not None):
-            beside = method_of(BESIDE).decide(sample, options)
-            halo, filled = (_larger(own, beside.plan.reach(k > 0)) for k, own in enumerate((halo, filled)))
+        beside = method_of(BESIDE).decide(sample, options) if groups and not _white(sample.noise) else None
+        seconds += sum(group.second.plan.seconds * sample.sides[0] for group in groups if group.second)
+        for other in (beside, *(group.second for group in groups)):
+            if other is not None:
+                halo, filled = (_larger(own, other.plan.reach(k > 0), around) for k, own in enumerate((halo, filled)))
+        mixed = "" if beside is None else f"{BESIDE}, {SHARE:.0%}"
+        if beside is not None:
             seconds += beside.plan.seconds
+        elif around:
+            names[MIXER] = None
+            mixed = f"{BESIDE} ({PILOT}), as much as fits at each pixel"
         plan = sample.plan(
             LearnedPlan, options, depends=halo, filling=filled, device=str(place),
-            weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in names),
-            beside="" if beside is None else BESIDE, seconds=seconds,
+            weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in names), beside=mixed, seconds=seconds,
         )  # fmt: skip
         plan = replace(plan, notes=tuple(UNTRAINED if note.code == UNTRAINED.code else note for note in plan.notes))
         constant = tuple(not _varies(channel) for channel in sample.measured)
         return sample.recipe(self, plan, Decision(groups, constant, filling, beside))
 
-    def _groups(self, sample: Sample, filling: Filling) -> tuple[PlaneGroup, ...]:
+    def _groups(self, sample: Sample, filling: Filling, options: Options) -> tuple[PlaneGroup, ...]:
         """Return the planes that are denoised together; planes without noise are in no group."""
         planes, sigma = sample.judged, sample.noise.sigma
         colours = self._colours(sample)
@@ -257,8 +177,9 @@ class Learned(Method):
         noise = sample.judged_noise
         visible = known_nearest(filling.filled(planes, noise))
         return tuple(
-            PlaneGroup(chosen, evening, self._scales(visible[list(chosen)], evening, noise, sample))
+            PlaneGroup(chosen, evening, self._scales(visible[list(chosen)], evening, noise, sample), second)
             for chosen, evening in together.items()
+            for second in (_second(sample, chosen, options),)
         )
 
     def _colours(self, sample: Sample) -> Evening | None:
@@ -308,25 +229,33 @@ class Learned(Method):
         """Fill missing pixels by non-local means, and denoise the core by the networks, slice by slice."""
         decision, plan = recipe.numbers, recipe.plan
         place, count = torch.device(plan.device), threads or os.cpu_count() or 1
-        alive: Progress | None = None if progress is None else lambda *_: progress(0, 1)
+        before: Progress | None = None
+        if any(group.second for group in decision.groups):
+            before, progress = shares_of(progress, BEFORE)
+        alive: Progress | None = None if progress is None else partial(progress, 0, 1)
         near = region.core.grown(plan.network_halo(region.missing), region.planes.shape[1:])
         filled = decision.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
         noise, core = region.noise.within(near), region.core.moved(near.origin)
         visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
-        work = [(group, z) for group in decision.groups for z in range(*core.z)]
+        first = tuple(a + b for a, b in zip(region.origin, near.origin, strict=True))
+        slices = [(group, z, group.scale(first[0] + z)) for group in decision.groups for z in range(*core.z)]
+        work = [(group, z, scale) for group, z, scale in slices if scale is not None]
         if not work and progress is not None:
             progress(1, 1)
-        first = tuple(a + b for a, b in zip(region.origin, near.origin, strict=True))
+        seconds = [
+            None
+            if group.second is None
+            else (_mixer(place), _second_of(region, near, group, z, threads, part(before, k, len(work))))
+            for k, (group, z, _) in enumerate(work)
+        ]
         with _threads(count, alive):
-            for k, (group, z) in enumerate(work):
-                chosen, scale = list(group.planes), group.scale(first[0] + z)
-                if scale is None:
-                    continue
+            for k, (group, z, scale) in enumerate(work):
+                chosen = list(group.planes)
                 clean[chosen, z - core.z[0]] = denoised(
                     _loaded(len(chosen), place, plan.quality), visible[chosen, z], group.evening,
                     None if noise.variance is None else noise.variance[0, z], scale, place,
                     part(progress, k, len(work)), CHOICES[plan.quality][len(chosen)].turns, inner=(core.y, core.x),
-                    origin=first[1:], tile=self.tile,
+                    origin=first[1:], tile=self.tile, second=seconds[k],
                 )  # fmt: skip
         inner = core.of(filled)
         if noise.still is not None:
@@ -350,14 +279,46 @@ def _seconds(choice: Choice) -> float:
     return choice.turns * (once + (2 / FASTER if choice.channels == 3 else 0)) / RATE
 
 
-def _larger(one: Radii, other: Radii) -> Radii:
-    z, y, x = map(max, one, other)
+def _larger(one: Radii, other: Radii, around: int) -> Radii:
+    """Return the larger of two halos, the other one with some pixels around it within planes."""
+    z, y, x = map(max, one, (other[0], other[1] + around, other[2] + around))
     return z, y, x
+
+
+def _white(noise: FittedNoise) -> bool:
+    """Whether the networks were trained on such noise."""
+    return not noise.model.processed and noise.bands is None
+
+
+def _second(sample: Sample, chosen: Sequence[int], options: Options) -> Recipe | None:
+    """Return what the other method decides for planes, for `Mixer`."""
+    if options.quality == "fast" or not _white(sample.noise) or sample.noise.power is not None:
+        return None
+    return method_of(BESIDE).decide(sample.of_planes(chosen), replace(options, quality=PILOT))
+
+
+def _second_of(
+    region: Region, near: Tile, group: PlaneGroup, z: int, threads: int | None, progress: Progress | None
+) -> np.ndarray:
+    """Return what the other method makes of slice ``z`` of ``near``, (planes, Y, X); NaN where `Mixer` sees nothing."""
+    assert group.second is not None
+    flat = region.of_planes(group.planes, near.z[0] + z)
+    core = flat.core.grown((0, Mixer.margin, Mixer.margin), flat.planes.shape[1:])
+    run = group.second.method.run(replace(flat, core=core), group.second, threads=threads, progress=progress)
+    planes = np.full_like(flat.planes, np.nan)
+    planes[:, *(slice(*ends) for ends in core)] = run.pixels
+    return planes[:, 0, slice(*near.y), slice(*near.x)]
 
 
 def _varies(plane: np.ndarray) -> bool:
     """Whether the known pixels have more than one value."""
     return bool(np.fmax.reduce(plane, axis=None) > np.fmin.reduce(plane, axis=None))
+
+
+@lru_cache(maxsize=8)
+def _mixer(device: torch.device) -> Mixer:
+    """Return the package's mixer, on a device."""
+    return load_mixer().to(device)
 
 
 @lru_cache(maxsize=8)

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from . import weights
 from .denoiser import NonLocalDenoiser, checked
 from .functional import full_precision
+from .mixer import Mixer
 
 CHECKPOINTS = {(False, 0): "denoiser-grey", (True, 0): "denoiser-grey-fast", (True, 1): "denoiser-differences"}
 """The package's checkpoints of networks for one channel, by whether they are small, and guides."""
+MIXER = "denoiser-mixer"
+"""The package's checkpoint of what mixes results with those of another method."""
 MIXES = ((1 / 3, 1 / 3, 1 / 3), (0.5**0.5, 0.0, -(0.5**0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
 """What makes a mean and two differences of three colours: orthogonal, so that independent noise stays so."""
 GREY = 0.5
@@ -179,6 +182,12 @@ def load_denoiser(
         guided = f" and {network.guides} guides" if network.guides else ""
         raise ValueError(f"{path} must be for images of {channels} channels; got {network.channels}{guided}")
     return network, notes
+
+
+def load_mixer() -> Mixer:
+    """Return the package's mixer of a network's result with that of another method."""
+    arguments, state, _ = weights.shipped(MIXER, Mixer.__name__)
+    return weights.assembled(Mixer, arguments, state, MIXER)
 
 
 def _joined(networks: Sequence[NonLocalDenoiser]) -> Network:

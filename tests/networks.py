@@ -5,8 +5,9 @@ import torch
 
 from nonlocal_block import method, trained
 from nonlocal_block.denoiser import NonLocalDenoiser
+from nonlocal_block.mixer import Mixer
 
-shipped = trained._network
+shipped, shipped_mixer = trained._network, method._mixer
 
 
 def noisy(shape=(40, 52), seed=0):
@@ -30,8 +31,18 @@ def lively(channels, fast=False, guides=0):
     return net.eval()
 
 
+def lively_mixer():
+    """Return a mixer whose shares differ."""
+    torch.manual_seed(5)
+    mixer = Mixer(8)
+    torch.nn.init.normal_(mixer.head.weight, std=0.3)
+    return mixer.eval()
+
+
 def install(monkeypatch):
     """Put small networks in place of those that are shipped."""
+    mixer = lively_mixer()
+    monkeypatch.setattr(method, "_mixer", lambda _: mixer)
     nets = {name: lively(1, *kind) for kind, name in trained.CHECKPOINTS.items()}
     monkeypatch.setattr(trained, "_network", lambda name: (nets[name], {}))
     monkeypatch.setattr(method, "_loaded", lambda channels, _, quality: trained.CHOICES[quality][channels].load())
@@ -41,3 +52,4 @@ def install(monkeypatch):
 def uninstall(monkeypatch):
     """Put those that are shipped back."""
     monkeypatch.setattr(trained, "_network", shipped)
+    monkeypatch.setattr(method, "_mixer", shipped_mixer)

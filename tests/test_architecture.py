@@ -26,11 +26,12 @@ FLOORS = [  # of nlmeans, from the ground: a room imports from those below its o
     {"__main__"},
 ]
 STOREYS = [  # of nonlocal_block
-    {"_device", "_modes", "request", "weights"},
+    {"_device", "_modes", "plan", "request", "weights"},
     {"_checks", "backends"},
     {"functional", "layouts"},
     {"block", "denoiser", "nlm"},
-    {"classifier", "trained"},
+    {"classifier", "mixer"},
+    {"trained"},
     {"_planes"},
     {"method"},
     {"denoising", "loop"},

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from ..harness.metrics import clipped_psnr
 from ..harness.sets import SIGMAS, standard
 
 if TYPE_CHECKING:
-    from nonlocal_block import ColourDenoiser, NonLocalDenoiser
+    from torch import Tensor, nn
+
+    from nonlocal_block import NonLocalDenoiser
+    from nonlocal_block.mixer import Mixer
 
 SETS = {1: ("Set12", "BSD68"), 3: ("Kodak24",)}
 MOVED = 0.005
@@ -38,31 +41,46 @@ PICTURES = {
 
 Figures = dict[str, dict[str, float]]
 """PSNR by set and σ, then by picture."""
+Denoise = Callable[["Tensor", float], "Tensor"]
+"""Denoises pictures (B, C, H, W) of a σ, black to white being 1."""
 
 
-def measure(network: NonLocalDenoiser, data: Path) -> Figures:
-    """Return what a network reaches on every picture of the test sets; one for differences does so with the large one.
+def measure(network: NonLocalDenoiser | Mixer, data: Path) -> Figures:
+    """Return what a network reaches on every picture of the test sets, with the package's others if it needs them.
 
-    It is guided by the mean that the package's network for grey images makes.
+    One for differences is guided by the mean that the large network for grey images makes; a mixer has the results of
+    the large networks and of ridge.
     """
-    from nonlocal_block import ColourDenoiser, load_denoiser
-
-    whole = ColourDenoiser(load_denoiser()[0], network) if network.guides else network
     return {
-        f"{name} σ={sigma}": reached(whole, standard(data / name, sigma), sigma)
-        for name in SETS[_colours(network)]
+        f"{name} σ={sigma}": reached(_whole(network, channels), standard(data / name, sigma), sigma)
+        for channels in _channels(network)
+        for name in SETS[channels]
         for sigma in SIGMAS
     }
 
 
-def _colours(network: NonLocalDenoiser) -> int:
+def _whole(network: NonLocalDenoiser | Mixer, channels: int) -> Denoise:
+    """Return what denoises pictures of so many channels with this network, and others of the package."""
+    from nonlocal_block import ColourDenoiser, NonLocalDenoiser, load_denoiser
+    from nonlocal_block.train.mixer import mixed
+    from nonlocal_block.trained import Choice
+
+    if isinstance(network, NonLocalDenoiser):
+        return ColourDenoiser(load_denoiser()[0], network) if network.guides else network
+    first = Choice(channels).load()
+    return lambda pictures, sigma: mixed(network, first, pictures, sigma)
+
+
+def _channels(network: NonLocalDenoiser | Mixer) -> tuple[int, ...]:
     """Return the channels of the pictures that a network takes part in denoising."""
-    return 3 if network.guides else network.channels
+    from nonlocal_block import NonLocalDenoiser
+
+    if isinstance(network, NonLocalDenoiser):
+        return (3,) if network.guides else (network.channels,)
+    return 1, 3
 
 
-def reached(
-    network: NonLocalDenoiser | ColourDenoiser, pictures: Iterable[tuple[str, np.ndarray, np.ndarray]], sigma: float
-) -> dict[str, float]:
+def reached(network: Denoise, pictures: Iterable[tuple[str, np.ndarray, np.ndarray]], sigma: float) -> dict[str, float]:
     """Return the PSNR of every picture by its name; they come with name, noisy and clean, black to white being 255."""
     import torch
 
@@ -83,7 +101,8 @@ def means(figures: Figures) -> dict[str, float]:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, choose the precision, and ship."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks ship", description=__doc__)
-    parser.add_argument("file", type=Path, help="weights of python -m nonlocal_block.train denoiser")
+    parser.add_argument("file", type=Path, help="weights of python -m nonlocal_block.train denoiser, or mixer")
+    parser.add_argument("--mixer", action="store_true", help="the file is a mixer's")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds Set12 and BSD68, or Kodak24")
     parser.add_argument(
         "--after", type=Path, nargs="*", default=[], metavar="FILE",
@@ -93,16 +112,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     from nonlocal_block import NonLocalDenoiser, weights
     from nonlocal_block.denoiser import FAST
-    from nonlocal_block.trained import CHECKPOINTS
+    from nonlocal_block.mixer import Mixer
+    from nonlocal_block.trained import CHECKPOINTS, MIXER
 
-    kind = NonLocalDenoiser.__name__
-    given, state, _ = weights.load(options.file, kind)
-    earlier = [weights.load(path, kind)[2] for path in options.after]
+    kind: Callable[..., nn.Module] = Mixer if options.mixer else NonLocalDenoiser
+    given, state, _ = weights.load(options.file, kind.__name__)
+    earlier = [weights.load(path, kind.__name__)[2] for path in options.after]
     small, guides = FAST.items() <= given.items(), given.get("guides", 0)
-    target = CHECKPOINTS.get((small, guides)) if given["channels"] == 1 else None
+    target = MIXER if options.mixer else CHECKPOINTS.get((small, guides)) if given["channels"] == 1 else None
     if target is None:
         parser.error(f"{options.file} must hold one of the package's networks; got {given}")
-    network = weights.assembled(NonLocalDenoiser, given, state, options.file)
+    network: Any = weights.assembled(kind, given, state, options.file)
     figures = measure(network, options.data)
     network.load_state_dict({name: tensor.half().float() for name, tensor in state.items()})
     rounded = measure(network, options.data)
@@ -115,8 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     chosen = rounded if rounds else figures
     notes = {
-        **NOTES, "pictures": PICTURES[_colours(network)], "earlier": earlier, "test_means": means(chosen),
+        **NOTES, "pictures": PICTURES[max(_channels(network))], "earlier": earlier, "test_means": means(chosen),
         "test": chosen,
     }  # fmt: skip
-    print(weights.ship(target, options.file, kind, half=rounds, notes=notes))
+    print(weights.ship(target, options.file, kind.__name__, half=rounds, notes=notes))
     return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +69,17 @@ class Region:
     missing: bool
     complete: bool
     maps: bool = False
+
+    def of_planes(self, chosen: Sequence[int], z: int) -> Region:
+        """Return a slice of some planes, counted from its first, as a flat image, see `Sample.of_planes`."""
+        from ..noise.models import of_planes
+
+        tile = self.core._replace(z=(z, z + 1)).grown((0, *self.planes.shape[2:]), self.planes.shape[1:])
+        planes = tile.of(self.planes[list(chosen)])
+        return replace(
+            self, planes=planes, measured=planes, noise=of_planes(self.noise.within(tile), chosen), guide=None,
+            core=self.core._replace(z=(0, 1)), origin=(0, *self.origin[1:]), sides=(1, *self.sides[1:]), maps=False,
+        )  # fmt: skip
 
     def restored(self, planes: np.ndarray) -> np.ndarray:
         """Return the core's pixels (C, Z, Y, X) in the image's units from its planes (K, Z, Y, X)."""

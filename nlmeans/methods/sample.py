@@ -147,6 +147,16 @@ class Sample:
             stripes="" if options.stripes is None else "none" if rules.stripes is None else rules.stripes.text,
         )  # fmt: skip
 
+    def of_planes(self, chosen: Sequence[int]) -> Sample:
+        """Return the sample of some planes as of one flat image, for a method that runs another one on them."""
+        from ..noise.models import of_planes
+
+        judged = self.judged[list(chosen)]
+        return replace(
+            self, planes=self.planes[list(chosen)], judged=judged, measured=judged,
+            noise=of_planes(self.noise, chosen), sides=(1, *self.sides[1:]), guide=None, notes=(), stripes="",
+        )  # fmt: skip
+
     @property
     def complete(self) -> bool:
         """Whether the image itself is judged, not crops of it."""

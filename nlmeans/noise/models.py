@@ -6,7 +6,7 @@ A number left out (``None``) is to be estimated from the image.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -378,6 +378,14 @@ class Counted(Chosen):
 
 MODELS: dict[str, type[NoiseModel]] = {kind.name: kind for kind in (Gaussian, PoissonGaussian, Rician, Camera)}
 """The models that can be named on the command line."""
+
+
+def of_planes(noise: FittedNoise, chosen: Sequence[int]) -> FittedNoise:
+    """Return the noise of some of the planes that a filter takes, as of an image: Gaussian, of its own σ each."""
+    sigma, still = tuple(noise.sigma[k] for k in chosen), noise.still
+    if still is not None and len(still) > 1:
+        still = np.asarray(still[list(chosen)] if len(still) == len(noise.sigma) else still.all(axis=0, keepdims=True))
+    return FittedNoise(Gaussian(sigma), sigma, variance=noise.variance, still=still, uneven=noise.uneven)
 
 
 def _coils(value: Any) -> int:

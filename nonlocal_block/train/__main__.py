@@ -1,4 +1,4 @@
-"""The command line: ``python -m nonlocal_block.train classifier`` or ``denoiser``, ``--data DIR --out DIR``."""
+"""The command line: ``python -m nonlocal_block.train classifier``, ``denoiser`` or ``mixer``, ``--data``, ``--out``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 
 from . import classifier as digits
 from . import denoiser as noise
+from . import mixer as results
 from .folder import Row
 from .loop import Interrupted, Watcher
 
@@ -152,6 +153,32 @@ def denoiser(
         )
     if not quiet:
         typer.echo(f"{out / noise.WEIGHTS}: done")
+
+
+@app.command(short_help="Train what mixes the denoiser's result with that of ridge.")
+def mixer(
+    *,
+    out: Out,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds CBSD400_train and Colour_train.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 3,
+    seed: Seed = 0,
+    device: Device = "auto",
+    threads: Threads = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train Mixer on results of the package's networks, with a line for each epoch: the PSNR on held-back pictures.
+
+    Ctrl-C leaves a checkpoint, from which --resume continues bit for bit.
+    """
+    _prepare(resume and overwrite, threads, quiet)
+    with _refusals(out), _Screen(quiet) as watcher:
+        results.train_mixer(
+            out, data, epochs=epochs, seed=seed, device=device, resume=resume, overwrite=overwrite, watcher=watcher
+        )
+    if not quiet:
+        typer.echo(f"{out / results.WEIGHTS}: done")
 
 
 def _prepare(both: bool, threads: int | None, quiet: bool) -> None:

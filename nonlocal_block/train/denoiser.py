@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from .. import _checks
@@ -16,9 +14,9 @@ from .. import weights as files
 from .._device import chosen_device, half_precision
 from ..denoiser import FAST, NonLocalDenoiser, Weights
 from ..trained import load_denoiser
-from .folder import Row
-from .loop import Watcher, train
+from .loop import Watcher
 from .pictures import pictures
+from .saving import saved_run
 from .tasks import ColoursTask, DenoiserTask, Recipe, blind
 
 WEIGHTS = "denoiser.safetensors"
@@ -71,7 +69,7 @@ def train_denoiser(
         The training recipe.
     start : path, optional
         Checkpoint of an earlier run to begin with, in place of random parameters. In colour it begins with a small
-        network for grey images, by default the package's.
+        network for differences, or one for grey images, by default the package's.
     device : str, default "auto"
         "cpu", "cuda" …; by default the first of cuda, mps and cpu that is available.
     precision : {"auto", "float32", "bfloat16"}
@@ -97,7 +95,9 @@ def train_denoiser(
     chosen = recipe or (COLOUR if colour else QUICK if fast else Recipe())
     half = half_precision(place) if precision == "auto" else precision == "bfloat16"
     network = {"weights": weights, **FAST} if fast or colour else {"weights": weights}
-    parameters, trained = (None, None) if start is None else _parameters(start, {"channels": 1, **network})
+    own = {"channels": 1, **network}
+    guided = {**own, "guides": 1}
+    parameters, trained = (None, None) if start is None else _parameters(start, [own, guided] if colour else [own])
     options: dict[str, Any] = dict(
         channels=channels, recipe=chosen, seed=seed, device=place, half=half, network=network, epochs=epochs
     )
@@ -108,57 +108,19 @@ def train_denoiser(
         task: DenoiserTask = ColoursTask(known, means=means, start=blind(state), **options)
     else:
         task = DenoiserTask(known, start=parameters, **options)
-    arguments = {"channels": 1, **network, **({"guides": 1} if colour else {})}
-    folder = Path(out)
-    if overwrite and not resume:
-        (folder / WEIGHTS).unlink(missing_ok=True)
-    average: Any = task.average.module
-    notes = {
-        **task.settings, "seed": seed, "recipe": asdict(chosen), "torch": torch.__version__, "device": place.type,
-        "start": trained,
-    }  # fmt: skip
-    saving = _Saving(folder / WEIGHTS, average, arguments, notes, watcher or Watcher())
-    history = train(task, folder, epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=saving)
-    saving.save(history[-1])  # a run that was stopped before this file was written gets it now
-    result: NonLocalDenoiser = average.eval()
+    arguments = guided if colour else own
+    result: NonLocalDenoiser = saved_run(
+        task, Path(out) / WEIGHTS, arguments, {"start": trained},
+        epochs=epochs, seed=seed, resume=resume, overwrite=overwrite, watcher=watcher,
+    )  # fmt: skip
     return result
 
 
-class _Saving(Watcher):
-    """Saves the averaged network after every epoch, and passes events on."""
-
-    def __init__(
-        self,
-        path: Path,
-        network: NonLocalDenoiser,
-        arguments: Mapping[str, Any],
-        notes: Mapping[str, Any],
-        watcher: Watcher,
-    ) -> None:
-        self._path, self._network, self._notes, self._watcher = path, network, notes, watcher
-        self._arguments = arguments
-
-    def batch(self, epoch: int, done: int, total: int) -> None:
-        """Pass it on."""
-        self._watcher.batch(epoch, done, total)
-
-    def evaluating(self, epoch: int) -> None:
-        """Pass it on."""
-        self._watcher.evaluating(epoch)
-
-    def epoch(self, row: Row) -> None:
-        """Save, and pass it on."""
-        self.save(row)
-        self._watcher.epoch(row)
-
-    def save(self, row: Row) -> None:
-        """Write the network, with its figures."""
-        files.save(self._path, self._network, self._arguments, {**self._notes, "figures": row})
-
-
-def _parameters(path: str | os.PathLike[str], expected: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _parameters(
+    path: str | os.PathLike[str], expected: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the parameters of a checkpoint, and the notes of its training."""
     arguments, state, notes = files.load(path, "NonLocalDenoiser")
-    if arguments != expected:
-        raise ValueError(f"{path} must hold a network made with {dict(expected)}; got {arguments}")
+    if arguments not in expected:
+        raise ValueError(f"{path} must hold a network made with {' or '.join(map(str, expected))}; got {arguments}")
     return {name: tensor.float() for name, tensor in state.items()}, notes

@@ -121,7 +121,7 @@ class DenoiserTask:
         network: Mapping[str, Any],
         epochs: int,
         start: Mapping[str, Tensor] | None = None,
-        kind: Callable[..., NonLocalDenoiser] = NonLocalDenoiser,
+        kind: Callable[..., Any] = NonLocalDenoiser,
     ) -> None:
         pictures = [picture for picture in pictures if min(picture.shape[1:]) >= recipe.side]
         if len(pictures) <= HELD:
@@ -256,9 +256,14 @@ def _guided(channels: int, **options: Any) -> NonLocalDenoiser:
 
 
 def blind(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the parameters of a grey network as those of one with a guide, which it does not look at yet."""
+    """Return the parameters of a grey network as those of one with a guide, which it does not look at yet.
+
+    Those of one with a guide stay as they are.
+    """
     stem, embed = state["stem.weight"], state["stage.embed.weight"]
-    phases = stem.shape[1] - 1
+    phases = state["head.weight"].shape[0]
+    if stem.shape[1] > phases + 1:
+        return dict(state)
     unseen = stem.new_zeros(len(stem), phases, *stem.shape[2:])
     return {
         **state,

@@ -65,7 +65,7 @@ def test_colours_with_noise_of_their_own_go_together():
     rng = np.random.default_rng(3)
     image = np.stack([CLEAN, 255 - CLEAN, CLEAN / 2 + 60]) + rng.normal(0, 10, (3, *CLEAN.shape))
     report = call(image, channel_axis=0, full_output=True)[1]
-    assert [name.split()[0] for name in report.weights] == ["denoiser-grey", "denoiser-differences"]
+    assert [name.split()[0] for name in report.weights] == ["denoiser-grey", "denoiser-differences", "denoiser-mixer"]
 
 
 @pytest.mark.parametrize("noise", [Gaussian(10.0), PoissonGaussian(0.5, 0, 3.0), None])
@@ -73,7 +73,7 @@ def test_constant_channels_stay_and_the_others_are_denoised(noise):
     image = np.stack([NOISY, np.full_like(NOISY, 50), NOISY[::-1]])
     found = denoise(image, noise=noise, channel_axis=0, threads=1)
     assert (found[1] == 50).all()
-    assert error(found[0]) < 4
+    assert error(found[0]) < 4.2
     assert np.array_equal(denoise(image[1], 10, threads=1), image[1])
 
 
@@ -124,7 +124,7 @@ def test_a_volume_keeps_its_masked_pixels():
     volume, known = np.stack([NOISY, NOISY[::-1]]), np.stack([~HOLES, np.ones_like(HOLES)])
     found = call(volume, axes="ZYX", mask=known, fill=False)
     np.testing.assert_array_equal(found[~known], volume[~known])
-    np.testing.assert_array_equal(found[1], call(volume[1]))
+    np.testing.assert_allclose(found[1], call(volume[1]), atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -281,5 +281,5 @@ def test_colours_that_share_their_noise_are_turned(sigma, share, bound):
     noise = share**0.5 * (NOISY - CLEAN) + (1 - share) ** 0.5 * own
     found, report = call(clean + noise, sigma, channel_axis=0, full_output=True)
     assert error(found, clean) < bound
-    assert [name.split()[0] for name in report.weights] == ["denoiser-grey"]
+    assert [name.split()[0] for name in report.weights] == ["denoiser-grey", "denoiser-mixer"]
     assert report.sigma == pytest.approx((10, 10, 10), rel=0.3)

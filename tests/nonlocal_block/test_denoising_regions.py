@@ -18,6 +18,7 @@ import nlmeans  # noqa: E402
 from nlmeans import large, tiled  # noqa: E402
 from nlmeans.noise import PoissonGaussian, Rician  # noqa: E402
 from nonlocal_block.method import Learned  # noqa: E402
+from nonlocal_block.mixer import Mixer  # noqa: E402
 
 SHAPE = (150, 190)
 GREY = noisy(SHAPE)
@@ -91,8 +92,13 @@ def test_blocks_of_a_file_and_the_command_line(tmp_path, monkeypatch):
 
 def test_the_plan_says_how_far_it_sees():
     plan = nlmeans.plan(GREY, 10, method="learned")
-    margin = networks.lively(1).margin
-    assert plan.halo == (margin, margin)
+    margin = networks.lively(1).margin + Mixer.margin
+    beside = nlmeans.plan(GREY, 10, method="ridge", quality="fast").halo[0] + Mixer.margin
+    assert plan.halo == (max(margin, beside),) * 2
+    small = nlmeans.plan(GREY, 10, method="learned", quality="fast")
+    assert small.halo == (networks.lively(1, fast=True).margin,) * 2
+    assert "ridge" not in str(small)
+    assert "mixed with ridge (fast)" in " ".join(str(plan).split())
     assert plan.reach(True) > plan.reach(False)
     for words in ("learned, denoiser-grey 01234567", "expected", "device"):
         assert words in str(plan)

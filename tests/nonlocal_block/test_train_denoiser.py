@@ -145,6 +145,9 @@ def test_differences_begin_as_the_small_grey_network_and_learn_to_look_at_their_
     arguments, state, _ = weights.load(tmp_path / "learned" / "denoiser.safetensors", "NonLocalDenoiser")
     assert arguments == {"channels": 1, "weights": "learned", **FAST, "guides": 1}
     assert all(torch.equal(tensor, state[name]) for name, tensor in learned.state_dict().items())
+    file = tmp_path / "learned" / "denoiser.safetensors"
+    again = train_denoiser(tmp_path / "again", data, recipe=still, start=file, **options)
+    torch.testing.assert_close(again(x, 0.1, guide), learned(x, 0.1, guide))
     with pytest.raises(ValueError, match="must be for images of 1 channels; got 1 and 1 guides"):
         load_denoiser(path=tmp_path / "learned" / "denoiser.safetensors")
 

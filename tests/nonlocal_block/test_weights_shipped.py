@@ -176,11 +176,11 @@ def test_unknown_names(folder):
 def test_every_shipped_file_is_whole_and_says_how_it_was_made():
     names = json.loads((weights.FOLDER / weights.INDEX).read_text(encoding="utf-8"))["files"]
     assert set(names) == {
-        "classifier", "denoiser-differences", "denoiser-grey", "denoiser-grey-fast",
+        "classifier", "denoiser-differences", "denoiser-grey", "denoiser-grey-fast", "denoiser-mixer",
     }  # fmt: skip
     assert sum(entry["bytes"] for entry in names.values()) < 8e6
     for name in names:
-        network = "NonLocalClassifier" if name == "classifier" else "NonLocalDenoiser"
+        network = {"classifier": "NonLocalClassifier", "denoiser-mixer": "Mixer"}.get(name, "NonLocalDenoiser")
         _, state, notes = weights.shipped(name, network)
         assert sum(tensor.numel() for tensor in state.values()) < 1e6
         assert {"seed", "recipe", "figures", "torch", "licence"} <= set(notes)

@@ -7,13 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `learned` is not installed")
 
+import networks  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from benchmarks import peers  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.harness import tried  # noqa: E402
+from benchmarks.harness.metrics import clipped_psnr  # noqa: E402
 from benchmarks.harness.published import Published  # noqa: E402
 from benchmarks.harness.runner import run_case  # noqa: E402
+from benchmarks.harness.sets import standard  # noqa: E402
 from benchmarks.peers.own import dncnn  # noqa: E402
 from benchmarks.peers.plain import Plain  # noqa: E402
 from benchmarks.studies import ablation  # noqa: E402
@@ -21,6 +24,7 @@ from benchmarks.suites.denoiser import CASES  # noqa: E402
 from nlmeans import denoise  # noqa: E402
 from nonlocal_block import NonLocalDenoiser, weights  # noqa: E402
 from nonlocal_block.train import denoiser  # noqa: E402
+from nonlocal_block.trained import Choice  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 GREY = CASES[0].quick()
@@ -170,6 +174,29 @@ def test_weights_are_measured_before_they_are_shipped(data, tmp_path, monkeypatc
     assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(np.mean(list(notes["test"]["BSD68 σ=25"].values())))
     assert notes["test_means"]["BSD68 σ=25"] == pytest.approx(20.2, abs=0.5)  # the noise, clipped
     assert "float16 moves no mean by 0.005 dB" in capsys.readouterr().out
+
+
+def test_a_mixer_is_measured_with_the_networks_that_it_mixes(data, tmp_path, monkeypatch):
+    place = tmp_path / "weights"
+    place.mkdir()
+    (data / "Kodak24").mkdir()
+    colours = np.random.default_rng(1).integers(0, 255, (16, 24, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(data / "Kodak24" / "1.png")
+    networks.install(monkeypatch)
+    monkeypatch.setattr(weights, "FOLDER", place)
+    weights.save(tmp_path / "mixer.safetensors", networks.lively_mixer(), {"width": 8}, {"seed": 3})
+    assert main(["ship", str(tmp_path / "mixer.safetensors"), "--mixer", "--data", str(data)]) == 0
+    given, _, notes = weights.shipped("denoiser-mixer", "Mixer")
+    assert given == {"width": 8}
+    assert set(notes["test"]) == {f"{name} σ={s}" for name in ("Set12", "BSD68", "Kodak24") for s in (15, 25, 50)}
+    ((_, noisy, clean),) = standard(data / "Kodak24", 25)
+    x = torch.from_numpy(noisy.transpose(2, 0, 1).copy())[None]
+    with torch.inference_mode():
+        one = Choice(3).load()(x / 255, 25 / 255)
+        other = denoise(x[0].numpy(), 25, method="ridge", quality="fast", channel_axis=0)
+        mix = networks.lively_mixer()(x / 255, 25 / 255, one, torch.from_numpy(other / 255)[None])
+    found = clipped_psnr(255 * mix[0].numpy().transpose(1, 2, 0), clean)
+    assert next(iter(notes["test"]["Kodak24 σ=25"].values())) == pytest.approx(found, abs=0.01)
 
 
 def test_sheets_show_every_method(tmp_path):
