@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -232,9 +232,10 @@ class Learned(Method):
         before: Progress | None = None
         if any(group.second for group in decision.groups):
             before, progress = shares_of(progress, BEFORE)
-        alive: Progress | None = None if progress is None else partial(progress, 0, 1)
         near = region.core.grown(plan.network_halo(region.missing), region.planes.shape[1:])
-        filled = decision.filling.filled(region.planes, region.noise, near, threads=threads, progress=alive)
+        filled = decision.filling.filled(
+            region.planes, region.noise, near, threads=threads, progress=_alive(before or progress)
+        )
         noise, core = region.noise.within(near), region.core.moved(near.origin)
         visible, clean = known_nearest(filled), core.of(filled).copy()  # planes without noise stay as they are
         first = tuple(a + b for a, b in zip(region.origin, near.origin, strict=True))
@@ -248,7 +249,7 @@ class Learned(Method):
             else (_mixer(place), _second_of(region, near, group, z, threads, part(before, k, len(work))))
             for k, (group, z, _) in enumerate(work)
         ]
-        with _threads(count, alive):
+        with _threads(count, _alive(progress)):
             for k, (group, z, scale) in enumerate(work):
                 chosen = list(group.planes)
                 clean[chosen, z - core.z[0]] = denoised(
@@ -271,6 +272,11 @@ class Learned(Method):
     def threads(self, available: int) -> int:
         """Return all available threads, but one in a forked process: OpenMP's do not survive."""
         return 1 if _forked else available
+
+
+def _alive(progress: Progress | None) -> Progress | None:
+    """Return what reports that work has begun, however often it is called."""
+    return None if progress is None else lambda *_: progress(0, 1)
 
 
 def _seconds(choice: Choice) -> float:

@@ -18,7 +18,7 @@ PUBLIC = {
         *("convert", "datasets", "extend", "groups", "io", "large", "noise", "pairwise", "pairwise.naive", "show"),
         *("show.page", "tiled", "compat.*"),
     ),
-    "nonlocal_block": ("denoiser", "weights", "train.classifier", "train.denoiser", "trained"),
+    "nonlocal_block": ("denoiser", "mixer", "weights", "train.classifier", "train.denoiser", "train.mixer", "trained"),
 }
 """What the benchmarks may import from besides the packages themselves."""
 INSIDE = {

@@ -128,6 +128,16 @@ def test_slices_frames_and_channels_are_mixed_one_by_one(monkeypatch, axes):
     assert 1 > np.abs(comp - ref).mean() < 0.2 * np.abs(comp - image).mean()
 
 
+@pytest.mark.parametrize("quality", ["fast", "balanced"])
+def test_holes_are_filled_with_progress(monkeypatch, quality):
+    networks.install(monkeypatch)
+    steps, given = [], dict(method="learned", quality=quality, mask=HOLES)
+    found = nlmeans.denoise(GREY, 10, progress=lambda *step: steps.append(step), **given)
+    np.testing.assert_array_equal(found, nlmeans.denoise(GREY, 10, **given))
+    assert steps == sorted(steps)
+    assert steps[-1][0] == steps[-1][1]
+
+
 @pytest.mark.parametrize("noise", [PoissonGaussian(0.8, 0, 2), Rician(8.0)])
 def test_noise_that_is_not_gaussian_is_mixed_where_it_is_made_so(monkeypatch, noise):
     networks.install(monkeypatch)
