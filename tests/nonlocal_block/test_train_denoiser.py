@@ -125,10 +125,11 @@ def test_the_small_network_has_a_recipe_of_its_own(tmp_path, data, monkeypatch):
     colour = train_denoiser(tmp_path / "colour", data, colour=True, start=path, recipe=SMALL, epochs=1)
     inner = colour.middle[0].first.weight - grey["middle.0.first.weight"]
     assert 0 < inner.abs().max() < 0.02  # a few steps on from there
-    for many in (dict(), dict(colour=True)):
-        other = tmp_path / "colour" / "denoiser.safetensors"
+    large = tmp_path / "large.safetensors"
+    weights.save(large, NonLocalDenoiser(), {"channels": 1, "weights": "learned"}, {})
+    for many, other in ((dict(), path.parents[1] / "colour" / path.name), (dict(colour=True), large)):
         with pytest.raises(
-            ValueError, match=r"a network made with {'channels': 1, 'weights': 'learned'.*; got .*'widths'"
+            ValueError, match=r"must hold a network made with {'channels': 1, 'weights': 'learned'.*; got {"
         ):
             train_denoiser(tmp_path / "large", data, epochs=1, recipe=SMALL, start=other, **many)
 
