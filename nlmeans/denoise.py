@@ -145,7 +145,8 @@ def denoise(
         the pass's time. "best" then averages once more, whole patches, with weights from that result; in grey images it
         keeps some of that result where this loses detail. Method "ridge" takes more and larger groups from wider
         windows with each quality, and its pilot is an average of the next better quality. Method "learned" takes a
-        small network for "fast", and averages over the eight turned and mirrored positions of the image for "best".
+        small network for "fast" and a large one, mixed with "ridge", for the others, and averages over turned and
+        mirrored positions of the image for "best".
     noise : Gaussian, PoissonGaussian, Rician or "auto", optional
         A model of `nlmeans.noise`; ``sigma=s`` is short for ``Gaussian(s)``. Poisson-Gaussian noise (photon counts,
         cameras, microscopes) and Rician noise (magnitude MRI) are made Gaussian by a transform, whose exact unbiased
