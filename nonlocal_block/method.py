@@ -51,7 +51,7 @@ noise, each mix is denoised by the grey network, which has more dB then."""
 BESIDE, SHARE = "ridge", 0.7
 """The method whose result is mixed with that of the networks, and its share where noise is not white, which they were
 not trained on. Of white noise, `Mixer` chooses it at each pixel."""
-PILOT: Quality = "fast"
+QUICK: Quality = "fast"
 """The quality of its result for `Mixer`."""
 BEFORE = (1, 4)
 """Relative durations of that and of the networks."""
@@ -156,7 +156,7 @@ class Learned(Method):
             seconds += beside.plan.seconds
         elif around:
             names[MIXER] = None
-            mixed = f"{BESIDE} ({PILOT}), as much as fits at each pixel"
+            mixed = f"{BESIDE} ({QUICK}), as much as fits at each pixel"
         plan = sample.plan(
             LearnedPlan, options, depends=halo, filling=filled, device=str(place),
             weights=tuple(f"{name} {weights.digest(name)[:8]}" for name in names), beside=mixed, seconds=seconds,
@@ -177,9 +177,13 @@ class Learned(Method):
         noise = sample.judged_noise
         visible = known_nearest(filling.filled(planes, noise))
         return tuple(
-            PlaneGroup(chosen, evening, self._scales(visible[list(chosen)], evening, noise, sample), second)
+            PlaneGroup(
+                planes=chosen,
+                evening=evening,
+                scales=self._scales(visible[list(chosen)], evening, noise, sample),
+                second=_second(sample, chosen, options),
+            )
             for chosen, evening in together.items()
-            for second in (_second(sample, chosen, options),)
         )
 
     def _colours(self, sample: Sample) -> Evening | None:
@@ -300,7 +304,7 @@ def _second(sample: Sample, chosen: Sequence[int], options: Options) -> Recipe |
     """Return what the other method decides for planes, for `Mixer`."""
     if options.quality == "fast" or not _white(sample.noise) or sample.noise.power is not None:
         return None
-    return method_of(BESIDE).decide(sample.of_planes(chosen), replace(options, quality=PILOT))
+    return method_of(BESIDE).decide(sample.of_planes(chosen), replace(options, quality=QUICK))
 
 
 def _second_of(

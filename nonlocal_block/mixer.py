@@ -19,7 +19,7 @@ class Mixer(nn.Module):
     """Mix two results without noise of one image: y = (1 − m)·one + m·other, with m from 0 to 1 at each pixel.
 
     A small network at half the size chooses m by what the results differ in, what the first took away, and its detail,
-    all in units of σ, so that it depends on no scale. Channels are mixed by themselves.
+    all in units of σ, and by σ. Channels are mixed by themselves.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def mixer(
     *,
     out: Out,
     data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds CBSD400_train and Colour_train.")],
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of 500 steps; the rates fall until the last.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of 250 steps; the rates fall until the last.")] = 3,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = None,

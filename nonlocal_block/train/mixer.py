@@ -16,7 +16,7 @@ import nlmeans
 from .. import _checks
 from .._device import chosen_device
 from .._planes import SMALLEST
-from ..method import BESIDE, PILOT
+from ..method import BESIDE, QUICK
 from ..mixer import Mixer
 from ..trained import Network, load_denoiser
 from .loop import Watcher
@@ -67,7 +67,7 @@ def mixed(mixer: Mixer, network: Network, x: Tensor, sigma: float | Tensor) -> T
     with torch.no_grad():
         one = network(x, sigma)
     pairs = zip(x.cpu().numpy(), sigma.expand(len(x)).tolist(), strict=True)
-    other = [nlmeans.denoise(image, level, method=BESIDE, quality=PILOT, channel_axis=0) for image, level in pairs]
+    other = [nlmeans.denoise(image, level, method=BESIDE, quality=QUICK, channel_axis=0) for image, level in pairs]
     result: Tensor = mixer(x, sigma, one, torch.from_numpy(np.stack(other)).to(x))
     return result
 
